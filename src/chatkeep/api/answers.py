@@ -1,0 +1,103 @@
+"""Answers: JSON of our values, problem documents, and the three ways to answer a claim."""
+
+from typing import Annotated, Any, Literal, TypeAlias
+
+import msgspec
+from fastapi import Depends, Header, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from chatkeep.api.schema import RunAnswer
+from chatkeep.api.sse import EventStream, run_frames
+from chatkeep.errors import (
+    BodyTooLarge,
+    Internal,
+    InvalidRequest,
+    MethodNotAllowed,
+    NotFound,
+    Refused,
+    UnsupportedMediaType,
+)
+from chatkeep.runs.follow import finished, follow
+from chatkeep.runs.history import get_answer
+from chatkeep.runs.worker import Worker
+from chatkeep.types import Run, Value
+
+Form: TypeAlias = Literal["stream", "json", "async"]
+
+_BY_STATUS: dict[int, type[Refused]] = {
+    404: NotFound,
+    405: MethodNotAllowed,
+    413: BodyTooLarge,
+    415: UnsupportedMediaType,
+}
+
+
+def wanted_form(
+    accept: Annotated[str, Header(description="`application/json`: the answer when it is complete.")] = "",
+    prefer: Annotated[str, Header(description="`respond-async`: 202 at once (RFC 7240).")] = "",
+) -> Form:
+    """How the client wants its answer (protocol §3)."""
+    if "respond-async" in {token.partition(";")[0].strip().lower() for token in prefer.split(",")}:
+        return "async"
+    types = {media.partition(";")[0].strip().lower() for media in accept.split(",")}
+    return "json" if "application/json" in types and "text/event-stream" not in types else "stream"
+
+
+WantedForm: TypeAlias = Annotated[Form, Depends(wanted_form)]
+
+
+def json_of(value: Value, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """`value` as a JSON answer."""
+    return Response(msgspec.json.encode(value), status, headers, "application/json")
+
+
+def problem(error: Refused) -> Response:
+    """`error` as a problem document."""
+    content = msgspec.json.encode(error.document())
+    return Response(content, error.status, dict(error.headers), "application/problem+json")
+
+
+async def answer_run(worker: Worker, owner: str, run: Run, form: Form) -> Response:
+    """The answer to a claim, or to a repeat of one: the stream from the first event on, or JSON."""
+    headers = {"location": f"/api/runs/{run.id}", "content-location": f"/api/runs/{run.id}/events"}
+    if form == "stream":
+        return EventStream(run_frames(follow(worker, run.id, 0)), headers)
+    ended = form == "json" and await finished(worker, run)
+    answer = await worker.db.snapshot(lambda tx: get_answer(tx, owner, run.id))
+    return json_of(RunAnswer(*answer), 200 if ended else 202, headers)
+
+
+async def handle_refused(request: Request, error: Exception) -> Response:
+    """Our own refusals."""
+    del request
+    assert isinstance(error, Refused)
+    return problem(error)
+
+
+async def handle_invalid(request: Request, error: Exception) -> Response:
+    """FastAPI's validation errors, with a list of what is wrong where."""
+    del request
+    assert isinstance(error, RequestValidationError)
+    errors: list[dict[str, Any]] = [
+        {"loc": list(each["loc"]), "msg": each["msg"], "type": each["type"]} for each in error.errors()
+    ]
+    where = ".".join(map(str, errors[0]["loc"])) if errors else "request"
+    detail = f"{where}: {errors[0]['msg']}" if errors else "the request is not valid"
+    return problem(InvalidRequest(detail, errors=errors))
+
+
+async def handle_http(request: Request, error: Exception) -> Response:
+    """Starlette's own errors: no such route, no such method, a body that is too large or cannot be parsed."""
+    del request
+    assert isinstance(error, HTTPException)
+    refused = _BY_STATUS.get(error.status_code, InvalidRequest)(str(error.detail))
+    answer = problem(refused)
+    answer.headers.update(error.headers or {})
+    return answer
+
+
+async def handle_unexpected(request: Request, error: Exception) -> Response:
+    """A fault of ours: the server logs it with its traceback after this answer."""
+    del request, error
+    return problem(Internal("the service failed; its log says why"))

@@ -1,0 +1,63 @@
+"""The application: routes, errors, middleware, and the worker that lives as long as it does."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+
+import chatkeep
+from chatkeep.api import answers, messages, runs, schema, service, sessions
+from chatkeep.api.drain import draining_on_signals
+from chatkeep.api.gate import Gate
+from chatkeep.config import Settings, load
+from chatkeep.errors import Refused
+from chatkeep.llm import Model
+from chatkeep.runs.lifetime import working
+
+DESCRIPTION = """Sessions, messages, and answers streamed as they are made; everything is kept.
+
+Answers come as Server-Sent Events (`text/event-stream`); with `Accept: application/json`, which this page sends,
+they come when they are complete. `docs/protocol.md` is the whole contract."""
+
+
+def create_app(settings: Settings | None = None, model: Model | None = None) -> FastAPI:
+    """The service as an ASGI application. Without `settings`, those of the environment.
+
+    Raises:
+        CannotStart: a setting is wrong.
+    """
+    settings = settings or load()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
+        async with working(settings, model) as worker:
+            app.state.worker = worker
+            with draining_on_signals(worker):
+                yield
+
+    app = FastAPI(
+        title="chatkeep",
+        version=chatkeep.__version__,
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        max_body_size=settings.max_body_bytes,
+    )
+    app.openapi = lambda: schema.document(app)
+    for router in (sessions.router, messages.router, runs.router, service.router):
+        app.include_router(router)
+    app.add_exception_handler(Refused, answers.handle_refused)
+    app.add_exception_handler(RequestValidationError, answers.handle_invalid)
+    app.add_exception_handler(HTTPException, answers.handle_http)
+    app.add_exception_handler(Exception, answers.handle_unexpected)
+    app.add_middleware(Gate, hosts=frozenset(host.lower() for host in settings.allowed_hosts))
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=settings.cors_origins,
+        allow_methods=["GET", "POST", "PATCH", "DELETE"],
+        allow_headers=["content-type", "idempotency-key", "last-event-id", "prefer"],
+        expose_headers=["Location", "Content-Location"],
+    )
+    return app

@@ -1,0 +1,99 @@
+"""What clients send, checked by Pydantic. Unknown fields are refused; free text is made storable on its way in."""
+
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from chatkeep import ids
+from chatkeep.text import clean_json
+
+CONTENT_BYTES = 262_144
+"""The longest message, in bytes of UTF-8."""
+
+
+def _uuid(text: str) -> str:
+    if (known := ids.parse(text)) is None:
+        raise ValueError("not a UUID")
+    return known
+
+
+def _message_text(text: str) -> str:
+    if not text.strip():
+        raise ValueError("blank")
+    if len(text.encode()) > CONTENT_BYTES:
+        raise ValueError(f"longer than {CONTENT_BYTES} bytes of UTF-8")
+    return text
+
+
+Id: TypeAlias = Annotated[str, AfterValidator(_uuid), Field(json_schema_extra={"format": "uuid"})]
+Title: TypeAlias = Annotated[str, BeforeValidator(clean_json), Field(max_length=200)]
+ModelName: TypeAlias = Annotated[str, BeforeValidator(clean_json), Field(min_length=1, max_length=200)]
+AssistantName: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+Content: TypeAlias = Annotated[
+    str, BeforeValidator(clean_json), AfterValidator(_message_text), Field(min_length=1, max_length=CONTENT_BYTES)
+]
+Metadata: TypeAlias = Annotated[
+    dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=512)]],
+    BeforeValidator(clean_json),
+    Field(max_length=16),
+]
+OnBusy: TypeAlias = Annotated[
+    Literal["reject", "interrupt"],
+    Field(description="When an answer is being made: refuse with 409, or cancel that one and go on."),
+]
+
+
+class Body(BaseModel):
+    """Base of all bodies."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class NewSession(Body):
+    """A session to be made; every field may be left out."""
+
+    id: Id | None = None
+    title: Title | None = None
+    assistant: AssistantName | None = None
+    model: ModelName | None = None
+    metadata: Metadata | None = None
+
+
+class SessionChange(Body):
+    """What is to change; a field that is left out stays."""
+
+    title: Title | None = None
+    assistant: AssistantName | None = None
+    model: ModelName | None = None
+    metadata: Metadata | None = None
+    head_id: Id | None = None
+
+
+class NewMessage(Body):
+    """What the user says. `parent_id` left out: after the head; null: as a new first message."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"content": "please explain the joke: why did the chicken cross the road?"}]}
+    )
+
+    content: Content
+    parent_id: Id | None = None
+    on_busy: OnBusy = "reject"
+    model: ModelName | None = None
+
+    def request(self) -> dict[str, Any]:
+        """The validated request, route included, as it is remembered and compared for idempotency."""
+        fields = self.model_dump(mode="json", exclude=None if "parent_id" in self.model_fields_set else {"parent_id"})
+        return {"route": "messages", **fields}
+
+
+class NewRun(Body):
+    """A user message to be answered once more."""
+
+    message_id: Id
+    model: ModelName | None = None
+    on_busy: OnBusy = "reject"
+
+    def request(self) -> dict[str, Any]:
+        """See `NewMessage.request`."""
+        return {"route": "runs", **self.model_dump(mode="json")}

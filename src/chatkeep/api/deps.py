@@ -1,0 +1,67 @@
+"""Who asks, and for what: dependencies that load through the owner, so that not yours is not there."""
+
+from typing import Annotated, TypeAlias
+
+from fastapi import Depends, Header, Path, Request
+
+from chatkeep import ids
+from chatkeep.errors import NotFound
+from chatkeep.runs.worker import Worker
+from chatkeep.store import runs as store_runs
+from chatkeep.store import sessions as store_sessions
+from chatkeep.types import Run, Session
+
+OWNER = "local"
+"""Whose everything is, as long as there is no authentication."""
+
+
+def get_worker(request: Request) -> Worker:
+    """The worker of this process."""
+    return request.app.state.worker
+
+
+def get_owner() -> str:
+    """Who asks."""
+    return OWNER
+
+
+WorkerDep: TypeAlias = Annotated[Worker, Depends(get_worker)]
+Owner: TypeAlias = Annotated[str, Depends(get_owner)]
+
+
+async def own_session(
+    worker: WorkerDep, owner: Owner, session_id: Annotated[str, Path(description="A session's id")]
+) -> Session:
+    """The session of the path."""
+    known = _known(session_id, "session")
+    return await worker.db.snapshot(lambda tx: store_sessions.get_session(tx, owner, known))
+
+
+async def own_run(worker: WorkerDep, owner: Owner, run_id: Annotated[str, Path(description="A run's id")]) -> Run:
+    """The run of the path."""
+    known = _known(run_id, "run")
+    return await worker.db.snapshot(lambda tx: store_runs.get_run(tx, owner, known))
+
+
+def known_message_id(message_id: Annotated[str, Path(description="A message's id")]) -> str:
+    """The message id of the path, if it can be one."""
+    return _known(message_id, "message")
+
+
+# scope="function": nothing a dependency holds stays held while a stream is open.
+OwnSession: TypeAlias = Annotated[Session, Depends(own_session, scope="function")]
+OwnRun: TypeAlias = Annotated[Run, Depends(own_run, scope="function")]
+MessageId: TypeAlias = Annotated[str, Depends(known_message_id)]
+IdempotencyKey: TypeAlias = Annotated[
+    str | None,
+    Header(
+        pattern=r"^[A-Za-z0-9:_-]{1,128}$",
+        description="Makes this request safe to repeat: the same key and request give the same run.",
+    ),
+]
+
+
+def _known(text: str, noun: str) -> str:
+    if (known := ids.parse(text)) is None:
+        raise NotFound(f"no {noun} {text}")
+    return known

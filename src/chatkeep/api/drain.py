@@ -1,0 +1,57 @@
+"""SIGTERM and Ctrl-C: the service drains first, still answering, and then lets uvicorn exit.
+
+Uvicorn waits for open responses before it runs the lifespan's end, and nothing tells a stream that it should
+end; so its handler is put off until the streams are gone and the runs are written.
+"""
+
+import asyncio
+import signal
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+from chatkeep.runs.lifetime import drain
+from chatkeep.runs.worker import Worker
+
+
+@contextmanager
+def draining_on_signals(worker: Worker) -> Generator[None]:
+    """Drain `worker` before whatever handled SIGTERM and SIGINT so far handles them.
+
+    A second SIGTERM changes nothing; a second Ctrl-C does not wait for the grace any longer.
+    """
+    if threading.current_thread() is not threading.main_thread():  # signals are not ours to handle there
+        yield
+        return
+    loop = asyncio.get_running_loop()
+    previous: dict[int, Any] = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    tasks: list[asyncio.Task[None]] = []
+
+    async def drain_and_exit(number: int) -> None:
+        await drain(worker, worker.settings.shutdown_grace)
+        _call(previous[number], number)
+
+    def begin(number: int) -> None:
+        if not tasks:
+            tasks.append(asyncio.create_task(drain_and_exit(number), name="drain"))
+        elif number == signal.SIGINT:
+            _call(previous[number], number)
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        del frame
+        loop.call_soon_threadsafe(begin, number)
+
+    for number in previous:
+        signal.signal(number, handle)
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def _call(handler: Any, number: int) -> None:
+    if callable(handler):
+        handler(number, None)

@@ -1,0 +1,84 @@
+"""Runs: answers being made. Looked at, followed from any place, stopped, made again."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Query, Response
+
+from chatkeep.api.answers import WantedForm, answer_run, json_of
+from chatkeep.api.bodies import NewRun
+from chatkeep.api.deps import IdempotencyKey, Owner, OwnRun, OwnSession, WorkerDep
+from chatkeep.api.messages import CLAIMS
+from chatkeep.api.schema import EVENT_STREAM, answer, refusals
+from chatkeep.api.sse import EventStream, run_frames
+from chatkeep.errors import BadPosition, EventsExpired, NotFound
+from chatkeep.runs import claim
+from chatkeep.runs.close import cancel
+from chatkeep.runs.follow import follow
+from chatkeep.store import runs as store_runs
+from chatkeep.types import Run, has_ended
+
+router = APIRouter(prefix="/api", tags=["runs"])
+
+
+@router.post("/sessions/{session_id}/runs", responses=CLAIMS)
+async def answer_again(
+    worker: WorkerDep,
+    owner: Owner,
+    session: OwnSession,
+    body: NewRun,
+    form: WantedForm,
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
+    """Answer a user message once more: regenerate, or retry after a failure. The new answer becomes the head."""
+    user = claim.Again(body.message_id)
+    wanted = claim.Wanted(session, user, body.model, body.on_busy, idempotency_key, body.request())
+    return await answer_run(worker, owner, await claim.claim(worker, owner, wanted), form)
+
+
+@router.get("/runs/{run_id}", responses={200: answer(Run), **refusals(NotFound)})
+async def get_run(run: OwnRun) -> Response:
+    """A run."""
+    return json_of(run)
+
+
+@router.get(
+    "/runs/{run_id}/events",
+    responses={
+        200: {"description": "The run's stream", "content": EVENT_STREAM},
+        204: {"description": "Nothing comes after this position, and nothing will"},
+        **refusals(NotFound, BadPosition, EventsExpired),
+    },
+)
+async def follow_events(
+    worker: WorkerDep,
+    run: OwnRun,
+    after: Annotated[str | None, Query(description="A position; absent: from the start")] = None,
+    last_event_id: Annotated[str | None, Header(description="As `after`; an EventSource sends it by itself")] = None,
+) -> Response:
+    """Exactly what comes after a position, then whatever comes, until the run has ended."""
+    position = _position(last_event_id if last_event_id is not None else after)
+    if has_ended(run.status):
+        if position >= run.position:
+            return Response(status_code=204)
+        if not await worker.db.snapshot(lambda tx: store_runs.is_log_kept(tx, run.id)):
+            raise EventsExpired("the run's events are no longer kept", message_id=run.message_id)
+    elif position > run.position:
+        raise BadPosition(f"the run has come to {run.position}, not to {position}")
+    return EventStream(run_frames(follow(worker, run.id, position)))
+
+
+@router.post("/runs/{run_id}/cancel", responses={200: answer(Run), 202: answer(Run), **refusals(NotFound)})
+async def cancel_run(worker: WorkerDep, owner: Owner, run: OwnRun) -> Response:
+    """Stop a run; the text so far is kept. 202 when this stopped it, 200 when it had ended already."""
+    stopped = None if has_ended(run.status) else await cancel(worker, run)
+    if stopped is not None:
+        return json_of(stopped, 202)
+    return json_of(await worker.db.snapshot(lambda tx: store_runs.get_run(tx, owner, run.id)))
+
+
+def _position(text: str | None) -> int:
+    if text is None:
+        return 0
+    if not (text.isascii() and text.isdecimal()):
+        raise BadPosition(f"not a position: {text[:40]!r}")
+    return int(text[:18])

@@ -1,0 +1,144 @@
+"""What the service answers, for OpenAPI: our values' own JSON schemas, the stream's events included."""
+
+from typing import Any
+
+import msgspec
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from chatkeep.errors import BodyTooLarge, InvalidRequest, Refused
+from chatkeep.events import Event
+from chatkeep.types import Kind, Message, Run, Session, Value
+
+_REF = "#/components/schemas/{name}"
+
+
+class FieldProblem(Value):
+    """Where a request is wrong, and how."""
+
+    loc: list[str | int]
+    msg: str
+    type: str
+
+
+class ProblemDocument(Value, omit_defaults=True):
+    """An error, RFC 9457; `code` is what a program should look at."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    errors: list[FieldProblem] | None = None
+    run_id: str | None = None
+    message_id: str | None = None
+
+
+class SessionPage(Value):
+    """Sessions; `next` is the `before` of the next page."""
+
+    data: list[Session]
+    next: str | None
+
+
+class MessagePage(Value):
+    """Messages, oldest first. `position` is where `GET /api/sessions/{id}/events` goes on."""
+
+    data: list[Message]
+    next: str | None
+    position: str
+
+
+class RunAnswer(Value):
+    """A run with the message it answers and its own."""
+
+    run: Run
+    user_message: Message
+    message: Message
+
+
+class ToolView(Value):
+    """A function of an assistant."""
+
+    name: str
+    description: str
+    parameters: dict[str, Any]
+    kind: Kind
+
+
+class AssistantView(Value):
+    """An assistant."""
+
+    name: str
+    description: str
+    model: str | None
+    tools: list[ToolView]
+
+
+class AssistantPage(Value):
+    """All assistants."""
+
+    data: list[AssistantView]
+    next: str | None
+
+
+class Health(Value):
+    """`ok`, or what is wrong."""
+
+    status: str
+    checks: dict[str, str]
+
+
+class SessionUpdated(Value, tag="session.updated"):
+    """Between the runs of a session: it was changed."""
+
+    session: Session
+
+
+class SessionDeleted(Value, tag="session.deleted"):
+    """The session is gone; the stream closes."""
+
+    session_id: str
+
+
+_ANSWERS = [Session, Message, Run, SessionPage, MessagePage, RunAnswer, AssistantPage, Health, ProblemDocument]
+
+EVENT_STREAM: dict[str, Any] = {
+    "text/event-stream": {
+        "schema": {"type": "string"},
+        "itemSchema": {"$ref": "#/components/schemas/Event"},
+        "example": 'retry: 1000\nid: 7\ndata: {"type":"text.delta","position":7,"index":0,"text":"To get"}\n\n',
+    }
+}
+
+
+def answer(value: type[Value], **more: Any) -> dict[str, Any]:
+    """An OpenAPI response whose JSON is a `value`; `more` are further media types' entries."""
+    content: dict[str, Any] = {"application/json": {"schema": {"$ref": _REF.format(name=value.__name__)}}}
+    return {"description": (value.__doc__ or "").strip(), "content": content | more.get("content", {})}
+
+
+def refusals(*errors: type[Refused]) -> dict[int | str, dict[str, Any]]:
+    """OpenAPI responses for these errors; those that any request may meet are added."""
+    by_status: dict[int, list[str]] = {}
+    for error in {InvalidRequest: None, BodyTooLarge: None, **dict.fromkeys(errors)}:
+        by_status.setdefault(error.status, []).append(error.code)
+    schema = {"schema": {"$ref": _REF.format(name="ProblemDocument")}}
+    return {
+        status: {"description": ", ".join(codes), "content": {"application/problem+json": schema}}
+        for status, codes in by_status.items()
+    }
+
+
+def document(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI document: what FastAPI knows, and the schemas of what we answer."""
+    if app.openapi_schema is None:
+        schema = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+        union, components = msgspec.json.schema_components([Event, *_ANSWERS], ref_template=_REF)
+        schemas = schema.setdefault("components", {}).setdefault("schemas", {})
+        schemas.update(components)
+        schemas["Event"] = {"description": "An event of a run's stream.", **union[0]}
+        for name in ("HTTPValidationError", "ValidationError"):  # FastAPI's own, which we never answer
+            schemas.pop(name, None)
+        app.openapi_schema = schema
+    return app.openapi_schema

@@ -1,0 +1,96 @@
+"""Server-Sent Events on the wire (WHATWG HTML §9.2); the only file that knows it.
+
+LF framing; an `id` on every event of a log; no `event:` line, so that one `onmessage` serves all. A ping is a
+comment and ONE newline: with a blank line, several clients would take it for an empty event.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+
+import anyio
+import msgspec
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from chatkeep.api.schema import SessionDeleted, SessionUpdated
+from chatkeep.events import Entry
+from chatkeep.runs.follow import Hint, Stretch
+
+RETRY = b"retry: 1000\n"
+"""In the first event of every response: how soon, in ms, a client that lost us tries again."""
+PING = b": ping\n"
+SEND_LIMIT = 30.0
+"""Seconds that a client may leave us waiting before it is cut off; it can come back and go on."""
+
+
+async def run_frames(following: AsyncGenerator[Sequence[Entry]]) -> AsyncGenerator[bytes]:
+    """A run's log as bytes of a stream."""
+    prefix = RETRY
+    async with aclosing(following):
+        async for entries in following:
+            if not entries:
+                yield PING
+                continue
+            yield prefix + b"".join([b"id: %d\ndata: %b\n\n" % (entry.event.position, entry.json) for entry in entries])
+            prefix = b""
+
+
+async def session_frames(session_id: str, following: AsyncGenerator[Stretch | Hint | None]) -> AsyncGenerator[bytes]:
+    """A session's feed as bytes of a stream."""
+    prefix = RETRY
+    async with aclosing(following):
+        async for item in following:
+            match item:
+                case Stretch(run, entries) if entries:
+                    yield prefix + b"".join([_tagged(run.number, run.id, entry) for entry in entries])
+                    prefix = b""
+                case Hint(session):
+                    hint = SessionUpdated(session) if session else SessionDeleted(session_id)
+                    yield prefix + b"data: %b\n\n" % msgspec.json.encode(hint)
+                    prefix = b""
+                case _:
+                    yield PING
+
+
+def _tagged(number: int, run_id: str, entry: Entry) -> bytes:
+    """An entry with its place in the session: `id` is NUMBER.POSITION, and the event carries `run_id`."""
+    return b'id: %d.%d\ndata: %b,"run_id":"%b"}\n\n' % (number, entry.event.position, entry.json[:-1], run_id.encode())
+
+
+class EventStream(Response):
+    """A response that sends what its source yields, as it yields it, until either side has had enough."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, frames: AsyncGenerator[bytes], headers: dict[str, str] | None = None) -> None:
+        """`frames`: bytes ready to be sent; closed, whatever happens, when the response is over."""
+        super().__init__(headers={"cache-control": "no-store", "x-accel-buffering": "no", **(headers or {})})
+        del self.headers["content-length"]
+        self._frames = frames
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the stream (ASGI)."""
+        del scope
+        async with aclosing(self._frames):
+            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+            async with anyio.create_task_group() as group:
+                group.start_soon(_until_gone, receive, group.cancel_scope)
+                await self._send_all(send)
+                group.cancel_scope.cancel()
+
+    async def _send_all(self, send: Send) -> None:
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(None) as limit:
+            async for frame in self._frames:
+                limit.reschedule(loop.time() + SEND_LIMIT)
+                await send({"type": "http.response.body", "body": frame, "more_body": True})
+                limit.reschedule(None)
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _until_gone(receive: Receive, scope: anyio.CancelScope) -> None:
+    """Watch for the client's leaving, which a stream that has nothing to send would never notice."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    scope.cancel()

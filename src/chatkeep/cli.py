@@ -1,0 +1,84 @@
+"""The command line: serve, ask, migrate. Each command imports what it needs: `--help` answers at once."""
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Sequence
+
+import chatkeep
+from chatkeep.errors import CannotStart
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; the exit status."""
+    arguments = _parser().parse_args(argv)
+    try:
+        return arguments.run(arguments)
+    except CannotStart as error:
+        print(f"chatkeep: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="chatkeep", description="A self-hosted chat service.")
+    parser.add_argument("--version", action="version", version=f"chatkeep {chatkeep.__version__}")
+    commands = parser.add_subparsers(required=True, metavar="command")
+
+    serve = commands.add_parser("serve", help="start the service")
+    serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    serve.add_argument("--port", type=int, default=8000, help="port to listen on (default: %(default)s; 0: any free)")
+    serve.add_argument("--reload", action="store_true", help="start again when a source file changes")
+    serve.add_argument("--workers", type=int, default=1, metavar="N", help="processes (default: %(default)s)")
+    serve.set_defaults(run=_serve)
+
+    ask = commands.add_parser("ask", help="one question in the terminal; nothing is stored, no server is needed")
+    ask.add_argument("text", help="what to say")
+    ask.add_argument("--assistant", metavar="A", help="which assistant answers (default: CHATKEEP_ASSISTANT)")
+    ask.add_argument("--model", metavar="M", help="which model answers (default: the assistant's, or CHATKEEP_MODEL)")
+    ask.add_argument("--json", action="store_true", help="print the events, one JSON object a line")
+    ask.set_defaults(run=_ask)
+
+    migrate = commands.add_parser("migrate", help="bring the database to this version's schema")
+    migrate.set_defaults(run=_migrate)
+    return parser
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    from chatkeep import config
+    from chatkeep.serve import serve
+
+    hosts = config.load().allowed_hosts
+    # In the environment, where the processes of --workers and --reload find it too.
+    os.environ["CHATKEEP_ALLOWED_HOSTS"] = ",".join([*hosts, _as_host(arguments.host)])
+    return serve(config.load(), arguments.host, arguments.port, reload=arguments.reload, workers=arguments.workers)
+
+
+def _ask(arguments: argparse.Namespace) -> int:
+    from chatkeep import config
+    from chatkeep.ask import ask
+
+    answer = ask(config.load(), arguments.text, arguments.assistant, arguments.model, as_json=arguments.json)
+    return asyncio.run(answer)
+
+
+def _migrate(arguments: argparse.Namespace) -> int:
+    del arguments
+    from chatkeep import config
+    from chatkeep.migrate import known
+    from chatkeep.runs.lifetime import open_database
+
+    path = config.load().database_path()
+
+    async def migrate() -> None:
+        await (await open_database(path)).close()
+
+    asyncio.run(migrate())
+    print(f"{path} is at migration {known('sqlite')[-1].version:04d}")
+    return 0
+
+
+def _as_host(address: str) -> str:
+    return f"[{address}]" if ":" in address else address

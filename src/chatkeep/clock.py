@@ -1,0 +1,30 @@
+"""The time, as text: RFC 3339, UTC, always microseconds and `Z`, so that it sorts as it reads."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
+
+
+def system() -> datetime:
+    """The machine's clock."""
+    return datetime.now(UTC)
+
+
+_source: Callable[[], datetime] = system
+
+
+def now() -> str:
+    """The current time, e.g. `2026-11-22T21:04:05.000123Z`."""
+    return _source().strftime(FORMAT)
+
+
+def ago(seconds: float) -> str:
+    """The time `seconds` before now, in the same form."""
+    return (_source() - timedelta(seconds=seconds)).strftime(FORMAT)
+
+
+def use(source: Callable[[], datetime]) -> None:
+    """Take the time from `source` from now on; tests set the clock with it, `use(system)` puts it back."""
+    global _source
+    _source = source

@@ -1,0 +1,82 @@
+"""The settings, from the environment and `.env`. A wrong or unknown one stops the start, in one line."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+from dotenv import dotenv_values
+from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from chatkeep.errors import CannotStart
+
+PREFIX = "CHATKEEP_"
+
+
+def _split(value: Any) -> Any:
+    return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
+
+
+CommaList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+
+
+class Settings(BaseSettings):
+    """All settings, as `docs/protocol.md` §9 and `.env.example` list them. Blank counts as unset."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="ignore")
+
+    openai_api_key: Annotated[SecretStr | None, Field(validation_alias="OPENAI_API_KEY")] = None
+    openai_base_url: Annotated[str | None, Field(validation_alias="OPENAI_BASE_URL")] = None
+    model: str = "gpt-5-mini"
+    database_url: str = "sqlite:///chatkeep.db"
+    assistant: str = "default"
+    assistants_dir: Path | None = None
+    tools: CommaList = ()
+    connect_timeout: PositiveFloat = 5
+    first_byte_timeout: PositiveFloat = 60
+    idle_timeout: PositiveFloat = 60
+    model_retries: Annotated[int, Field(ge=0, le=10)] = 2
+    flush_interval_ms: Annotated[float, Field(ge=0, le=1000)] = 50
+    ping_interval: PositiveFloat = 15
+    events_retention: PositiveFloat = 86_400
+    max_body_bytes: PositiveInt = 1_048_576
+    max_runs: PositiveInt = 2_000
+    context_tokens: PositiveInt = 128_000
+    action_deadline: PositiveFloat = 600
+    tool_timeout: PositiveFloat = 30
+    shutdown_grace: Annotated[float, Field(ge=0)] = 10
+    allowed_hosts: CommaList = ("localhost", "127.0.0.1", "[::1]")
+    cors_origins: CommaList = ()
+
+    def database_path(self) -> Path:
+        """The SQLite file of `database_url`: `sqlite:///relative.db` or `sqlite:////absolute.db`.
+
+        Raises:
+            CannotStart: the URL names another engine.
+        """
+        scheme, _, path = self.database_url.partition(":///")
+        if scheme != "sqlite" or not path:
+            raise CannotStart(f"CHATKEEP_DATABASE_URL: {scheme}:// is not supported; use sqlite:///PATH")
+        return Path(path)
+
+
+def load(env_file: Path = Path(".env")) -> Settings:
+    """The settings of this process.
+
+    Raises:
+        CannotStart: a value is wrong, or a `CHATKEEP_*` name is unknown (a typing error, most likely).
+    """
+    _refuse_unknown({*os.environ, *dotenv_values(env_file)})
+    try:
+        return Settings(_env_file=env_file)  # pyright: ignore[reportCallIssue]  # pydantic-settings' own parameter
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0]).upper()
+        name = name if name.startswith("OPENAI_") else PREFIX + name
+        raise CannotStart(f"{name}: {first['msg']}") from error
+
+
+def _refuse_unknown(names: set[str]) -> None:
+    known = {PREFIX + field.upper() for field in Settings.model_fields}
+    if unknown := sorted(name for name in names if name.startswith(PREFIX) and name not in known):
+        raise CannotStart(f"unknown setting {unknown[0]}; .env.example lists all")

@@ -1,0 +1,137 @@
+"""Which part of the history fits, in a form every provider accepts. Pure.
+
+Every function call is answered, directly after the message that made it; there are no empty messages; names are
+legal; two user messages in a row become one. What the user sent last is never left out.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from chatkeep.errors import ContextOverflow
+from chatkeep.types import Message, Part, RefusalPart, StepPart, TextPart, ToolCallPart
+
+BYTES_PER_TOKEN = 4.0
+"""What a token is worth before the provider has reported any `usage`."""
+
+_ILLEGAL = re.compile(r"[^A-Za-z0-9_-]")
+
+Said = dict[str, Any]
+
+
+class Fitted(NamedTuple):
+    """The messages of a prompt, and their size: bytes of JSON, functions on offer included."""
+
+    messages: list[Said]
+    size: int
+
+
+def fit(prompt: str, history: Sequence[Message], tools: Sequence[Said], budget: float) -> Fitted:
+    """The messages for the model: the system prompt and as many of the latest whole turns as `budget` bytes hold.
+
+    `history` ends with the turn that is being answered: the user's message, then the answer as far as it has got.
+
+    Raises:
+        ContextOverflow: that turn alone does not fit.
+    """
+    system: Said = {"role": "system", "content": prompt}
+    turns = _turns(history)
+    room = budget - _size([system]) - _size(tools)
+    kept: list[Said] = []
+    for number, turn in enumerate(reversed(turns)):
+        said = [message for each in turn for message in spoken(each)]
+        room -= _size(said)
+        if room < 0:
+            if number == 0:
+                raise ContextOverflow("this message alone is longer than the model's context")
+            break
+        kept = said + kept
+    messages = _joined([system, *kept])
+    return Fitted(messages, _size(messages) + _size(tools))
+
+
+def spoken(message: Message) -> list[Said]:
+    """`message` as the provider's messages: one of the user's, or for each step what was said and what came of its calls."""
+    if message.role == "user":
+        return [{"role": "user", "content": _text(message.parts)}]
+    said: list[Said] = []
+    for step in _steps(message.parts):
+        calls = [part for part in step if isinstance(part, ToolCallPart)]
+        text = _text(step)
+        if calls:
+            said.append({"role": "assistant", "content": text or None, "tool_calls": [_call(call) for call in calls]})
+            said += [{"role": "tool", "tool_call_id": call.call_id, "content": _outcome(call)} for call in calls]
+        elif text:
+            said.append({"role": "assistant", "content": text})
+    return said
+
+
+def _turns(history: Sequence[Message]) -> list[list[Message]]:
+    """Each user message with the answer to it."""
+    turns: list[list[Message]] = []
+    for message in history:
+        if message.role == "user":
+            turns.append([message])
+        elif turns:  # else its question was left out
+            turns[-1].append(message)
+    return turns
+
+
+def _steps(parts: Iterable[Part]) -> list[list[Part]]:
+    steps: list[list[Part]] = [[]]
+    for part in parts:
+        if isinstance(part, StepPart):
+            steps.append([])
+        else:
+            steps[-1].append(part)
+    return steps
+
+
+def _text(parts: Iterable[Part]) -> str:
+    return "\n\n".join(part.text for part in parts if isinstance(part, TextPart | RefusalPart) and part.text.strip())
+
+
+def _call(call: ToolCallPart) -> Said:
+    function = {"name": _ILLEGAL.sub("_", call.name)[:64] or "unknown", "arguments": _arguments(call)}
+    return {"id": call.call_id, "type": "function", "function": function}
+
+
+def _arguments(call: ToolCallPart) -> str:
+    """What the model sent, where that is an object; else `{}`: some providers refuse anything else (protocol §8)."""
+    if call.arguments is not None:
+        return msgspec.json.encode(call.arguments).decode()
+    try:
+        value = msgspec.json.decode(call.arguments_text)
+    except (msgspec.DecodeError, RecursionError):
+        return "{}"
+    return call.arguments_text if isinstance(value, dict) else "{}"
+
+
+def _outcome(call: ToolCallPart) -> str:
+    match call.state:
+        case "succeeded" if call.kind == "reply":
+            return "Shown to the user."
+        case "succeeded":
+            return msgspec.json.encode(call.output).decode()
+        case "failed" if call.error is not None:
+            return f"Error ({call.error.code}): {call.error.message}"
+        case "unknown":
+            return "It is not known whether this was done: the service stopped while it ran. Do not assume either."
+        case _:
+            return "Cancelled: this was not done."
+
+
+def _joined(messages: list[Said]) -> list[Said]:
+    joined: list[Said] = []
+    for message in messages:
+        if joined and message["role"] == joined[-1]["role"] == "user":
+            joined[-1] = {"role": "user", "content": f"{joined[-1]['content']}\n\n{message['content']}"}
+        else:
+            joined.append(message)
+    return joined
+
+
+def _size(said: Sequence[Said]) -> int:
+    return len(msgspec.json.encode(said)) if said else 0

@@ -1,0 +1,57 @@
+"""A database behind one small protocol. Statements are written once, with `$1 $2`, values only through those.
+
+The text of a statement is `LiteralString`: pyright refuses SQL that was put together from variables.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any, LiteralString, Protocol, TypeAlias, TypeVar
+
+Param: TypeAlias = str | int | float | None
+Row: TypeAlias = tuple[Any, ...]
+T = TypeVar("T")
+
+
+class Connection(Protocol):
+    """Where statements run: inside a transaction, where all of them happen or none."""
+
+    async def all(self, sql: LiteralString, *params: Param) -> list[Row]:
+        """Every row."""
+        ...
+
+    async def one(self, sql: LiteralString, *params: Param) -> Row | None:
+        """The first row, or None."""
+        ...
+
+    async def run(self, sql: LiteralString, *params: Param) -> None:
+        """Run a statement for its effect."""
+        ...
+
+    async def many(self, sql: LiteralString, rows: Iterable[Sequence[Param]]) -> None:
+        """Run a statement once per row of values."""
+        ...
+
+    async def now(self) -> str:
+        """The database's time, as `chatkeep.clock` writes it."""
+        ...
+
+
+class Database(Protocol):
+    """An open database."""
+
+    async def transaction(self, fn: Callable[[Connection], Awaitable[T]]) -> T:
+        """Run `fn` in a transaction of its own; committed when this returns, rolled back when it raises.
+
+        `fn` awaits nothing but its connection: on SQLite it runs in the writer's thread, without an event loop.
+
+        Raises:
+            StorageFailed: the database refused; nothing of it is stored.
+        """
+        ...
+
+    async def snapshot(self, fn: Callable[[Connection], Awaitable[T]]) -> T:
+        """Run `fn`, which only reads, on one unchanging state of the database; the same rule for what it awaits."""
+        ...
+
+    async def close(self) -> None:
+        """Finish what was submitted, then let go of everything."""
+        ...

@@ -1,0 +1,229 @@
+"""SQLite: one writer thread that commits in groups, a few read-only connections.
+
+1. Whatever was submitted while a commit ran becomes the next group: one BEGIN IMMEDIATE … COMMIT, one fsync.
+2. Each submission has a savepoint of its own: one that raises is undone alone.
+3. SQLite may end a transaction by itself (a full disk). Then the whole group is refused, never half of it.
+4. BEGIN IMMEDIATE is a statement, never `with connection:`, which waits for the lock with the GIL held.
+"""
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, LiteralString, TypeVar, cast
+
+import apsw
+
+from chatkeep import clock
+from chatkeep.db import Connection, Param, Row
+from chatkeep.errors import CannotStart, StorageFailed
+
+T = TypeVar("T")
+Work = Callable[[Connection], Awaitable[Any]]
+
+BUSY_TIMEOUT_MS = 5_000
+READERS = 3
+GROUP_LIMIT = 500
+"""Submissions in one commit, so that the first of a flood is not kept waiting for the last."""
+
+
+class SqliteConnection:
+    """One apsw connection as a `Connection`; its methods never suspend, so a plain thread can drive them."""
+
+    def __init__(self, raw: apsw.Connection) -> None:
+        self.raw = raw
+
+    async def all(self, sql: LiteralString, *params: Param) -> list[Row]:
+        """Every row."""
+        return self.raw.execute(sql, _named(params)).fetchall()
+
+    async def one(self, sql: LiteralString, *params: Param) -> Row | None:
+        """The first row, or None. All rows are fetched: a statement that RETURNS is done only then."""
+        rows = self.raw.execute(sql, _named(params)).fetchall()
+        return rows[0] if rows else None
+
+    async def run(self, sql: LiteralString, *params: Param) -> None:
+        """Run a statement for its effect."""
+        self.raw.execute(sql, _named(params)).fetchall()
+
+    async def many(self, sql: LiteralString, rows: Iterable[Sequence[Param]]) -> None:
+        """Run a statement once per row of values."""
+        self.raw.executemany(sql, map(_named, rows))
+
+    async def now(self) -> str:
+        """The machine's time: the file and the process share one clock."""
+        return clock.now()
+
+
+class Sqlite:
+    """A SQLite file as a `Database`."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the file, or make it, and start the writer.
+
+        Raises:
+            CannotStart: the file cannot be opened, is no database, or cannot be written.
+        """
+        self.path = path
+        self._writer = _Writer(_opened(path, apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE))
+        self._local = threading.local()
+        self._opened: list[apsw.Connection] = []
+        self._readers = ThreadPoolExecutor(READERS, "chatkeep-reader", self._open_reader)
+
+    async def transaction(self, fn: Callable[[Connection], Awaitable[T]]) -> T:
+        """See `Database.transaction`. A caller that is cancelled does not undo what it submitted."""
+        return await self._writer.submit(fn)
+
+    async def snapshot(self, fn: Callable[[Connection], Awaitable[T]]) -> T:
+        """See `Database.snapshot`."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._readers, self._read, fn)
+
+    async def close(self) -> None:
+        """Finish what was submitted, then close every connection."""
+        self._readers.shutdown(wait=True)
+        for connection in self._opened:
+            connection.close()
+        await asyncio.to_thread(self._writer.stop)
+
+    def _open_reader(self) -> None:
+        self._local.connection = SqliteConnection(_opened(self.path, apsw.SQLITE_OPEN_READONLY))
+        self._opened.append(self._local.connection.raw)
+
+    def _read(self, fn: Callable[[Connection], Awaitable[T]]) -> T:
+        connection: SqliteConnection = self._local.connection
+        try:
+            connection.raw.execute("BEGIN")
+            try:
+                return _driven(fn(connection))
+            finally:
+                connection.raw.execute("ROLLBACK")
+        except apsw.Error as error:
+            raise StorageFailed(str(error)) from error
+
+
+class _Writer:
+    """The thread that holds the only connection that writes."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._connection = connection
+        self._queue: deque[_Submission] = deque()
+        self._wake = threading.Event()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._work, name="chatkeep-writer")
+        self._thread.start()
+
+    async def submit(self, fn: Work) -> Any:
+        if self._stopping:
+            raise StorageFailed("the database is closed")
+        submission = _Submission(fn)
+        self._queue.append(submission)
+        self._wake.set()
+        return await submission.future
+
+    def stop(self) -> None:
+        self._stopping = True
+        self._wake.set()
+        self._thread.join()
+
+    def _work(self) -> None:
+        while not (self._stopping and not self._queue):
+            self._wake.wait()
+            self._wake.clear()
+            while self._queue:
+                group = [self._queue.popleft() for _ in range(min(len(self._queue), GROUP_LIMIT))]
+                self._commit(group)
+                _deliver(group)
+        self._connection.execute("PRAGMA optimize")
+        self._connection.close()
+
+    def _commit(self, group: "list[_Submission]") -> None:
+        execute = self._connection.execute
+        try:
+            execute("BEGIN IMMEDIATE")
+            for submission in group:
+                self._run(submission)
+            execute("COMMIT")
+        except apsw.Error as error:
+            if self._connection.in_transaction:
+                execute("ROLLBACK")
+            for submission in group:
+                submission.error = StorageFailed(str(error))
+                submission.error.__cause__ = error
+
+    def _run(self, submission: "_Submission") -> None:
+        execute = self._connection.execute
+        execute("SAVEPOINT submission")
+        try:
+            submission.result = _driven(submission.fn(SqliteConnection(self._connection)))
+        except BaseException as error:  # noqa: BLE001  # handed to whoever submitted it
+            if not self._connection.in_transaction:
+                raise apsw.FullError(f"SQLite ended the transaction: {error}") from error
+            execute("ROLLBACK TO submission")
+            submission.error = StorageFailed(str(error)) if isinstance(error, apsw.Error) else error
+            submission.error.__cause__ = error if submission.error is not error else error.__cause__
+        execute("RELEASE submission")
+
+
+class _Submission:
+    """A transaction on its way through the writer."""
+
+    def __init__(self, fn: Work) -> None:
+        self.fn = fn
+        self.loop = asyncio.get_running_loop()
+        self.future: asyncio.Future[Any] = self.loop.create_future()
+        self.result: Any = None
+        self.error: BaseException | None = None
+
+    def settle(self) -> None:
+        if self.future.done():  # its caller was cancelled
+            return
+        if self.error is not None:
+            self.future.set_exception(self.error)
+        else:
+            self.future.set_result(self.result)
+
+
+def _deliver(group: list[_Submission]) -> None:
+    """Wake the callers, with one call into their event loop for the whole group."""
+
+    def settle() -> None:
+        for submission in group:
+            submission.settle()
+
+    try:
+        group[0].loop.call_soon_threadsafe(settle)
+    except RuntimeError:  # the loop has closed: nobody is left who waits for the outcome
+        return
+
+
+def _driven(work: Awaitable[T]) -> T:
+    """The result of a coroutine that never suspends."""
+    coroutine = cast("Coroutine[Any, Any, T]", work)
+    try:
+        coroutine.send(None)
+    except StopIteration as done:
+        return done.value
+    coroutine.close()
+    raise RuntimeError("a transaction may await nothing but its connection")
+
+
+def _named(params: Sequence[Param]) -> dict[str, Param]:
+    """SQLite reads `$1` as a parameter *named* 1; bound by name, it may appear in any order, any number of times."""
+    return {str(number): value for number, value in enumerate(params, 1)}
+
+
+def _opened(path: Path, flags: int) -> apsw.Connection:
+    try:
+        connection = apsw.Connection(str(path), flags=flags)
+        connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+        if flags & apsw.SQLITE_OPEN_READWRITE:
+            connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF")
+    except apsw.Error as error:
+        raise CannotStart(f"cannot open the database {path}: {error}") from error
+    connection.config(apsw.SQLITE_DBCONFIG_DQS_DML, 0)
+    connection.config(apsw.SQLITE_DBCONFIG_DQS_DDL, 0)
+    return connection

@@ -1,0 +1,23 @@
+"""New identifiers."""
+
+import uuid
+
+import uuid_utils
+
+
+def new() -> str:
+    """A UUID version 7 (RFC 9562 §5.7) in lower case: ids made later sort later, so inserts stay at the index's end."""
+    return str(uuid_utils.uuid7())
+
+
+def parse(text: str) -> str | None:
+    """`text` as a UUID in canonical lower-case form, or None when it is none."""
+    try:
+        return str(uuid.UUID(text)) if len(text) == 36 else None
+    except ValueError:
+        return None
+
+
+def new_call() -> str:
+    """An id for a function call whose provider gave none, or one that was taken."""
+    return "call_" + uuid.uuid4().hex[:24]

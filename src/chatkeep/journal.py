@@ -1,0 +1,263 @@
+"""Append before deliver: events of all runs are gathered, committed together, and only then shown to readers.
+
+1. No flush is under way twice. What gathers while one runs is the next one: load makes each token cheaper.
+2. Between two flushes passes a gap: none with few open runs, then growing with the time a flush takes
+   (which includes the event loop's lag), up to CHATKEEP_FLUSH_INTERVAL_MS.
+3. A run's first delta, and every event that is no delta, does not wait for the gap.
+4. A flush begins with the fence of each run: events of one that was closed by somebody else are dropped.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+
+from chatkeep.db import Connection, Database
+from chatkeep.db.doorbell import Doorbell
+from chatkeep.errors import StorageFailed
+from chatkeep.events import Delta, Entry, Event, RunFinished, enter
+from chatkeep.log import merge, place, units
+from chatkeep.store import events as store_events
+from chatkeep.store import runs as store_runs
+from chatkeep.types import Run, Usage
+
+QUIET_RUNS = 4
+"""Up to so many open runs there is no gap: each commit is cheap, and somebody is waiting."""
+GAP_PER_FLUSH = 4
+"""The gap in flush times: at the most a fifth of the time is spent flushing, until the interval caps the gap."""
+BACKLOG = 262_144
+"""Characters that may wait for a flush before the turn that brings them has to wait too."""
+WINDOW = 65_536
+"""Characters of a run's newest entries kept in memory for its readers; who is further behind reads the table."""
+
+
+class Fenced(Exception):
+    """The run was closed by somebody else: nothing more of it may be written."""
+
+
+class Live:
+    """The log of a run that this process carries: what waits to be committed, and the newest of what is."""
+
+    def __init__(self, run: Run, entries: Iterable[Entry]) -> None:
+        self.run = run
+        self.position = run.position
+        self.measure: Callable[[], tuple[Usage, int]] = lambda: (run.usage, 0)
+        self.first_token_at: str | None = None
+        self.pending: list[Event] = []
+        self.backlog = 0
+        self.entries: deque[Entry] = deque(entries)
+        self.committed = run.position
+        self.failure: Exception | None = None
+        self.flushed: asyncio.Future[None] | None = None
+        self._size = 0
+
+    @property
+    def ended(self) -> bool:
+        """Whether the last entry is `run.finished`."""
+        return bool(self.entries) and isinstance(self.entries[-1].event, RunFinished)
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether the log cannot be written for now; one that was merely closed by somebody else is whole."""
+        return self.failure is not None and not isinstance(self.failure, Fenced)
+
+    def after(self, position: int) -> list[Entry] | None:
+        """The committed entries that end after `position`; None when it lies before what memory holds."""
+        if position >= self.committed:
+            return []
+        found: list[Entry] = []
+        for entry in reversed(self.entries):
+            if entry.event.position <= position:
+                break
+            found.append(entry)
+        found.reverse()
+        return found if found and found[0].event.position - units(found[0].event) <= position else None
+
+    def progress(self) -> store_runs.Progress:
+        """What a flush writes into the run's row."""
+        usage, input_bytes = self.measure()
+        return store_runs.Progress(self.position, usage, input_bytes, self.first_token_at)
+
+    def show(self, entries: Sequence[Entry]) -> None:
+        """Let readers see `entries`, which are committed."""
+        self.entries.extend(entries)
+        self.committed = entries[-1].event.position if entries else self.committed
+        self._size += sum(units(entry.event) for entry in entries)
+        while self._size > WINDOW and len(self.entries) > 1:
+            self._size -= units(self.entries.popleft().event)
+
+
+class Journal:
+    """The logs of all runs that this process carries."""
+
+    def __init__(self, db: Database, doorbell: Doorbell, max_gap: float) -> None:
+        """`max_gap`: the most seconds between two flushes."""
+        self._db = db
+        self._doorbell = doorbell
+        self._max_gap = max_gap
+        self._lives: dict[str, Live] = {}
+        self._dirty: dict[str, Live] = {}
+        self._flush: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._urgent = False
+        self._flush_seconds = 0.0
+        self._last_flush = 0.0
+
+    def open(self, run: Run, entries: Iterable[Entry]) -> Live:
+        """Begin to carry `run`, whose log has come as far as `entries`."""
+        live = self._lives[run.id] = Live(run, entries)
+        return live
+
+    def find(self, run_id: str) -> Live | None:
+        """The run's log, if this process carries it."""
+        return self._lives.get(run_id)
+
+    async def append(self, live: Live, events: Sequence[Event]) -> None:
+        """Take `events` into the log. Returns at once for deltas, after the commit for anything else.
+
+        Raises:
+            Fenced: the run was closed by somebody else.
+            StorageFailed: an earlier flush failed; what it held is still pending.
+        """
+        if live.failure is not None:
+            raise live.failure
+        first = live.position == live.run.position
+        placed = place(events, live.position)
+        live.pending += placed
+        live.backlog += placed[-1].position - live.position
+        live.position = placed[-1].position
+        must_commit = not all(isinstance(event, Delta) for event in events)
+        self._dirty[live.run.id] = live
+        self._schedule(urgent=first or must_commit)
+        if must_commit or live.backlog > BACKLOG:
+            await self._committed(live)
+            if live.failure is not None:
+                raise live.failure
+
+    async def finish(self, live: Live, close: Callable[[Connection], Awaitable[list[Entry]]]) -> None:
+        """Commit what is pending together with what `close` writes (the end of the run), then show both.
+
+        Raises:
+            Fenced: the run was closed by somebody else.
+            StorageFailed: nothing was written; what was pending still is.
+        """
+        self._dirty.pop(live.run.id, None)
+        if self._flush is not None:  # it may hold events of this run
+            await asyncio.wait([self._flush])
+        taken = _Taken(live)
+
+        async def write(tx: Connection) -> list[Entry]:
+            if not await _write(tx, [taken]):
+                raise Fenced
+            return await close(tx)
+
+        try:
+            closing = await self._db.transaction(write)
+        except StorageFailed:
+            taken.undo()
+            raise
+        self.deliver(live.run.id, [*taken.entries, *closing])
+
+    async def settle(self, session_id: str) -> None:
+        """Commit what is pending of the session's run now, if this process carries one: it is about to be closed."""
+        for live in [live for live in self._lives.values() if live.run.session_id == session_id]:
+            self._dirty[live.run.id] = live
+            self._schedule(urgent=True)
+            await self._committed(live)
+
+    def deliver(self, run_id: str, entries: Sequence[Entry]) -> None:
+        """Show entries that somebody else has committed (a cancel, say). After `run.finished` the log is let go."""
+        live = self._lives.get(run_id)
+        if live is not None:
+            live.show(entries)
+            if live.ended:
+                del self._lives[run_id]
+        self._doorbell.ring(run_id)
+
+    def abandon(self, live: Live, failure: Exception) -> None:
+        """Let the readers of a log that cannot be written go; they come back when it can."""
+        live.failure = failure
+        self._lives.pop(live.run.id, None)
+        self._doorbell.ring(live.run.id)
+
+    async def _committed(self, live: Live) -> None:
+        if live.flushed is None:
+            live.flushed = asyncio.get_running_loop().create_future()
+        await asyncio.shield(live.flushed)
+
+    def _schedule(self, *, urgent: bool) -> None:
+        self._urgent = self._urgent or urgent
+        if self._flush is not None:
+            return
+        loop = asyncio.get_running_loop()
+        due = 0.0 if self._urgent else self._last_flush + self._gap() - loop.time()
+        if due <= 0:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._start()
+        elif self._timer is None:
+            self._timer = loop.call_later(due, self._start)
+
+    def _gap(self) -> float:
+        if len(self._lives) <= QUIET_RUNS:
+            return 0.0
+        return min(self._max_gap, self._flush_seconds * GAP_PER_FLUSH)
+
+    def _start(self) -> None:
+        self._timer, self._urgent = None, False
+        self._flush = asyncio.ensure_future(self._flush_all())
+
+    async def _flush_all(self) -> None:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        batch = [_Taken(live) for _, live in sorted(self._dirty.items())]
+        self._dirty = {}
+        try:
+            accepted = await self._db.transaction(lambda tx: _write(tx, batch))
+        except Exception as failure:  # noqa: BLE001  # every turn of the batch is told, and ends its run with it
+            for taken in batch:
+                taken.undo()
+                self.abandon(taken.live, failure)
+        else:
+            for taken in batch:
+                if taken.live.run.id in accepted:
+                    self.deliver(taken.live.run.id, taken.entries)
+                else:
+                    taken.live.failure = Fenced()
+        for taken in batch:
+            taken.release()
+        self._last_flush = loop.time()
+        self._flush_seconds += (self._last_flush - began - self._flush_seconds) / 4
+        self._flush = None
+        if self._dirty:
+            self._schedule(urgent=False)
+
+
+class _Taken:
+    """What a flush holds of one run: taken in one moment, so that the row says what the log has."""
+
+    def __init__(self, live: Live) -> None:
+        self.live = live
+        self.progress = live.progress()
+        self.waiter, live.flushed = live.flushed, None
+        self.events, live.pending = live.pending, []
+        self.entries = [enter(event) for event in merge(self.events)]
+        live.backlog = 0
+
+    def undo(self) -> None:
+        """Put the events back before those that came since."""
+        self.live.pending = self.events + self.live.pending
+
+    def release(self) -> None:
+        """Let the turn that waits for this commit go on."""
+        if self.waiter is not None and not self.waiter.done():
+            self.waiter.set_result(None)
+
+
+async def _write(tx: Connection, batch: Iterable[_Taken]) -> set[str]:
+    accepted: set[str] = set()
+    for taken in batch:
+        run = taken.live.run
+        if await store_runs.advance(tx, run.id, run.attempt, taken.progress):
+            await store_events.add_events(tx, run.id, taken.entries)
+            accepted.add(run.id)
+    return accepted

@@ -1,0 +1,112 @@
+"""Any OpenAI-compatible model, through the OpenAI SDK; the only file that knows how to call it.
+
+The SDK builds the request, authenticates, and checks the answer; the body is read as bytes and decoded by
+`wire`, because the SDK's own typed stream costs some hundred times more per chunk (`docs/decisions/0003`).
+"""
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
+from typing import Any, cast
+
+import httpx2
+import openai
+
+from chatkeep.assembler import Chunk
+from chatkeep.config import Settings
+from chatkeep.errors import ModelRateLimited
+from chatkeep.llm import Prompt
+from chatkeep.llm.failures import is_retryable, retry_after, translate
+from chatkeep.llm.wire import Splitter
+
+PATIENCE = 20.0
+"""The longest `Retry-After`, in seconds, that is waited for; beyond it the run fails and says so."""
+
+
+class OpenAIModel:
+    """A model behind an OpenAI-compatible HTTP API."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else None
+        limits = httpx2.Limits(max_connections=None, max_keepalive_connections=100)
+        self._client = openai.AsyncOpenAI(
+            api_key=self._key or "none",  # a server at home asks for none; the SDK insists on one
+            base_url=settings.openai_base_url,
+            max_retries=0,
+            timeout=httpx2.Timeout(None, connect=settings.connect_timeout),
+            http_client=openai.DefaultAioHttpClient(limits=limits),
+        )
+
+    def name(self, wanted: str) -> str:
+        """The provider's own name for it."""
+        return wanted
+
+    async def stream(self, prompt: Prompt) -> AsyncGenerator[Sequence[Chunk]]:
+        """See `Model.stream`. Tries again after connect errors, 429 and 5xx, only before the first chunk."""
+        for left in range(self._settings.model_retries, -1, -1):
+            begun = False
+            try:
+                async with aclosing(self._answer(prompt)) as answer:
+                    async for chunks in answer:
+                        begun = True
+                        yield chunks
+                return
+            except (openai.OpenAIError, httpx2.HTTPError, OSError, ValueError) as error:
+                failure = translate(error, self._key)
+                if begun or left == 0 or not is_retryable(error):
+                    raise failure from error
+                pause = retry_after(error)
+                if pause is not None and pause > PATIENCE:
+                    raise ModelRateLimited(f"{failure} (the provider asks to wait {pause:.0f} s)") from error
+            attempt = self._settings.model_retries - left
+            await asyncio.sleep(pause if pause is not None else 0.25 * 2**attempt * random.uniform(1, 2))  # noqa: S311  # spreads callers, no secret
+
+    async def close(self) -> None:
+        """Let go of all connections."""
+        await self._client.close()
+
+    async def _answer(self, prompt: Prompt) -> AsyncGenerator[Sequence[Chunk]]:
+        splitter = Splitter()
+        loop = asyncio.get_running_loop()
+        first_byte = loop.time() + self._settings.first_byte_timeout
+        opening = self._client.chat.completions.with_streaming_response.create(**_parameters(prompt))
+        async with asyncio.timeout_at(first_byte):
+            response = await opening.__aenter__()
+        try:
+            reads = response.http_response.aiter_bytes()
+            due = first_byte
+            while (data := await _next(reads, due)) is not None:
+                due = loop.time() + self._settings.idle_timeout
+                if chunks := splitter.feed(data):
+                    yield chunks
+                if splitter.failure is not None:
+                    raise splitter.failure
+                if splitter.done:
+                    return
+            if chunks := splitter.finish():
+                yield chunks
+            if splitter.failure is not None:
+                raise splitter.failure
+        finally:
+            await opening.__aexit__(None, None, None)
+
+
+async def _next(reads: AsyncIterator[bytes], due: float) -> bytes | None:
+    async with asyncio.timeout_at(due):
+        return await anext(reads, None)
+
+
+def _parameters(prompt: Prompt) -> dict[str, Any]:
+    parameters: dict[str, Any] = {
+        "model": prompt.model,
+        "messages": cast("Any", prompt.messages),
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+    if prompt.tools:
+        parameters["tools"] = prompt.tools
+    if prompt.temperature is not None:
+        parameters["temperature"] = prompt.temperature
+    return parameters

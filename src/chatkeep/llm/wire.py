@@ -1,0 +1,129 @@
+"""Bytes of an event stream (WHATWG HTML §9.2) to chunks. Everything that one read completed is decoded at once.
+
+Lines end with LF, CRLF or CR and nothing else: U+2028 and U+0085 stand unescaped inside the JSON of some
+servers, and a `splitlines` that knows them would tear it.
+"""
+
+import json
+from typing import Any
+
+import msgspec
+
+from chatkeep.assembler import Chunk
+from chatkeep.errors import ModelProtocol, TurnFailed
+from chatkeep.llm.failures import from_frame
+
+FRAME_LIMIT = 16 * 1024 * 1024
+"""Bytes of one event; a provider that sends more without an end is not understood."""
+
+_decode = msgspec.json.Decoder(Chunk).decode
+_decode_all = msgspec.json.Decoder(list[Chunk]).decode
+
+
+class Splitter:
+    """Feed it what was read. `done` after `[DONE]`; `failure` is what ended the stream early, to be raised."""
+
+    def __init__(self) -> None:
+        self.done = False
+        self.failure: TurnFailed | None = None
+        self._rest = b""
+        self._seen_data = False
+
+    def feed(self, data: bytes) -> list[Chunk]:
+        """The chunks that `data` completes, up to a failure."""
+        if not self._rest and not self._seen_data:
+            data = data.removeprefix(b"\xef\xbb\xbf")
+        buffer = self._rest + data
+        if b"\r" in buffer:
+            held = b"\r" if buffer.endswith(b"\r") else b""  # half a CRLF, perhaps
+            buffer = buffer.removesuffix(b"\r").replace(b"\r\n", b"\n").replace(b"\r", b"\n") + held
+        end = buffer.rfind(b"\n\n")
+        if end < 0:
+            self._rest = buffer
+            if len(buffer) > FRAME_LIMIT:
+                self.failure = ModelProtocol("the provider sent an event without an end")
+            return []
+        self._rest = buffer[end + 2 :]
+        return self._chunks(buffer[:end].split(b"\n\n"))
+
+    def finish(self) -> list[Chunk]:
+        """The chunks of a last event that was not closed by an empty line, if it is whole."""
+        rest, self._rest = self._rest.strip(b"\r\n"), b""
+        if self._seen_data:
+            cut_off, self.failure = self.failure, None
+            chunks = self._chunks([rest])
+            self.failure = cut_off  # a half event at the end says only that the stream was cut
+            return chunks
+        if rest:
+            chunks = self._chunks([rest])
+            if not self._seen_data:
+                self.failure = ModelProtocol("the provider did not answer with an event stream")
+            return chunks
+        return []
+
+    def _chunks(self, frames: list[bytes]) -> list[Chunk]:
+        payloads: list[bytes] = []
+        for frame in frames:
+            payload, is_error = _payload(frame)
+            if not payload:
+                continue
+            self._seen_data = True
+            if payload == b"[DONE]":
+                self.done = True
+                break
+            payloads.append(b'{"error":' + payload + b"}" if is_error else payload)
+        return self._up_to_failure(self._decoded(payloads))
+
+    def _decoded(self, payloads: list[bytes]) -> list[Chunk]:
+        if not payloads:
+            return []
+        try:
+            return _decode_all(b"[" + b",".join(payloads) + b"]")
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return self._one_by_one(payloads)
+
+    def _one_by_one(self, payloads: list[bytes]) -> list[Chunk]:
+        chunks: list[Chunk] = []
+        for payload in payloads:
+            try:
+                chunks.append(_leniently(payload))
+            except (ValueError, RecursionError):
+                self.failure = ModelProtocol("the provider sent an event that is not understood")
+                break
+        return chunks
+
+    def _up_to_failure(self, chunks: list[Chunk]) -> list[Chunk]:
+        for number, chunk in enumerate(chunks):
+            if chunk.error is not None:
+                self.failure = from_frame(chunk.error)
+                return chunks[:number]
+        return chunks
+
+
+def _payload(frame: bytes) -> tuple[bytes, bool]:
+    """An event's data, and whether it is an error by its `event:` line alone."""
+    if frame.startswith(b"data: ") and b"\n" not in frame:  # nearly all of them
+        return frame[6:].strip(), False
+    data: list[bytes] = []
+    name = b""
+    for line in frame.split(b"\n"):
+        field, _, value = line.partition(b":")
+        if field == b"data":
+            data.append(value.removeprefix(b" "))
+        elif field == b"event":
+            name = value.removeprefix(b" ")
+    payload = b"\n".join(data).strip()
+    return payload, name == b"error" and not payload.startswith(b'{"error"')
+
+
+def _leniently(payload: bytes) -> Chunk:
+    """One chunk that the fast way refused: invalid UTF-8, half a surrogate pair, numbers as strings.
+
+    Raises:
+        ValueError: it is not JSON, or not a chunk.
+    """
+    try:
+        return _decode(payload)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        value: Any = json.loads(payload.decode("utf-8", "replace"))
+        return msgspec.convert(value, Chunk, strict=False)

@@ -1,0 +1,201 @@
+"""Claiming a turn: ONE transaction stores the user message, the empty answer, the run and its first event.
+
+It begins with the session's row, whose lock puts the claims of a session in line. Whatever refuses the claim
+rolls back all of it. An idempotent repeat is recognised before every limit.
+"""
+
+import asyncio
+import hashlib
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+import msgspec
+
+from chatkeep import clock, ids
+from chatkeep.db import Connection
+from chatkeep.errors import EventsExpired, IdempotencyMismatch, InvalidRequest, SessionBusy, ShuttingDown, TooManyRuns
+from chatkeep.events import Entry, RunStarted, enter
+from chatkeep.runs import carry
+from chatkeep.runs.close import Closed, close
+from chatkeep.runs.worker import Worker
+from chatkeep.store import events as store_events
+from chatkeep.store import messages as store_messages
+from chatkeep.store import runs as store_runs
+from chatkeep.store import sessions as store_sessions
+from chatkeep.types import Message, Run, Session, TextPart, Usage, has_ended
+
+OnBusy: TypeAlias = Literal["reject", "interrupt"]
+
+
+class AtHead(msgspec.Struct, frozen=True):
+    """Go on after the end of the active branch."""
+
+
+class NewMessage(msgspec.Struct, frozen=True):
+    """What the user says; after `parent` (None: as a new first message)."""
+
+    content: str
+    parent: AtHead | str | None
+
+
+class Again(msgspec.Struct, frozen=True):
+    """Answer a user message that is there already once more."""
+
+    message_id: str
+
+
+class Wanted(NamedTuple):
+    """A turn that somebody asks for. `model` overrides the session's; `body` is the request, for its hash."""
+
+    session: Session
+    user: NewMessage | Again
+    model: str | None
+    on_busy: OnBusy
+    key: str | None
+    body: dict[str, Any]
+
+
+class _Claimed(NamedTuple):
+    run: Run
+    entry: Entry
+    interrupted: Closed | None
+
+
+class _Repeated(Exception):
+    """The key made a run already: roll back, and go on with that one."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+
+
+async def claim(worker: Worker, owner: str, wanted: Wanted) -> Run:
+    """The run that answers `wanted`: a new one, which is being carried from now on, or the one its key made before.
+
+    Raises:
+        Refused: see `docs/protocol.md` §3; nothing is stored.
+    """
+    if wanted.on_busy == "interrupt":
+        await worker.journal.settle(wanted.session.id)
+    # Shielded: a caller that is cancelled now must not leave a run behind that nobody carries.
+    return await asyncio.shield(asyncio.ensure_future(_claim_and_start(worker, owner, wanted)))
+
+
+async def _claim_and_start(worker: Worker, owner: str, wanted: Wanted) -> Run:
+    try:
+        claimed = await worker.db.transaction(lambda tx: _claim(tx, worker, owner, wanted))
+    except _Repeated as repeated:
+        return repeated.run
+    if claimed.interrupted is not None:
+        worker.released(wanted.session.id, claimed.interrupted.run.id, claimed.interrupted.entries)
+    carry.start(worker, claimed.run, claimed.entry)
+    worker.doorbell.ring(wanted.session.id)
+    return claimed.run
+
+
+async def _claim(tx: Connection, worker: Worker, owner: str, wanted: Wanted) -> _Claimed:
+    session_id = wanted.session.id
+    new = 2 if isinstance(wanted.user, NewMessage) else 1
+    reserved = await store_sessions.reserve(tx, owner, session_id, new)
+    request_hash = hashlib.sha256(msgspec.json.encode(wanted.body, order="deterministic")).hexdigest()
+    await _check_repeat(tx, session_id, wanted.key, request_hash)
+    _check_limits(worker)
+    interrupted = await _make_way(tx, session_id, wanted.on_busy)
+    user = await _user_message(tx, wanted, reserved)
+    now = await tx.now()
+    run = _new_run(worker, wanted, reserved.number, user.id, now)
+    answer = Message(
+        id=run.message_id,
+        session_id=session_id,
+        parent_id=user.id,
+        seq=reserved.seq + new - 1,
+        role="assistant",
+        parts=(),
+        run_id=run.id,
+        status="in_progress",
+        created_at=now,
+    )
+    if isinstance(wanted.user, NewMessage):
+        await store_messages.add_message(tx, user)
+    await store_messages.add_message(tx, answer)
+    await store_runs.add_run(tx, run, wanted.body, wanted.key, request_hash)
+    entry = enter(RunStarted(position=1, run=run, user_message=user, message=answer))
+    await store_events.add_events(tx, run.id, [entry])
+    await store_sessions.set_head(tx, session_id, answer.id)
+    return _Claimed(run, entry, interrupted)
+
+
+async def _check_repeat(tx: Connection, session_id: str, key: str | None, request_hash: str) -> None:
+    repeat = await store_runs.find_repeat(tx, session_id, key) if key is not None else None
+    if repeat is None:
+        return
+    run = repeat.run
+    if repeat.request_hash != request_hash:
+        raise IdempotencyMismatch("this Idempotency-Key was used for another request", run_id=run.id)
+    if not await store_runs.is_log_kept(tx, run.id):
+        raise EventsExpired("the run's events are no longer kept", run_id=run.id, message_id=run.message_id)
+    raise _Repeated(run)
+
+
+def _check_limits(worker: Worker) -> None:
+    if worker.draining:
+        raise ShuttingDown("the service is shutting down; try again in a moment")
+    if len(worker.tasks) >= worker.settings.max_runs:
+        raise TooManyRuns(f"{worker.settings.max_runs} runs are open already")
+
+
+async def _make_way(tx: Connection, session_id: str, on_busy: OnBusy) -> Closed | None:
+    """Close the session's open run, if it has one that may be closed: one that waits for the client blocks nobody."""
+    run = await store_runs.find_open(tx, session_id)
+    if run is None:
+        return None
+    if run.status == "in_progress" and on_busy == "reject":
+        raise SessionBusy("an answer is being made in this session", run_id=run.id)
+    return await close(tx, run.id, "cancelled")
+
+
+async def _user_message(tx: Connection, wanted: Wanted, reserved: store_sessions.Reserved) -> Message:
+    """The message to answer: made from the request, or found."""
+    session_id = wanted.session.id
+    if isinstance(wanted.user, Again):
+        found = await store_messages.find_in_session(tx, session_id, wanted.user.message_id)
+        if found is None or found.role != "user":
+            raise InvalidRequest("message_id: not a user message of this session")
+        return found
+    parent = wanted.user.parent
+    if isinstance(parent, str):
+        found = await store_messages.find_in_session(tx, session_id, parent)
+        if found is None or found.role != "assistant" or not has_ended(found.status):
+            raise InvalidRequest("parent_id: not an ended assistant message of this session")
+    return Message(
+        id=ids.new(),
+        session_id=session_id,
+        parent_id=reserved.head_id if isinstance(parent, AtHead) else parent,
+        seq=reserved.seq,
+        role="user",
+        parts=(TextPart(wanted.user.content),),
+        run_id=None,
+        status="completed",
+        created_at=clock.now(),
+    )
+
+
+def _new_run(worker: Worker, wanted: Wanted, number: int, user_message_id: str, now: str) -> Run:
+    assistant = worker.assistant(wanted.session.assistant)
+    model = wanted.model or wanted.session.model or assistant.model or worker.settings.model
+    return Run(
+        id=ids.new(),
+        session_id=wanted.session.id,
+        number=number,
+        user_message_id=user_message_id,
+        message_id=ids.new(),
+        status="in_progress",
+        model=worker.model.name(model),
+        finish_reason=None,
+        error=None,
+        usage=Usage(estimated=True),  # until the model has been asked and has counted
+        attempt=1,
+        position=1,
+        created_at=now,
+        started_at=now,
+        first_token_at=None,
+        finished_at=None,
+    )

@@ -1,0 +1,97 @@
+"""The only way a run ends, whoever ends it: its turn, a cancel, an interruption, a deletion, the recovery."""
+
+from functools import reduce
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from chatkeep import log
+from chatkeep.db import Connection
+from chatkeep.errors import NotFound
+from chatkeep.events import Entry, RunFinished, enter
+from chatkeep.runs.worker import Worker
+from chatkeep.store import events as store_events
+from chatkeep.store import messages as store_messages
+from chatkeep.store import runs as store_runs
+from chatkeep.store import sessions as store_sessions
+from chatkeep.types import Problem, Run, RunEnd
+
+
+class Closed(NamedTuple):
+    """A run that has just been closed, and the last entries of its log."""
+
+    run: Run
+    entries: list[Entry]
+
+
+async def close(
+    tx: Connection, run_id: str, status: RunEnd, finish_reason: str | None = None, error: Problem | None = None
+) -> Closed | None:
+    """End the run in the caller's transaction; None when it has ended already.
+
+    Raises the fence, so that nobody else can write; then reads the log, ends its open calls, appends
+    `run.finished`, and stores the fold. Usage is what the last flush wrote.
+    """
+    ended = await store_runs.end_run(tx, run_id, status, finish_reason, error)
+    if ended is None:
+        return None
+    events = await store_events.list_events(tx, run_id)
+    closing = log.place(log.closing(log.fold(events)), ended.position)
+    run = replace(ended, position=ended.position + len(closing) + 1)
+    message = replace(reduce(log.apply, closing, log.fold(events)), status=status)
+    entries = [enter(event) for event in [*closing, RunFinished(position=run.position, run=run, message=message)]]
+    await store_events.add_events(tx, run_id, entries)
+    await store_messages.set_parts(tx, message)
+    await store_runs.set_position(tx, run_id, run.position)
+    await store_sessions.touch(tx, run.session_id)
+    return Closed(run, entries)
+
+
+async def cancel(worker: Worker, run: Run) -> Run | None:
+    """Stop `run` at a client's wish: the run as it ended; None when it had ended already, or is gone."""
+    await worker.journal.settle(run.session_id)
+    closed = await worker.db.transaction(lambda tx: close(tx, run.id, "cancelled"))
+    if closed is None:
+        return None
+    worker.released(run.session_id, run.id, closed.entries)
+    return closed.run
+
+
+async def delete(worker: Worker, owner: str, session_id: str) -> None:
+    """Delete a session; its open run is closed as cancelled, and the readers here still see that.
+
+    Raises:
+        NotFound: there is no such session, or it is somebody else's.
+    """
+
+    async def write(tx: Connection) -> Closed | None:
+        if await store_sessions.find_session(tx, owner, session_id) is None:
+            raise NotFound(f"no session {session_id}")
+        run = await store_runs.find_open(tx, session_id)
+        closed = await close(tx, run.id, "cancelled") if run else None
+        await store_sessions.delete_session(tx, owner, session_id)
+        return closed
+
+    await worker.journal.settle(session_id)
+    closed = await worker.db.transaction(write)
+    if closed is not None:
+        worker.released(session_id, closed.run.id, closed.entries)
+    worker.doorbell.ring(session_id)
+
+
+async def recover(worker: Worker) -> int:
+    """Close every run that was left in progress by a process that died; how many there were.
+
+    Only for a process that knows it is alone. One transaction a run: a recovery that dies has done some of it.
+    """
+
+    async def left(tx: Connection) -> list[str]:
+        return await store_runs.list_in_progress(tx)
+
+    async def interrupt(run_id: str) -> None:
+        await worker.db.transaction(lambda tx: close(tx, run_id, "interrupted"))
+
+    run_ids = await worker.db.snapshot(left)
+    for run_id in run_ids:
+        await interrupt(run_id)
+    return len(run_ids)

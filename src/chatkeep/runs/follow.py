@@ -1,0 +1,169 @@
+"""Following: what a log holds after a position, then whatever comes. Live reading, resuming and replay are one thing.
+
+What this process carries is read from memory, committed entries only; everything else from the table, woken by
+the doorbell or, when another process writes, by looking again.
+"""
+
+from collections.abc import AsyncGenerator, Sequence
+from typing import NamedTuple
+
+from chatkeep.db import Connection
+from chatkeep.db.doorbell import Bell
+from chatkeep.errors import EventsExpired
+from chatkeep.events import Delta, Entry, RunFinished, enter
+from chatkeep.journal import Live
+from chatkeep.log import after, merge, units
+from chatkeep.runs.worker import Worker
+from chatkeep.store import events as store_events
+from chatkeep.store import runs as store_runs
+from chatkeep.store import sessions as store_sessions
+from chatkeep.types import Run, Session, has_ended
+
+POLL_RUN, POLL_SESSION = 0.5, 2.0
+"""Seconds after which a log, or a session, that another process may write is looked at again."""
+
+
+class Hint(NamedTuple):
+    """Between the runs of a session: it was changed (`session`), or is gone (None)."""
+
+    session: Session | None
+
+
+class Stretch(NamedTuple):
+    """Entries of one of a session's runs; none when it has been quiet."""
+
+    run: Run
+    entries: Sequence[Entry]
+
+
+class _Page(NamedTuple):
+    entries: Sequence[Entry]
+    ended: bool
+
+
+class _Quiet:
+    """Counts how long nothing came, to say every ping's interval that the line is still up."""
+
+    def __init__(self, bell: Bell, interval: float) -> None:
+        self._bell = bell
+        self._interval = interval
+        self._seconds = 0.0
+
+    async def lasts(self, at_most: float) -> bool:
+        """Wait for a ring, no longer than `at_most` seconds; whether it is time to say something."""
+        seconds = min(at_most, self._interval)
+        self._seconds = 0.0 if await self._bell.wait(seconds) else self._seconds + seconds
+        if self._seconds < self._interval:
+            return False
+        self._seconds = 0.0
+        return True
+
+
+async def follow(worker: Worker, run_id: str, position: int) -> AsyncGenerator[Sequence[Entry]]:
+    """What comes after `position` of the run's log, as it comes; an empty sequence whenever nothing did for a while.
+
+    Ends after `run.finished`; and without it when the service drains, when the log cannot be written for now,
+    or when the run or its log is gone. The reader then comes back.
+    """
+    live = worker.journal.find(run_id)
+    with worker.doorbell.listen(run_id) as bell:
+        quiet = _Quiet(bell, worker.settings.ping_interval)
+        while not worker.draining:
+            page = await _read(worker, live, run_id, position)
+            if page.entries:
+                yield page.entries
+                last = page.entries[-1].event
+                position = last.position
+                if isinstance(last, RunFinished):
+                    return
+            elif page.ended:
+                return
+            elif await quiet.lasts(POLL_RUN if live is None else worker.settings.ping_interval):
+                yield ()
+
+
+async def follow_session(
+    worker: Worker, owner: str, session_id: str, number: int, position: int
+) -> AsyncGenerator[Stretch | Hint | None]:
+    """The session's log after `position` of run `number`, for as long as the reader stays; None when it is quiet."""
+    session: Session | None = None
+    with worker.doorbell.listen(session_id) as bell:
+        quiet = _Quiet(bell, worker.settings.ping_interval)
+        while not worker.draining:
+            if run := await _next_run(worker, session_id, number, position):
+                begin = position if run.number == number else 0
+                async for entries in follow(worker, run.id, begin):
+                    yield Stretch(run, entries)
+                ended = await worker.db.snapshot(lambda tx, run_id=run.id: store_runs.find_run(tx, run_id))
+                if ended is not None and not has_ended(ended.status):
+                    return
+                number, position = run.number, ended.position if ended else run.position
+                continue
+            before, session = session, await _find_session(worker, owner, session_id)
+            if session is None:
+                yield Hint(None)
+                return
+            if before is not None and before != session:
+                yield Hint(session)
+            if await quiet.lasts(POLL_SESSION):
+                yield None
+
+
+async def finished(worker: Worker, run: Run) -> bool:
+    """Wait until `run` has ended: True; False when that is not to be seen here (the service drains, say)."""
+    if has_ended(run.status):
+        return True
+    async for entries in follow(worker, run.id, run.position):
+        if entries and isinstance(entries[-1].event, RunFinished):
+            return True
+    return False
+
+
+async def check_kept(tx: Connection, session_id: str, number: int, position: int) -> None:
+    """Refuse to follow a session from a place whose future is not all kept.
+
+    Raises:
+        EventsExpired: part of it is gone.
+    """
+    if run := await store_runs.find_forgotten(tx, session_id, number, position):
+        raise EventsExpired("part of what follows is no longer kept", run_id=run.id, message_id=run.message_id)
+
+
+async def _read(worker: Worker, live: Live | None, run_id: str, position: int) -> _Page:
+    if live is not None and live.failure is None and (entries := live.after(position)) is not None:
+        return _Page(_together(entries, position), ended=False)
+
+    async def read(tx: Connection) -> _Page:
+        entries = await store_events.list_after(tx, run_id, position)
+        status = await store_runs.find_status(tx, run_id)
+        return _Page(_together(entries, position), status is None or has_ended(status))
+
+    page = await worker.db.snapshot(read)
+    return page._replace(ended=page.ended or (live is not None and live.is_broken))
+
+
+def _together(entries: Sequence[Entry], position: int) -> Sequence[Entry]:
+    """`entries` after `position`, adjacent deltas as one; what need not change keeps the bytes that all readers share."""
+    if not entries or (len(entries) == 1 and entries[0].event.position - units(entries[0].event) >= position):
+        return entries
+    if not any(isinstance(entry.event, Delta) for entry in entries):
+        return entries
+    kept = {id(entry.event): entry for entry in entries}
+    merged = merge(after((entry.event for entry in entries), position))
+    return [kept.get(id(event)) or enter(event) for event in merged]
+
+
+async def _next_run(worker: Worker, session_id: str, number: int, position: int) -> Run | None:
+    """The run that goes on after `position` of run `number`: that one itself, or the next."""
+
+    async def read(tx: Connection) -> Run | None:
+        for run in await store_runs.list_from(tx, session_id, number, 2):
+            if run.number > number or run.position > position or not has_ended(run.status):
+                return run
+        return None
+
+    return await worker.db.snapshot(read)
+
+
+async def _find_session(worker: Worker, owner: str, session_id: str) -> Session | None:
+    return await worker.db.snapshot(lambda tx: store_sessions.find_session(tx, owner, session_id))

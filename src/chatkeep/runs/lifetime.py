@@ -1,0 +1,107 @@
+"""The life of a worker: opened, recovered, drained, closed."""
+
+import asyncio
+import importlib
+import logging
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+from chatkeep import assistants, tools
+from chatkeep.config import Settings
+from chatkeep.db.doorbell import Doorbell
+from chatkeep.db.live import LiveLock
+from chatkeep.db.sqlite import Sqlite
+from chatkeep.errors import CannotStart, StorageFailed
+from chatkeep.journal import Journal
+from chatkeep.llm import Model, connect
+from chatkeep.migrate import known, migrate
+from chatkeep.runs.close import recover
+from chatkeep.runs.sweep import sweep_for_ever
+from chatkeep.runs.worker import Worker
+
+_log = logging.getLogger("chatkeep")
+
+
+@asynccontextmanager
+async def working(settings: Settings, model: Model | None = None) -> AsyncGenerator[Worker]:
+    """A worker on the database of `settings`; `model` in place of the one they ask for, if given.
+
+    Raises:
+        CannotStart: the database, an assistant or a module of functions is wrong.
+    """
+    functions = load_tools(settings)
+    known_assistants = assistants.load(settings.assistants_dir, functions)
+    if settings.assistant not in known_assistants:
+        raise CannotStart(f"CHATKEEP_ASSISTANT: there is no assistant {settings.assistant!r}")
+    path = settings.database_path()
+    db = await open_database(path)
+    doorbell = Doorbell()
+    journal = Journal(db, doorbell, settings.flush_interval_ms / 1000)
+    lock = LiveLock(path)
+    try:
+        worker = Worker(settings, db, doorbell, journal, model or connect(settings), known_assistants, functions)
+        if lock.alone() and (count := await recover(worker)):
+            _log.warning("%d runs were interrupted when the service last stopped", count)
+        await asyncio.to_thread(lock.share)
+        sweeper = asyncio.create_task(sweep_for_ever(worker), name="sweeper")
+        try:
+            yield worker
+        finally:
+            sweeper.cancel()
+            await drain(worker, grace=0)
+            with suppress(asyncio.CancelledError):
+                await sweeper
+            await worker.model.close()
+    finally:
+        await db.close()
+        lock.release()
+
+
+async def open_database(path: Path) -> Sqlite:
+    """The database at `path`, brought to this version's schema.
+
+    Raises:
+        CannotStart: it cannot be opened, or is newer than this version.
+    """
+    db = Sqlite(path)
+    try:
+        await migrate(db, known("sqlite"))
+    except StorageFailed as failure:
+        await db.close()
+        raise CannotStart(f"cannot use the database {path}: {failure}") from failure
+    except CannotStart:
+        await db.close()
+        raise
+    return db
+
+
+def load_tools(settings: Settings) -> dict[str, tools.Tool]:
+    """The functions that come with chatkeep, and those of the modules in CHATKEEP_TOOLS.
+
+    Raises:
+        CannotStart: a module cannot be imported.
+    """
+    if str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
+    for module in ("chatkeep.toolbox", *settings.tools):
+        try:
+            importlib.import_module(module)
+        except Exception as error:
+            raise CannotStart(f"CHATKEEP_TOOLS: {module} cannot be imported: {error}") from error
+    return dict(tools.declared())
+
+
+async def drain(worker: Worker, grace: float) -> None:
+    """Take no new work, let readers go, give open runs `grace` seconds, and interrupt those that remain."""
+    worker.draining = True
+    worker.doorbell.ring_all()
+    if worker.tasks:
+        await asyncio.wait(tuple(worker.tasks.values()), timeout=grace)
+    worker.interrupting = True
+    while worker.tasks:
+        await asyncio.sleep(0)  # a task that was cancelled before its first step would write nothing
+        for task in tuple(worker.tasks.values()):
+            task.cancel()
+        await asyncio.wait(tuple(worker.tasks.values()))

@@ -1,0 +1,115 @@
+"""The table `messages`."""
+
+import msgspec
+
+from chatkeep.db import Connection, Row
+from chatkeep.errors import NotFound
+from chatkeep.types import Message, Part
+
+_parts = msgspec.json.Decoder(tuple[Part, ...]).decode
+_encode = msgspec.json.encode
+
+_COLUMNS = """m.id, m.session_id, m.parent_id, m.seq, m.role, m.parts, r.id, r.status, m.created_at"""
+_NO_LIMIT = 2**31 - 1
+
+
+async def add_message(tx: Connection, message: Message) -> None:
+    """Store a new message; its run and status are the run's to keep."""
+    await tx.run(
+        """INSERT INTO messages (id, session_id, seq, parent_id, role, parts, created_at)
+           VALUES ($1, $2, $3, $4, $5, $6, $7)""",
+        message.id,
+        message.session_id,
+        message.seq,
+        message.parent_id,
+        message.role,
+        _encode(message.parts).decode(),
+        message.created_at,
+    )
+
+
+async def set_parts(tx: Connection, message: Message) -> None:
+    """Store what a message has become."""
+    await tx.run("UPDATE messages SET parts = $2 WHERE id = $1", message.id, _encode(message.parts).decode())
+
+
+async def get_message(tx: Connection, owner: str, message_id: str) -> Message:
+    """The owner's message.
+
+    Raises:
+        NotFound: there is none, or it is somebody else's.
+    """
+    row = await tx.one(
+        f"""SELECT {_COLUMNS}
+              FROM messages m
+              JOIN sessions s ON s.id = m.session_id AND s.owner = $2
+              LEFT JOIN runs r ON r.message_id = m.id
+             WHERE m.id = $1""",
+        message_id,
+        owner,
+    )
+    if row is None:
+        raise NotFound(f"no message {message_id}")
+    return _message(row)
+
+
+async def find_in_session(tx: Connection, session_id: str, message_id: str) -> Message | None:
+    """The message, if it is one of this session."""
+    row = await tx.one(
+        f"""SELECT {_COLUMNS}
+              FROM messages m
+              LEFT JOIN runs r ON r.message_id = m.id
+             WHERE m.id = $1 AND m.session_id = $2""",
+        message_id,
+        session_id,
+    )
+    return _message(row) if row else None
+
+
+async def list_branch(tx: Connection, head_id: str | None, limit: int | None = None) -> list[Message]:
+    """The branch that ends with `head_id`, oldest first; at most the last `limit` messages of it."""
+    rows = await tx.all(
+        f"""WITH RECURSIVE branch (id, parent_id, depth) AS (
+                SELECT id, parent_id, 1 FROM messages WHERE id = $1
+                UNION ALL
+                SELECT p.id, p.parent_id, b.depth + 1
+                  FROM branch b JOIN messages p ON p.id = b.parent_id
+                 WHERE b.depth < $2)
+            SELECT {_COLUMNS}
+              FROM branch b
+              JOIN messages m ON m.id = b.id
+              LEFT JOIN runs r ON r.message_id = m.id
+             ORDER BY b.depth DESC""",
+        head_id,
+        limit or _NO_LIMIT,
+    )
+    return [_message(row) for row in rows]
+
+
+async def list_all(tx: Connection, session_id: str, before_seq: int | None, limit: int | None) -> list[Message]:
+    """Every message of every branch by `seq`; at most the last `limit` of those before `before_seq`."""
+    rows = await tx.all(
+        f"""SELECT {_COLUMNS}
+              FROM messages m
+              LEFT JOIN runs r ON r.message_id = m.id
+             WHERE m.session_id = $1 AND m.seq < $2
+             ORDER BY m.seq DESC LIMIT $3""",
+        session_id,
+        before_seq or _NO_LIMIT,
+        limit or _NO_LIMIT,
+    )
+    return [_message(row) for row in reversed(rows)]
+
+
+def _message(row: Row) -> Message:
+    return Message(
+        id=row[0],
+        session_id=row[1],
+        parent_id=row[2],
+        seq=row[3],
+        role=row[4],
+        parts=_parts(row[5]),
+        run_id=row[6],
+        status=row[7] or "completed",
+        created_at=row[8],
+    )

@@ -1,0 +1,251 @@
+"""The table `runs`."""
+
+from typing import Any, NamedTuple
+
+import msgspec
+
+from chatkeep.db import Connection, Row
+from chatkeep.errors import NotFound
+from chatkeep.types import Problem, Run, RunEnd, RunStatus, Usage
+
+_problem = msgspec.json.Decoder(Problem).decode
+_request = msgspec.json.Decoder(dict[str, Any]).decode
+_encode = msgspec.json.encode
+
+_COLUMNS = """id, session_id, number, user_message_id, message_id, status, model, finish_reason, error,
+    input_tokens, output_tokens, usage_estimated, attempt, position,
+    created_at, started_at, first_token_at, finished_at"""
+
+
+class Repeat(NamedTuple):
+    """The run that an idempotency key already stands for, and the hash of the request that made it."""
+
+    run: Run
+    request_hash: str
+
+
+class Progress(NamedTuple):
+    """How far an open run has come, as its owner knows it at a flush."""
+
+    position: int
+    usage: Usage
+    input_bytes: int
+    first_token_at: str | None
+
+
+async def add_run(tx: Connection, run: Run, request: dict[str, Any], key: str | None, request_hash: str) -> None:
+    """Store a new run. The unique index `runs_open` refuses a second open one in its session."""
+    await tx.run(
+        """INSERT INTO runs
+                  (id, session_id, number, user_message_id, message_id, status, attempt, position, idempotency_key,
+                   request_hash, request, model, input_tokens, output_tokens, usage_estimated, input_bytes, log_kept,
+                   created_at, started_at)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 0, 0, 1, 0, 1, $13, $14)""",
+        run.id,
+        run.session_id,
+        run.number,
+        run.user_message_id,
+        run.message_id,
+        run.status,
+        run.attempt,
+        run.position,
+        key,
+        request_hash,
+        _encode(request).decode(),
+        run.model,
+        run.created_at,
+        run.started_at,
+    )
+
+
+async def get_run(tx: Connection, owner: str, run_id: str) -> Run:
+    """The owner's run.
+
+    Raises:
+        NotFound: there is none, or it is somebody else's.
+    """
+    row = await tx.one(
+        f"""SELECT {_COLUMNS}
+              FROM runs
+             WHERE id = $1 AND EXISTS (SELECT 1 FROM sessions s WHERE s.id = session_id AND s.owner = $2)""",
+        run_id,
+        owner,
+    )
+    if row is None:
+        raise NotFound(f"no run {run_id}")
+    return _run(row)
+
+
+async def find_run(tx: Connection, run_id: str) -> Run | None:
+    """A run of the service's own concern, whoever owns it."""
+    row = await tx.one(f"SELECT {_COLUMNS} FROM runs WHERE id = $1", run_id)
+    return _run(row) if row else None
+
+
+async def find_status(tx: Connection, run_id: str) -> RunStatus | None:
+    """The run's status; None when it is gone."""
+    row = await tx.one("SELECT status FROM runs WHERE id = $1", run_id)
+    return row[0] if row else None
+
+
+async def find_forgotten(tx: Connection, session_id: str, number: int, position: int) -> Run | None:
+    """The first run of the session with something after `position` of run `number` that is no longer kept."""
+    row = await tx.one(
+        f"""SELECT {_COLUMNS} FROM runs
+             WHERE session_id = $1 AND log_kept = 0 AND (number > $2 OR (number = $2 AND position > $3))
+             ORDER BY number LIMIT 1""",
+        session_id,
+        number,
+        position,
+    )
+    return _run(row) if row else None
+
+
+async def find_open(tx: Connection, session_id: str) -> Run | None:
+    """The session's open run, if it has one."""
+    row = await tx.one(
+        f"""SELECT {_COLUMNS} FROM runs
+             WHERE session_id = $1 AND status IN ('in_progress', 'requires_action')""",
+        session_id,
+    )
+    return _run(row) if row else None
+
+
+async def find_last(tx: Connection, session_id: str) -> Run | None:
+    """The session's newest run, open or ended."""
+    row = await tx.one(f"SELECT {_COLUMNS} FROM runs WHERE session_id = $1 ORDER BY number DESC LIMIT 1", session_id)
+    return _run(row) if row else None
+
+
+async def list_from(tx: Connection, session_id: str, number: int, limit: int) -> list[Run]:
+    """The session's runs from `number` on, oldest first."""
+    rows = await tx.all(
+        f"SELECT {_COLUMNS} FROM runs WHERE session_id = $1 AND number >= $2 ORDER BY number LIMIT $3",
+        session_id,
+        number,
+        limit,
+    )
+    return [_run(row) for row in rows]
+
+
+async def find_repeat(tx: Connection, session_id: str, key: str) -> Repeat | None:
+    """The run that `key` already made in this session, if it did."""
+    row = await tx.one(
+        f"SELECT {_COLUMNS}, request_hash FROM runs WHERE session_id = $1 AND idempotency_key = $2", session_id, key
+    )
+    return Repeat(_run(row), row[-1]) if row else None
+
+
+async def list_in_progress(tx: Connection) -> list[str]:
+    """The ids of all runs that somebody carries, or carried when it died."""
+    rows = await tx.all("SELECT id FROM runs WHERE status = 'in_progress' ORDER BY id")
+    return [row[0] for row in rows]
+
+
+async def get_request(tx: Connection, run_id: str) -> dict[str, Any]:
+    """What the run's turn was given."""
+    row = await tx.one("SELECT request FROM runs WHERE id = $1", run_id)
+    if row is None:
+        raise NotFound(f"no run {run_id}")
+    return _request(row[0])
+
+
+async def advance(tx: Connection, run_id: str, attempt: int, progress: Progress) -> bool:
+    """The fence, first statement of every flush: False when the run was closed or taken over since."""
+    row = await tx.one(
+        """UPDATE runs
+              SET position = $3, input_tokens = $4, output_tokens = $5, usage_estimated = $6, input_bytes = $7,
+                  first_token_at = $8
+            WHERE id = $1 AND attempt = $2 AND status = 'in_progress'
+        RETURNING id""",
+        run_id,
+        attempt,
+        progress.position,
+        progress.usage.input_tokens,
+        progress.usage.output_tokens,
+        progress.usage.estimated,
+        progress.input_bytes,
+        progress.first_token_at,
+    )
+    return row is not None
+
+
+async def end_run(
+    tx: Connection, run_id: str, status: RunEnd, finish_reason: str | None, error: Problem | None
+) -> Run | None:
+    """End an open run and raise its fence; None when it has ended already, or is gone."""
+    row = await tx.one(
+        f"""UPDATE runs
+              SET attempt = attempt + 1, status = $2, finish_reason = $3, error = $4, finished_at = $5
+            WHERE id = $1 AND status IN ('in_progress', 'requires_action')
+        RETURNING {_COLUMNS}""",
+        run_id,
+        status,
+        finish_reason,
+        _encode(error).decode() if error else None,
+        await tx.now(),
+    )
+    return _run(row) if row else None
+
+
+async def set_position(tx: Connection, run_id: str, position: int) -> None:
+    """Note how far the run's log has come."""
+    await tx.run("UPDATE runs SET position = $2 WHERE id = $1", run_id, position)
+
+
+async def bytes_per_token(tx: Connection, session_id: str, model: str) -> float | None:
+    """What a token was worth in the session's last runs with `model`, by the provider's own count; or None."""
+    row = await tx.one(
+        """SELECT SUM(input_bytes), SUM(input_tokens)
+             FROM (SELECT input_bytes, input_tokens
+                     FROM runs
+                    WHERE session_id = $1 AND model = $2 AND usage_estimated = 0 AND input_tokens > 0
+                    ORDER BY number DESC LIMIT 5) AS measured""",
+        session_id,
+        model,
+    )
+    return row[0] / row[1] if row and row[1] else None
+
+
+async def list_to_sweep(tx: Connection, ended_before: str, limit: int) -> list[str]:
+    """Runs that ended before the time given and whose log is still kept, longest ended first."""
+    rows = await tx.all(
+        """SELECT id FROM runs
+            WHERE log_kept = 1 AND finished_at IS NOT NULL AND finished_at < $1
+            ORDER BY finished_at, id LIMIT $2""",
+        ended_before,
+        limit,
+    )
+    return [row[0] for row in rows]
+
+
+async def is_log_kept(tx: Connection, run_id: str) -> bool:
+    """Whether the run's events are still there."""
+    row = await tx.one("SELECT log_kept FROM runs WHERE id = $1", run_id)
+    return bool(row and row[0])
+
+
+async def forget_log(tx: Connection, run_id: str) -> None:
+    """Note that the run's events are no longer kept."""
+    await tx.run("UPDATE runs SET log_kept = 0 WHERE id = $1", run_id)
+
+
+def _run(row: Row) -> Run:
+    return Run(
+        id=row[0],
+        session_id=row[1],
+        number=row[2],
+        user_message_id=row[3],
+        message_id=row[4],
+        status=row[5],
+        model=row[6],
+        finish_reason=row[7],
+        error=_problem(row[8]) if row[8] else None,
+        usage=Usage(row[9], row[10], bool(row[11])),
+        attempt=row[12],
+        position=row[13],
+        created_at=row[14],
+        started_at=row[15],
+        first_token_at=row[16],
+        finished_at=row[17],
+    )

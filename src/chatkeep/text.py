@@ -1,0 +1,28 @@
+"""Free text from outside, made storable: the same rule on every engine (PostgreSQL refuses both kinds)."""
+
+import re
+from typing import Any
+
+HIGH_SURROGATE = re.compile("[\ud800-\udbff]$")
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+def clean(text: str) -> str:
+    """`text` with U+0000 and lone surrogates as U+FFFD; a surrogate pair becomes the character it stands for."""
+    if not _UNSTORABLE.search(text):
+        return text
+    whole = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return whole.replace("\x00", "\ufffd")
+
+
+def clean_json(value: Any) -> Any:
+    """A decoded JSON value with every string in it, keys too, made clean."""
+    match value:
+        case str():
+            return clean(value)
+        case list():
+            return [clean_json(item) for item in value]  # pyright: ignore[reportUnknownVariableType]  # JSON is untyped by nature
+        case dict():
+            return {clean(str(key)): clean_json(item) for key, item in value.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]  # JSON is untyped by nature
+        case _:
+            return value

@@ -1,0 +1,3 @@
+"""The functions that come with chatkeep; importing this package declares them all."""
+
+from chatkeep.toolbox import jokes as jokes
