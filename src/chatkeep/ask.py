@@ -13,7 +13,7 @@ from chatkeep.events import Event, ReasoningDelta, RefusalDelta, TextDelta, Tool
 from chatkeep.llm import connect
 from chatkeep.runs.lifetime import load_tools
 from chatkeep.turn import Given, Turn
-from chatkeep.types import Message, TextPart
+from chatkeep.types import Message, Part, Role, TextPart
 
 
 class Printer(Protocol):
@@ -35,7 +35,7 @@ async def ask(settings: Settings, text: str, assistant: str | None, model: str |
         CannotStart: there is no such assistant, or a setting is wrong.
     """
     answering = connect(settings)
-    turn = Turn(answering, _given(settings, text, assistant, model, answering.name))
+    turn = Turn(answering, _given(settings, text, assistant, model))
     printer = Json() if as_json else Terminal()
     position = 0
     try:
@@ -108,7 +108,7 @@ class Terminal:
             self._console.print_json(msgspec.json.encode(event.output).decode())
 
 
-def _given(settings: Settings, text: str, name: str | None, model: str | None, named: "type[object] | object") -> Given:
+def _given(settings: Settings, text: str, name: str | None, model: str | None) -> Given:
     tools = load_tools(settings)
     known = assistants.load(settings.assistants_dir, tools)
     name = name or settings.assistant
@@ -128,7 +128,7 @@ def _given(settings: Settings, text: str, name: str | None, model: str | None, n
     )
 
 
-def _message(role, parent_id, parts):
+def _message(role: Role, parent_id: str | None, parts: tuple[Part, ...]) -> Message:
     return Message(
         id=ids.new(),
         session_id="",

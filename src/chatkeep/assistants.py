@@ -56,7 +56,7 @@ def parse(file: str, text: str, tools: Mapping[str, Tool]) -> Assistant:
         raise CannotStart(f"{file}: an assistant begins with front matter between two lines '---'")
     try:
         fields: Any = yaml.safe_load(front)
-        assistant = Assistant(**{**(fields or {}), "prompt": body.strip()})
+        assistant = Assistant.model_validate({**fields, "prompt": body.strip()})
     except yaml.YAMLError as error:
         raise CannotStart(f"{file}: {' '.join(str(error).split())}") from error
     except (ValidationError, TypeError) as error:

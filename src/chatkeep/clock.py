@@ -26,5 +26,5 @@ def ago(seconds: float) -> str:
 
 def use(source: Callable[[], datetime]) -> None:
     """Take the time from `source` from now on; tests set the clock with it, `use(system)` puts it back."""
-    global _source
+    global _source  # noqa: PLW0603  # one clock for the process, and tests set it
     _source = source

@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from dotenv import dotenv_values
 from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt, SecretStr, ValidationError
@@ -13,8 +13,10 @@ from chatkeep.errors import CannotStart
 PREFIX = "CHATKEEP_"
 
 
-def _split(value: Any) -> Any:
-    return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
+def _split(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    return tuple(item.strip() for item in value.split(",") if item.strip())
 
 
 CommaList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]

@@ -53,7 +53,7 @@ def fit(prompt: str, history: Sequence[Message], tools: Sequence[Said], budget: 
 
 
 def spoken(message: Message) -> list[Said]:
-    """`message` as the provider's messages: one of the user's, or for each step what was said and what came of its calls."""
+    """`message` as the provider's: one of the user's, or for each step what was said and what came of its calls."""
     if message.role == "user":
         return [{"role": "user", "content": _text(message.parts)}]
     said: list[Said] = []

@@ -30,7 +30,7 @@ class Refused(ChatkeepError):
     status: ClassVar[int]
     code: ClassVar[str]
     title: ClassVar[str]
-    headers: Mapping[str, str] = {}
+    headers: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, detail: str, **fields: Any) -> None:
         super().__init__(detail)
@@ -77,7 +77,7 @@ class SessionBusy(Refused):
     """The session has an open run. `x-should-retry` keeps the OpenAI SDKs from retrying a 409 by themselves."""
 
     status, code, title = 409, "session_busy", "Session busy"
-    headers = {"retry-after": "1", "x-should-retry": "false"}
+    headers: ClassVar = {"retry-after": "1", "x-should-retry": "false"}
 
 
 class IdempotencyMismatch(Refused):
@@ -108,14 +108,14 @@ class ShuttingDown(Refused):
     """The service takes no new work."""
 
     status, code, title = 503, "shutting_down", "Shutting down"
-    headers = {"retry-after": "2"}
+    headers: ClassVar = {"retry-after": "2"}
 
 
 class TooManyRuns(Refused):
     """The process has `CHATKEEP_MAX_RUNS` open runs."""
 
     status, code, title = 429, "too_many_runs", "Too many runs"
-    headers = {"retry-after": "1"}
+    headers: ClassVar = {"retry-after": "1"}
 
 
 class BadHost(Refused):

@@ -11,13 +11,13 @@ import msgspec
 from chatkeep.types import CallEnd, CallError, Kind, Message, Run, Value
 
 
-class BaseEvent(Value, kw_only=True, tag_field="type"):
+class BaseEvent(Value, frozen=True, kw_only=True, tag_field="type"):
     """What all events have."""
 
     position: int = 0
 
 
-class RunStarted(BaseEvent, kw_only=True, tag="run.started"):
+class RunStarted(BaseEvent, frozen=True, kw_only=True, tag="run.started"):
     """The first event of every run; `message` is the empty assistant message."""
 
     run: Run
@@ -25,34 +25,34 @@ class RunStarted(BaseEvent, kw_only=True, tag="run.started"):
     message: Message
 
 
-class TextDelta(BaseEvent, kw_only=True, tag="text.delta"):
+class TextDelta(BaseEvent, frozen=True, kw_only=True, tag="text.delta"):
     """More of what the model says, for the part at `index`."""
 
     index: int
     text: str
 
 
-class ReasoningDelta(BaseEvent, kw_only=True, tag="reasoning.delta"):
+class ReasoningDelta(BaseEvent, frozen=True, kw_only=True, tag="reasoning.delta"):
     """More of what the model thinks aloud."""
 
     index: int
     text: str
 
 
-class RefusalDelta(BaseEvent, kw_only=True, tag="refusal.delta"):
+class RefusalDelta(BaseEvent, frozen=True, kw_only=True, tag="refusal.delta"):
     """More of the model's words for declining."""
 
     index: int
     text: str
 
 
-class StepStarted(BaseEvent, kw_only=True, tag="step.started"):
+class StepStarted(BaseEvent, frozen=True, kw_only=True, tag="step.started"):
     """The model is asked again within the same turn."""
 
     index: int
 
 
-class ToolCallStarted(BaseEvent, kw_only=True, tag="tool_call.started"):
+class ToolCallStarted(BaseEvent, frozen=True, kw_only=True, tag="tool_call.started"):
     """The model begins to call a function; `kind` is None for a function nobody knows."""
 
     index: int
@@ -61,27 +61,27 @@ class ToolCallStarted(BaseEvent, kw_only=True, tag="tool_call.started"):
     kind: Kind | None
 
 
-class ToolCallDelta(BaseEvent, kw_only=True, tag="tool_call.delta"):
+class ToolCallDelta(BaseEvent, frozen=True, kw_only=True, tag="tool_call.delta"):
     """A fragment of a call's arguments, as the model sent it."""
 
     index: int
     arguments_text: str
 
 
-class ToolCallReady(BaseEvent, kw_only=True, tag="tool_call.ready"):
+class ToolCallReady(BaseEvent, frozen=True, kw_only=True, tag="tool_call.ready"):
     """The arguments are complete and valid."""
 
     index: int
     arguments: dict[str, Any]
 
 
-class ToolCallRunning(BaseEvent, kw_only=True, tag="tool_call.running"):
+class ToolCallRunning(BaseEvent, frozen=True, kw_only=True, tag="tool_call.running"):
     """The function is about to run; committed before it does."""
 
     index: int
 
 
-class ToolCallFinished(BaseEvent, kw_only=True, tag="tool_call.finished"):
+class ToolCallFinished(BaseEvent, frozen=True, kw_only=True, tag="tool_call.finished"):
     """The call has come to its end."""
 
     index: int
@@ -90,18 +90,18 @@ class ToolCallFinished(BaseEvent, kw_only=True, tag="tool_call.finished"):
     error: CallError | None = None
 
 
-class RunWaiting(BaseEvent, kw_only=True, tag="run.waiting"):
+class RunWaiting(BaseEvent, frozen=True, kw_only=True, tag="run.waiting"):
     """The run waits for the client to answer `calls` (call ids), until `deadline`."""
 
     calls: tuple[str, ...]
     deadline: str
 
 
-class RunResumed(BaseEvent, kw_only=True, tag="run.resumed"):
+class RunResumed(BaseEvent, frozen=True, kw_only=True, tag="run.resumed"):
     """The run goes on after the client's outputs, or without them after the deadline."""
 
 
-class RunFinished(BaseEvent, kw_only=True, tag="run.finished"):
+class RunFinished(BaseEvent, frozen=True, kw_only=True, tag="run.finished"):
     """The last event of every run, exactly once; `message` is whole."""
 
     run: Run

@@ -30,7 +30,7 @@ WINDOW = 65_536
 """Characters of a run's newest entries kept in memory for its readers; who is further behind reads the table."""
 
 
-class Fenced(Exception):
+class Fenced(Exception):  # noqa: N818  # what happened, no error of anybody
     """The run was closed by somebody else: nothing more of it may be written."""
 
 
@@ -213,7 +213,7 @@ class Journal:
         self._dirty = {}
         try:
             accepted = await self._db.transaction(lambda tx: _write(tx, batch))
-        except Exception as failure:  # noqa: BLE001  # every turn of the batch is told, and ends its run with it
+        except Exception as failure:  # noqa: BLE001  # every turn of the batch is told, and ends its run with it  # every turn of the batch is told, and ends its run with it
             for taken in batch:
                 taken.undo()
                 self.abandon(taken.live, failure)

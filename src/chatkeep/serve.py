@@ -4,6 +4,8 @@ import asyncio
 import socket
 
 import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.supervisors import ChangeReload, Multiprocess
 
 from chatkeep import assistants
 from chatkeep.api.app import create_app
@@ -13,6 +15,9 @@ from chatkeep.runs.lifetime import load_tools, open_database
 
 STUCK_SECONDS = 5
 """How long a response that does not end may hold up the exit, once the service has drained."""
+
+KEEP_ALIVE_SECONDS = 15
+"""How long an idle connection is kept; a reset one keeps its memory until then."""
 
 
 class Server(uvicorn.Server):
@@ -33,21 +38,36 @@ def serve(settings: Settings, host: str, port: int, *, reload: bool, workers: in
         CannotStart: something is wrong that would only fail later, in a process of its own, with a traceback.
     """
     asyncio.run(_check(settings, host, port))
-    common = {
-        "host": host,
-        "port": port,
-        "log_level": "warning",
-        "timeout_graceful_shutdown": STUCK_SECONDS,
-        "timeout_keep_alive": 15,
-        "server_header": False,
-    }
-    if reload or workers > 1:
-        common["log_level"] = "info"  # its supervisor says where it listens
-        uvicorn.run("chatkeep.api.app:create_app", factory=True, reload=reload, workers=workers, **common)
+    if reload or workers > 1:  # each process makes its own application; the supervisor says where they listen
+        config = _configured(
+            "chatkeep.api.app:create_app", host, port, log_level="info", reload=reload, workers=workers
+        )
+        sockets = [config.bind_socket()]
+        if reload:
+            ChangeReload(config, uvicorn.Server(config).run, sockets).run()
+        else:
+            Multiprocess(config, sockets).run()
         return 0
-    server = Server(uvicorn.Config(create_app(settings), **common))
+    server = Server(_configured(create_app(settings), host, port, log_level="warning"))
     server.run()
     return 0 if server.started else 1
+
+
+def _configured(
+    app: ASGIApp | str, host: str, port: int, *, log_level: str, reload: bool = False, workers: int = 1
+) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        host,
+        port,
+        factory=isinstance(app, str),
+        log_level=log_level,
+        reload=reload,
+        workers=workers,
+        timeout_graceful_shutdown=STUCK_SECONDS,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        server_header=False,
+    )
 
 
 async def _check(settings: Settings, host: str, port: int) -> None:

@@ -11,6 +11,7 @@ and the documentation all come from it.
 import json
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Literal, NamedTuple, TypeVar
 
 import msgspec
@@ -23,7 +24,7 @@ _M = TypeVar("_M", bound=type[BaseModel])
 _WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
-class InvalidArguments(ValueError):
+class InvalidArguments(ValueError):  # noqa: N818  # named as the protocol names it
     """Arguments that are not what the function takes; the message is written for the model."""
 
 
@@ -56,7 +57,7 @@ def tool(*, kind: Literal["reply"]) -> Callable[[_M], _M]:
         name = _WORD.sub("_", model.__name__).lower()
         schema = model.model_json_schema()
         description = str(schema.pop("description", ""))
-        _declared[name] = Tool(name, description, kind, schema, lambda arguments: _checked(model, arguments))
+        _declared[name] = Tool(name, description, kind, schema, partial(_checked, model))
         return model
 
     return declare
@@ -108,5 +109,5 @@ def _no_constant(name: str) -> Any:
 
 
 def _json_type(value: object) -> str:
-    names = {list: "an array", str: "a string", bool: "a boolean", type(None): "null"}
+    names: dict[type, str] = {list: "an array", str: "a string", bool: "a boolean", type(None): "null"}
     return names.get(type(value), "a number")

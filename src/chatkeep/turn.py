@@ -69,7 +69,7 @@ class Turn:
 
     @property
     def usage(self) -> Usage:
-        """The tokens so far: as the provider counted them for the steps that are done, estimated for the one under way."""
+        """The tokens so far: as the provider counted them for finished steps, estimated for the one under way."""
         if not self._prompt_bytes:
             return self._counted
         return Usage(

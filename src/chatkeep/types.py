@@ -42,7 +42,7 @@ class Value(msgspec.Struct, frozen=True):
     """Base of all values."""
 
 
-class Session(Value):
+class Session(Value, frozen=True):
     """A conversation. `head_id` is the last message of its active branch."""
 
     id: str
@@ -57,7 +57,7 @@ class Session(Value):
     updated_at: str
 
 
-class Problem(Value):
+class Problem(Value, frozen=True):
     """Why a run failed; `code` is one of `docs/protocol.md` §7."""
 
     code: str
@@ -65,14 +65,14 @@ class Problem(Value):
     retryable: bool
 
 
-class CallError(Value):
+class CallError(Value, frozen=True):
     """Why a function call failed, as it is told to the model."""
 
     code: str
     message: str
 
 
-class Usage(Value):
+class Usage(Value, frozen=True):
     """Tokens of a run, summed over its model calls; `estimated` where the provider reported none."""
 
     input_tokens: int = 0
@@ -80,29 +80,29 @@ class Usage(Value):
     estimated: bool = False
 
 
-class TextPart(Value, tag="text"):
+class TextPart(Value, frozen=True, tag="text"):
     """What the assistant, or the user, said."""
 
     text: str
 
 
-class ReasoningPart(Value, tag="reasoning"):
+class ReasoningPart(Value, frozen=True, tag="reasoning"):
     """What the model thought aloud; shown, never sent back."""
 
     text: str
 
 
-class RefusalPart(Value, tag="refusal"):
+class RefusalPart(Value, frozen=True, tag="refusal"):
     """The model's own words for declining (OpenAI's `refusal`)."""
 
     text: str
 
 
-class StepPart(Value, tag="step"):
+class StepPart(Value, frozen=True, tag="step"):
     """A new model call begins here, every one after the first."""
 
 
-class ToolCallPart(Value, tag="tool_call"):
+class ToolCallPart(Value, frozen=True, tag="tool_call"):
     """A function call. `arguments_text` is what the model sent; `arguments` is set once it proved valid."""
 
     call_id: str
@@ -118,7 +118,7 @@ class ToolCallPart(Value, tag="tool_call"):
 Part: TypeAlias = TextPart | ReasoningPart | RefusalPart | StepPart | ToolCallPart
 
 
-class Message(Value):
+class Message(Value, frozen=True):
     """One message. A whole turn of the assistant, with all its model calls and functions, is one."""
 
     id: str
@@ -132,7 +132,7 @@ class Message(Value):
     created_at: str
 
 
-class Run(Value):
+class Run(Value, frozen=True):
     """One answer being made, or made."""
 
     id: str

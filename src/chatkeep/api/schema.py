@@ -13,7 +13,7 @@ from chatkeep.types import Kind, Message, Run, Session, Value
 _REF = "#/components/schemas/{name}"
 
 
-class FieldProblem(Value):
+class FieldProblem(Value, frozen=True):
     """Where a request is wrong, and how."""
 
     loc: list[str | int]
@@ -21,7 +21,7 @@ class FieldProblem(Value):
     type: str
 
 
-class ProblemDocument(Value, omit_defaults=True):
+class ProblemDocument(Value, frozen=True, omit_defaults=True):
     """An error, RFC 9457; `code` is what a program should look at."""
 
     type: str
@@ -34,14 +34,14 @@ class ProblemDocument(Value, omit_defaults=True):
     message_id: str | None = None
 
 
-class SessionPage(Value):
+class SessionPage(Value, frozen=True):
     """Sessions; `next` is the `before` of the next page."""
 
     data: list[Session]
     next: str | None
 
 
-class MessagePage(Value):
+class MessagePage(Value, frozen=True):
     """Messages, oldest first. `position` is where `GET /api/sessions/{id}/events` goes on."""
 
     data: list[Message]
@@ -49,7 +49,7 @@ class MessagePage(Value):
     position: str
 
 
-class RunAnswer(Value):
+class RunAnswer(Value, frozen=True):
     """A run with the message it answers and its own."""
 
     run: Run
@@ -57,7 +57,7 @@ class RunAnswer(Value):
     message: Message
 
 
-class ToolView(Value):
+class ToolView(Value, frozen=True):
     """A function of an assistant."""
 
     name: str
@@ -66,7 +66,7 @@ class ToolView(Value):
     kind: Kind
 
 
-class AssistantView(Value):
+class AssistantView(Value, frozen=True):
     """An assistant."""
 
     name: str
@@ -75,27 +75,27 @@ class AssistantView(Value):
     tools: list[ToolView]
 
 
-class AssistantPage(Value):
+class AssistantPage(Value, frozen=True):
     """All assistants."""
 
     data: list[AssistantView]
     next: str | None
 
 
-class Health(Value):
+class Health(Value, frozen=True):
     """`ok`, or what is wrong."""
 
     status: str
     checks: dict[str, str]
 
 
-class SessionUpdated(Value, tag="session.updated"):
+class SessionUpdated(Value, frozen=True, tag="session.updated"):
     """Between the runs of a session: it was changed."""
 
     session: Session
 
 
-class SessionDeleted(Value, tag="session.deleted"):
+class SessionDeleted(Value, frozen=True, tag="session.deleted"):
     """The session is gone; the stream closes."""
 
     session_id: str

@@ -2,6 +2,7 @@
 
 import asyncio
 from types import TracebackType
+from typing import Self
 
 
 class Doorbell:
@@ -45,7 +46,7 @@ class Bell:
         self._rung = False
         self._waiter: asyncio.Future[None] | None = None
 
-    def __enter__(self) -> "Bell":
+    def __enter__(self) -> Self:
         self._doorbell.connect(self)
         return self
 

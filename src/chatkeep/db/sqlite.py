@@ -6,6 +6,9 @@
 4. BEGIN IMMEDIATE is a statement, never `with connection:`, which waits for the lock with the GIL held.
 """
 
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# (apsw's stubs name a buffer type that Python 3.11 does not have)
+
 import asyncio
 import threading
 from collections import deque
@@ -37,16 +40,16 @@ class SqliteConnection:
 
     async def all(self, sql: LiteralString, *params: Param) -> list[Row]:
         """Every row."""
-        return self.raw.execute(sql, _named(params)).fetchall()
+        return _rows(self.raw, sql, params)
 
     async def one(self, sql: LiteralString, *params: Param) -> Row | None:
         """The first row, or None. All rows are fetched: a statement that RETURNS is done only then."""
-        rows = self.raw.execute(sql, _named(params)).fetchall()
+        rows = _rows(self.raw, sql, params)
         return rows[0] if rows else None
 
     async def run(self, sql: LiteralString, *params: Param) -> None:
         """Run a statement for its effect."""
-        self.raw.execute(sql, _named(params)).fetchall()
+        _rows(self.raw, sql, params)
 
     async def many(self, sql: LiteralString, rows: Iterable[Sequence[Param]]) -> None:
         """Run a statement once per row of values."""
@@ -158,7 +161,7 @@ class _Writer:
         execute("SAVEPOINT submission")
         try:
             submission.result = _driven(submission.fn(SqliteConnection(self._connection)))
-        except BaseException as error:  # noqa: BLE001  # handed to whoever submitted it
+        except BaseException as error:  # handed to whoever submitted it
             if not self._connection.in_transaction:
                 raise apsw.FullError(f"SQLite ended the transaction: {error}") from error
             execute("ROLLBACK TO submission")
@@ -208,6 +211,10 @@ def _driven(work: Awaitable[T]) -> T:
         return done.value
     coroutine.close()
     raise RuntimeError("a transaction may await nothing but its connection")
+
+
+def _rows(connection: apsw.Connection, sql: str, params: Sequence[Param]) -> list[Row]:
+    return connection.execute(sql, _named(params)).fetchall()
 
 
 def _named(params: Sequence[Param]) -> dict[str, Param]:

@@ -7,8 +7,8 @@ The SDK builds the request, authenticates, and checks the answer; the body is re
 import asyncio
 import random
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import aclosing
-from typing import Any, cast
+from contextlib import AbstractAsyncContextManager, aclosing
+from typing import Any, TypeAlias
 
 import httpx2
 import openai
@@ -19,6 +19,8 @@ from chatkeep.errors import ModelRateLimited
 from chatkeep.llm import Prompt
 from chatkeep.llm.failures import is_retryable, retry_after, translate
 from chatkeep.llm.wire import Splitter
+
+_Opening: TypeAlias = AbstractAsyncContextManager[openai.AsyncAPIResponse[Any]]
 
 PATIENCE = 20.0
 """The longest `Retry-After`, in seconds, that is waited for; beyond it the run fails and says so."""
@@ -61,7 +63,8 @@ class OpenAIModel:
                 if pause is not None and pause > PATIENCE:
                     raise ModelRateLimited(f"{failure} (the provider asks to wait {pause:.0f} s)") from error
             attempt = self._settings.model_retries - left
-            await asyncio.sleep(pause if pause is not None else 0.25 * 2**attempt * random.uniform(1, 2))  # noqa: S311  # spreads callers, no secret
+            spread = random.uniform(1, 2)  # noqa: S311  # keeps callers apart, no secret
+            await asyncio.sleep(pause if pause is not None else 0.25 * 2**attempt * spread)
 
     async def close(self) -> None:
         """Let go of all connections."""
@@ -71,7 +74,8 @@ class OpenAIModel:
         splitter = Splitter()
         loop = asyncio.get_running_loop()
         first_byte = loop.time() + self._settings.first_byte_timeout
-        opening = self._client.chat.completions.with_streaming_response.create(**_parameters(prompt))
+        create: Any = self._client.chat.completions.with_streaming_response.create
+        opening: _Opening = create(**_parameters(prompt))
         async with asyncio.timeout_at(first_byte):
             response = await opening.__aenter__()
         try:
@@ -101,7 +105,7 @@ async def _next(reads: AsyncIterator[bytes], due: float) -> bytes | None:
 def _parameters(prompt: Prompt) -> dict[str, Any]:
     parameters: dict[str, Any] = {
         "model": prompt.model,
-        "messages": cast("Any", prompt.messages),
+        "messages": prompt.messages,
         "stream": True,
         "stream_options": {"include_usage": True},
     }

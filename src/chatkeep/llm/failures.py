@@ -1,7 +1,7 @@
 """The provider's errors as ours (`docs/protocol.md` §7), and which of them are worth another try."""
 
 import re
-from typing import Any
+from typing import Any, cast
 
 import openai
 
@@ -27,8 +27,6 @@ _LONGEST = 500
 def translate(error: Exception, key: str | None = None) -> TurnFailed:
     """`error`, raised by the SDK or its transport, as ours; `key` never appears in the message."""
     match error:
-        case TurnFailed():
-            return error
         case openai.APITimeoutError():
             return ModelUnavailable("no connection to the provider within the time limit")
         case openai.APIConnectionError():
@@ -45,7 +43,7 @@ def translate(error: Exception, key: str | None = None) -> TurnFailed:
 
 def from_frame(error: Any) -> TurnFailed:
     """An error that came as an event in the stream; `error` is whatever JSON stood there."""
-    fields: dict[str, Any] = error if isinstance(error, dict) else {"message": error}
+    fields: dict[str, Any] = cast("dict[str, Any]", error) if isinstance(error, dict) else {"message": error}
     fields = fields["error"] if isinstance(fields.get("error"), dict) else fields
     message = _said(fields.get("message") or fields.get("detail") or "the provider reported an error", None)
     kinds = " ".join(str(fields.get(name, "")) for name in ("type", "code", "status"))

@@ -27,7 +27,7 @@ from chatkeep.llm import Prompt
 PACE = 0.03
 """Seconds between two words: about as fast as people speak to each other in text."""
 
-HELP = """Hello! I am chatkeep's practice model: I follow fixed rules, I understand nothing, and I run without any network. \
+HELP = """Hello! I am chatkeep's practice model: I follow fixed rules, I understand nothing, and I need no network. \
 To talk to a real model, set OPENAI_API_KEY, or OPENAI_BASE_URL for any OpenAI-compatible server, and start again.
 
 You can ask me to "explain the joke: …", to "tell me a joke", or whether "…" is sarcastic; to "count to 200" \

@@ -53,7 +53,7 @@ async def _carry(worker: Worker, live: Live) -> None:
         ending = _Ending("interrupted")
     except TurnFailed as failure:
         ending = _Ending("failed", error=failure.problem())
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  # logged, and told to the client as `internal`
         _log.exception("run %s failed", live.run.id)
         if isinstance(error, StorageFailed):
             worker.journal.abandon(live, error)

@@ -60,7 +60,7 @@ class _Claimed(NamedTuple):
     interrupted: Closed | None
 
 
-class _Repeated(Exception):
+class _Repeated(Exception):  # noqa: N818  # a way out of the transaction, no error
     """The key made a run already: roll back, and go on with that one."""
 
     def __init__(self, run: Run) -> None:

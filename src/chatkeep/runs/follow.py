@@ -143,7 +143,7 @@ async def _read(worker: Worker, live: Live | None, run_id: str, position: int) -
 
 
 def _together(entries: Sequence[Entry], position: int) -> Sequence[Entry]:
-    """`entries` after `position`, adjacent deltas as one; what need not change keeps the bytes that all readers share."""
+    """`entries` after `position`, adjacent deltas as one; what stays as it is keeps the bytes all readers share."""
     if not entries or (len(entries) == 1 and entries[0].event.position - units(entries[0].event) >= position):
         return entries
     if not any(isinstance(entry.event, Delta) for entry in entries):

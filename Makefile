@@ -1,0 +1,33 @@
+# One word each. `make serve` and `make test` need nothing but Python 3.11+: they set everything up themselves.
+PYTHON ?= python3
+BIN := .venv/bin
+
+serve: .venv/service
+	$(BIN)/chatkeep serve
+
+test: .venv/tests
+	$(BIN)/python -m pytest -n 2
+
+check: .venv/tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+fix: .venv/tests
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.venv/service: requirements.txt pyproject.toml
+	test -d .venv || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	touch $@
+
+.venv/tests: requirements-dev.txt .venv/service
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	touch $@
+
+clean:
+	rm -rf .venv
+
+.PHONY: serve test check fix clean

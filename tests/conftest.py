@@ -1,0 +1,35 @@
+"""What many tests need: an event loop, a service, a provider."""
+
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+import pytest
+
+from tests.provider import Provider
+from tests.script import Script
+from tests.service import Service, serving, settings
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+def script() -> Script:
+    """The model of `service`; give it scenes to play."""
+    return Script()
+
+
+@pytest.fixture
+async def service(tmp_path: Path, script: Script) -> AsyncGenerator[Service]:
+    """The service, answered by `script`."""
+    async with serving(settings(tmp_path), script) as service:
+        yield service
+
+
+@pytest.fixture
+async def provider() -> AsyncGenerator[Provider]:
+    """A provider on loopback; give it answers."""
+    async with Provider() as provider:
+        yield provider

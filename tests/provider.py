@@ -1,0 +1,136 @@
+"""A real HTTP server on loopback that speaks the provider's wire, as well or as badly as it is told."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+
+@dataclass
+class Asked:
+    """A request that came in."""
+
+    path: str
+    headers: dict[str, str]
+    body: dict[str, Any]
+
+
+Answer = Callable[[Asked, asyncio.StreamWriter], Awaitable[None]]
+
+
+@dataclass
+class Provider:
+    """`answers` are used up one a request; the last one goes on for ever. `gone` counts clients that left early."""
+
+    answers: list[Answer] = field(default_factory=list[Answer])
+    asked: list[Asked] = field(default_factory=list[Asked])
+    gone: int = 0
+    url: str = ""
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/v1"
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        self._server.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        try:
+            while (asked := await _read(reader)) is not None:
+                self.asked.append(asked)
+                answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+                await self._answer(answer, asked, reader, writer)
+        except (ConnectionError, asyncio.IncompleteReadError):
+            self.gone += 1
+        finally:
+            writer.close()
+
+    async def _answer(
+        self, answer: Answer, asked: Asked, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        """Answer, unless the client leaves first."""
+        speaking = asyncio.ensure_future(answer(asked, writer))
+        leaving = asyncio.ensure_future(reader.read(1))
+        done, _ = await asyncio.wait({speaking, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if speaking in done:
+            leaving.cancel()
+            await asyncio.gather(leaving, return_exceptions=True)
+            speaking.result()
+        else:
+            speaking.cancel()
+            await asyncio.gather(speaking, return_exceptions=True)
+            raise ConnectionResetError("the client left")
+
+
+def streams(*pieces: bytes | float | asyncio.Event, end: bool = True) -> Answer:
+    """An event stream, piece by piece, one write each; a number waits so many seconds, an event until it is set.
+
+    `end`: close the body properly; else the connection is torn.
+    """
+
+    async def answer(asked: Asked, writer: asyncio.StreamWriter) -> None:
+        writer.write(_head(200, {"content-type": "text/event-stream", "transfer-encoding": "chunked"}))
+        await writer.drain()
+        for piece in pieces:
+            if isinstance(piece, asyncio.Event):
+                await piece.wait()
+            elif isinstance(piece, bytes):
+                writer.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+                await writer.drain()
+            else:
+                await asyncio.sleep(piece)
+        if not end:
+            writer.transport.abort()
+            raise ConnectionResetError("torn on purpose")
+        writer.write(b"0\r\n\r\n")
+        await writer.drain()
+
+    return answer
+
+
+def refuses(status: int, body: object, headers: dict[str, str] | None = None) -> Answer:
+    """An answer with a JSON body (or a text), e.g. an error."""
+
+    async def answer(asked: Asked, writer: asyncio.StreamWriter) -> None:
+        text = body.encode() if isinstance(body, str) else json.dumps(body).encode()
+        kind = "text/html" if isinstance(body, str) else "application/json"
+        writer.write(_head(status, {"content-type": kind, "content-length": str(len(text)), **(headers or {})}) + text)
+        await writer.drain()
+
+    return answer
+
+
+def text_chunks(*texts: str, reason: str | None = "stop", usage: tuple[int, int] | None = (9, 3)) -> list[bytes]:
+    """The events of a whole spoken answer, one bytes object each."""
+    chunks: list[dict[str, Any]] = [{"choices": [{"index": 0, "delta": {"content": text}}]} for text in texts]
+    if reason:
+        chunks.append({"choices": [{"index": 0, "delta": {}, "finish_reason": reason}]})
+    if usage:
+        chunks.append({"choices": [], "usage": {"prompt_tokens": usage[0], "completion_tokens": usage[1]}})
+    return [b"data: " + json.dumps(chunk).encode() + b"\n\n" for chunk in chunks] + [b"data: [DONE]\n\n"]
+
+
+def _head(status: int, headers: dict[str, str]) -> bytes:
+    lines = [f"HTTP/1.1 {status} Whatever", *(f"{name}: {value}" for name, value in headers.items())]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n"
+
+
+async def _read(reader: asyncio.StreamReader) -> Asked | None:
+    try:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+    except asyncio.IncompleteReadError:
+        return None  # a kept-alive connection that was closed between two requests
+    first, *lines = head.rstrip("\r\n").split("\r\n")
+    headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    body = await reader.readexactly(int(headers.get("content-length", "0")))
+    return Asked(first.split(" ")[1], headers, json.loads(body or b"{}"))

@@ -1,0 +1,64 @@
+"""The one fake of the suite: a model that plays a script. It stands at the seam, where any model stands."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from typing import Any, TypeAlias
+
+from chatkeep.assembler import CallDelta, Choice, Chunk, FunctionDelta, MessageDelta, Tokens
+from chatkeep.llm import Prompt
+
+Line: TypeAlias = Chunk | Sequence[Chunk] | asyncio.Event | Exception
+"""A chunk (or what one read brought), an event to wait for, or a failure."""
+
+
+def say(text: str) -> Chunk:
+    """A piece of text."""
+    return Chunk([Choice(MessageDelta(content=text))])
+
+
+def call(
+    name: str | None, arguments: str | dict[str, Any] | None, index: int | None = 0, call_id: str | None = None
+) -> Chunk:
+    """A piece of a function call."""
+    return Chunk([Choice(MessageDelta(tool_calls=[CallDelta(index, call_id, FunctionDelta(name, arguments))]))])
+
+
+def stop(reason: str = "stop", tokens: tuple[int, int] | None = None) -> Chunk:
+    """The end of an answer, with the provider's count of tokens (prompt, completion)."""
+    return Chunk([Choice(None, reason)], Tokens(*tokens) if tokens else None)
+
+
+class Script:
+    """Plays one scene for each time it is asked; `prompts` is what it was asked."""
+
+    def __init__(self, *scenes: Sequence[Line]) -> None:
+        self.scenes = list(scenes)
+        self.prompts: list[Prompt] = []
+        self.closed = 0
+
+    def play(self, *scenes: Sequence[Line]) -> None:
+        """What to play from now on."""
+        self.scenes = list(scenes)
+
+    def name(self, wanted: str) -> str:
+        return wanted
+
+    async def stream(self, prompt: Prompt) -> AsyncGenerator[Sequence[Chunk]]:
+        self.prompts.append(prompt)
+        scene = self.scenes.pop(0) if self.scenes else [say("Nothing more to say."), stop()]
+        try:
+            for line in scene:
+                match line:
+                    case asyncio.Event():
+                        await line.wait()
+                    case Exception():
+                        raise line
+                    case Chunk():
+                        yield [line]
+                    case _:
+                        yield line
+        finally:
+            self.closed += 1
+
+    async def close(self) -> None:
+        pass

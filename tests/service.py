@@ -1,0 +1,105 @@
+"""The real service on a real port, and a client that reads its streams byte by byte."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import uvicorn
+from fastapi import FastAPI
+
+from chatkeep.api.app import create_app
+from chatkeep.config import Settings
+from chatkeep.llm import Model
+from chatkeep.runs.worker import Worker
+
+
+def settings(directory: Path, **changes: Any) -> Settings:
+    """Settings for a test: a database of its own, nothing from the environment."""
+    values = {"database_url": f"sqlite:///{directory}/test.db", "shutdown_grace": 0, **changes}
+    return Settings.model_construct().model_copy(update=values)
+
+
+@dataclass
+class Service:
+    """A running service."""
+
+    app: FastAPI
+    client: httpx2.AsyncClient
+    url: str
+
+    @property
+    def worker(self) -> Worker:
+        return self.app.state.worker
+
+    async def session(self, **fields: Any) -> str:
+        """A new session's id."""
+        answer = await self.client.post("/api/sessions", json=fields)
+        assert answer.status_code == 201, answer.text
+        return answer.json()["id"]
+
+    async def send(self, session_id: str, content: str, **more: Any) -> dict[str, Any]:
+        """Send a message and wait for the whole answer: run, user_message, message."""
+        headers = {"accept": "application/json"}
+        answer = await self.client.post(
+            f"/api/sessions/{session_id}/messages", json={"content": content, **more}, headers=headers
+        )
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    async def start(self, session_id: str, content: str, **more: Any) -> dict[str, Any]:
+        """Send a message and do not wait: run, user_message, message as they are at once."""
+        answer = await self.client.post(
+            f"/api/sessions/{session_id}/messages",
+            json={"content": content, **more},
+            headers={"prefer": "respond-async"},
+        )
+        assert answer.status_code == 202, answer.text
+        return answer.json()
+
+    async def events(self, run_id: str, after: int | None = None) -> list[dict[str, Any]]:
+        """A run's events after a position, read until the stream closes."""
+        params = {} if after is None else {"after": after}
+        async with self.client.stream("GET", f"/api/runs/{run_id}/events", params=params) as answer:
+            assert answer.status_code == 200, answer.status_code
+            return [event async for event in read_events(answer)]
+
+    async def run(self, run_id: str) -> dict[str, Any]:
+        """A run, as it is now."""
+        return (await self.client.get(f"/api/runs/{run_id}")).json()
+
+
+@asynccontextmanager
+async def serving(settings: Settings, model: Model | None = None) -> AsyncGenerator[Service]:
+    """The service, listening on a free port of loopback until the block ends."""
+    app = create_app(settings, model)
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", timeout_graceful_shutdown=2))
+    task = asyncio.create_task(server.serve())
+    try:
+        while not server.started:
+            assert not task.done(), "the service did not start"
+            await asyncio.sleep(0.005)
+        url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+        async with httpx2.AsyncClient(base_url=url, timeout=30, trust_env=False) as client:
+            yield Service(app, client, url)
+    finally:
+        app.state.worker.draining = True
+        app.state.worker.doorbell.ring_all()
+        server.should_exit = True
+        await task
+
+
+async def read_events(answer: httpx2.Response) -> AsyncGenerator[dict[str, Any]]:
+    """The events of a stream as they come, each with its `id` (the `id:` line) beside what `data` says."""
+    buffer = ""
+    async for text in answer.aiter_text():
+        buffer += text
+        while "\n\n" in buffer:
+            block, _, buffer = buffer.partition("\n\n")
+            lines = [line.partition(": ") for line in block.split("\n") if not line.startswith(":")]
+            fields = {name: value for name, _, value in lines}
+            yield {**json.loads(fields["data"]), "id": fields.get("id")}
