@@ -4,10 +4,16 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from tests.provider import Provider
 from tests.script import Script
 from tests.service import Service, serving, settings
+
+# Machines are noisy: how long an example takes, or is made, says nothing about the code.
+hypothesis_settings.register_profile("noisy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("noisy")
 
 
 @pytest.fixture

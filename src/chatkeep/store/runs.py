@@ -138,7 +138,10 @@ async def find_repeat(tx: Connection, session_id: str, key: str) -> Repeat | Non
 
 async def list_in_progress(tx: Connection) -> list[str]:
     """The ids of all runs that somebody carries, or carried when it died."""
-    rows = await tx.all("SELECT id FROM runs WHERE status = 'in_progress' ORDER BY id")
+    rows = await tx.all(  # both conditions: the first is the one that the partial index `runs_by_status` has
+        """SELECT id FROM runs
+            WHERE status IN ('in_progress', 'requires_action') AND status = 'in_progress' ORDER BY id"""
+    )
     return [row[0] for row in rows]
 
 

@@ -1,0 +1,74 @@
+-- The schema of a new SQLite database: src/chatkeep/migrations, applied in order. A test keeps this page current.
+
+CREATE TABLE sessions (
+    id           TEXT PRIMARY KEY,
+    owner        TEXT NOT NULL,
+    title        TEXT,
+    assistant    TEXT NOT NULL,
+    model        TEXT,                          -- NULL: the assistant's
+    metadata     TEXT NOT NULL,                 -- JSON object of strings
+    head_id      TEXT REFERENCES messages (id) DEFERRABLE INITIALLY DEFERRED,
+    next_message INTEGER NOT NULL,              -- the next message's seq
+    next_run     INTEGER NOT NULL,              -- the next run's number
+    created_at   TEXT NOT NULL,
+    updated_at   TEXT NOT NULL
+) STRICT;
+
+CREATE INDEX sessions_by_use ON sessions (owner, updated_at DESC, id DESC);
+CREATE INDEX sessions_by_head ON sessions (head_id);
+
+CREATE TABLE messages (
+    id         TEXT PRIMARY KEY,
+    session_id TEXT NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
+    seq        INTEGER NOT NULL,
+    parent_id  TEXT REFERENCES messages (id),   -- no cascade: chains of them are slow, then too deep
+    role       TEXT NOT NULL CHECK (role IN ('user', 'assistant')),
+    parts      TEXT NOT NULL,                   -- JSON; an open run's message is '[]' here, and in its log
+    created_at TEXT NOT NULL,
+    UNIQUE (session_id, seq)
+) STRICT;
+
+CREATE INDEX messages_by_parent ON messages (parent_id);
+
+CREATE TABLE runs (
+    id              TEXT PRIMARY KEY,
+    session_id      TEXT NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
+    number          INTEGER NOT NULL,           -- 1, 2, 3 … within the session
+    user_message_id TEXT NOT NULL REFERENCES messages (id),
+    message_id      TEXT NOT NULL REFERENCES messages (id),
+    status          TEXT NOT NULL CHECK (status IN
+        ('in_progress', 'requires_action', 'completed', 'incomplete', 'failed', 'cancelled', 'interrupted')),
+    attempt         INTEGER NOT NULL,           -- the fence: whoever writes names the attempt it belongs to
+    position        INTEGER NOT NULL,           -- how far the log has come
+    idempotency_key TEXT,
+    request_hash    TEXT,
+    request         TEXT NOT NULL,              -- JSON: what the turn was given
+    model           TEXT NOT NULL,
+    finish_reason   TEXT,
+    error           TEXT,                       -- JSON: code, message, retryable
+    input_tokens    INTEGER NOT NULL,
+    output_tokens   INTEGER NOT NULL,
+    usage_estimated INTEGER NOT NULL CHECK (usage_estimated IN (0, 1)),
+    input_bytes     INTEGER NOT NULL,           -- of the prompts that input_tokens counts: calibrates estimates
+    log_kept        INTEGER NOT NULL CHECK (log_kept IN (0, 1)),
+    created_at      TEXT NOT NULL,
+    started_at      TEXT,
+    first_token_at  TEXT,
+    finished_at     TEXT,
+    UNIQUE (session_id, number),
+    UNIQUE (session_id, idempotency_key),
+    CHECK ((finished_at IS NULL) = (status IN ('in_progress', 'requires_action')))
+) STRICT;
+
+CREATE UNIQUE INDEX runs_open ON runs (session_id) WHERE status IN ('in_progress', 'requires_action');
+CREATE INDEX runs_by_status ON runs (status, id) WHERE status IN ('in_progress', 'requires_action');
+CREATE INDEX runs_to_sweep ON runs (finished_at, id) WHERE log_kept = 1 AND finished_at IS NOT NULL;
+CREATE UNIQUE INDEX runs_by_message ON runs (message_id);
+CREATE INDEX runs_by_user_message ON runs (user_message_id);
+
+CREATE TABLE run_events (
+    run_id   TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+    position INTEGER NOT NULL,                  -- of the log, after this event
+    event    TEXT NOT NULL,                     -- JSON, as clients get it
+    PRIMARY KEY (run_id, position)
+) STRICT, WITHOUT ROWID;

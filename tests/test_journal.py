@@ -1,0 +1,250 @@
+"""Append before deliver; one transaction for all runs; fenced when somebody else has closed the run."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+from msgspec.structs import replace
+
+from chatkeep.db import Connection
+from chatkeep.db.doorbell import Doorbell
+from chatkeep.db.sqlite import Sqlite
+from chatkeep.errors import StorageFailed
+from chatkeep.events import Event, StepStarted, TextDelta, enter
+from chatkeep.journal import BACKLOG, Fenced, Journal, Live
+from chatkeep.runs.lifetime import open_database
+from chatkeep.store import events as store_events
+from chatkeep.store import messages as store_messages
+from chatkeep.store import runs as store_runs
+from chatkeep.store import sessions as store_sessions
+from chatkeep.types import Session
+from tests.values import TIME, message, run, started
+
+pytestmark = pytest.mark.anyio
+
+T = TypeVar("T")
+
+
+class Counting:
+    """A database that counts its transactions, and can be told to hold or refuse them."""
+
+    def __init__(self, db: Sqlite) -> None:
+        self._db = db
+        self.transactions = 0
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.refusing = False
+
+    async def transaction(self, fn: Callable[[Connection], Awaitable[T]]) -> T:
+        self.transactions += 1
+        await self.gate.wait()
+        if self.refusing:
+            raise StorageFailed("disk full, on purpose")
+        return await self._db.transaction(fn)
+
+    async def snapshot(self, fn: Callable[[Connection], Awaitable[T]]) -> T:
+        return await self._db.snapshot(fn)
+
+    async def close(self) -> None:
+        await self._db.close()
+
+
+@pytest.fixture
+async def db(tmp_path: Path) -> AsyncGenerator[Counting]:
+    db = await open_database(tmp_path / "test.db")
+    yield Counting(db)
+    await db.close()
+
+
+@pytest.fixture
+def journal(db: Counting) -> Journal:
+    return Journal(db, Doorbell(), max_gap=0.05)
+
+
+async def open_run(db: Counting, journal: Journal, name: str = "r") -> Live:
+    """A run in a session of its own, claimed and being carried."""
+    first = started()
+    made = run(id=name, session_id=name, user_message_id=f"{name}-user", message_id=f"{name}-answer")
+
+    async def write(tx: Connection) -> None:
+        session = Session(name, None, "default", None, {}, "idle", None, 0, TIME, TIME)
+        assert await store_sessions.add_session(tx, "me", session)
+        await store_messages.add_message(tx, message("user", "Hi", id=f"{name}-user", session_id=name, seq=1))
+        await store_messages.add_message(tx, message(id=f"{name}-answer", session_id=name, seq=2))
+        await store_runs.add_run(tx, made, {}, None, "")
+        await store_events.add_events(tx, name, [enter(replace(first, position=1))])
+
+    await db.transaction(write)
+    db.transactions = 0
+    return journal.open(made, [enter(replace(first, position=1))])
+
+
+async def stored(db: Counting, run_id: str = "r") -> list[Event]:
+    return (await db.snapshot(lambda tx: store_events.list_events(tx, run_id)))[1:]
+
+
+def text(said: str, index: int = 0) -> list[Event]:
+    return [TextDelta(index=index, text=said)]
+
+
+async def shown(live: Live, position: int) -> None:
+    """Until readers may see the log up to `position`."""
+    async with asyncio.timeout(10):
+        while live.committed < position:
+            await asyncio.sleep(0.001)
+
+
+async def test_nothing_is_shown_before_it_is_committed(db: Counting, journal: Journal) -> None:
+    live = await open_run(db, journal)
+    db.gate.clear()
+    await journal.append(live, text("Hello"))
+    await asyncio.sleep(0)
+    assert (live.position, live.committed) == (6, 1)
+    assert live.after(1) == []
+    db.gate.set()
+    await shown(live, 6)
+    entries = live.after(1)
+    assert entries is not None
+    assert [entry.event for entry in entries] == await stored(db) == [TextDelta(position=6, index=0, text="Hello")]
+
+
+async def test_what_is_no_delta_returns_only_after_its_commit(db: Counting, journal: Journal) -> None:
+    live = await open_run(db, journal)
+    await journal.append(live, [StepStarted(index=0)])
+    assert live.committed == 2
+    assert len(await stored(db)) == 1
+
+
+async def test_what_gathers_during_a_flush_is_the_next_one_and_its_neighbours_are_one_row(
+    db: Counting, journal: Journal
+) -> None:
+    live = await open_run(db, journal)
+    db.gate.clear()
+    await journal.append(live, text("a"))
+    await asyncio.sleep(0)
+    for said in "bcdef":
+        await journal.append(live, text(said))
+    db.gate.set()
+    await shown(live, 7)
+    assert [event.text for event in await stored(db) if isinstance(event, TextDelta)] == ["a", "bcdef"]
+    assert db.transactions == 2
+
+
+async def test_one_transaction_serves_all_runs(db: Counting, journal: Journal) -> None:
+    lives = [await open_run(db, journal, name) for name in ("r1", "r2", "r3")]
+    for live in lives:
+        await journal.append(live, text("x"))
+    for live in lives:
+        await shown(live, 2)
+    assert db.transactions == 1
+
+
+async def test_the_row_says_what_the_log_has_though_more_comes_during_the_flush(db: Counting, journal: Journal) -> None:
+    live = await open_run(db, journal)
+    db.gate.clear()
+    await journal.append(live, text("abc"))
+    await asyncio.sleep(0)
+    await journal.append(live, text("defgh"))
+    positions: list[Any] = []
+    db.gate.set()
+    await shown(live, 4)
+    positions.append((await db.snapshot(lambda tx: store_runs.find_run(tx, "r"))))
+    await shown(live, 9)
+    positions.append((await db.snapshot(lambda tx: store_runs.find_run(tx, "r"))))
+    assert positions[-1].position == 9
+    assert positions[0].position in (4, 9)
+
+
+async def test_a_run_closed_by_somebody_else_takes_nothing_more_and_harms_no_other(
+    db: Counting, journal: Journal
+) -> None:
+    closed, other = await open_run(db, journal, "r1"), await open_run(db, journal, "r2")
+    await db.transaction(lambda tx: store_runs.end_run(tx, "r1", "cancelled", None, None))
+    with pytest.raises(Fenced):
+        await asyncio.gather(
+            journal.append(closed, [StepStarted(index=0)]), journal.append(other, [StepStarted(index=0)])
+        )
+    assert await stored(db, "r1") == []
+    assert len(await stored(db, "r2")) == 1
+    with pytest.raises(Fenced):
+        await journal.append(closed, text("more"))
+
+
+async def test_a_run_whose_session_was_deleted_fails_nobody_elses_flush(db: Counting, journal: Journal) -> None:
+    gone, other = await open_run(db, journal, "r1"), await open_run(db, journal, "r2")
+    await db.transaction(lambda tx: store_sessions.delete_session(tx, "me", "r1"))
+    await journal.append(gone, text("x"))
+    await journal.append(other, [StepStarted(index=0)])
+    assert len(await stored(db, "r2")) == 1
+    assert isinstance(gone.failure, Fenced)
+
+
+async def test_a_flush_that_fails_keeps_what_it_held_and_tells_every_turn(db: Counting, journal: Journal) -> None:
+    live = await open_run(db, journal)
+    db.refusing = True
+    await journal.append(live, text("lost?"))
+    with pytest.raises(StorageFailed):
+        await journal.append(live, [StepStarted(index=1)])
+    assert live.is_broken
+    db.refusing = False
+
+    async def nothing_more(tx: Connection) -> list[Any]:
+        return []
+
+    await journal.finish(live, nothing_more)
+    assert [type(event) for event in await stored(db)] == [TextDelta, StepStarted]
+
+
+async def test_the_end_and_what_was_pending_are_one_commit(db: Counting, journal: Journal) -> None:
+    live = await open_run(db, journal)
+    db.gate.clear()
+    await journal.append(live, text("a"))
+    await asyncio.sleep(0)
+    await journal.append(live, text("b"))
+
+    async def fail(tx: Connection) -> list[Any]:
+        raise StorageFailed("on purpose")
+
+    finishing = asyncio.ensure_future(journal.finish(live, fail))
+    await asyncio.sleep(0)
+    db.gate.set()
+    with pytest.raises(StorageFailed):
+        await finishing
+    assert [event.text for event in await stored(db) if isinstance(event, TextDelta)] == ["a"]
+    assert [event.text for event in live.pending if isinstance(event, TextDelta)] == ["b"]
+
+
+async def test_a_turn_that_is_too_fast_waits_for_the_commits(db: Counting, journal: Journal) -> None:
+    live = await open_run(db, journal)
+    db.gate.clear()
+    await journal.append(live, text("x"))
+    await asyncio.sleep(0)
+    flood = asyncio.ensure_future(journal.append(live, text("x" * (BACKLOG + 1))))
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert not flood.done()
+    db.gate.set()
+    await flood
+    assert live.committed == live.position
+
+
+async def test_memory_holds_the_newest_entries_only(db: Counting, journal: Journal) -> None:
+    live = await open_run(db, journal)
+    for _ in range(5):
+        await journal.append(live, text("x" * 50_000))
+        await shown(live, live.position)
+    assert sum(len(entry.json) for entry in live.entries) < 150_000
+    assert live.after(1) is None
+    newest = live.after(live.position - 10)
+    assert newest is not None
+    assert len(newest) == 1
+
+
+async def test_settling_commits_what_is_pending_of_a_session(db: Counting, journal: Journal) -> None:
+    live = await open_run(db, journal)
+    await journal.append(live, text("a"))
+    await journal.settle("r")
+    assert live.committed == 2
+    await journal.settle("nobody")

@@ -1,0 +1,115 @@
+"""Values for tests: a run, its messages, and logs that hypothesis makes up."""
+
+from typing import Any
+
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from chatkeep.events import (
+    Event,
+    ReasoningDelta,
+    RefusalDelta,
+    RunFinished,
+    RunStarted,
+    StepStarted,
+    TextDelta,
+    ToolCallDelta,
+    ToolCallFinished,
+    ToolCallReady,
+    ToolCallRunning,
+    ToolCallStarted,
+)
+from chatkeep.log import fold, place
+from chatkeep.types import CallError, Message, Run, RunEnd, TextPart, Usage
+
+TIME = "2026-11-22T21:04:05.000123Z"
+
+
+def message(role: Any = "assistant", text: str = "", **changes: Any) -> Message:
+    """A message that says `text`."""
+    made = Message(
+        id=f"m-{role}",
+        session_id="s",
+        parent_id=None,
+        seq=1,
+        role=role,
+        parts=(TextPart(text),) if text else (),
+        run_id="r" if role == "assistant" else None,
+        status="in_progress" if role == "assistant" else "completed",
+        created_at=TIME,
+    )
+    return replace(made, **changes)
+
+
+def run(**changes: Any) -> Run:
+    """A run that has just begun."""
+    made = Run(
+        id="r",
+        session_id="s",
+        number=1,
+        user_message_id="m-user",
+        message_id="m-assistant",
+        status="in_progress",
+        model="some",
+        finish_reason=None,
+        error=None,
+        usage=Usage(),
+        attempt=1,
+        position=1,
+        created_at=TIME,
+        started_at=TIME,
+        first_token_at=None,
+        finished_at=None,
+    )
+    return replace(made, **changes)
+
+
+def started() -> RunStarted:
+    """The first event of a log."""
+    return RunStarted(run=run(), user_message=message("user", "Hi"), message=message())
+
+
+@st.composite
+def logs(draw: st.DrawFn) -> list[Event]:
+    """A whole log: any number of parts of every kind, deltas cut anywhere, ended in any way."""
+    events: list[Event] = [started()]
+    for index in range(draw(st.integers(0, 5))):
+        events += draw(_parts(index))
+    status: RunEnd = draw(st.sampled_from(["completed", "incomplete", "failed", "cancelled", "interrupted"]))
+    ended = run(status=status, position=place(events, 0)[-1].position + 1)
+    events.append(RunFinished(run=ended, message=replace(fold(events), status=status)))
+    return place(events, 0)
+
+
+_SAID = st.text(min_size=1, max_size=12)
+
+
+def _parts(index: int) -> st.SearchStrategy[list[Event]]:
+    deltas = st.lists(_SAID, min_size=1, max_size=6)
+    return st.one_of(
+        deltas.map(lambda said: [TextDelta(index=index, text=text) for text in said]),
+        deltas.map(lambda said: [ReasoningDelta(index=index, text=text) for text in said]),
+        deltas.map(lambda said: [RefusalDelta(index=index, text=text) for text in said]),
+        st.just([StepStarted(index=index)]),
+        _calls(index),
+    )
+
+
+@st.composite
+def _calls(draw: st.DrawFn, index: int) -> list[Event]:
+    events: list[Event] = [ToolCallStarted(index=index, call_id=f"c{index}", name="f", kind="reply")]
+    events += [ToolCallDelta(index=index, arguments_text=text) for text in draw(st.lists(_SAID, max_size=5))]
+    how_far = draw(st.integers(0, 3))
+    if how_far > 0:
+        events.append(ToolCallReady(index=index, arguments={"a": 1}))
+    if how_far > 1:
+        events.append(ToolCallRunning(index=index))
+    if how_far > 2:
+        ends: list[ToolCallFinished] = [
+            ToolCallFinished(index=index, state="succeeded", output={"a": [1, None]}),
+            ToolCallFinished(index=index, state="failed", error=CallError("tool_error", "no")),
+            ToolCallFinished(index=index, state="unknown"),
+            ToolCallFinished(index=index, state="cancelled"),
+        ]
+        events.append(draw(st.sampled_from(ends)))
+    return events
