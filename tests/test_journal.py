@@ -150,9 +150,9 @@ async def test_the_row_says_what_the_log_has_though_more_comes_during_the_flush(
     positions: list[Any] = []
     db.gate.set()
     await shown(live, 4)
-    positions.append((await db.snapshot(lambda tx: store_runs.find_run(tx, "r"))))
+    positions.append(await db.snapshot(lambda tx: store_runs.find_run(tx, "r")))
     await shown(live, 9)
-    positions.append((await db.snapshot(lambda tx: store_runs.find_run(tx, "r"))))
+    positions.append(await db.snapshot(lambda tx: store_runs.find_run(tx, "r")))
     assert positions[-1].position == 9
     assert positions[0].position in (4, 9)
 

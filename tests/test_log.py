@@ -2,6 +2,7 @@
 
 import json
 from functools import reduce
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -43,7 +44,7 @@ def test_merging_changes_neither_what_is_said_nor_any_place(events: list[Event],
 def test_merged_deltas_keep_to_the_limit_and_no_two_neighbours_could_be_one(events: list[Event], limit: int) -> None:
     merged = log.merge(events, limit)
     original = {event.position for event in events}
-    for one, two in zip(merged, merged[1:], strict=False):
+    for one, two in pairwise(merged):
         if isinstance(one, Delta) and type(one) is type(two) and one.index == two.index:  # type: ignore[union-attr]  # a delta too
             assert log.units(one) + min(limit, log.units(log.after(events, one.position)[0])) > limit
         assert one.position in original

@@ -32,7 +32,7 @@ async def test_what_is_missing_is_applied_once_and_in_order(tmp_path: Path) -> N
 async def test_a_newer_database_is_refused(tmp_path: Path) -> None:
     db = Sqlite(tmp_path / "test.db")
     await migrate(db, [ONE, TWO])
-    with pytest.raises(CannotStart, match="newer than this version.*0002"):
+    with pytest.raises(CannotStart, match=r"newer than this version.*0002"):
         await migrate(db, [ONE])
     await db.close()
 

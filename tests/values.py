@@ -1,5 +1,6 @@
 """Values for tests: a run, its messages, and logs that hypothesis makes up."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from hypothesis import strategies as st
@@ -84,7 +85,7 @@ def logs(draw: st.DrawFn) -> list[Event]:
 _SAID = st.text(min_size=1, max_size=12)
 
 
-def _parts(index: int) -> st.SearchStrategy[list[Event]]:
+def _parts(index: int) -> st.SearchStrategy[Sequence[Event]]:
     deltas = st.lists(_SAID, min_size=1, max_size=6)
     return st.one_of(
         deltas.map(lambda said: [TextDelta(index=index, text=text) for text in said]),

@@ -1,6 +1,7 @@
 """`chatkeep serve`: uvicorn around the application, a line when it is ready, a line when it cannot start."""
 
 import asyncio
+import os
 import socket
 
 import uvicorn
@@ -77,4 +78,4 @@ async def _check(settings: Settings, host: str, port: int) -> None:
         with socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET):
             pass
     except OSError as error:
-        raise CannotStart(f"cannot listen on {host}:{port}: {error.strerror}") from error
+        raise CannotStart(f"cannot listen on {host}:{port}: {os.strerror(error.errno or 0)}") from error

@@ -1,5 +1,8 @@
 """What the rest of the house may rely on: transactions, groups, snapshots, and what happens when SQLite refuses."""
 
+# pyright: reportUnknownMemberType=false
+# (apsw's stubs name a buffer type that Python 3.11 does not have)
+
 import asyncio
 import sqlite3
 import subprocess

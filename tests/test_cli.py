@@ -1,0 +1,132 @@
+"""The commands, as processes of their own, the way a person starts them."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+def command(
+    *arguments: str, cwd: Path, program: tuple[str, ...] = ("-m", "chatkeep"), **env: str
+) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, *program, *arguments],
+        cwd=cwd,
+        env=environment(**env),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def environment(**more: str) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("CHATKEEP_", "OPENAI_"))}
+    return {**kept, **more}
+
+
+def test_help_imports_neither_the_sdk_nor_the_framework(tmp_path: Path) -> None:
+    done = command("--help", cwd=tmp_path, program=("-X", "importtime", "-m", "chatkeep"))
+    assert "serve" in done.stdout
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "chatkeep.cli" in imported
+    assert imported.isdisjoint({"openai", "fastapi", "pydantic", "uvicorn", "rich", "apsw"})
+
+
+@pytest.mark.parametrize("program", [("-m", "chatkeep"), (str(ROOT / "llm.py"),)])
+def test_ask_prints_a_function_as_indented_json(tmp_path: Path, program: tuple[str, ...]) -> None:
+    text = "please explain the joke: why did the chicken cross the road?"
+    words = ("ask", text) if program[0] == "-m" else (text,)
+    done = command(*words, cwd=tmp_path, program=program)
+    assert (done.returncode, done.stderr) == (0, "")
+    name, _, arguments = done.stdout.partition("\n")
+    assert name == "explain_joke"
+    assert '\n  "setup": ' in arguments
+    assert json.loads(arguments).keys() == {"setup", "premise", "punchline"}
+    assert list(tmp_path.iterdir()) == []  # kept in no database
+
+
+def test_ask_streams_text_plainly_into_a_pipe(tmp_path: Path) -> None:
+    done = command("ask", "count to 5", cwd=tmp_path)
+    assert done.stdout == "1 2 3 4 5 \n"
+
+
+def test_ask_json_prints_the_events(tmp_path: Path) -> None:
+    done = command("ask", "--json", "count to 3", cwd=tmp_path)
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [event["type"] for event in events] == ["text.delta"] * 3
+    assert [event["position"] for event in events] == [2, 4, 6]
+
+
+def test_ask_says_how_a_turn_failed(tmp_path: Path) -> None:
+    done = command("ask", "fail with model_auth", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stdout.startswith("I will say a few words")
+    assert done.stderr.startswith("chatkeep: model_auth: ")
+
+
+def test_ask_refuses_an_assistant_that_is_not_there(tmp_path: Path) -> None:
+    done = command("ask", "hello", "--assistant", "nobody", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "chatkeep: there is no assistant 'nobody'; known: default\n"
+
+
+def test_ctrl_c_stops_an_answer_without_a_traceback(tmp_path: Path) -> None:
+    asking = subprocess.Popen(
+        [sys.executable, "-m", "chatkeep", "ask", "count to 9999"],
+        cwd=tmp_path,
+        env=environment(PYTHONUNBUFFERED="1"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert asking.stdout is not None
+    assert asking.stdout.read(2) == b"1 "
+    asking.send_signal(signal.SIGINT)
+    _, errors = asking.communicate(timeout=30)
+    assert (asking.returncode, errors) == (130, b"")
+
+
+def test_a_reader_that_has_had_enough_is_no_error(tmp_path: Path) -> None:
+    shell = f"{sys.executable} -m chatkeep ask --json 'count to 300' | head -n 1"
+    done = subprocess.run(
+        shell, shell=True, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.stdout.count("\n") == 1
+    assert done.stderr == ""
+
+
+def test_migrate_makes_the_database_and_says_where_it_stands(tmp_path: Path) -> None:
+    done = command("migrate", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "chatkeep.db is at migration 0001\n")
+    assert (tmp_path / "chatkeep.db").exists()
+    assert command("migrate", cwd=tmp_path).returncode == 0
+
+
+@pytest.mark.parametrize("words", [("serve", "--port", "0"), ("migrate",)])
+def test_what_cannot_start_says_so_in_one_line(tmp_path: Path, words: tuple[str, ...]) -> None:
+    (tmp_path / "letter.db").write_text("Dear Sir or Madam, " * 300)
+    done = command(*words, cwd=tmp_path, CHATKEEP_DATABASE_URL="sqlite:///letter.db")
+    assert done.returncode == 1
+    assert done.stderr.startswith("chatkeep: cannot open the database letter.db")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_port_that_is_taken_is_one_line(tmp_path: Path) -> None:
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = command("serve", "--port", str(port), cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr == f"chatkeep: cannot listen on 127.0.0.1:{port}: Address already in use\n"
+
+
+def test_an_unknown_setting_stops_the_start_in_one_line(tmp_path: Path) -> None:
+    done = command("serve", cwd=tmp_path, CHATKEEP_MODLE="x")
+    assert (done.returncode, done.stderr) == (1, "chatkeep: unknown setting CHATKEEP_MODLE; .env.example lists all\n")
