@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
@@ -38,7 +39,8 @@ def create_app(settings: Settings | None = None, model: Model | None = None) -> 
             with draining_on_signals(worker):
                 yield
 
-    app = FastAPI(
+    app = FastAPIOffline(  # /docs with its own copy of Swagger UI: no request leaves for another host
+        redoc_url=None,
         title="chatkeep",
         version=chatkeep.__version__,
         description=DESCRIPTION,
