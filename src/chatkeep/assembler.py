@@ -117,7 +117,7 @@ class Assembler:
         self._taken = taken
         self._new_id = new_id
         self._open: tuple[type[Speech], int] | None = None  # the text-like part that goes on
-        self._half: dict[int, str] = {}  # a high surrogate that waits for its other half, by part
+        self._half: dict[Call | int, str] = {}  # a high surrogate that waits for its other half, by call or part
 
     def feed(self, chunk: Chunk) -> list[Event]:
         """The events that `chunk` brings; none for a chunk that only counts or keeps alive."""
@@ -139,7 +139,7 @@ class Assembler:
                 self._start(call, events)
         self._settle(events)
         for call in self.calls:
-            if call.index is not None and self._half.pop(call.index, ""):
+            if call.index is not None and self._half.pop(call, ""):
                 call.fragments.append("\ufffd")
                 events.append(ToolCallDelta(index=call.index, arguments_text="\ufffd"))
         return events
@@ -189,7 +189,7 @@ class Assembler:
         self._open = None
 
     def _call(self, index: int | None, provider_id: str, function: FunctionDelta, events: list[Event]) -> None:
-        call = self._find(index, provider_id, function.name or "")
+        call = self._find(index, provider_id, function)
         call.provider_id = call.provider_id or provider_id
         call.name = call.name or function.name or ""
         if call.index is None and call.name:
@@ -197,10 +197,11 @@ class Assembler:
         if isinstance(function.arguments, str):
             self._argue(call, function.arguments, events)
         elif function.arguments is not None:
-            self._argue(call, msgspec.json.encode(function.arguments).decode(), events)
+            self._argue(call, json.dumps(function.arguments), events)
 
-    def _find(self, index: int | None, provider_id: str, name: str) -> Call:
+    def _find(self, index: int | None, provider_id: str, function: FunctionDelta) -> Call:
         """The call that a piece belongs to, by rule 2 of this file."""
+        name = function.name or ""
         same_id = [call for call in self.calls if provider_id and call.provider_id == provider_id]
         same_index = [call for call in self.calls if index is not None and call.provider_index == index]
         if same_id and same_index:
@@ -211,18 +212,20 @@ class Assembler:
             known = same_index[-1]
         else:
             known = self.calls[-1] if index is None and self.calls and not provider_id else None
-        if known is None or (name and self._begins(known, provider_id, name)):
+        if known is None or (name and self._begins(known, provider_id, function)):
             known = Call(index)
             self.calls.append(known)
         return known
 
-    def _begins(self, known: Call, provider_id: str, name: str) -> bool:
-        """Whether `name`, in a piece that would belong to `known`, begins a call of its own."""
+    def _begins(self, known: Call, provider_id: str, function: FunctionDelta) -> bool:
+        """Whether a piece with a name, that would belong to `known`, begins a call of its own."""
         if not known.name:
             return False
         if provider_id and known.provider_id and provider_id != known.provider_id:
             return True
-        return name != known.name or (bool(known.fragments) and known.is_complete())
+        if provider_id and function.name == known.name and not function.arguments:
+            return False  # the same id and name once more, and nothing new: some servers end a call so
+        return function.name != known.name or (bool(known.fragments) and known.is_complete())
 
     def _start(self, call: Call, events: list[Event]) -> None:
         self._settle(events)
@@ -239,17 +242,16 @@ class Assembler:
             events.append(ToolCallDelta(index=call.index, arguments_text=held))
 
     def _argue(self, call: Call, said: str, events: list[Event]) -> None:
-        text = self._whole(call.index, said) if call.index is not None else clean(said)
-        if text:
+        if text := self._whole(call, said):
             call.fragments.append(text)
             if call.index is not None:
                 events.append(ToolCallDelta(index=call.index, arguments_text=text))
 
-    def _whole(self, index: int, said: str) -> str:
+    def _whole(self, what: Call | int, said: str) -> str:
         """`said` made storable; half a character at its end waits for the rest."""
-        said = self._half.pop(index, "") + said
+        said = self._half.pop(what, "") + said
         if HIGH_SURROGATE.search(said):
-            self._half[index] = said[-1]
+            self._half[what] = said[-1]
             said = said[:-1]
         return clean(said)
 

@@ -2,17 +2,18 @@
 
 import asyncio
 import os
+import signal
 import socket
+from types import FrameType
 
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.supervisors import ChangeReload, Multiprocess
 
-from chatkeep import assistants
 from chatkeep.api.app import create_app
 from chatkeep.config import Settings
 from chatkeep.errors import CannotStart
-from chatkeep.runs.lifetime import load_tools, open_database
+from chatkeep.runs.lifetime import load_assistants, load_tools, open_database
 
 STUCK_SECONDS = 5
 """How long a response that does not end may hold up the exit, once the service has drained."""
@@ -22,7 +23,13 @@ KEEP_ALIVE_SECONDS = 15
 
 
 class Server(uvicorn.Server):
-    """Uvicorn, saying where it is once it listens."""
+    """Uvicorn, saying where it is once it listens, and exiting with 0 when it was told to."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Stop. Uvicorn itself would raise the signal anew after a clean shutdown, and so be killed by it."""
+        del frame
+        self.force_exit = self.should_exit and sig == signal.SIGINT
+        self.should_exit = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start listening."""
@@ -72,7 +79,7 @@ def _configured(
 
 
 async def _check(settings: Settings, host: str, port: int) -> None:
-    assistants.load(settings.assistants_dir, load_tools(settings))
+    load_assistants(settings, load_tools(settings))
     await (await open_database(settings.database_path())).close()
     try:
         with socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET):

@@ -3,7 +3,10 @@
 import re
 from typing import Any
 
-HIGH_SURROGATE = re.compile("[\ud800-\udbff]$")
+HIGH_SURROGATE = re.compile(r"[\ud800-\udbff]\Z")
+DEEPEST = 100
+"""How many levels a JSON value from outside may have."""
+
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
@@ -15,14 +18,20 @@ def clean(text: str) -> str:
     return whole.replace("\x00", "\ufffd")
 
 
-def clean_json(value: Any) -> Any:
-    """A decoded JSON value with every string in it, keys too, made clean."""
+def clean_json(value: Any, depth: int = 0) -> Any:
+    """A decoded JSON value with every string in it, keys too, made clean.
+
+    Raises:
+        ValueError: it is nested deeper than `DEEPEST`.
+    """
+    if depth > DEEPEST:
+        raise ValueError("nested too deeply")
     match value:
         case str():
             return clean(value)
         case list():
-            return [clean_json(item) for item in value]  # pyright: ignore[reportUnknownVariableType]  # JSON is untyped by nature
+            return [clean_json(item, depth + 1) for item in value]  # pyright: ignore[reportUnknownVariableType]  # JSON is untyped by nature
         case dict():
-            return {clean(str(key)): clean_json(item) for key, item in value.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]  # JSON is untyped by nature
+            return {clean(str(key)): clean_json(item, depth + 1) for key, item in value.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]  # JSON is untyped by nature
         case _:
             return value

@@ -9,10 +9,11 @@ and the documentation all come from it.
 """
 
 import json
+import math
 import re
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar, cast
 
 import msgspec
 from pydantic import BaseModel, ValidationError
@@ -22,6 +23,10 @@ from chatkeep.types import Kind
 
 _M = TypeVar("_M", bound=type[BaseModel])
 _WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+
+
+LONGEST = 500
+"""Characters of an error that a model is told."""
 
 
 class InvalidArguments(ValueError):  # noqa: N818  # named as the protocol names it
@@ -77,12 +82,12 @@ def parse(text: str) -> dict[str, Any]:
     if not text.strip():
         return {}
     try:
-        value = json.loads(text, parse_constant=_no_constant)
+        value: Any = clean_json(json.loads(text, parse_constant=_no_constant, parse_float=_finite))
     except (ValueError, RecursionError) as error:
         raise InvalidArguments(f"the arguments are not valid JSON: {error}") from error
     if not isinstance(value, dict):
         raise InvalidArguments(f"the arguments must be a JSON object, not {_json_type(value)}")
-    return clean_json(value)
+    return cast("dict[str, Any]", value)
 
 
 def _checked(model: type[BaseModel], arguments: dict[str, Any]) -> dict[str, Any]:
@@ -98,10 +103,15 @@ def _checked(model: type[BaseModel], arguments: dict[str, Any]) -> dict[str, Any
 
 def _told(error: ValidationError) -> str:
     """One short line: each field, and what was expected of it."""
-    return "; ".join(
-        f"{'.'.join(map(str, problem['loc'])) or 'arguments'}: {problem['msg']}"
-        for problem in error.errors(include_url=False, include_context=False, include_input=False)[:5]
-    )
+    problems = error.errors(include_url=False, include_context=False, include_input=False)[:5]
+    told = "; ".join(f"{'.'.join(map(str, each['loc'])) or 'arguments'}: {each['msg']}" for each in problems)
+    return " ".join(told.split())[:LONGEST]
+
+
+def _finite(text: str) -> float:
+    if not math.isfinite(number := float(text)):
+        raise ValueError(f"{text} is too large")
+    return number
 
 
 def _no_constant(name: str) -> Any:

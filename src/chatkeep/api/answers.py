@@ -1,5 +1,6 @@
 """Answers: JSON of our values, problem documents, and the three ways to answer a claim."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
@@ -34,14 +35,19 @@ _BY_STATUS: dict[int, type[Refused]] = {
 
 
 def wanted_form(
-    accept: Annotated[str, Header(description="`application/json`: the answer when it is complete.")] = "",
-    prefer: Annotated[str, Header(description="`respond-async`: 202 at once (RFC 7240).")] = "",
+    accept: Annotated[Sequence[str], Header(description="`application/json`: the answer when it is complete.")] = (),
+    prefer: Annotated[Sequence[str], Header(description="`respond-async`: 202 at once (RFC 7240).")] = (),
 ) -> Form:
     """How the client wants its answer (protocol §3)."""
-    if "respond-async" in {token.partition(";")[0].strip().lower() for token in prefer.split(",")}:
+    if "respond-async" in _items(prefer):
         return "async"
-    types = {media.partition(";")[0].strip().lower() for media in accept.split(",")}
+    types = _items(accept)
     return "json" if "application/json" in types and "text/event-stream" not in types else "stream"
+
+
+def _items(lines: Sequence[str]) -> set[str]:
+    """The items of a list header, without their parameters; a header may come in several lines (RFC 9110 §5.3)."""
+    return {item.partition(";")[0].strip().lower() for line in lines for item in line.split(",")}
 
 
 WantedForm: TypeAlias = Annotated[Form, Depends(wanted_form)]

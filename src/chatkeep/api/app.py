@@ -40,12 +40,7 @@ def create_app(settings: Settings | None = None, model: Model | None = None) -> 
                 yield
 
     app = FastAPIOffline(  # /docs with its own copy of Swagger UI: no request leaves for another host
-        redoc_url=None,
-        title="chatkeep",
-        version=chatkeep.__version__,
-        description=DESCRIPTION,
-        lifespan=lifespan,
-        max_body_size=settings.max_body_bytes,
+        redoc_url=None, title="chatkeep", version=chatkeep.__version__, description=DESCRIPTION, lifespan=lifespan
     )
     app.openapi = lambda: schema.document(app)
     for router in (sessions.router, messages.router, runs.router, service.router):
@@ -54,12 +49,14 @@ def create_app(settings: Settings | None = None, model: Model | None = None) -> 
     app.add_exception_handler(RequestValidationError, answers.handle_invalid)
     app.add_exception_handler(HTTPException, answers.handle_http)
     app.add_exception_handler(Exception, answers.handle_unexpected)
-    app.add_middleware(Gate, hosts=frozenset(host.lower() for host in settings.allowed_hosts))
-    app.add_middleware(
-        CORSMiddleware,
-        allow_origins=settings.cors_origins,
-        allow_methods=["GET", "POST", "PATCH", "DELETE"],
-        allow_headers=["content-type", "idempotency-key", "last-event-id", "prefer"],
-        expose_headers=["Location", "Content-Location"],
-    )
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["GET", "POST", "PATCH", "DELETE"],
+            allow_headers=["content-type", "idempotency-key", "last-event-id", "prefer"],
+            expose_headers=["Location", "Content-Location"],
+        )
+    hosts = frozenset(host.lower() for host in settings.allowed_hosts)
+    app.add_middleware(Gate, hosts=hosts, max_body=settings.max_body_bytes)  # added last: the first to be asked
     return app

@@ -29,12 +29,17 @@ WorkerDep: TypeAlias = Annotated[Worker, Depends(get_worker)]
 Owner: TypeAlias = Annotated[str, Depends(get_owner)]
 
 
-async def own_session(
-    worker: WorkerDep, owner: Owner, session_id: Annotated[str, Path(description="A session's id")]
-) -> Session:
+def known_session_id(session_id: Annotated[str, Path(description="A session's id")]) -> str:
+    """The session id of the path, if it can be one."""
+    return _known(session_id, "session")
+
+
+SessionId: TypeAlias = Annotated[str, Depends(known_session_id)]
+
+
+async def own_session(worker: WorkerDep, owner: Owner, session_id: SessionId) -> Session:
     """The session of the path."""
-    known = _known(session_id, "session")
-    return await worker.db.snapshot(lambda tx: store_sessions.get_session(tx, owner, known))
+    return await worker.db.snapshot(lambda tx: store_sessions.get_session(tx, owner, session_id))
 
 
 async def own_run(worker: WorkerDep, owner: Owner, run_id: Annotated[str, Path(description="A run's id")]) -> Run:

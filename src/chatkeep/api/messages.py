@@ -6,8 +6,8 @@ from fastapi import APIRouter, Query, Response
 
 from chatkeep import ids
 from chatkeep.api.answers import WantedForm, answer_run, json_of
-from chatkeep.api.bodies import NewMessage
-from chatkeep.api.deps import IdempotencyKey, MessageId, Owner, OwnSession, WorkerDep
+from chatkeep.api.bodies import JsonRoute, NewMessage
+from chatkeep.api.deps import IdempotencyKey, MessageId, Owner, OwnSession, SessionId, WorkerDep
 from chatkeep.api.schema import EVENT_STREAM, MessagePage, RunAnswer, answer, refusals
 from chatkeep.errors import (
     EventsExpired,
@@ -23,7 +23,7 @@ from chatkeep.runs.history import get_message as read_message
 from chatkeep.runs.history import list_messages as read_messages
 from chatkeep.types import Message
 
-router = APIRouter(prefix="/api", tags=["messages"])
+router = APIRouter(prefix="/api", tags=["messages"], route_class=JsonRoute)
 
 CLAIMS = {
     200: answer(RunAnswer, content=EVENT_STREAM),
@@ -52,7 +52,8 @@ async def send_message(
 @router.get("/sessions/{session_id}/messages", responses={200: answer(MessagePage), **refusals(NotFound)})
 async def list_messages(
     worker: WorkerDep,
-    session: OwnSession,
+    owner: Owner,
+    session_id: SessionId,
     limit: Annotated[int | None, Query(ge=1, le=1000, description="absent: all")] = None,
     before: Annotated[str | None, Query(description="`next` of the page after this one: a message's id")] = None,
     branches: Annotated[Literal["active", "all"], Query()] = "active",
@@ -62,7 +63,7 @@ async def list_messages(
     if before is not None and oldest is None:
         raise InvalidRequest("before: not a message's id")
     page = await worker.db.snapshot(
-        lambda tx: read_messages(tx, session, limit, oldest, all_branches=branches == "all")
+        lambda tx: read_messages(tx, owner, session_id, limit, oldest, all_branches=branches == "all")
     )
     return json_of(MessagePage(list(page.messages), page.next, page.position))
 

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Query, Response
 
 from chatkeep.api.answers import WantedForm, answer_run, json_of
-from chatkeep.api.bodies import NewRun
+from chatkeep.api.bodies import JsonRoute, NewRun
 from chatkeep.api.deps import IdempotencyKey, Owner, OwnRun, OwnSession, WorkerDep
 from chatkeep.api.messages import CLAIMS
 from chatkeep.api.schema import EVENT_STREAM, answer, refusals
@@ -17,7 +17,7 @@ from chatkeep.runs.follow import follow
 from chatkeep.store import runs as store_runs
 from chatkeep.types import Run, has_ended
 
-router = APIRouter(prefix="/api", tags=["runs"])
+router = APIRouter(prefix="/api", tags=["runs"], route_class=JsonRoute)
 
 
 @router.post("/sessions/{session_id}/runs", responses=CLAIMS)
@@ -81,4 +81,4 @@ def _position(text: str | None) -> int:
         return 0
     if not (text.isascii() and text.isdecimal()):
         raise BadPosition(f"not a position: {text[:40]!r}")
-    return int(text[:18])
+    return int(text.lstrip("0")[:18] or "0")  # no log is longer

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from chatkeep import ids
 from chatkeep.api.answers import json_of
-from chatkeep.api.bodies import NewSession, SessionChange
+from chatkeep.api.bodies import JsonRoute, NewSession, SessionChange
 from chatkeep.api.deps import Owner, OwnSession, WorkerDep
 from chatkeep.api.schema import EVENT_STREAM, SessionPage, answer, refusals
 from chatkeep.api.sse import EventStream, session_frames
@@ -23,7 +23,7 @@ from chatkeep.store import runs as store_runs
 from chatkeep.store import sessions as store_sessions
 from chatkeep.types import Session
 
-router = APIRouter(prefix="/api/sessions", tags=["sessions"])
+router = APIRouter(prefix="/api/sessions", tags=["sessions"], route_class=JsonRoute)
 
 
 @router.post("", status_code=201, responses={201: answer(Session), 200: answer(Session), **refusals(IdTaken)})

@@ -20,6 +20,7 @@ from chatkeep.runs.follow import Hint, Stretch
 RETRY = b"retry: 1000\n"
 """In the first event of every response: how soon, in ms, a client that lost us tries again."""
 PING = b": ping\n"
+HEADERS = {"content-type": "text/event-stream", "cache-control": "no-store", "x-accel-buffering": "no"}
 SEND_LIMIT = 30.0
 """Seconds that a client may leave us waiting before it is cut off; it can come back and go on."""
 
@@ -61,11 +62,9 @@ def _tagged(number: int, run_id: str, entry: Entry) -> bytes:
 class EventStream(Response):
     """A response that sends what its source yields, as it yields it, until either side has had enough."""
 
-    media_type = "text/event-stream"
-
     def __init__(self, frames: AsyncGenerator[bytes], headers: dict[str, str] | None = None) -> None:
         """`frames`: bytes ready to be sent; closed, whatever happens, when the response is over."""
-        super().__init__(headers={"cache-control": "no-store", "x-accel-buffering": "no", **(headers or {})})
+        super().__init__(headers={**HEADERS, **(headers or {})})
         del self.headers["content-length"]
         self._frames = frames
 

@@ -14,6 +14,7 @@ import threading
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, LiteralString, TypeVar, cast
 
@@ -139,7 +140,8 @@ class _Writer:
                 group = [self._queue.popleft() for _ in range(min(len(self._queue), GROUP_LIMIT))]
                 self._commit(group)
                 _deliver(group)
-        self._connection.execute("PRAGMA optimize")
+        with suppress(apsw.Error):  # only makes later statements faster, and a disk may be full
+            self._connection.execute("PRAGMA optimize")
         self._connection.close()
 
     def _commit(self, group: "list[_Submission]") -> None:

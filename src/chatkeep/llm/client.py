@@ -15,7 +15,6 @@ import openai
 
 from chatkeep.assembler import Chunk
 from chatkeep.config import Settings
-from chatkeep.errors import ModelRateLimited
 from chatkeep.llm import Prompt
 from chatkeep.llm.failures import is_retryable, retry_after, translate
 from chatkeep.llm.wire import Splitter
@@ -32,7 +31,7 @@ class OpenAIModel:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else None
-        limits = httpx2.Limits(max_connections=None, max_keepalive_connections=100)
+        limits = httpx2.Limits(max_connections=settings.max_runs, max_keepalive_connections=100)
         self._client = openai.AsyncOpenAI(
             api_key=self._key or "none",  # a server at home asks for none; the SDK insists on one
             base_url=settings.openai_base_url,
@@ -61,7 +60,7 @@ class OpenAIModel:
                     raise failure from error
                 pause = retry_after(error)
                 if pause is not None and pause > PATIENCE:
-                    raise ModelRateLimited(f"{failure} (the provider asks to wait {pause:.0f} s)") from error
+                    raise type(failure)(f"{failure} (the provider asks to wait {pause:.0f} s)") from error
             attempt = self._settings.model_retries - left
             spread = random.uniform(1, 2)  # noqa: S311  # keeps callers apart, no secret
             await asyncio.sleep(pause if pause is not None else 0.25 * 2**attempt * spread)
@@ -71,7 +70,7 @@ class OpenAIModel:
         await self._client.close()
 
     async def _answer(self, prompt: Prompt) -> AsyncGenerator[Sequence[Chunk]]:
-        splitter = Splitter()
+        splitter = Splitter(self._key)
         loop = asyncio.get_running_loop()
         first_byte = loop.time() + self._settings.first_byte_timeout
         create: Any = self._client.chat.completions.with_streaming_response.create

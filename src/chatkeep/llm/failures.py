@@ -17,7 +17,7 @@ from chatkeep.errors import (
 )
 from chatkeep.text import clean
 
-_SECRETS = re.compile(r"(?i)\b(?:sk|pk|key|bearer)[-_ ][\w*.\-]{6,}")
+_SECRETS = re.compile(r"\b(?:sk|pk|rk)-[\w*.\-]{6,}|(?i:\bbearer\s+)[\w.\-]{16,}")
 _OVERFLOW = re.compile(
     r"(?i)context[ _-]?(?:length|window|size)|maximum context|too many tokens|prompt is too long|exceed_context"
 )
@@ -41,11 +41,11 @@ def translate(error: Exception, key: str | None = None) -> TurnFailed:
             return ModelUnavailable(f"the connection to the provider broke: {_said(error, key)}")
 
 
-def from_frame(error: Any) -> TurnFailed:
-    """An error that came as an event in the stream; `error` is whatever JSON stood there."""
+def from_frame(error: Any, key: str | None = None) -> TurnFailed:
+    """An error that came as an event in the stream, whatever JSON it is; `key` never appears in the message."""
     fields: dict[str, Any] = cast("dict[str, Any]", error) if isinstance(error, dict) else {"message": error}
     fields = fields["error"] if isinstance(fields.get("error"), dict) else fields
-    message = _said(fields.get("message") or fields.get("detail") or "the provider reported an error", None)
+    message = _said(fields.get("message") or fields.get("detail") or "the provider reported an error", key)
     kinds = " ".join(str(fields.get(name, "")) for name in ("type", "code", "status"))
     if _OVERFLOW.search(kinds) or ("invalid" in kinds and _OVERFLOW.search(message)):
         return ContextOverflow(message)

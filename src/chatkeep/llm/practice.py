@@ -12,16 +12,7 @@ from typing import Any
 import msgspec
 
 from chatkeep.assembler import CallDelta, Choice, Chunk, FunctionDelta, MessageDelta, Tokens
-from chatkeep.errors import (
-    ContextOverflow,
-    ModelAuth,
-    ModelProtocol,
-    ModelRateLimited,
-    ModelRejected,
-    ModelTimeout,
-    ModelUnavailable,
-    TurnFailed,
-)
+from chatkeep.errors import TurnFailed
 from chatkeep.llm import Prompt
 
 PACE = 0.03
@@ -34,18 +25,7 @@ You can ask me to "explain the joke: …", to "tell me a joke", or whether "…"
 if you want a long answer to interrupt and resume; to "think" first; to "call it wrong" to see a call corrected; \
 or to "fail with model_rate_limited" (or any other code of a failed run) to see how failures look."""
 
-_FAILURES: dict[str, type[TurnFailed]] = {
-    failure.code: failure
-    for failure in (
-        ModelUnavailable,
-        ModelRateLimited,
-        ModelAuth,
-        ModelRejected,
-        ModelTimeout,
-        ModelProtocol,
-        ContextOverflow,
-    )
-}
+_FAILURES = {failure.code: failure for failure in TurnFailed.__subclasses__()}
 _CHICKEN = {
     "setup": "Why did the chicken cross the road? To get to the other side.",
     "premise": "A question like that promises a clever reason, so you wait for a twist.",

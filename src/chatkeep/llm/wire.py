@@ -17,23 +17,32 @@ FRAME_LIMIT = 16 * 1024 * 1024
 """Bytes of one event; a provider that sends more without an end is not understood."""
 
 _decode = msgspec.json.Decoder(Chunk).decode
-_decode_all = msgspec.json.Decoder(list[Chunk]).decode
+_decode_lines = msgspec.json.Decoder(Chunk).decode_lines
+_BOM = b"\xef\xbb\xbf"
+_FIELDS = {b"data", b"event", b"id", b"retry", b""}
 
 
 class Splitter:
     """Feed it what was read. `done` after `[DONE]`; `failure` is what ended the stream early, to be raised."""
 
-    def __init__(self) -> None:
+    def __init__(self, key: str | None = None) -> None:
+        """`key`: what must not appear in any message."""
         self.done = False
         self.failure: TurnFailed | None = None
+        self._key = key
         self._rest = b""
+        self._begun = False
         self._seen_data = False
+        self._seen_other = False
 
     def feed(self, data: bytes) -> list[Chunk]:
         """The chunks that `data` completes, up to a failure."""
-        if not self._rest and not self._seen_data:
-            data = data.removeprefix(b"\xef\xbb\xbf")
         buffer = self._rest + data
+        if not self._begun:
+            self._rest = buffer
+            if len(buffer) < len(_BOM) and _BOM.startswith(buffer):
+                return []
+            self._begun, buffer = True, buffer.removeprefix(_BOM)
         if b"\r" in buffer:
             held = b"\r" if buffer.endswith(b"\r") else b""  # half a CRLF, perhaps
             buffer = buffer.removesuffix(b"\r").replace(b"\r\n", b"\n").replace(b"\r", b"\n") + held
@@ -48,23 +57,17 @@ class Splitter:
 
     def finish(self) -> list[Chunk]:
         """The chunks of a last event that was not closed by an empty line, if it is whole."""
-        rest, self._rest = self._rest.strip(b"\r\n"), b""
-        if self._seen_data:
-            cut_off, self.failure = self.failure, None
-            chunks = self._chunks([rest])
-            self.failure = cut_off  # a half event at the end says only that the stream was cut
-            return chunks
-        if rest:
-            chunks = self._chunks([rest])
-            if not self._seen_data:
-                self.failure = ModelProtocol("the provider did not answer with an event stream")
-            return chunks
-        return []
+        chunks = self._chunks([self._rest.strip(b"\r\n")])
+        if isinstance(self.failure, ModelProtocol):
+            self.failure = None  # half an event at the end says only that the stream was cut
+        if self._seen_other and not self._seen_data:
+            self.failure = ModelProtocol("the provider did not answer with an event stream")
+        return chunks
 
     def _chunks(self, frames: list[bytes]) -> list[Chunk]:
         payloads: list[bytes] = []
         for frame in frames:
-            payload, is_error = _payload(frame)
+            payload, is_error = self._payload(frame)
             if not payload:
                 continue
             self._seen_data = True
@@ -74,11 +77,28 @@ class Splitter:
             payloads.append(b'{"error":' + payload + b"}" if is_error else payload)
         return self._up_to_failure(self._decoded(payloads))
 
+    def _payload(self, frame: bytes) -> tuple[bytes, bool]:
+        """An event's data, and whether it is an error by its `event:` line alone."""
+        if frame.startswith(b"data: ") and b"\n" not in frame:  # nearly all of them
+            return frame[6:].strip(), False
+        data: list[bytes] = []
+        name = b""
+        for line in frame.split(b"\n"):
+            field, _, value = line.partition(b":")
+            if field == b"data":
+                data.append(value.removeprefix(b" "))
+            elif field == b"event":
+                name = value.removeprefix(b" ")
+            self._seen_other = self._seen_other or field not in _FIELDS
+        # The lines are joined by a blank, not by LF: in JSON the two are the same, and one payload stays one line.
+        payload = b" ".join(data).strip()
+        return payload, name == b"error" and not payload.startswith(b'{"error"')
+
     def _decoded(self, payloads: list[bytes]) -> list[Chunk]:
         if not payloads:
             return []
         try:
-            return _decode_all(b"[" + b",".join(payloads) + b"]")
+            return _decode_lines(b"\n".join(payloads))
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return self._one_by_one(payloads)
 
@@ -95,25 +115,9 @@ class Splitter:
     def _up_to_failure(self, chunks: list[Chunk]) -> list[Chunk]:
         for number, chunk in enumerate(chunks):
             if chunk.error is not None:
-                self.failure = from_frame(chunk.error)
+                self.failure = from_frame(chunk.error, self._key)
                 return chunks[:number]
         return chunks
-
-
-def _payload(frame: bytes) -> tuple[bytes, bool]:
-    """An event's data, and whether it is an error by its `event:` line alone."""
-    if frame.startswith(b"data: ") and b"\n" not in frame:  # nearly all of them
-        return frame[6:].strip(), False
-    data: list[bytes] = []
-    name = b""
-    for line in frame.split(b"\n"):
-        field, _, value = line.partition(b":")
-        if field == b"data":
-            data.append(value.removeprefix(b" "))
-        elif field == b"event":
-            name = value.removeprefix(b" ")
-    payload = b"\n".join(data).strip()
-    return payload, name == b"error" and not payload.startswith(b'{"error"')
 
 
 def _leniently(payload: bytes) -> Chunk:

@@ -86,7 +86,7 @@ async def follow_session(
     worker: Worker, owner: str, session_id: str, number: int, position: int
 ) -> AsyncGenerator[Stretch | Hint | None]:
     """The session's log after `position` of run `number`, for as long as the reader stays; None when it is quiet."""
-    session: Session | None = None
+    session = await _find_session(worker, owner, session_id)
     with worker.doorbell.listen(session_id) as bell:
         quiet = _Quiet(bell, worker.settings.ping_interval)
         while not worker.draining:
@@ -103,7 +103,7 @@ async def follow_session(
             if session is None:
                 yield Hint(None)
                 return
-            if before is not None and before != session:
+            if before != session:
                 yield Hint(session)
             if await quiet.lasts(POLL_SESSION):
                 yield None

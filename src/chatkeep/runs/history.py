@@ -9,6 +9,7 @@ from chatkeep.log import fold
 from chatkeep.store import events as store_events
 from chatkeep.store import messages as store_messages
 from chatkeep.store import runs as store_runs
+from chatkeep.store import sessions as store_sessions
 from chatkeep.types import Message, Run, Session, has_ended
 
 
@@ -49,13 +50,15 @@ async def get_answer(tx: Connection, owner: str, run_id: str) -> Answer:
 
 
 async def list_messages(
-    tx: Connection, session: Session, limit: int | None, before: str | None, *, all_branches: bool
+    tx: Connection, owner: str, session_id: str, limit: int | None, before: str | None, *, all_branches: bool
 ) -> Page:
     """The session's active branch, or every message of it; the last `limit` of those before the message `before`.
 
     Raises:
+        NotFound: there is no such session, or it is somebody else's.
         InvalidRequest: `before` is no message of this session.
     """
+    session = await store_sessions.get_session(tx, owner, session_id)
     oldest = await _find_before(tx, session, before) if before is not None else None
     more = limit + 1 if limit is not None else None
     if all_branches:

@@ -32,9 +32,7 @@ async def working(settings: Settings, model: Model | None = None) -> AsyncGenera
         CannotStart: the database, an assistant or a module of functions is wrong.
     """
     functions = load_tools(settings)
-    known_assistants = assistants.load(settings.assistants_dir, functions)
-    if settings.assistant not in known_assistants:
-        raise CannotStart(f"CHATKEEP_ASSISTANT: there is no assistant {settings.assistant!r}")
+    known_assistants = load_assistants(settings, functions)
     path = settings.database_path()
     db = await open_database(path)
     doorbell = Doorbell()
@@ -75,6 +73,18 @@ async def open_database(path: Path) -> Sqlite:
         await db.close()
         raise
     return db
+
+
+def load_assistants(settings: Settings, functions: dict[str, tools.Tool]) -> dict[str, assistants.Assistant]:
+    """The assistants that come with chatkeep, and the operator's.
+
+    Raises:
+        CannotStart: a file is wrong, or the default assistant is not among them.
+    """
+    found = assistants.load(settings.assistants_dir, functions)
+    if settings.assistant not in found:
+        raise CannotStart(f"CHATKEEP_ASSISTANT: there is no assistant {settings.assistant!r}")
+    return found
 
 
 def load_tools(settings: Settings) -> dict[str, tools.Tool]:
