@@ -1,0 +1,44 @@
+"""What answers look like, word by word: the fields of each noun, and the form of ids, times and problems."""
+
+import re
+from typing import Any
+
+import httpx2
+
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
+UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+UNKNOWN = "01890a5d-ac96-774b-bcce-b302099a8057"
+"""An id that nothing has."""
+NO_UUIDS = ["x", "1", "null", UNKNOWN[:-1], UNKNOWN + "0", UNKNOWN.replace("a", "g"), UNKNOWN.replace("-", "")]
+"""Ids that are none."""
+
+SESSION = {
+    "id", "title", "assistant", "model", "metadata", "status", "head_id", "message_count", "created_at", "updated_at",
+}  # fmt: skip
+MESSAGE = {"id", "session_id", "parent_id", "seq", "role", "parts", "run_id", "status", "created_at"}
+RUN = {
+    "id", "session_id", "number", "user_message_id", "message_id", "status", "model", "finish_reason", "error", "usage",
+    "attempt", "position", "created_at", "started_at", "first_token_at", "finished_at",
+}  # fmt: skip
+ANSWER = {"run", "user_message", "message"}
+PROBLEM = {"type", "title", "status", "detail", "code"}
+
+
+def problem(answer: httpx2.Response, status: int, code: str, *more: str) -> dict[str, Any]:
+    """The problem document of an answer, which has the members it should have and `more`."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    document = answer.json()
+    assert set(document) == PROBLEM | set(more), document
+    assert (document["type"], document["status"], document["code"]) == ("about:blank", status, code)
+    assert document["title"]
+    assert document["detail"]
+    return document
+
+
+def invalid(answer: httpx2.Response) -> list[dict[str, Any]]:
+    """The list of what is wrong where, of a request that failed validation."""
+    errors = problem(answer, 422, "invalid_request", "errors")["errors"]
+    assert errors
+    assert all(set(error) == {"loc", "msg", "type"} for error in errors)
+    return errors

@@ -1,0 +1,73 @@
+"""A turn without storage: what it starts from, and the turn played to its end."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from chatkeep import toolbox
+from chatkeep.errors import TurnFailed
+from chatkeep.events import Event
+from chatkeep.llm import Model
+from chatkeep.log import fold
+from chatkeep.tools import Tool, declared
+from chatkeep.turn import Given, Turn
+from chatkeep.types import Message, Part
+from tests.values import message, started
+
+assert toolbox.jokes  # importing it declares the functions
+
+
+def user(text: str) -> Message:
+    """What the user said."""
+    return message("user", text)
+
+
+def answer(*parts: Part) -> Message:
+    """What the assistant answered."""
+    return message(parts=parts)
+
+
+def folded(events: Sequence[Event]) -> tuple[Part, ...]:
+    """The parts that a run's events after its first one tell of."""
+    return fold([started(), *events]).parts
+
+
+class Played(NamedTuple):
+    """A turn that has ended; `failure` is why it could not go on."""
+
+    turn: Turn
+    events: list[Event]
+    parts: tuple[Part, ...]
+    failure: TurnFailed | None
+
+    @property
+    def ending(self) -> tuple[str, str | None] | None:
+        """Its status and finish reason."""
+        outcome = self.turn.outcome
+        return (outcome.status, outcome.finish_reason) if outcome else None
+
+
+def given(text: str, history: Sequence[Message] = (), tools: Mapping[str, Tool] | None = None, **more: Any) -> Given:
+    """A turn that answers `text`, said after `history`."""
+    start = Given(
+        model="m",
+        prompt="You are a test.",
+        temperature=None,
+        tools=declared() if tools is None else tools,
+        history=[*history, user(text)],
+        message=answer(),
+        context_tokens=100_000,
+        bytes_per_token=None,
+    )
+    return start._replace(**more)
+
+
+async def play(model: Model, start: Given) -> Played:
+    """The turn that `start` begins, answered by `model`, up to its end or failure."""
+    turn = Turn(model, start)
+    events: list[Event] = []
+    try:
+        async for some in turn.events():
+            events += some
+    except TurnFailed as failure:
+        return Played(turn, events, folded(events), failure)
+    return Played(turn, events, folded(events), None)
