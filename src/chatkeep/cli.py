@@ -1,4 +1,4 @@
-"""The command line: serve, ask, migrate. Each command imports what it needs: `--help` answers at once."""
+"""The command line: serve, ask, backup, migrate. Each command imports what it needs: `--help` answers at once."""
 
 import argparse
 import asyncio
@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import chatkeep
 from chatkeep.errors import CannotStart
@@ -45,6 +46,10 @@ def _parser() -> argparse.ArgumentParser:
     ask.add_argument("--json", action="store_true", help="print the events, one JSON object a line")
     ask.set_defaults(run=_ask)
 
+    backup = commands.add_parser("backup", help="copy the database, as it is at this moment, while the service runs")
+    backup.add_argument("path", type=Path, help="the file to make; it must not exist")
+    backup.set_defaults(run=_backup)
+
     migrate = commands.add_parser("migrate", help="bring the database to this version's schema")
     migrate.set_defaults(run=_migrate)
     return parser
@@ -66,6 +71,16 @@ def _ask(arguments: argparse.Namespace) -> int:
 
     answer = ask(config.load(), arguments.text, arguments.assistant, arguments.model, as_json=arguments.json)
     return asyncio.run(answer)
+
+
+def _backup(arguments: argparse.Namespace) -> int:
+    from chatkeep import config
+    from chatkeep.db.backup import back_up
+
+    source = config.load().database_path()
+    back_up(source, arguments.path)
+    print(f"{source} is copied to {arguments.path}")
+    return 0
 
 
 def _migrate(arguments: argparse.Namespace) -> int:

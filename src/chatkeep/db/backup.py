@@ -1,0 +1,44 @@
+"""A copy of a SQLite database while it is in use: complete, consistent, and on the disk before it has its name."""
+
+# pyright: reportUnknownMemberType=false
+# (apsw's stubs name a buffer type that Python 3.11 does not have)
+
+import os
+from pathlib import Path
+
+import apsw
+
+from chatkeep.errors import CannotStart
+
+
+def back_up(source: Path, target: Path) -> None:
+    """Copy the database `source` to the new file `target`. Writers are not held up.
+
+    Raises:
+        CannotStart: there is no such database, it cannot be read, or `target` exists or cannot be written.
+    """
+    if target.exists():
+        raise CannotStart(f"{target} exists already")
+    unfinished = target.with_name(f"{target.name}.unfinished")
+    unfinished.unlink(missing_ok=True)
+    try:
+        connection = apsw.Connection(str(source), flags=apsw.SQLITE_OPEN_READONLY)
+        try:
+            connection.execute("VACUUM INTO ?", (str(unfinished),))
+        finally:
+            connection.close()
+        _sync(unfinished)
+        unfinished.rename(target)
+        _sync(target.parent)
+    except (apsw.Error, OSError) as error:
+        unfinished.unlink(missing_ok=True)
+        raise CannotStart(f"cannot copy {source} to {target}: {error}") from error
+
+
+def _sync(path: Path) -> None:
+    """Have the kernel write the file, or the folder's entries, to the disk."""
+    file = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
