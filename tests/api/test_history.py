@@ -9,7 +9,6 @@ import pytest
 from chatkeep.db import Connection, Database
 from chatkeep.db.sqlite import READERS
 from chatkeep.runs.claim import AtHead, NewMessage, Wanted, claim
-from chatkeep.store.sessions import get_session
 from tests.api.shapes import MESSAGE, NO_UUIDS, UNKNOWN, problem
 from tests.api.streams import PATIENCE, streaming, text_of, until
 from tests.script import Script, say, stop
@@ -178,8 +177,7 @@ class HeldReaders:
 async def test_messages_and_position_are_of_one_moment(service: Service, script: Script) -> None:
     session_id = await service.session()
     await service.send(session_id, "first")
-    session = await service.worker.db.snapshot(lambda tx: get_session(tx, "local", session_id))
-    wanted = Wanted(session, NewMessage("again", AtHead()), None, "interrupt", None, {})
+    wanted = Wanted(session_id, NewMessage("again", AtHead()), None, "interrupt", None, {})
     readers = HeldReaders(service.worker.db)
     await readers.step()
     reading = asyncio.create_task(history(service, session_id))

@@ -43,7 +43,7 @@ async def worker(tmp_path: Path, script: Script) -> AsyncGenerator[Worker]:
 
 async def ask(worker: Worker, content: str = "Hi") -> Run:
     user = claim.NewMessage(content, claim.AtHead())
-    return await claim.claim(worker, OWNER, claim.Wanted(SESSION, user, None, "reject", None, {}))
+    return await claim.claim(worker, OWNER, claim.Wanted("s", user, None, "reject", None, {}))
 
 
 async def ended(worker: Worker, run: Run) -> Run:

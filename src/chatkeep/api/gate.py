@@ -24,13 +24,34 @@ class Gate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer it (ASGI)."""
+        headers = Headers(scope=scope) if scope["type"] == "http" else Headers()
         if scope["type"] != "http":
             await self._app(scope, receive, send)
-        elif refused := self._refusal(scope["method"], Headers(scope=scope)):
+        elif refused := self._refusal(scope["method"], headers):
             await problem(refused)(scope, receive, send)
+        elif "transfer-encoding" in headers:  # it did not say how long it is
+            await self._pass_counted(scope, receive, send)
         else:
-            passage = _Passage(scope, receive, send, self._max_body)
-            await self._app(scope, passage.receive, passage.send)
+            await self._app(scope, receive, send)
+
+    async def _pass_counted(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Read the body before anything is done, since not every route reads it."""
+        body = b""
+        message: Message = {"more_body": True}
+        while message.get("more_body"):
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return
+            body += message.get("body", b"")
+            if len(body) > self._max_body:
+                await problem(_too_large(self._max_body))(scope, receive, send)
+                return
+        whole: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+        async def receive_counted() -> Message:
+            return whole.pop() if whole else await receive()
+
+        await self._app(scope, receive_counted, send)
 
     def _refusal(self, method: str, headers: Headers) -> Refused | None:
         host = _without_port(headers.get("host", "")).lower()
@@ -44,29 +65,6 @@ class Gate:
         if method not in ("GET", "HEAD", "OPTIONS") and media != "application/json" and (media or has_body):
             return UnsupportedMediaType("bodies are application/json")
         return None
-
-
-class _Passage:
-    """A request on its way through: counts a body that did not say how long it is."""
-
-    def __init__(self, scope: Scope, receive: Receive, send: Send, max_body: int) -> None:
-        self._scope, self._receive, self._send = scope, receive, send
-        self._max_body = self._left = max_body
-        self._refused: Refused | None = None
-
-    async def receive(self) -> Message:
-        message = await self._receive()
-        self._left -= len(message.get("body", b""))
-        if self._left < 0:
-            self._refused = _too_large(self._max_body)
-            raise self._refused  # whatever the application makes of this, `send` says it right
-        return message
-
-    async def send(self, message: Message) -> None:
-        if self._refused is None:
-            await self._send(message)
-        elif message["type"] == "http.response.start":
-            await problem(self._refused)(self._scope, self._receive, self._send)
 
 
 def _too_large(limit: int) -> BodyTooLarge:

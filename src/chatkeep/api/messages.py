@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Response
 from chatkeep import ids
 from chatkeep.api.answers import WantedForm, answer_run, json_of
 from chatkeep.api.bodies import JsonRoute, NewMessage
-from chatkeep.api.deps import IdempotencyKey, MessageId, Owner, OwnSession, SessionId, WorkerDep
+from chatkeep.api.deps import IdempotencyKey, MessageId, Owner, SessionId, WorkerDep
 from chatkeep.api.schema import EVENT_STREAM, MessagePage, RunAnswer, answer, refusals
 from chatkeep.errors import (
     EventsExpired,
@@ -37,7 +37,7 @@ CLAIMS = {
 async def send_message(
     worker: WorkerDep,
     owner: Owner,
-    session: OwnSession,
+    session_id: SessionId,
     body: NewMessage,
     form: WantedForm,
     idempotency_key: IdempotencyKey = None,
@@ -45,7 +45,7 @@ async def send_message(
     """Say something, and get the answer as it is made. The answer goes on being made if you leave."""
     parent = body.parent_id if "parent_id" in body.model_fields_set else claim.AtHead()
     user = claim.NewMessage(body.content, parent)
-    wanted = claim.Wanted(session, user, body.model, body.on_busy, idempotency_key, body.request())
+    wanted = claim.Wanted(session_id, user, body.model, body.on_busy, idempotency_key, body.request())
     return await answer_run(worker, owner, await claim.claim(worker, owner, wanted), form)
 
 

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Header, Query, Response
 
 from chatkeep.api.answers import WantedForm, answer_run, json_of
 from chatkeep.api.bodies import JsonRoute, NewRun
-from chatkeep.api.deps import IdempotencyKey, Owner, OwnRun, OwnSession, WorkerDep
+from chatkeep.api.deps import IdempotencyKey, Owner, OwnRun, SessionId, WorkerDep
 from chatkeep.api.messages import CLAIMS
 from chatkeep.api.schema import EVENT_STREAM, answer, refusals
 from chatkeep.api.sse import EventStream, run_frames
@@ -24,14 +24,14 @@ router = APIRouter(prefix="/api", tags=["runs"], route_class=JsonRoute)
 async def answer_again(
     worker: WorkerDep,
     owner: Owner,
-    session: OwnSession,
+    session_id: SessionId,
     body: NewRun,
     form: WantedForm,
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Answer a user message once more: regenerate, or retry after a failure. The new answer becomes the head."""
     user = claim.Again(body.message_id)
-    wanted = claim.Wanted(session, user, body.model, body.on_busy, idempotency_key, body.request())
+    wanted = claim.Wanted(session_id, user, body.model, body.on_busy, idempotency_key, body.request())
     return await answer_run(worker, owner, await claim.claim(worker, owner, wanted), form)
 
 

@@ -6,7 +6,7 @@ import msgspec
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from chatkeep.errors import BodyTooLarge, InvalidRequest, Refused
+from chatkeep.errors import BadHost, BodyTooLarge, Internal, InvalidRequest, Refused, UnsupportedMediaType
 from chatkeep.events import Event
 from chatkeep.types import Kind, Message, Run, Session, Value
 
@@ -101,6 +101,8 @@ class SessionDeleted(Value, frozen=True, tag="session.deleted"):
     session_id: str
 
 
+_ANY = (InvalidRequest, BodyTooLarge, BadHost, UnsupportedMediaType, Internal)
+"""What any request may meet."""
 _ANSWERS = [Session, Message, Run, SessionPage, MessagePage, RunAnswer, AssistantPage, Health, ProblemDocument]
 
 EVENT_STREAM: dict[str, Any] = {
@@ -121,7 +123,7 @@ def answer(value: type[Value], **more: Any) -> dict[str, Any]:
 def refusals(*errors: type[Refused]) -> dict[int | str, dict[str, Any]]:
     """OpenAPI responses for these errors; those that any request may meet are added."""
     by_status: dict[int, list[str]] = {}
-    for error in {InvalidRequest: None, BodyTooLarge: None, **dict.fromkeys(errors)}:
+    for error in dict.fromkeys((*_ANY, *errors)):
         by_status.setdefault(error.status, []).append(error.code)
     schema = {"schema": {"$ref": _REF.format(name="ProblemDocument")}}
     return {

@@ -2,15 +2,16 @@
 
 import base64
 import binascii
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Response
 from msgspec.structs import replace
 
-from chatkeep import ids
+from chatkeep import clock, ids
 from chatkeep.api.answers import json_of
 from chatkeep.api.bodies import JsonRoute, NewSession, SessionChange
-from chatkeep.api.deps import Owner, OwnSession, WorkerDep
+from chatkeep.api.deps import Owner, OwnSession, SessionId, WorkerDep
 from chatkeep.api.schema import EVENT_STREAM, SessionPage, answer, refusals
 from chatkeep.api.sse import EventStream, session_frames
 from chatkeep.db import Connection
@@ -101,26 +102,27 @@ async def delete_session(worker: WorkerDep, owner: Owner, session: OwnSession) -
 async def follow_events(
     worker: WorkerDep,
     owner: Owner,
-    session: OwnSession,
+    session_id: SessionId,
     after: Annotated[str | None, Query(description="NUMBER.POSITION; absent: from now")] = None,
     last_event_id: Annotated[str | None, Header()] = None,
 ) -> Response:
     """All runs of the session, one after the other, whoever starts them, for as long as the client stays."""
     wanted = last_event_id if last_event_id is not None else after
 
-    async def read(tx: Connection) -> tuple[int, int]:
-        last = await store_runs.find_last(tx, session.id)
+    async def read(tx: Connection) -> tuple[Session, int, int]:
+        session = await store_sessions.get_session(tx, owner, session_id)
+        last = await store_runs.find_last(tx, session_id)
         now = (last.number, last.position) if last else (0, 0)
         if wanted is None:
-            return now
+            return session, now[0], now[1]
         number, position = _read_place(wanted)
         if (number, position) > now:
             raise BadPosition(f"the session has come to {now[0]}.{now[1]}, not to {wanted}")
-        await check_kept(tx, session.id, number, position)
-        return number, position
+        await check_kept(tx, session_id, number, position)
+        return session, number, position
 
-    number, position = await worker.db.snapshot(read)
-    return EventStream(session_frames(session.id, follow_session(worker, owner, session.id, number, position)))
+    session, number, position = await worker.db.snapshot(read)
+    return EventStream(session_frames(session_id, follow_session(worker, owner, session, number, position)))
 
 
 async def _new_session(tx: Connection, worker: Worker, wanted: NewSession) -> Session:
@@ -165,8 +167,11 @@ def _cursor(session: Session) -> str:
 def _read_cursor(cursor: str) -> tuple[str, str]:
     try:
         updated_at, session_id = base64.urlsafe_b64decode(cursor).decode("ascii").split(" ")
+        datetime.strptime(updated_at, clock.FORMAT)  # noqa: DTZ007  # only whether it is a time
     except (binascii.Error, ValueError) as error:
         raise InvalidRequest("before: not a cursor of this list") from error
+    if ids.parse(session_id) is None:
+        raise InvalidRequest("before: not a cursor of this list")
     return updated_at, session_id
 
 

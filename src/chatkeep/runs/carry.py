@@ -6,6 +6,7 @@ from contextlib import aclosing
 from typing import NamedTuple
 
 from chatkeep import clock
+from chatkeep.assistants import Assistant
 from chatkeep.db import Connection
 from chatkeep.errors import InternalFailure, StorageFailed, TurnFailed
 from chatkeep.events import Delta, Entry
@@ -14,7 +15,6 @@ from chatkeep.runs.close import close
 from chatkeep.runs.worker import Worker
 from chatkeep.store import messages as store_messages
 from chatkeep.store import runs as store_runs
-from chatkeep.store import sessions as store_sessions
 from chatkeep.turn import Given, Turn
 from chatkeep.types import Message, Problem, Run, RunEnd
 
@@ -34,17 +34,17 @@ class _Ending(NamedTuple):
     error: Problem | None = None
 
 
-def start(worker: Worker, run: Run, entry: Entry) -> None:
+def start(worker: Worker, run: Run, entry: Entry, assistant: Assistant) -> None:
     """Carry `run`, just claimed, in the background; its readers find it from now on."""
     live = worker.journal.open(run, [entry])
-    task = asyncio.create_task(_carry(worker, live), name=f"run {run.id}")
+    task = asyncio.create_task(_carry(worker, live, assistant), name=f"run {run.id}")
     worker.tasks[run.id] = task
     task.add_done_callback(lambda _: worker.tasks.pop(run.id))
 
 
-async def _carry(worker: Worker, live: Live) -> None:
+async def _carry(worker: Worker, live: Live, assistant: Assistant) -> None:
     try:
-        ending = await _answer(worker, live)
+        ending = await _answer(worker, live, assistant)
     except Fenced:
         return  # closed by somebody else, who has written its end
     except asyncio.CancelledError:
@@ -61,8 +61,8 @@ async def _carry(worker: Worker, live: Live) -> None:
     await _finish(worker, live, ending)
 
 
-async def _answer(worker: Worker, live: Live) -> _Ending:
-    turn = Turn(worker.model, await _given(worker, live.run))
+async def _answer(worker: Worker, live: Live, assistant: Assistant) -> _Ending:
+    turn = Turn(worker.model, await _given(worker, live.run, assistant))
     live.measure = lambda: (turn.usage, turn.input_bytes)
     async with aclosing(turn.events()) as happening:
         async for events in happening:
@@ -73,16 +73,14 @@ async def _answer(worker: Worker, live: Live) -> _Ending:
     return _Ending(turn.outcome.status, turn.outcome.finish_reason)
 
 
-async def _given(worker: Worker, run: Run) -> Given:
+async def _given(worker: Worker, run: Run, assistant: Assistant) -> Given:
     """What the turn starts from, read in one snapshot."""
 
-    async def read(tx: Connection) -> tuple[str, list[Message], float | None]:
+    async def read(tx: Connection) -> tuple[list[Message], float | None]:
         history = await store_messages.list_branch(tx, run.message_id, HISTORY)
-        assistant = await store_sessions.get_assistant(tx, run.session_id)
-        return assistant, history, await store_runs.bytes_per_token(tx, run.session_id, run.model)
+        return history, await store_runs.bytes_per_token(tx, run.session_id, run.model)
 
-    name, history, ratio = await worker.db.snapshot(read)
-    assistant = worker.assistant(name)
+    history, ratio = await worker.db.snapshot(read)
     return Given(
         model=run.model,
         prompt=assistant.prompt,

@@ -21,7 +21,7 @@ from chatkeep.store import events as store_events
 from chatkeep.store import messages as store_messages
 from chatkeep.store import runs as store_runs
 from chatkeep.store import sessions as store_sessions
-from chatkeep.types import Message, Run, Session, TextPart, Usage, has_ended
+from chatkeep.types import Message, Run, TextPart, Usage, has_ended
 
 OnBusy: TypeAlias = Literal["reject", "interrupt"]
 
@@ -46,7 +46,7 @@ class Again(msgspec.Struct, frozen=True):
 class Wanted(NamedTuple):
     """A turn that somebody asks for. `model` overrides the session's; `body` is the request, for its hash."""
 
-    session: Session
+    session_id: str
     user: NewMessage | Again
     model: str | None
     on_busy: OnBusy
@@ -58,6 +58,7 @@ class _Claimed(NamedTuple):
     run: Run
     entry: Entry
     interrupted: Closed | None
+    assistant: str
 
 
 class _Repeated(Exception):  # noqa: N818  # a way out of the transaction, no error
@@ -74,7 +75,7 @@ async def claim(worker: Worker, owner: str, wanted: Wanted) -> Run:
         Refused: see `docs/protocol.md` §3; nothing is stored.
     """
     if wanted.on_busy == "interrupt":
-        await worker.journal.settle(wanted.session.id)
+        await worker.journal.settle(wanted.session_id)
     # Shielded: a caller that is cancelled now must not leave a run behind that nobody carries.
     return await asyncio.shield(asyncio.ensure_future(_claim_and_start(worker, owner, wanted)))
 
@@ -85,23 +86,26 @@ async def _claim_and_start(worker: Worker, owner: str, wanted: Wanted) -> Run:
     except _Repeated as repeated:
         return repeated.run
     if claimed.interrupted is not None:
-        worker.released(wanted.session.id, claimed.interrupted.run.id, claimed.interrupted.entries)
-    carry.start(worker, claimed.run, claimed.entry)
-    worker.doorbell.ring(wanted.session.id)
+        worker.released(wanted.session_id, claimed.interrupted.run.id, claimed.interrupted.entries)
+    carry.start(worker, claimed.run, claimed.entry, worker.assistant(claimed.assistant))
+    worker.doorbell.ring(wanted.session_id)
     return claimed.run
 
 
 async def _claim(tx: Connection, worker: Worker, owner: str, wanted: Wanted) -> _Claimed:
-    session_id = wanted.session.id
+    session_id = wanted.session_id
     new = 2 if isinstance(wanted.user, NewMessage) else 1
     reserved = await store_sessions.reserve(tx, owner, session_id, new)
     request_hash = hashlib.sha256(msgspec.json.encode(wanted.body, order="deterministic")).hexdigest()
     await _check_repeat(tx, session_id, wanted.key, request_hash)
-    _check_limits(worker)
+    if worker.draining:
+        raise ShuttingDown("the service is shutting down; try again in a moment")
     interrupted = await _make_way(tx, session_id, wanted.on_busy)
+    if len(worker.tasks) - (interrupted is not None) >= worker.settings.max_runs:
+        raise TooManyRuns(f"{worker.settings.max_runs} runs are open already")
     user = await _user_message(tx, wanted, reserved)
     now = await tx.now()
-    run = _new_run(worker, wanted, reserved.number, user.id, now)
+    run = _new_run(worker, wanted, reserved, user.id, now)
     answer = Message(
         id=run.message_id,
         session_id=session_id,
@@ -116,11 +120,11 @@ async def _claim(tx: Connection, worker: Worker, owner: str, wanted: Wanted) -> 
     if isinstance(wanted.user, NewMessage):
         await store_messages.add_message(tx, user)
     await store_messages.add_message(tx, answer)
-    await store_runs.add_run(tx, run, wanted.body, wanted.key, request_hash)
+    await store_runs.add_run(tx, run, {"assistant": reserved.assistant, **wanted.body}, wanted.key, request_hash)
     entry = enter(RunStarted(position=1, run=run, user_message=user, message=answer))
     await store_events.add_events(tx, run.id, [entry])
     await store_sessions.set_head(tx, session_id, answer.id)
-    return _Claimed(run, entry, interrupted)
+    return _Claimed(run, entry, interrupted, reserved.assistant)
 
 
 async def _check_repeat(tx: Connection, session_id: str, key: str | None, request_hash: str) -> None:
@@ -135,13 +139,6 @@ async def _check_repeat(tx: Connection, session_id: str, key: str | None, reques
     raise _Repeated(run)
 
 
-def _check_limits(worker: Worker) -> None:
-    if worker.draining:
-        raise ShuttingDown("the service is shutting down; try again in a moment")
-    if len(worker.tasks) >= worker.settings.max_runs:
-        raise TooManyRuns(f"{worker.settings.max_runs} runs are open already")
-
-
 async def _make_way(tx: Connection, session_id: str, on_busy: OnBusy) -> Closed | None:
     """Close the session's open run, if it has one that may be closed: one that waits for the client blocks nobody."""
     run = await store_runs.find_open(tx, session_id)
@@ -154,7 +151,7 @@ async def _make_way(tx: Connection, session_id: str, on_busy: OnBusy) -> Closed 
 
 async def _user_message(tx: Connection, wanted: Wanted, reserved: store_sessions.Reserved) -> Message:
     """The message to answer: made from the request, or found."""
-    session_id = wanted.session.id
+    session_id = wanted.session_id
     if isinstance(wanted.user, Again):
         found = await store_messages.find_in_session(tx, session_id, wanted.user.message_id)
         if found is None or found.role != "user":
@@ -178,13 +175,13 @@ async def _user_message(tx: Connection, wanted: Wanted, reserved: store_sessions
     )
 
 
-def _new_run(worker: Worker, wanted: Wanted, number: int, user_message_id: str, now: str) -> Run:
-    assistant = worker.assistant(wanted.session.assistant)
-    model = wanted.model or wanted.session.model or assistant.model or worker.settings.model
+def _new_run(worker: Worker, wanted: Wanted, reserved: store_sessions.Reserved, user_message_id: str, now: str) -> Run:
+    assistant = worker.assistant(reserved.assistant)
+    model = wanted.model or reserved.model or assistant.model or worker.settings.model
     return Run(
         id=ids.new(),
-        session_id=wanted.session.id,
-        number=number,
+        session_id=wanted.session_id,
+        number=reserved.number,
         user_message_id=user_message_id,
         message_id=ids.new(),
         status="in_progress",

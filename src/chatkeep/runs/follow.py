@@ -83,10 +83,13 @@ async def follow(worker: Worker, run_id: str, position: int) -> AsyncGenerator[S
 
 
 async def follow_session(
-    worker: Worker, owner: str, session_id: str, number: int, position: int
+    worker: Worker, owner: str, session: Session, number: int, position: int
 ) -> AsyncGenerator[Stretch | Hint | None]:
-    """The session's log after `position` of run `number`, for as long as the reader stays; None when it is quiet."""
-    session = await _find_session(worker, owner, session_id)
+    """The session's log after `position` of run `number`, for as long as the reader stays; None when it is quiet.
+
+    `session`: as it was at that position; what changed since is told.
+    """
+    session_id = session.id
     with worker.doorbell.listen(session_id) as bell:
         quiet = _Quiet(bell, worker.settings.ping_interval)
         while not worker.draining:
@@ -99,11 +102,12 @@ async def follow_session(
                     return
                 number, position = run.number, ended.position if ended else run.position
                 continue
-            before, session = session, await _find_session(worker, owner, session_id)
-            if session is None:
+            now = await _find_session(worker, owner, session_id)
+            if now is None:
                 yield Hint(None)
                 return
-            if before != session:
+            if now != session:
+                session = now
                 yield Hint(session)
             if await quiet.lasts(POLL_SESSION):
                 yield None

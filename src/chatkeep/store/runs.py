@@ -9,7 +9,6 @@ from chatkeep.errors import NotFound
 from chatkeep.types import Problem, Run, RunEnd, RunStatus, Usage
 
 _problem = msgspec.json.Decoder(Problem).decode
-_request = msgspec.json.Decoder(dict[str, Any]).decode
 _encode = msgspec.json.encode
 
 _COLUMNS = """id, session_id, number, user_message_id, message_id, status, model, finish_reason, error,
@@ -143,14 +142,6 @@ async def list_in_progress(tx: Connection) -> list[str]:
             WHERE status IN ('in_progress', 'requires_action') AND status = 'in_progress' ORDER BY id"""
     )
     return [row[0] for row in rows]
-
-
-async def get_request(tx: Connection, run_id: str) -> dict[str, Any]:
-    """What the run's turn was given."""
-    row = await tx.one("SELECT request FROM runs WHERE id = $1", run_id)
-    if row is None:
-        raise NotFound(f"no run {run_id}")
-    return _request(row[0])
 
 
 async def advance(tx: Connection, run_id: str, attempt: int, progress: Progress) -> bool:

@@ -22,11 +22,13 @@ _SESSIONS = """
 
 
 class Reserved(NamedTuple):
-    """What a claim took: the first message's seq, the run's number, and the head it found."""
+    """What a claim took, the first message's seq and the run's number, and the session as it found it."""
 
     seq: int
     number: int
     head_id: str | None
+    assistant: str
+    model: str | None
 
 
 async def add_session(tx: Connection, owner: str, session: Session) -> bool:
@@ -64,18 +66,6 @@ async def get_session(tx: Connection, owner: str, session_id: str) -> Session:
     if session := await find_session(tx, owner, session_id):
         return session
     raise NotFound(f"no session {session_id}")
-
-
-async def get_assistant(tx: Connection, session_id: str) -> str:
-    """The name of the session's assistant, for a run of it.
-
-    Raises:
-        NotFound: the session is gone.
-    """
-    row = await tx.one("SELECT assistant FROM sessions WHERE id = $1", session_id)
-    if row is None:
-        raise NotFound(f"no session {session_id}")
-    return row[0]
 
 
 async def list_sessions(tx: Connection, owner: str, limit: int, before: tuple[str, str] | None) -> list[Session]:
@@ -126,7 +116,7 @@ async def reserve(tx: Connection, owner: str, session_id: str, messages: int) ->
         """UPDATE sessions
               SET next_message = next_message + $3, next_run = next_run + 1, updated_at = $4
             WHERE id = $1 AND owner = $2
-        RETURNING next_message - $3, next_run - 1, head_id""",
+        RETURNING next_message - $3, next_run - 1, head_id, assistant, model""",
         session_id,
         owner,
         messages,
