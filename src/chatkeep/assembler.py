@@ -197,7 +197,8 @@ class Assembler:
         if isinstance(function.arguments, str):
             self._argue(call, function.arguments, events)
         elif function.arguments is not None:
-            self._argue(call, json.dumps(function.arguments), events)
+            text = json.dumps(function.arguments, ensure_ascii=False, separators=(",", ":"))
+            self._argue(call, clean(text), events)
 
     def _find(self, index: int | None, provider_id: str, function: FunctionDelta) -> Call:
         """The call that a piece belongs to, by rule 2 of this file."""

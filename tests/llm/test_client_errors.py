@@ -13,6 +13,8 @@ pytestmark = pytest.mark.anyio
 
 HELLO, *REST = text_chunks("Hello")
 AT_ONCE = {"retry-after": "0"}
+SOON = pytest.mark.timeout(30)
+"""Below the time limits that are not set: a test of one that is."""
 
 
 async def tears(asked: Asked, writer: asyncio.StreamWriter) -> None:
@@ -150,6 +152,7 @@ async def test_an_answer_torn_in_its_middle_keeps_its_text_and_is_not_retried(pr
     assert len(provider.asked) == 1
 
 
+@SOON
 async def test_an_answer_that_falls_silent_is_model_timeout_and_keeps_its_text(provider: Provider) -> None:
     provider.answers = [streams(HELLO, asyncio.Event())]
     async with connected(provider, idle_timeout=0.1, model_retries=2) as model:
@@ -182,6 +185,7 @@ async def test_an_answer_that_is_no_stream_is_model_protocol(provider: Provider,
     assert len(provider.asked) == 1
 
 
+@SOON
 async def test_a_first_byte_that_never_comes_is_model_timeout_and_not_retried(provider: Provider) -> None:
     never = asyncio.Event()
 
@@ -195,6 +199,7 @@ async def test_a_first_byte_that_never_comes_is_model_timeout_and_not_retried(pr
     assert len(provider.asked) == 1
 
 
+@SOON
 async def test_a_head_alone_is_not_yet_a_first_byte(provider: Provider) -> None:
     provider.answers = [streams(asyncio.Event())]
     async with connected(provider, first_byte_timeout=0.1) as model:

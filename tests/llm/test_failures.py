@@ -110,6 +110,11 @@ def test_ordinary_words_stay_readable() -> None:
     assert str(translate(status(401, said))) == said
 
 
+def test_what_cannot_be_stored_is_replaced() -> None:
+    assert str(from_frame({"message": "a\x00b\ud83d"})) == "a\ufffdb\ufffd"
+    assert str(translate(status(400, "a\x00b\ud83d"))) == "a\ufffdb\ufffd"
+
+
 def test_a_message_is_not_endless() -> None:
     assert len(str(translate(status(400, "x" * 10_000)))) == 500
     assert len(str(from_frame("x" * 10_000))) == 500

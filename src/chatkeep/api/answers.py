@@ -34,7 +34,7 @@ _BY_STATUS: dict[int, type[Refused]] = {
 }
 
 
-def wanted_form(
+async def wanted_form(
     accept: Annotated[Sequence[str], Header(description="`application/json`: the answer when it is complete.")] = (),
     prefer: Annotated[Sequence[str], Header(description="`respond-async`: 202 at once (RFC 7240).")] = (),
 ) -> Form:

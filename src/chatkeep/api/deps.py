@@ -1,4 +1,7 @@
-"""Who asks, and for what: dependencies that load through the owner, so that not yours is not there."""
+"""Who asks, and for what: dependencies that load through the owner, so that not yours is not there.
+
+All of them are `async`, those that wait for nothing too: FastAPI runs a plain `def` in a thread of its own.
+"""
 
 from typing import Annotated, TypeAlias
 
@@ -15,12 +18,12 @@ OWNER = "local"
 """Whose everything is, as long as there is no authentication."""
 
 
-def get_worker(request: Request) -> Worker:
+async def get_worker(request: Request) -> Worker:
     """The worker of this process."""
     return request.app.state.worker
 
 
-def get_owner() -> str:
+async def get_owner() -> str:
     """Who asks."""
     return OWNER
 
@@ -29,7 +32,7 @@ WorkerDep: TypeAlias = Annotated[Worker, Depends(get_worker)]
 Owner: TypeAlias = Annotated[str, Depends(get_owner)]
 
 
-def known_session_id(session_id: Annotated[str, Path(description="A session's id")]) -> str:
+async def known_session_id(session_id: Annotated[str, Path(description="A session's id")]) -> str:
     """The session id of the path, if it can be one."""
     return _known(session_id, "session")
 
@@ -48,7 +51,7 @@ async def own_run(worker: WorkerDep, owner: Owner, run_id: Annotated[str, Path(d
     return await worker.db.snapshot(lambda tx: store_runs.get_run(tx, owner, known))
 
 
-def known_message_id(message_id: Annotated[str, Path(description="A message's id")]) -> str:
+async def known_message_id(message_id: Annotated[str, Path(description="A message's id")]) -> str:
     """The message id of the path, if it can be one."""
     return _known(message_id, "message")
 

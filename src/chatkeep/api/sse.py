@@ -67,6 +67,7 @@ class EventStream(Response):
         super().__init__(headers={**HEADERS, **(headers or {})})
         del self.headers["content-length"]
         self._frames = frames
+        self._sending_since: float | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the stream (ASGI)."""
@@ -74,22 +75,33 @@ class EventStream(Response):
         async with aclosing(self._frames):
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
             async with anyio.create_task_group() as group:
-                group.start_soon(_until_gone, receive, group.cancel_scope)
+                group.start_soon(self._watch, receive, group.cancel_scope)
                 await self._send_all(send)
                 group.cancel_scope.cancel()
 
     async def _send_all(self, send: Send) -> None:
         loop = asyncio.get_running_loop()
-        async with asyncio.timeout(None) as limit:
-            async for frame in self._frames:
-                limit.reschedule(loop.time() + SEND_LIMIT)
-                await send({"type": "http.response.body", "body": frame, "more_body": True})
-                limit.reschedule(None)
+        async for frame in self._frames:
+            self._sending_since = loop.time()
+            await send({"type": "http.response.body", "body": frame, "more_body": True})
+            self._sending_since = None
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
+    async def _watch(self, receive: Receive, scope: anyio.CancelScope) -> None:
+        """Cut the stream off when the client leaves, which a quiet stream would never notice, or stops reading."""
+        loop = asyncio.get_running_loop()
+        gone = asyncio.ensure_future(_until_gone(receive))
+        try:
+            while not gone.done() and not self._is_stuck(loop.time()):
+                await asyncio.wait([gone], timeout=SEND_LIMIT)
+        finally:
+            gone.cancel()
+        scope.cancel()
 
-async def _until_gone(receive: Receive, scope: anyio.CancelScope) -> None:
-    """Watch for the client's leaving, which a stream that has nothing to send would never notice."""
+    def _is_stuck(self, now: float) -> bool:
+        return self._sending_since is not None and now - self._sending_since > SEND_LIMIT
+
+
+async def _until_gone(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
-    scope.cancel()

@@ -45,6 +45,8 @@ class Bell:
         self._doorbell = doorbell
         self._rung = False
         self._waiter: asyncio.Future[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._due = 0.0
 
     def __enter__(self) -> Self:
         self._doorbell.connect(self)
@@ -54,6 +56,8 @@ class Bell:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._doorbell.disconnect(self)
+        if self._timer is not None:
+            self._timer.cancel()
 
     def ring(self) -> None:
         """Wake whoever waits; or, if nobody does, the next one who will."""
@@ -65,14 +69,28 @@ class Bell:
         if not self._rung:
             loop = asyncio.get_running_loop()
             self._waiter = loop.create_future()
-            timer = loop.call_later(seconds, self._release)
+            self._set_timer(loop, loop.time() + seconds)
             try:
                 await self._waiter
             finally:
-                timer.cancel()
                 self._waiter = None
         rung, self._rung = self._rung, False
         return rung
+
+    def _set_timer(self, loop: asyncio.AbstractEventLoop, due: float) -> None:
+        """One timer serves many waits: a ring comes long before it, and it is only moved when it fires too early."""
+        self._due = due
+        if self._timer is None or self._timer.when() > due:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = loop.call_at(due, self._time_out, loop)
+
+    def _time_out(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._timer = None
+        if loop.time() >= self._due:
+            self._release()
+        elif self._waiter is not None:
+            self._timer = loop.call_at(self._due, self._time_out, loop)
 
     def _release(self) -> None:
         if self._waiter is not None and not self._waiter.done():

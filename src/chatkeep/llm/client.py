@@ -6,9 +6,10 @@ The SDK builds the request, authenticates, and checks the answer; the body is re
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
 from typing import Any, TypeAlias
+from urllib.request import getproxies
 
 import httpx2
 import openai
@@ -17,6 +18,7 @@ from chatkeep.assembler import Chunk
 from chatkeep.config import Settings
 from chatkeep.llm import Prompt
 from chatkeep.llm.failures import is_retryable, retry_after, translate
+from chatkeep.llm.transport import BODY, Body, Transport
 from chatkeep.llm.wire import Splitter
 
 _Opening: TypeAlias = AbstractAsyncContextManager[openai.AsyncAPIResponse[Any]]
@@ -31,13 +33,12 @@ class OpenAIModel:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else None
-        limits = httpx2.Limits(max_connections=settings.max_runs, max_keepalive_connections=100)
         self._client = openai.AsyncOpenAI(
             api_key=self._key or "none",  # a server at home asks for none; the SDK insists on one
             base_url=settings.openai_base_url,
             max_retries=0,
             timeout=httpx2.Timeout(None, connect=settings.connect_timeout),
-            http_client=openai.DefaultAioHttpClient(limits=limits),
+            http_client=_http_client(settings),
         )
 
     def name(self, wanted: str) -> str:
@@ -72,15 +73,15 @@ class OpenAIModel:
     async def _answer(self, prompt: Prompt) -> AsyncGenerator[Sequence[Chunk]]:
         splitter = Splitter(self._key)
         loop = asyncio.get_running_loop()
-        first_byte = loop.time() + self._settings.first_byte_timeout
+        due = loop.time() + self._settings.first_byte_timeout
         create: Any = self._client.chat.completions.with_streaming_response.create
-        opening: _Opening = create(**_parameters(prompt))
-        async with asyncio.timeout_at(first_byte):
+        # `extra_body` is merged into the request as it is; the SDK would walk through every message of `messages`.
+        opening: _Opening = create(model=prompt.model, messages=(), stream=True, extra_body=_parameters(prompt))
+        async with asyncio.timeout_at(due):
             response = await opening.__aenter__()
         try:
-            reads = response.http_response.aiter_bytes()
-            due = first_byte
-            while (data := await _next(reads, due)) is not None:
+            read = _reader(response.http_response)
+            while data := await read(due):
                 due = loop.time() + self._settings.idle_timeout
                 if chunks := splitter.feed(data):
                     yield chunks
@@ -96,9 +97,26 @@ class OpenAIModel:
             await opening.__aexit__(None, None, None)
 
 
-async def _next(reads: AsyncIterator[bytes], due: float) -> bytes | None:
-    async with asyncio.timeout_at(due):
-        return await anext(reads, None)
+def _http_client(settings: Settings) -> httpx2.AsyncClient:
+    """Our own transport; where the environment names a proxy, or certificates of its own, the SDK's client."""
+    if getproxies():
+        return openai.DefaultAsyncHttpxClient(limits=httpx2.Limits(max_connections=settings.max_runs))
+    headers = {"accept-encoding": "identity"}  # small pieces gain nothing from it, and each would be held back
+    return httpx2.AsyncClient(transport=Transport(), headers=headers, follow_redirects=True)
+
+
+def _reader(response: httpx2.Response) -> Callable[[float], Awaitable[bytes]]:
+    """What reads the body: all that has arrived, or the first that does until the time given; nothing at the end."""
+    body = response.extensions.get(BODY)
+    if isinstance(body, Body) and response.headers.get("content-encoding", "identity") == "identity":
+        return body.read
+    pieces = response.aiter_bytes()
+
+    async def read(due: float) -> bytes:
+        async with asyncio.timeout_at(due):
+            return await anext(pieces, b"")
+
+    return read
 
 
 def _parameters(prompt: Prompt) -> dict[str, Any]:

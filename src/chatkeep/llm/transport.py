@@ -1,0 +1,240 @@
+"""HTTP/1.1 to a provider, straight on asyncio: what has arrived is handed over at once, all of it.
+
+The SDK still builds, signs and checks the request; this carries it. httpx2's own transport wakes for every HTTP
+chunk and looks at every idle connection for each request; a turn's upstream side costs a third of that here
+(`bench/`). Not for proxies: where the environment names one, the SDK's own client is used instead.
+"""
+
+import asyncio
+import ssl
+from collections import defaultdict
+from collections.abc import AsyncGenerator
+from typing import TypeAlias
+
+import httptools
+import httpx2
+
+KEPT = 100
+"""Idle connections kept for each provider."""
+BUFFER = 1_048_576
+"""Bytes of a body that may wait to be read before the provider has to wait too."""
+ERROR_BODY_SECONDS = 60
+"""How long the next piece of an error's body may take."""
+BODY = "chatkeep.body"
+"""Where a response keeps its `Body`, among its extensions."""
+
+_Origin: TypeAlias = tuple[bytes, str, int]
+
+
+class Body(httpx2.AsyncByteStream):
+    """A response's body as it arrives."""
+
+    def __init__(self, connection: "_Connection") -> None:
+        self._connection = connection
+
+    async def read(self, due: float) -> bytes:
+        """What has arrived since the last read, or the first that does; nothing at the end.
+
+        Raises:
+            TimeoutError: nothing came until `due`, in the event loop's time.
+            httpx2.ReadError: the connection broke.
+        """
+        return await self._connection.read(due)
+
+    async def __aiter__(self) -> AsyncGenerator[bytes]:
+        """The body in pieces: httpx2's own way to read, for what is no stream."""
+        loop = asyncio.get_running_loop()
+        while data := await self.read(loop.time() + ERROR_BODY_SECONDS):
+            yield data
+
+    async def aclose(self) -> None:
+        """Keep the connection for the next request if the body was read to its end; else hang up at once."""
+        self._connection.leave()
+
+
+class Transport(httpx2.AsyncBaseTransport):
+    """Carries requests, one at a time on each connection."""
+
+    def __init__(self) -> None:
+        self._idle: dict[_Origin, list[_Connection]] = defaultdict(list)
+        self._tls: ssl.SSLContext | None = None
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Send `request`, and return its response as soon as its head is there.
+
+        Raises:
+            httpx2.ConnectTimeout: no connection within the request's time limit.
+            httpx2.ConnectError: no connection.
+            httpx2.ReadError: the connection broke before the response began.
+        """
+        url = request.url
+        origin = (url.raw_scheme, url.host, url.port or (443 if url.scheme == "https" else 80))
+        connection = self._find_idle(origin) or await self._connect(origin, request)
+        body = await request.aread()
+        lines = [b"%b %b HTTP/1.1" % (request.method.encode(), url.raw_path)]
+        lines += [b"%b: %b" % header for header in request.headers.raw]
+        try:
+            status, headers = await connection.ask(b"\r\n".join(lines) + b"\r\n\r\n" + body)
+        except BaseException:
+            connection.leave()
+            raise
+        stream = Body(connection)
+        return httpx2.Response(status, headers=headers, stream=stream, extensions={BODY: stream})
+
+    async def aclose(self) -> None:
+        """Close the idle connections."""
+        for connections in self._idle.values():
+            for connection in connections:
+                connection.hang_up()
+        self._idle.clear()
+
+    def _find_idle(self, origin: _Origin) -> "_Connection | None":
+        idle = self._idle[origin]
+        while idle:
+            connection = idle.pop()
+            if not connection.is_lost:
+                return connection
+        return None
+
+    async def _connect(self, origin: _Origin, request: httpx2.Request) -> "_Connection":
+        scheme, host, port = origin
+        if scheme == b"https" and self._tls is None:
+            self._tls = ssl.create_default_context()
+        tls = self._tls if scheme == b"https" else None
+        limit = request.extensions.get("timeout", {}).get("connect")
+        try:
+            async with asyncio.timeout(limit):
+                _, connection = await asyncio.get_running_loop().create_connection(
+                    lambda: _Connection(self._idle[origin]), host, port, ssl=tls
+                )
+        except TimeoutError as error:
+            raise httpx2.ConnectTimeout(f"no connection to {host}:{port} within {limit} s") from error
+        except OSError as error:
+            raise httpx2.ConnectError(str(error)) from error
+        return connection
+
+
+class _Connection(asyncio.Protocol):
+    """A connection, and the response that is being read from it. The names `on_…` are httptools' callbacks."""
+
+    def __init__(self, idle: "list[_Connection]") -> None:
+        self.is_lost = False
+        self._idle = idle
+        self._loop = asyncio.get_running_loop()
+        self._waiter: asyncio.Future[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._due = 0.0
+        self._begin()
+
+    def _begin(self) -> None:
+        self._parser = httptools.HttpResponseParser(self)
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._status = 0
+        self._data: list[bytes] = []
+        self._size = 0
+        self._is_whole = False
+        self._error: httpx2.TransportError | None = None
+
+    async def ask(self, request: bytes) -> tuple[int, list[tuple[bytes, bytes]]]:
+        """Send a request; the status and headers of its response."""
+        self._begin()
+        self._transport.write(request)
+        while not self._status and self._error is None and not self.is_lost:
+            await self._wait(float("inf"))
+        if not self._status:
+            raise self._error or httpx2.ReadError("the provider closed the connection without an answer")
+        return self._status, self._headers
+
+    async def read(self, due: float) -> bytes:
+        """See `Body.read`."""
+        while not self._data and not self._is_whole:
+            if self._error is not None:
+                raise self._error
+            await self._wait(due)
+        data, self._data = b"".join(self._data), []
+        if self._size > BUFFER:
+            self._transport.resume_reading()
+        self._size = 0
+        return data
+
+    def leave(self) -> None:
+        """The request is over, for whoever made it."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._is_whole and not self.is_lost and self._parser.should_keep_alive() and len(self._idle) < KEPT:
+            if self not in self._idle:
+                self._idle.append(self)
+        else:
+            self.hang_up()
+
+    def hang_up(self) -> None:
+        """Close the connection at once."""
+        if not self.is_lost:
+            self._transport.abort()
+
+    async def _wait(self, due: float) -> None:
+        """Until something happens. One timer serves many waits: it is only looked at again when it fires."""
+        self._due = due
+        if self._timer is None and due != float("inf"):
+            self._timer = self._loop.call_at(due, self._ring)
+        self._waiter = self._loop.create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+    def _ring(self) -> None:
+        if self._loop.time() < self._due:  # something came since; the time limit counts from then
+            self._timer = self._loop.call_at(self._due, self._ring)
+            return
+        self._timer = None
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_exception(TimeoutError())
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError as error:
+            self._error = httpx2.RemoteProtocolError(f"the provider does not speak HTTP: {error}")
+            self._transport.abort()
+        if self._size > BUFFER:
+            self._transport.pause_reading()
+        self._wake()
+
+    def eof_received(self) -> None:
+        return None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.is_lost = True
+        names = {name.lower() for name, _ in self._headers}
+        if self._status and exc is None and not names & {b"content-length", b"transfer-encoding"}:
+            self._is_whole = True  # a body that ends with its connection (RFC 9112 §6.3)
+        elif not self._is_whole and self._error is None:
+            self._error = httpx2.ReadError(str(exc or "the provider closed the connection"))
+        self._wake()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        status = self._parser.get_status_code()
+        if status >= 200:
+            self._status = status
+        else:
+            self._headers.clear()  # an interim answer (RFC 9110 §15.2)
+
+    def on_body(self, body: bytes) -> None:
+        self._data.append(body)
+        self._size += len(body)
+
+    def on_message_complete(self) -> None:
+        self._is_whole = bool(self._status)
