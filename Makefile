@@ -27,7 +27,14 @@ fix: .venv/tests
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	touch $@
 
+bench: .venv/service
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r bench/requirements.txt
+	$(BIN)/python bench/run.py
+
+faults: .venv/tests
+	FAULT_KILLS=200 $(BIN)/python -m pytest tests/faults -s
+
 clean:
 	rm -rf .venv
 
-.PHONY: serve test check fix clean
+.PHONY: serve test check fix bench faults clean

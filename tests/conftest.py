@@ -17,8 +17,9 @@ hypothesis_settings.load_profile("noisy")
 
 
 @pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
+def anyio_backend() -> tuple[str, dict[str, bool]]:
+    """The event loop that the service runs on."""
+    return "asyncio", {"use_uvloop": True}
 
 
 @pytest.fixture

@@ -81,6 +81,13 @@ async def open_run(db: Counting, journal: Journal, name: str = "r") -> Live:
     return journal.open(made, [enter(replace(first, position=1))])
 
 
+async def flushing(db: Counting) -> None:
+    """Until a flush is under way."""
+    async with asyncio.timeout(10):
+        while not db.transactions:
+            await asyncio.sleep(0)
+
+
 async def stored(db: Counting, run_id: str = "r") -> list[Event]:
     return (await db.snapshot(lambda tx: store_events.list_events(tx, run_id)))[1:]
 
@@ -123,7 +130,7 @@ async def test_what_gathers_during_a_flush_is_the_next_one_and_its_neighbours_ar
     live = await open_run(db, journal)
     db.gate.clear()
     await journal.append(live, text("a"))
-    await asyncio.sleep(0)
+    await flushing(db)
     for said in "bcdef":
         await journal.append(live, text(said))
     db.gate.set()
@@ -145,7 +152,7 @@ async def test_the_row_says_what_the_log_has_though_more_comes_during_the_flush(
     live = await open_run(db, journal)
     db.gate.clear()
     await journal.append(live, text("abc"))
-    await asyncio.sleep(0)
+    await flushing(db)
     await journal.append(live, text("defgh"))
     positions: list[Any] = []
     db.gate.set()
@@ -201,7 +208,7 @@ async def test_the_end_and_what_was_pending_are_one_commit(db: Counting, journal
     live = await open_run(db, journal)
     db.gate.clear()
     await journal.append(live, text("a"))
-    await asyncio.sleep(0)
+    await flushing(db)
     await journal.append(live, text("b"))
 
     async def fail(tx: Connection) -> list[Any]:
@@ -216,11 +223,38 @@ async def test_the_end_and_what_was_pending_are_one_commit(db: Counting, journal
     assert [event.text for event in live.pending if isinstance(event, TextDelta)] == ["b"]
 
 
+async def test_with_many_runs_a_turn_goes_on_just_before_the_next_flush(db: Counting, journal: Journal) -> None:
+    lives = [await open_run(db, journal, f"r{number}") for number in range(8)]
+    await asyncio.gather(*(journal.append(live, text("a")) for live in lives))  # measures a first flush
+
+    async def speak(live: Live) -> None:
+        for said in "bcdef":
+            await journal.append(live, text(said))
+
+    async with asyncio.timeout(10):
+        await asyncio.gather(*map(speak, lives))
+        for live in lives:
+            await shown(live, 7)
+    assert db.transactions <= 8  # not one for each delta of each run
+    for live in lives:
+        assert (
+            "".join(event.text for event in await stored(db, live.run.id) if isinstance(event, TextDelta)) == "abcdef"
+        )
+
+
+async def test_turns_that_wait_are_let_go_though_nothing_new_comes(db: Counting, journal: Journal) -> None:
+    lives = [await open_run(db, journal, f"r{number}") for number in range(8)]
+    async with asyncio.timeout(10):
+        for _ in range(3):  # each round waits for a gap at whose end nobody else brings anything
+            for live in lives:
+                await journal.append(live, text("x"))
+
+
 async def test_a_turn_that_is_too_fast_waits_for_the_commits(db: Counting, journal: Journal) -> None:
     live = await open_run(db, journal)
     db.gate.clear()
     await journal.append(live, text("x"))
-    await asyncio.sleep(0)
+    await flushing(db)
     flood = asyncio.ensure_future(journal.append(live, text("x" * (BACKLOG + 1))))
     for _ in range(20):
         await asyncio.sleep(0)

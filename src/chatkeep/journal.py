@@ -4,7 +4,9 @@
 2. Between two flushes passes a gap: none with few open runs, then growing with the time a flush takes
    (which includes the event loop's lag), up to CHATKEEP_FLUSH_INTERVAL_MS.
 3. A run's first delta, and every event that is no delta, does not wait for the gap.
-4. A flush begins with the fence of each run: events of one that was closed by somebody else are dropped.
+4. Where there is a gap, a turn that has brought a delta goes on only when the gap is over: what its model said
+   meanwhile is then read, decoded and written as one. It comes just before the flush, so nobody waits longer for it.
+5. A flush begins with the fence of each run: events of one that was closed by somebody else are dropped.
 """
 
 import asyncio
@@ -22,8 +24,8 @@ from chatkeep.types import Run, Usage
 
 QUIET_RUNS = 4
 """Up to so many open runs there is no gap: each commit is cheap, and somebody is waiting."""
-GAP_PER_FLUSH = 4
-"""The gap in flush times: at the most a fifth of the time is spent flushing, until the interval caps the gap."""
+GAP_PER_FLUSH = 10
+"""The gap in flush times: at the most a tenth of the time is spent flushing, until the interval caps the gap."""
 BACKLOG = 262_144
 """Characters that may wait for a flush before the turn that brings them has to wait too."""
 WINDOW = 65_536
@@ -97,6 +99,8 @@ class Journal:
         self._lives: dict[str, Live] = {}
         self._dirty: dict[str, Live] = {}
         self._flush: asyncio.Task[None] | None = None
+        self._beginning = False
+        self._tick = asyncio.Event()  # the turns that wait for the gap to be over
         self._timer: asyncio.TimerHandle | None = None
         self._urgent = False
         self._flush_seconds = 0.0
@@ -132,6 +136,8 @@ class Journal:
             await self._committed(live)
             if live.failure is not None:
                 raise live.failure
+        elif self._gap():
+            await self._tick.wait()
 
     async def finish(self, live: Live, close: Callable[[Connection], Awaitable[list[Entry]]]) -> None:
         """Commit what is pending together with what `close` writes (the end of the run), then show both.
@@ -186,7 +192,7 @@ class Journal:
 
     def _schedule(self, *, urgent: bool) -> None:
         self._urgent = self._urgent or urgent
-        if self._flush is not None:
+        if self._flush is not None or self._beginning:
             return
         loop = asyncio.get_running_loop()
         due = 0.0 if self._urgent else self._last_flush + self._gap() - loop.time()
@@ -203,8 +209,16 @@ class Journal:
         return min(self._max_gap, self._flush_seconds * GAP_PER_FLUSH)
 
     def _start(self) -> None:
-        self._timer, self._urgent = None, False
-        self._flush = asyncio.ensure_future(self._flush_all())
+        """Let the waiting turns bring what they have, all in the event loop's next round, and flush right after."""
+        self._timer, self._urgent, self._beginning = None, False, True
+        self._tick.set()
+        self._tick = asyncio.Event()
+        asyncio.get_running_loop().call_soon(self._begin)
+
+    def _begin(self) -> None:
+        self._beginning = False
+        if self._dirty:
+            self._flush = asyncio.ensure_future(self._flush_all())
 
     async def _flush_all(self) -> None:
         loop = asyncio.get_running_loop()
@@ -213,23 +227,21 @@ class Journal:
         self._dirty = {}
         try:
             accepted = await self._db.transaction(lambda tx: _write(tx, batch))
-        except Exception as failure:  # noqa: BLE001  # every turn of the batch is told, and ends its run with it  # every turn of the batch is told, and ends its run with it
-            for taken in batch:
-                taken.undo()
-                self.abandon(taken.live, failure)
-        else:
             for taken in batch:
                 if taken.live.run.id in accepted:
                     self.deliver(taken.live.run.id, taken.entries)
                 else:
                     taken.live.failure = Fenced()
+        except Exception as failure:  # noqa: BLE001  # every turn of the batch is told, and ends its run with it  # every turn of the batch is told, and ends its run with it
+            for taken in batch:
+                taken.undo()
+                self.abandon(taken.live, failure)
         for taken in batch:
             taken.release()
         self._last_flush = loop.time()
         self._flush_seconds += (self._last_flush - began - self._flush_seconds) / 4
         self._flush = None
-        if self._dirty:
-            self._schedule(urgent=False)
+        self._schedule(urgent=False)  # nothing new, perhaps; but turns may wait for the gap to be over
 
 
 class _Taken:

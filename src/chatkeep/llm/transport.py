@@ -9,7 +9,7 @@ import asyncio
 import ssl
 from collections import defaultdict
 from collections.abc import AsyncGenerator
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 import httptools
 import httpx2
@@ -197,8 +197,7 @@ class _Connection(asyncio.Protocol):
             self._waiter.set_result(None)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's own is one in all but name
 
     def data_received(self, data: bytes) -> None:
         try:
