@@ -282,3 +282,18 @@ async def test_settling_commits_what_is_pending_of_a_session(db: Counting, journ
     await journal.settle("r")
     assert live.committed == 2
     await journal.settle("nobody")
+
+
+async def test_settling_and_finishing_at_once_wait_for_nobody_for_ever(db: Counting, journal: Journal) -> None:
+    live = await open_run(db, journal)
+    await journal.append(live, text("a"))
+    await flushing(db)
+    await journal.append(live, text("b"))
+
+    async def close(tx: Connection) -> list[Any]:
+        await store_runs.end_run(tx, "r", "completed", None, None)
+        return []
+
+    async with asyncio.timeout(10):
+        await asyncio.gather(journal.settle("r"), journal.finish(live, close), journal.settle("r"))
+    assert "".join(event.text for event in await stored(db) if isinstance(event, TextDelta)) == "ab"

@@ -74,11 +74,6 @@ class Live:
         found.reverse()
         return found if found and found[0].event.position - units(found[0].event) <= position else None
 
-    def progress(self) -> store_runs.Progress:
-        """What a flush writes into the run's row."""
-        usage, input_bytes = self.measure()
-        return store_runs.Progress(self.position, usage, input_bytes, self.first_token_at)
-
     def show(self, entries: Sequence[Entry]) -> None:
         """Let readers see `entries`, which are committed."""
         self.entries.extend(entries)
@@ -161,6 +156,8 @@ class Journal:
         except StorageFailed:
             taken.undo()
             raise
+        finally:
+            taken.release()
         self.deliver(live.run.id, [*taken.entries, *closing])
 
     async def settle(self, session_id: str) -> None:
@@ -232,7 +229,7 @@ class Journal:
                     self.deliver(taken.live.run.id, taken.entries)
                 else:
                     taken.live.failure = Fenced()
-        except Exception as failure:  # noqa: BLE001  # every turn of the batch is told, and ends its run with it  # every turn of the batch is told, and ends its run with it
+        except Exception as failure:  # noqa: BLE001  # every turn of the batch is told, and ends its run with it
             for taken in batch:
                 taken.undo()
                 self.abandon(taken.live, failure)
@@ -249,11 +246,11 @@ class _Taken:
 
     def __init__(self, live: Live) -> None:
         self.live = live
-        self.progress = live.progress()
         self.waiter, live.flushed = live.flushed, None
-        self.events, live.pending = live.pending, []
+        self.events, live.pending, live.backlog = live.pending, [], 0
         self.entries = [enter(event) for event in merge(self.events)]
-        live.backlog = 0
+        position = self.events[-1].position if self.events else live.committed
+        self.progress = store_runs.Progress(position, *live.measure(), live.first_token_at)
 
     def undo(self) -> None:
         """Put the events back before those that came since."""

@@ -36,9 +36,10 @@ async def close(
     if ended is None:
         return None
     events = await store_events.list_events(tx, run_id)
-    closing = log.place(log.closing(log.fold(events)), ended.position)
-    run = replace(ended, position=ended.position + len(closing) + 1)
-    message = replace(reduce(log.apply, closing, log.fold(events)), status=status)
+    said = log.fold(events)
+    closing = log.place(log.closing(said), events[-1].position)
+    run = replace(ended, position=events[-1].position + len(closing) + 1)
+    message = replace(reduce(log.apply, closing, said), status=status)
     entries = [enter(event) for event in [*closing, RunFinished(position=run.position, run=run, message=message)]]
     await store_events.add_events(tx, run_id, entries)
     await store_messages.set_parts(tx, message)
