@@ -4,7 +4,6 @@
 # (apsw's stubs name a buffer type that Python 3.11 does not have)
 
 import asyncio
-import sqlite3
 import subprocess
 import sys
 import threading
@@ -197,9 +196,12 @@ async def test_a_closed_database_refuses_work(tmp_path: Path) -> None:
 
 async def test_other_programs_can_read_the_file(db: Sqlite, tmp_path: Path) -> None:
     await db.transaction(lambda tx: add(tx, "seen"))
-    other = sqlite3.connect(tmp_path / "test.db")
-    assert other.execute("SELECT name FROM things").fetchall() == [("seen",)]
-    other.close()
+    # In a process of its own: two SQLite libraries in one process do not see each other's locks.
+    program = "import sqlite3, sys; print(sqlite3.connect(sys.argv[1]).execute('SELECT name FROM things').fetchall())"
+    done = subprocess.run(
+        [sys.executable, "-c", program, tmp_path / "test.db"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "[('seen',)]\n"
 
 
 async def test_only_one_that_is_alone_gets_the_live_lock(tmp_path: Path) -> None:

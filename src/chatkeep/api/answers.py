@@ -1,5 +1,6 @@
 """Answers: JSON of our values, problem documents, and the three ways to answer a claim."""
 
+import logging
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -23,6 +24,8 @@ from chatkeep.runs.follow import finished, follow
 from chatkeep.runs.history import get_answer
 from chatkeep.runs.worker import Worker
 from chatkeep.types import Run, Value
+
+_log = logging.getLogger("chatkeep")
 
 Form: TypeAlias = Literal["stream", "json", "async"]
 
@@ -101,6 +104,13 @@ async def handle_http(request: Request, error: Exception) -> Response:
     answer = problem(refused)
     answer.headers.update(error.headers or {})
     return answer
+
+
+async def handle_storage(request: Request, error: Exception) -> Response:
+    """The database refused: a full disk, or somebody who holds its lock for too long."""
+    del request
+    _log.error("the database refused: %s", error)
+    return problem(Internal("the database cannot be used for now; nothing was stored"))
 
 
 async def handle_unexpected(request: Request, error: Exception) -> Response:

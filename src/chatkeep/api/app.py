@@ -14,7 +14,7 @@ from chatkeep.api import answers, messages, runs, schema, service, sessions
 from chatkeep.api.drain import draining_on_signals
 from chatkeep.api.gate import Gate
 from chatkeep.config import Settings, load
-from chatkeep.errors import Refused
+from chatkeep.errors import Refused, StorageFailed
 from chatkeep.llm import Model
 from chatkeep.runs.lifetime import working
 
@@ -48,6 +48,7 @@ def create_app(settings: Settings | None = None, model: Model | None = None) -> 
     app.add_exception_handler(Refused, answers.handle_refused)
     app.add_exception_handler(RequestValidationError, answers.handle_invalid)
     app.add_exception_handler(HTTPException, answers.handle_http)
+    app.add_exception_handler(StorageFailed, answers.handle_storage)
     app.add_exception_handler(Exception, answers.handle_unexpected)
     if settings.cors_origins:
         app.add_middleware(

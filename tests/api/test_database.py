@@ -1,0 +1,56 @@
+"""A database that refuses: told in one sentence, harmless to the process, over when it is over."""
+
+# pyright: reportUnknownMemberType=false
+# (apsw's stubs name a buffer type that Python 3.11 does not have)
+
+import asyncio
+from contextlib import suppress
+from pathlib import Path
+from typing import LiteralString, cast
+
+import apsw
+import pytest
+
+from chatkeep.errors import StorageFailed
+from tests.api.shapes import problem
+from tests.script import Script, say, stop
+from tests.service import Service, serving, settings
+
+pytestmark = pytest.mark.anyio
+
+
+async def limit_pages(service: Service, pages: int) -> None:
+    """Let the database grow no further, as a full disk would; or let it grow again."""
+    statement = f"PRAGMA max_page_count = {pages}"
+    while True:
+        with suppress(StorageFailed):  # refused with the others of its group
+            await service.worker.db.transaction(lambda tx: tx.run(cast("LiteralString", statement)))
+            return
+
+
+async def test_a_full_disk_refuses_messages_until_there_is_space(service: Service, script: Script) -> None:
+    session_id = await service.session()
+    await limit_pages(service, 1)
+    big = "x" * 200_000
+    for _ in range(2):
+        answer = await service.client.post(f"/api/sessions/{session_id}/messages", json={"content": big})
+        problem(answer, 500, "internal")
+    assert (await service.client.get("/healthz")).status_code == 200
+    assert (await service.client.get(f"/api/sessions/{session_id}/messages")).json()["data"] == []
+    await limit_pages(service, 1_000_000)
+    script.play([say("Space again."), stop()])
+    assert (await service.send(session_id, big))["run"]["status"] == "completed"
+
+
+async def test_another_writer_is_waited_for(tmp_path: Path, script: Script) -> None:
+    async with serving(settings(tmp_path), script) as service:
+        session_id = await service.session()
+        other = apsw.Connection(str(tmp_path / "test.db"))
+        other.execute("BEGIN IMMEDIATE")
+        sending = asyncio.create_task(service.send(session_id, "Hi"))
+        for _ in range(20):
+            assert (await service.client.get(f"/api/sessions/{session_id}")).status_code == 200  # reading goes on
+        assert not sending.done()
+        other.execute("ROLLBACK")
+        assert (await sending)["run"]["status"] == "completed"
+        other.close()
