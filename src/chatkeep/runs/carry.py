@@ -23,7 +23,6 @@ _log = logging.getLogger("chatkeep")
 RETRY_SECONDS = 1.0
 """How long to wait before a run that cannot be written is tried again."""
 
-
 HISTORY = 2_000
 """The most messages of a branch that a prompt is chosen from."""
 
@@ -39,7 +38,13 @@ def start(worker: Worker, run: Run, entry: Entry, assistant: Assistant) -> None:
     live = worker.journal.open(run, [entry])
     task = asyncio.create_task(_carry(worker, live, assistant), name=f"run {run.id}")
     worker.tasks[run.id] = task
-    task.add_done_callback(lambda _: worker.tasks.pop(run.id))
+    task.add_done_callback(lambda task: _left(worker, run, task))
+
+
+def _left(worker: Worker, run: Run, task: asyncio.Task[None]) -> None:
+    del worker.tasks[run.id]
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _log.error("run %s could not be ended; the next start will try again", run.id, exc_info=error)
 
 
 async def _carry(worker: Worker, live: Live, assistant: Assistant) -> None:

@@ -1,5 +1,6 @@
 """The only way a run ends, whoever ends it: its turn, a cancel, an interruption, a deletion, the recovery."""
 
+import logging
 from functools import reduce
 from typing import NamedTuple
 
@@ -15,6 +16,9 @@ from chatkeep.store import messages as store_messages
 from chatkeep.store import runs as store_runs
 from chatkeep.store import sessions as store_sessions
 from chatkeep.types import Problem, Run, RunEnd
+
+
+_log = logging.getLogger("chatkeep")
 
 
 class Closed(NamedTuple):
@@ -90,7 +94,10 @@ async def recover(worker: Worker) -> int:
         return await store_runs.list_in_progress(tx)
 
     async def interrupt(run_id: str) -> None:
-        await worker.db.transaction(lambda tx: close(tx, run_id, "interrupted"))
+        try:
+            await worker.db.transaction(lambda tx: close(tx, run_id, "interrupted"))
+        except ValueError:  # a log that does not fold, by a fault of ours or of the disk
+            _log.exception("run %s cannot be closed; the others can", run_id)
 
     run_ids = await worker.db.snapshot(left)
     for run_id in run_ids:
