@@ -17,7 +17,6 @@ from chatkeep.store import runs as store_runs
 from chatkeep.store import sessions as store_sessions
 from chatkeep.types import Problem, Run, RunEnd
 
-
 _log = logging.getLogger("chatkeep")
 
 
