@@ -16,6 +16,7 @@ from chatkeep.api.app import create_app
 from chatkeep.config import Settings
 from chatkeep.llm import Model
 from chatkeep.runs.worker import Worker
+from chatkeep.serve import Server
 
 
 def settings(directory: Path, **changes: Any) -> Settings:
@@ -77,7 +78,7 @@ class Service:
 async def serving(settings: Settings, model: Model | None = None) -> AsyncGenerator[Service]:
     """The service, listening on a free port of loopback until the block ends."""
     app = create_app(settings, model)
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", timeout_graceful_shutdown=2))
+    server = Server(uvicorn.Config(app, port=0, log_level="warning", timeout_graceful_shutdown=2))
     task = asyncio.create_task(server.serve())
     try:
         while not server.started:

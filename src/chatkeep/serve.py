@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import socket
+import sys
 from types import FrameType
 
 import uvicorn
@@ -18,6 +19,8 @@ from chatkeep.runs.lifetime import load_assistants, load_tools, open_database
 STUCK_SECONDS = 5
 """How long a response that does not end may hold up the exit, once the service has drained."""
 
+UNREAD_SECONDS = 60
+"""How long a client may leave everything unread before its connection is closed; it can come back and go on."""
 KEEP_ALIVE_SECONDS = 15
 """How long an idle connection is kept; a reset one keeps its memory until then."""
 
@@ -31,11 +34,18 @@ class Server(uvicorn.Server):
         self.force_exit = self.should_exit and sig == signal.SIGINT
         self.should_exit = True
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop listening, and hang up on clients that do not read: the loop would wait for them when it closes."""
+        await super().shutdown(sockets)
+        for connection in tuple(self.server_state.connections):
+            connection.transport.abort()
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start listening."""
         await super().startup(sockets)
         if self.started:
-            host, port = self.servers[0].sockets[0].getsockname()[:2]
+            listening = sockets[0] if sockets else self.servers[0].sockets[0]
+            host, port = listening.getsockname()[:2]
             print(f"chatkeep is ready: http://{f'[{host}]' if ':' in host else host}:{port}", flush=True)
 
 
@@ -50,15 +60,24 @@ def serve(settings: Settings, host: str, port: int, *, reload: bool, workers: in
         config = _configured(
             "chatkeep.api.app:create_app", host, port, log_level="info", reload=reload, workers=workers
         )
-        sockets = [config.bind_socket()]
+        sockets = [_bound(config)]
         if reload:
             ChangeReload(config, uvicorn.Server(config).run, sockets).run()
         else:
             Multiprocess(config, sockets).run()
         return 0
-    server = Server(_configured(create_app(settings), host, port, log_level="warning"))
-    server.run()
+    config = _configured(create_app(settings), host, port, log_level="warning")
+    server = Server(config)
+    server.run([_bound(config)])
     return 0 if server.started else 1
+
+
+def _bound(config: uvicorn.Config) -> socket.socket:
+    """The socket to listen on. A client that reads nothing for some time is cut off by the kernel, where it can."""
+    bound = config.bind_socket()
+    if sys.platform == "linux":  # inherited by each connection; counts a window that stays shut, too (tcp(7))
+        bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_SECONDS * 1000)
+    return bound
 
 
 def _configured(
