@@ -34,7 +34,11 @@ bench: .venv/service
 faults: .venv/tests
 	FAULT_KILLS=200 $(BIN)/python -m pytest tests/faults -s
 
+soak: .venv/service
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r bench/requirements.txt
+	$(BIN)/python bench/soak.py --minutes 20 --plot soak.png --json soak.json
+
 clean:
 	rm -rf .venv
 
-.PHONY: serve test check fix bench faults clean
+.PHONY: serve test check fix bench faults soak clean
