@@ -50,7 +50,7 @@ class Provider:
                 self.asked.append(asked)
                 answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
                 await self._answer(answer, asked, reader, writer)
-        except (ConnectionError, asyncio.IncompleteReadError):
+        except (ConnectionError, asyncio.IncompleteReadError, RuntimeError):  # uvloop: a write after the end
             self.gone += 1
         finally:
             writer.close()
@@ -68,7 +68,7 @@ class Provider:
             speaking.result()
         else:
             speaking.cancel()
-            await asyncio.gather(speaking, return_exceptions=True)
+            await asyncio.gather(speaking, leaving, return_exceptions=True)
             raise ConnectionResetError("the client left")
 
 

@@ -34,9 +34,9 @@ def _parser() -> argparse.ArgumentParser:
 
     serve = commands.add_parser("serve", help="start the service")
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    serve.add_argument("--port", type=int, default=8000, help="port to listen on (default: %(default)s; 0: any free)")
+    serve.add_argument("--port", type=_port, default=8000, help="port to listen on (default: %(default)s; 0: any free)")
     serve.add_argument("--reload", action="store_true", help="start again when a source file changes")
-    serve.add_argument("--workers", type=int, default=1, metavar="N", help="processes (default: %(default)s)")
+    serve.add_argument("--workers", type=_count, default=1, metavar="N", help="processes (default: %(default)s)")
     serve.set_defaults(run=_serve)
 
     ask = commands.add_parser("ask", help="one question in the terminal; nothing is stored, no server is needed")
@@ -97,6 +97,18 @@ def _migrate(arguments: argparse.Namespace) -> int:
     asyncio.run(migrate())
     print(f"{path} is at migration {known('sqlite')[-1].version:04d}")
     return 0
+
+
+def _port(text: str) -> int:
+    if not 0 <= int(text) <= 65_535:
+        raise argparse.ArgumentTypeError("a port is 0 to 65535")
+    return int(text)
+
+
+def _count(text: str) -> int:
+    if int(text) < 1:
+        raise argparse.ArgumentTypeError("at least 1")
+    return int(text)
 
 
 def _as_host(address: str) -> str:

@@ -57,8 +57,8 @@ class Settings(BaseSettings):
             CannotStart: the URL names another engine.
         """
         scheme, _, path = self.database_url.partition(":///")
-        if scheme != "sqlite" or not path:
-            raise CannotStart(f"CHATKEEP_DATABASE_URL: {scheme}:// is not supported; use sqlite:///PATH")
+        if scheme != "sqlite" or not path or path.startswith(":"):
+            raise CannotStart(f"CHATKEEP_DATABASE_URL: {self.database_url!r} is not supported; use sqlite:///PATH")
         return Path(path)
 
 
@@ -68,9 +68,11 @@ def load(env_file: Path = Path(".env")) -> Settings:
     Raises:
         CannotStart: a value is wrong, or a `CHATKEEP_*` name is unknown (a typing error, most likely).
     """
-    _refuse_unknown({*os.environ, *dotenv_values(env_file)})
     try:
+        _refuse_unknown({*os.environ, *dotenv_values(env_file)})
         return Settings(_env_file=env_file)  # pyright: ignore[reportCallIssue]  # pydantic-settings' own parameter
+    except UnicodeDecodeError as error:
+        raise CannotStart(f"{env_file}: not UTF-8") from error
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0]).upper()

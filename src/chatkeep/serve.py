@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import sys
+from pathlib import Path
 from types import FrameType
 
 import uvicorn
@@ -90,6 +91,7 @@ def _configured(
         factory=isinstance(app, str),
         log_level=log_level,
         reload=reload,
+        reload_dirs=[str(Path(__file__).parent), "."] if reload else None,
         workers=workers,
         timeout_graceful_shutdown=STUCK_SECONDS,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,

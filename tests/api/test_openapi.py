@@ -106,7 +106,7 @@ async def test_every_error_is_a_problem_document_with_its_codes(document: dict[s
 async def test_the_streams_are_streams_of_events(document: dict[str, Any]) -> None:
     for method, path in STREAMS:
         content = document["paths"][path][method]["responses"]["200"]["content"]["text/event-stream"]
-        event = resolve(document, content["itemSchema"]["$ref"])
+        event = resolve(document, content["x-event-schema"]["$ref"])
         kinds = {
             resolve(document, variant["$ref"])["properties"]["type"]["enum"][0]
             for variant in event.get("anyOf") or event["oneOf"]

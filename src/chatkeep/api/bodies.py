@@ -30,16 +30,16 @@ def _message_text(text: str) -> str:
 
 
 Id: TypeAlias = Annotated[str, AfterValidator(_uuid), Field(json_schema_extra={"format": "uuid"})]
-Title: TypeAlias = Annotated[str, BeforeValidator(clean_json), Field(max_length=200)]
-ModelName: TypeAlias = Annotated[str, BeforeValidator(clean_json), Field(min_length=1, max_length=200)]
+Title: TypeAlias = Annotated[str, Field(max_length=200), BeforeValidator(clean_json)]
+ModelName: TypeAlias = Annotated[str, Field(min_length=1, max_length=200), BeforeValidator(clean_json)]
 AssistantName: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 Content: TypeAlias = Annotated[
-    str, BeforeValidator(clean_json), AfterValidator(_message_text), Field(min_length=1, max_length=CONTENT_BYTES)
+    str, Field(min_length=1, max_length=CONTENT_BYTES), BeforeValidator(clean_json), AfterValidator(_message_text)
 ]
 Metadata: TypeAlias = Annotated[
     dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=512)]],
-    BeforeValidator(clean_json),
     Field(max_length=16),
+    BeforeValidator(clean_json),
 ]
 OnBusy: TypeAlias = Annotated[
     Literal["reject", "interrupt"],

@@ -108,7 +108,7 @@ _ANSWERS = [Session, Message, Run, SessionPage, MessagePage, RunAnswer, Assistan
 EVENT_STREAM: dict[str, Any] = {
     "text/event-stream": {
         "schema": {"type": "string"},
-        "itemSchema": {"$ref": "#/components/schemas/Event"},
+        "x-event-schema": {"$ref": "#/components/schemas/Event"},
         "example": 'retry: 1000\nid: 7\ndata: {"type":"text.delta","position":7,"index":0,"text":"To get"}\n\n',
     }
 }

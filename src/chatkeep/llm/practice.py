@@ -22,7 +22,8 @@ HELP = """Hello! I am chatkeep's practice model: I follow fixed rules, I underst
 To talk to a real model, set OPENAI_API_KEY, or OPENAI_BASE_URL for any OpenAI-compatible server, and start again.
 
 You can ask me to "explain the joke: …", to "tell me a joke", or whether "…" is sarcastic; to "count to 200" \
-if you want a long answer to interrupt and resume; to "think" first; to "call it wrong" to see a call corrected; \
+if you want a long answer to interrupt and resume; to "think" first; to use any other function you name; \
+to "call it wrong" to see a call corrected; \
 or to "fail with model_rate_limited" (or any other code of a failed run) to see how failures look."""
 
 _FAILURES = {failure.code: failure for failure in TurnFailed.__subclasses__()}
@@ -85,6 +86,8 @@ def _script(prompt: Prompt) -> _Script:
         return _call("detect_sarcasm", {"quote": _quoted(asked), "score": 9 if "!" in asked else 5})
     if "joke" in low and "tell_joke" in offered:
         return _call("tell_joke", {"text": _JOKE})
+    if named := next((tool for tool in prompt.tools if _spoken(tool["function"]["name"]) in low), None):
+        return _call(named["function"]["name"], _sample(named["function"]["parameters"]))
     if "fail" in low:
         return _failing(low)
     if "think" in low:
@@ -95,6 +98,27 @@ def _script(prompt: Prompt) -> _Script:
     if match := re.search(r"count to (\d{1,5})", low):
         return (f"{number} " for number in range(1, int(match[1]) + 1))
     return _words(HELP)
+
+
+def _spoken(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _sample(schema: dict[str, Any]) -> Any:
+    """Something that fits a simple JSON Schema; for the rest, the service will say what is wrong with it."""
+    match schema:
+        case {"enum": [first, *_]} | {"default": first}:
+            return first
+        case {"type": "object"}:
+            return {name: _sample(each) for name, each in schema.get("properties", {}).items()}
+        case {"type": "array"}:
+            return [_sample(schema.get("items", {}))]
+        case {"type": "integer" | "number"}:
+            return schema.get("minimum", schema.get("exclusiveMinimum", 0) + 1)
+        case {"type": "boolean"}:
+            return True
+        case _:
+            return "practice"
 
 
 def _after_a_call(prompt: Prompt, result: str) -> _Script:

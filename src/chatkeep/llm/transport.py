@@ -200,6 +200,9 @@ class _Connection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)  # uvloop's own is one in all but name
 
     def data_received(self, data: bytes) -> None:
+        if self._is_whole:  # more than one answer to one question: nothing on this connection can be trusted now
+            self._transport.abort()
+            return
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
@@ -221,19 +224,27 @@ class _Connection(asyncio.Protocol):
             self._error = httpx2.ReadError(str(exc or "the provider closed the connection"))
         self._wake()
 
+    def on_message_begin(self) -> None:
+        if self._is_whole:
+            self._transport.abort()
+
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._headers.append((name, value))
+        if not self._is_whole:
+            self._headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         status = self._parser.get_status_code()
+        if self._is_whole:
+            return
         if status >= 200:
             self._status = status
         else:
             self._headers.clear()  # an interim answer (RFC 9110 §15.2)
 
     def on_body(self, body: bytes) -> None:
-        self._data.append(body)
-        self._size += len(body)
+        if not self._is_whole:
+            self._data.append(body)
+            self._size += len(body)
 
     def on_message_complete(self) -> None:
         self._is_whole = bool(self._status)

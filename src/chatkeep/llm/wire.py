@@ -31,13 +31,20 @@ class Splitter:
         self.failure: TurnFailed | None = None
         self._key = key
         self._rest = b""
+        self._held: list[bytes] = []  # pieces of a long event, after `_rest`: joined when its end may be there
         self._begun = False
         self._seen_data = False
         self._seen_other = False
 
     def feed(self, data: bytes) -> list[Chunk]:
         """The chunks that `data` completes, up to a failure."""
-        buffer = self._rest + data
+        self._held.append(data)
+        if self._begun and b"\n" not in data and b"\r" not in data:
+            if len(self._rest) + sum(map(len, self._held)) > FRAME_LIMIT:
+                self.failure = ModelProtocol("the provider sent an event without an end")
+            return []
+        buffer = b"".join([self._rest, *self._held])
+        self._held.clear()
         if not self._begun:
             self._rest = buffer
             if len(buffer) < len(_BOM) and _BOM.startswith(buffer):
@@ -57,7 +64,7 @@ class Splitter:
 
     def finish(self) -> list[Chunk]:
         """The chunks of a last event that was not closed by an empty line, if it is whole."""
-        chunks = self._chunks([self._rest.strip(b"\r\n")])
+        chunks = self._chunks([b"".join([self._rest, *self._held]).strip(b"\r\n")])
         if isinstance(self.failure, ModelProtocol):
             self.failure = None  # half an event at the end says only that the stream was cut
         if self._seen_other and not self._seen_data:

@@ -41,7 +41,7 @@ async def working(settings: Settings, model: Model | None = None) -> AsyncGenera
     try:
         worker = Worker(settings, db, doorbell, journal, model or connect(settings), known_assistants, functions)
         if lock.alone() and (count := await recover(worker)):
-            _log.warning("%d runs were interrupted when the service last stopped", count)
+            _log.warning("runs interrupted when the service last stopped: %d", count)
         await asyncio.to_thread(lock.share)
         sweeper = asyncio.create_task(sweep_for_ever(worker), name="sweeper")
         try:

@@ -1,0 +1,184 @@
+"""The service with a mine in it: it ends as by SIGKILL when it comes to a chosen point for the n-th time.
+
+    python tests/faults/armed.py POINT COUNT TRIGGER serve --port 0
+
+Counting begins when the file TRIGGER is there. Nothing of the service is replaced: functions are called as
+ever, and files are written by SQLite's own layer; the mine only watches what passes.
+"""
+
+# pyright: reportUnknownMemberType=false
+# (apsw's stubs name a buffer type that Python 3.11 does not have)
+
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+import apsw
+
+LOAD_POINTS = (
+    "claim stored",  # inside a claim's transaction
+    "claim committed",  # stored for good, and nobody knows it yet
+    "claim carried",  # between the claim and the first event of the turn
+    "flush fenced",  # inside a flush: the run's row is written, its events are not
+    "events written",  # inside a flush: its events are
+    "flush committed",  # stored for good, and no reader has seen it yet
+    "close begun",  # between the last event and the end of the run
+    "close ended",  # inside the closing transaction: the row says ended, the log does not
+    "close written",  # all of it written, not committed
+    "close committed",  # ended for good, and no reader knows it yet
+    "file torn",  # a write to a database file that is cut in its middle
+    "file unsynced",  # before a file is synced
+    "file synced",  # right after
+)
+START_POINTS = (
+    *("close ended", "close written", "close committed"),  # the recovery, in a transaction and between two
+    *("file torn", "file unsynced", "file synced"),
+    "starting",  # recovered, before the port is open
+    "ready",  # right after the line that says so
+)
+
+
+class Mine:
+    """Goes off when `point` is reached for the `count`-th time since the file `trigger` is there."""
+
+    def __init__(self, point: str, count: int, trigger: Path) -> None:
+        self._point = point
+        self._left = count
+        self._trigger = trigger
+        self._armed = False
+
+    def is_due(self, point: str) -> bool:
+        """Count, if this is the point; whether it is time."""
+        if point != self._point:
+            return False
+        self._armed = self._armed or self._trigger.exists()
+        self._left -= self._armed
+        return self._left <= 0
+
+    def reach(self, point: str) -> None:
+        """Go off, if it is time."""
+        if self.is_due(point):
+            self.explode()
+
+    def explode(self) -> NoReturn:
+        """End this process at once, as the kernel does."""
+        os.kill(os.getpid(), signal.SIGKILL)
+        raise SystemExit("survived SIGKILL")
+
+
+class File(apsw.VFSFile):
+    """A file of the database, between SQLite and the disk."""
+
+    def __init__(self, mine: Mine, name: Any, flags: list[int]) -> None:
+        super().__init__("unix", name, flags)
+        self._mine = mine
+
+    def xWrite(self, data: Any, offset: int) -> None:  # noqa: N802  # SQLite's name
+        if self._mine.is_due("file torn"):
+            super().xWrite(data[: len(data) // 2], offset)
+            self._mine.explode()
+        super().xWrite(data, offset)
+
+    def xSync(self, flags: int) -> None:  # noqa: N802  # SQLite's name
+        self._mine.reach("file unsynced")
+        super().xSync(flags)
+        self._mine.reach("file synced")
+
+
+class Files(apsw.VFS):
+    """SQLite's own way to its files, watched."""
+
+    def __init__(self, mine: Mine) -> None:
+        super().__init__("armed", "unix", makedefault=True)
+        self._mine = mine
+
+    def xOpen(self, name: Any, flags: list[int]) -> File:  # noqa: N802  # SQLite's name
+        return File(self._mine, name, flags)
+
+
+class Transactions:
+    """What the transaction under way is about, so that its commit can be told from others."""
+
+    def __init__(self, mine: Mine) -> None:
+        self._mine = mine
+        self._about: set[str] = set()
+
+    def touches(self, point: str) -> None:
+        """Something was done in it."""
+        self._about.add(point.partition(" ")[0])
+        self._mine.reach(point)
+
+    def watch(self, connection: apsw.Connection) -> None:
+        """Hear of the end of every COMMIT, before whoever waits for it does."""
+
+        def ended(statement: dict[str, Any]) -> None:
+            if statement["sql"] == "COMMIT":
+                about, self._about = self._about, set()
+                for each in sorted(about):
+                    self._mine.reach(f"{each} committed")
+
+        connection.trace_v2(apsw.SQLITE_TRACE_PROFILE, ended)
+
+
+def watch(mine: Mine) -> Files:
+    """Let everything that happens from now on pass the mine."""
+    from chatkeep.runs import carry
+    from chatkeep.serve import Server
+    from chatkeep.store import events, runs, sessions
+
+    transactions = Transactions(mine)
+    apsw.connection_hooks.append(transactions.watch)
+    runs.add_run = after(runs.add_run, "claim stored", transactions.touches)
+    runs.advance = after(runs.advance, "flush fenced", transactions.touches)
+    events.add_events = after(events.add_events, "events written", transactions.touches)
+    runs.end_run = after(before(runs.end_run, "close begun", mine.reach), "close ended", transactions.touches)
+    sessions.touch = after(sessions.touch, "close written", transactions.touches)
+    Server.startup = after(before(Server.startup, "starting", mine.reach), "ready", mine.reach)
+    start = carry.start
+
+    def carried(*given: Any) -> None:
+        mine.reach("claim carried")
+        start(*given)
+
+    carry.start = carried
+    return Files(mine)
+
+
+def before(function: Callable[..., Awaitable[Any]], point: str, reach: Callable[[str], None]) -> Any:
+    """`function`, passing `point` first."""
+
+    async def passing(*given: Any, **named: Any) -> Any:
+        reach(point)
+        return await function(*given, **named)
+
+    return passing
+
+
+def after(function: Callable[..., Awaitable[Any]], point: str, reach: Callable[[str], None]) -> Any:
+    """`function`, passing `point` when it has been done."""
+
+    async def passing(*given: Any, **named: Any) -> Any:
+        result = await function(*given, **named)
+        reach(point)
+        return result
+
+    return passing
+
+
+def main() -> int:
+    """Run the service's command with a mine in it."""
+    point, count, trigger, *command = sys.argv[1:]
+    assert point in LOAD_POINTS + START_POINTS, point
+    files = watch(Mine(point, int(count), Path(trigger)))
+    from chatkeep.cli import main as run
+
+    status = run(command)
+    files.unregister()
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

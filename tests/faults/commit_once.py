@@ -1,0 +1,28 @@
+"""One transaction with a marker, and a word once it is promised: `python commit_once.py DATABASE MARKER`."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+from chatkeep.db import Connection
+from chatkeep.db.sqlite import Sqlite
+
+
+async def main(path: Path, marker: str) -> None:
+    """Make the file, then commit the marker in a transaction of its own."""
+    db = Sqlite(path)
+
+    async def make(tx: Connection) -> None:
+        await tx.run("CREATE TABLE said (what TEXT)")
+
+    async def say(tx: Connection) -> None:
+        await tx.run("INSERT INTO said VALUES ($1)", marker)
+
+    await db.transaction(make)
+    await db.transaction(say)
+    print("promised", flush=True)
+    await db.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(Path(sys.argv[1]), sys.argv[2]))

@@ -1,0 +1,89 @@
+"""A power cut, as far as it can be seen from here: what is promised was synced before, by the system's own word.
+
+A killed process loses nothing that it has written; a machine does, unless it was synced. So strace tells in
+which order the marker was written to the log file (WAL), the file was synced, and anybody was told.
+"""
+
+import asyncio
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.faults import commit_once
+from tests.faults.process import PATIENCE, Home, running
+from tests.faults.upstream import ECHO, Upstream
+
+pytestmark = pytest.mark.anyio
+
+MARKER = "xMARKERx"
+CALLS = "openat,fdatasync,fsync,pwrite64,write,writev,sendto,sendmsg"
+SYNCS = re.compile(r"f(?:data)?sync\(\d+<(?P<path>[^>]*)>(?P<rest>.*)")
+
+
+def strace(trace: Path) -> list[str]:
+    """The command that traces another one into `trace`; without it the test is skipped, but not by CI."""
+    command = ["strace", "-D", "-f", "-y", "-s", "8192", "-e", f"trace={CALLS}", "-o", str(trace)]
+    works = shutil.which("strace") and subprocess.run([*command, "true"], capture_output=True, check=False)
+    if not works or works.returncode != 0:
+        assert os.environ.get("CI") != "true", "strace is missing, or may not trace"
+        pytest.skip("strace is missing (the Debian package strace), or may not trace")
+    return command
+
+
+def test_a_transaction_is_synced_before_its_caller_goes_on(tmp_path: Path) -> None:
+    trace = tmp_path / "trace"
+    program = [sys.executable, str(Path(commit_once.__file__)), str(tmp_path / "once.db"), MARKER]
+    done = subprocess.run([*strace(trace), *program], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "promised\n"
+    lines = trace.read_text("utf-8", "replace").splitlines()
+    written = first(lines, r"pwrite64\(\d+<[^>]*-wal>.*" + MARKER)
+    told = first(lines, r"write\(1<.*promised")
+    assert written < told
+    assert synced(lines[written + 1 : told], "once.db-wal")
+    assert synced(lines[:written], tmp_path.name), "the file's name in its directory is synced too"
+
+
+async def test_no_reader_sees_what_is_not_synced(tmp_path: Path) -> None:
+    trace = tmp_path / "trace"
+    async with Upstream(0) as upstream:
+        home = Home(tmp_path, {"OPENAI_BASE_URL": upstream.url, "OPENAI_API_KEY": "x"}, strace(trace))
+        async with running(home) as service:
+            session_id = (await service.client.post("/api/sessions")).json()["id"]
+            path = f"/api/sessions/{session_id}/messages"
+            answer = await service.client.post(path, json={"content": f"{ECHO} {MARKER}"})
+            assert MARKER.upper() in answer.text
+            service.process.terminate()
+            assert service.process.stdout is not None
+            assert await service.ended() == 0
+            async with asyncio.timeout(PATIENCE):
+                await service.process.stdout.read()  # strace, which is not our child, has it open as well
+    lines = trace.read_text("utf-8", "replace").splitlines()
+    written = first(lines, r"pwrite64\(\d+<[^>]*-wal>.*" + MARKER.upper())
+    told = first(lines, r"(?:write|writev|sendto|sendmsg)\(\d+<(?:socket|TCP).*" + MARKER.upper())
+    assert written < told
+    assert synced(lines[written + 1 : told], "faults.db-wal")
+
+
+def first(lines: Sequence[str], pattern: str) -> int:
+    """The first line that says so."""
+    return next(number for number, line in enumerate(lines) if re.search(pattern, line))
+
+
+def synced(lines: Sequence[str], name: str) -> bool:
+    """Whether a sync of the file that ends with `name` begins and succeeds within these lines."""
+    begun: set[str] = set()
+    for line in lines:
+        process = line.partition(" ")[0]
+        if (sync := SYNCS.search(line)) and sync["path"].endswith(name):
+            if re.search(r"\) += 0$", sync["rest"]):
+                return True
+            begun.add(process)
+        elif process in begun and re.search(r"f(data)?sync resumed>\) += 0$", line):
+            return True
+    return False

@@ -1,0 +1,151 @@
+"""kill -9, anywhere: what was acknowledged or seen is there after every restart, and everything goes on.
+
+`FAULT_KILLS` says how often (40), `FAULT_SEED` what is chosen; both are printed.
+"""
+
+import asyncio
+import os
+import random
+import signal
+import uuid
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from tests.faults.armed import LOAD_POINTS, START_POINTS
+from tests.faults.chats import Chat
+from tests.faults.checks import Checks, Remains
+from tests.faults.people import Person
+from tests.faults.process import PATIENCE, Armed, Home, Service, killed_at_start, running
+from tests.faults.upstream import Upstream
+
+KILLS = int(os.environ.get("FAULT_KILLS", "40"))
+SEED = int(os.environ.get("FAULT_SEED") or random.randrange(10**6))
+PEOPLE = 5
+ROUNDS_OF_A_CHAT = 4
+"""After so many deaths a session is left alone; what was proven of it is still looked at."""
+COUNTS = {"claim": 4, "flush": 12, "events": 16, "close": 4, "file": 20}
+"""Up to how many times a point is passed before the mine there goes off."""
+
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60 + 12 * KILLS)]
+
+
+@dataclass
+class Campaign:
+    """One database, killed again and again."""
+
+    home: Home
+    checks: Checks
+    chats: list[Chat] = field(default_factory=list[Chat])
+    last: Remains = field(default_factory=Remains)
+    remains: Remains = field(default_factory=Remains)
+    """What the last death left, and all of them since everything was checked."""
+    kills: int = 0
+    points: Counter[str] = field(default_factory=Counter[str])
+
+    async def runs(self) -> None:
+        """All the kills, and the last start after them."""
+        rng = random.Random(SEED)
+        loads, starts = chosen(LOAD_POINTS, rng), chosen(START_POINTS, rng)
+        for point in ("file torn", "file unsynced"):  # the very first starts: the file is made
+            await self.at_start(self.kills, rng, point)
+        while self.kills < KILLS:
+            number = self.kills
+            each = random.Random(f"{SEED}/{number}")
+            if number % 3 == 0 and self.last.cut:  # there is something to recover
+                await self.at_start(number, each, starts.pop(0))
+            else:
+                await self.under_load(number, each, loads.pop(0))
+        await self.ends()
+
+    async def under_load(self, number: int, rng: random.Random, point: str | None) -> None:
+        """Start, check everything, put load on it, and kill it at `point`; without one, from outside, at any time."""
+        trigger = self.home.directory / f"armed {number}"
+        mine = Armed(point, rng.randint(1, COUNTS[point.partition(" ")[0]]), trigger) if point else None
+        async with running(self.home, mine) as service:
+            await self._check(service)
+            people = self._people(service, rng, number)
+            begun = asyncio.Event()
+            async with asyncio.TaskGroup() as group:
+                group.create_task(people[0].holds(begun))
+                group.create_task(people[1].feeds())
+                for person in people[1:]:
+                    group.create_task(person.lives())
+                if mine is not None:
+                    trigger.touch()
+                else:
+                    await self._kill(service, rng, begun)
+                assert await service.ended() == -signal.SIGKILL, (mine, self.home.complaints)
+        self.chats = [chat for person in people for chat in person.chats]
+        self._died(point or "any time")
+
+    async def at_start(self, number: int, rng: random.Random, point: str | None) -> None:
+        """Kill it while it starts: on its way to the ready line, in the recovery, right after."""
+        trigger = self.home.directory / f"armed {number}"
+        trigger.touch()
+        count = {"file": 3}.get(point.partition(" ")[0], 1) if point else 0
+        mine = Armed(point, rng.randint(1, count), trigger) if point else None
+        await killed_at_start(self.home, mine, rng.uniform(0.05, 1.5))
+        self._died(f"start: {point or 'any time'}")
+
+    async def ends(self) -> None:
+        """Start once more, check all that ever was, and stop it in peace."""
+        async with running(self.home) as service:
+            await self._check(service, all_again=True)
+            service.process.terminate()
+            assert await service.ended() == 0
+        assert "Traceback" not in self.home.complaints, self.home.complaints
+
+    async def _check(self, service: Service, *, all_again: bool = False) -> None:
+        await self.checks.hold(service, self.chats, self.remains, all_again=all_again)
+        self.remains = Remains()
+
+    async def _kill(self, service: Service, rng: random.Random, begun: asyncio.Event) -> None:
+        if rng.random() < 0.7:
+            async with asyncio.timeout(PATIENCE):
+                await begun.wait()
+        await asyncio.sleep(rng.uniform(0, 0.8))  # the random moment itself
+        service.process.kill()
+
+    def _people(self, service: Service, rng: random.Random, number: int) -> list[Person]:
+        old = [chat for chat in self.chats if not chat.deleted]
+        if number % ROUNDS_OF_A_CHAT == 0:
+            old = []
+        new = [Chat(str(uuid.UUID(int=rng.getrandbits(128), version=4))) for _ in range(PEOPLE)]
+        chats = [*old, *new][:PEOPLE]
+        rng.shuffle(chats)
+        return [
+            Person(service, chat, random.Random(rng.random()), f"{number}:{each}") for each, chat in enumerate(chats)
+        ]
+
+    def _died(self, point: str) -> None:
+        self.last = Remains.of(self.home)
+        self.remains = self.remains.then(self.last)
+        self.kills += 1
+        self.points[point] += 1
+
+
+def chosen(points: tuple[str, ...], rng: random.Random) -> list[str | None]:
+    """For each kill where: every point once in turn, in any order, and as often at any time."""
+    plan: list[str | None] = []
+    while len(plan) < KILLS:
+        plan += rng.sample([*points, *[None] * (len(points) // 2)], len(points) + len(points) // 2)
+    return plan
+
+
+async def test_killed_anywhere_it_keeps_its_word(tmp_path: Path) -> None:
+    print(f"\nFAULT_KILLS={KILLS} FAULT_SEED={SEED}")
+    async with Upstream(SEED) as upstream:
+        settings = {"OPENAI_BASE_URL": upstream.url, "OPENAI_API_KEY": "x", "CHATKEEP_MODEL_RETRIES": "0"}
+        home = Home(tmp_path, settings)
+        campaign = Campaign(home, Checks(home, random.Random(SEED)))
+        await campaign.runs()
+    tally = campaign.checks.tally
+    assert tally["runs interrupted"] > 0
+    assert tally["events seen"] > 0
+    assert KILLS < 40 or set(LOAD_POINTS) <= set(campaign.points)
+    counted = ", ".join(f"{count} {what}" for what, count in sorted(tally.items()))
+    print(f"{campaign.kills} kills survived (seed {SEED}): {counted}")
+    print("killed at: " + ", ".join(f"{point} {count}" for point, count in sorted(campaign.points.items())))

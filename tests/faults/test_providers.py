@@ -1,0 +1,230 @@
+"""Providers that misbehave: every run ends with the right status and code, keeps its text, and the chat goes on."""
+
+import asyncio
+import gzip
+from pathlib import Path
+
+import pytest
+
+from tests.api.streams import until
+from tests.faults.asking import TINY, asking, ends, goes_on, is_told
+from tests.provider import Answer, Asked, Provider, refuses, streams, text_chunks
+
+pytestmark = pytest.mark.anyio
+
+HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n"
+SSE = b"".join(text_chunks("To get 🐔", " across"))
+HALF = text_chunks("half", reason=None, usage=None)[0]
+
+
+def writes(*pieces: bytes, keep: bool = False) -> Answer:
+    """These bytes as they are, head included, in one write each; then the connection closes, unless it is kept."""
+
+    async def answer(asked: Asked, writer: asyncio.StreamWriter) -> None:
+        for piece in pieces:
+            writer.write(piece)
+            await writer.drain()
+        if not keep:
+            writer.close()
+            raise ConnectionResetError("closed on purpose")
+
+    return answer
+
+
+def for_ever(head: bytes, piece: bytes) -> Answer:
+    """`piece` again and again, as fast as it is taken."""
+
+    async def answer(asked: Asked, writer: asyncio.StreamWriter) -> None:
+        writer.write(head)
+        while True:
+            writer.write(piece)
+            await writer.drain()
+            await asyncio.sleep(0)  # a write that does not wait lets nobody else in
+
+    return answer
+
+
+def chunk(data: bytes) -> bytes:
+    """`data` as a piece of a chunked body."""
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+async def silence(asked: Asked, writer: asyncio.StreamWriter) -> None:
+    await asyncio.Event().wait()
+
+
+async def tears(asked: Asked, writer: asyncio.StreamWriter) -> None:
+    writer.transport.abort()
+    raise ConnectionResetError("torn on purpose")
+
+
+@pytest.mark.parametrize("chunked", [True, False], ids=["chunked", "until it closes"])
+async def test_a_byte_at_a_time(tmp_path: Path, provider: Provider, chunked: bool) -> None:
+    pieces = [bytes([byte]) for byte in SSE]
+    head = HEAD + (b"transfer-encoding: chunked\r\n\r\n" if chunked else b"\r\n")
+    whole = [bytes([byte]) for byte in head] + ([*map(chunk, pieces), b"0\r\n\r\n"] if chunked else pieces)
+
+    async def drip(asked: Asked, writer: asyncio.StreamWriter) -> None:
+        for piece in whole:
+            writer.write(piece)
+            await asyncio.sleep(0.0005)
+        writer.close()
+        raise ConnectionResetError("closed on purpose")
+
+    provider.answers = [drip]
+    async with asking(tmp_path, provider) as service:
+        await ends(service, provider, "completed", text="To get 🐔 across")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [silence, writes(HEAD + b"transfer-encoding: chunked\r\n\r\n", keep=True), for_ever(HEAD, b"x-more: of it\r\n")],
+    ids=["not a byte", "a head alone", "a head without an end"],
+)
+async def test_no_answer_in_time_is_model_timeout(tmp_path: Path, provider: Provider, answer: Answer) -> None:
+    async def stays(asked: Asked, writer: asyncio.StreamWriter) -> None:
+        await answer(asked, writer)
+        await asyncio.Event().wait()
+
+    provider.answers = [stays]
+    async with asking(tmp_path, provider, first_byte_timeout=TINY) as service:
+        await ends(service, provider, "failed", "model_timeout")
+        await until(lambda: provider.gone == 1)
+
+
+async def test_an_answer_that_falls_silent_is_model_timeout(tmp_path: Path, provider: Provider) -> None:
+    provider.answers = [streams(HALF, asyncio.Event())]
+    async with asking(tmp_path, provider, idle_timeout=TINY) as service:
+        await ends(service, provider, "failed", "model_timeout", "half")
+        await until(lambda: provider.gone == 1)
+
+
+async def test_an_error_whose_body_never_ends_is_not_waited_for(tmp_path: Path, provider: Provider) -> None:
+    head = b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n"
+
+    async def drip(asked: Asked, writer: asyncio.StreamWriter) -> None:
+        writer.write(head)
+        while True:
+            writer.write(chunk(b" "))
+            await asyncio.sleep(0.01)
+
+    provider.answers = [drip]
+    async with asking(tmp_path, provider, first_byte_timeout=TINY) as service:
+        await ends(service, provider, "failed", "model_timeout")
+        await until(lambda: provider.gone == 1)
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "code"),
+    [
+        pytest.param(refuses(200, "<html><body>Sign in</body></html>\n"), "failed", "model_protocol", id="html"),
+        pytest.param(refuses(200, {"choices": []}), "failed", "model_protocol", id="json"),
+        pytest.param(tears, "failed", "model_unavailable", id="closes without an answer"),
+        pytest.param(writes(b"220 mail.example ESMTP\r\n"), "failed", "model_unavailable", id="another protocol"),
+        pytest.param(writes(b"\x15\x03\x01\x00\x02\x02\x50"), "failed", "model_unavailable", id="TLS"),
+        pytest.param(writes(HEAD + b"content-length: 0\r\n\r\n"), "incomplete", None, id="an empty body"),
+        pytest.param(streams(), "incomplete", None, id="an empty stream"),
+        pytest.param(writes(HEAD + b"content-length: 9\r\n\r\n"), "failed", "model_unavailable", id="torn at once"),
+    ],
+)
+async def test_what_is_no_answer(
+    tmp_path: Path, provider: Provider, answer: Answer, status: str, code: str | None
+) -> None:
+    provider.answers = [answer]
+    async with asking(tmp_path, provider) as service:
+        await ends(service, provider, status, code)
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        pytest.param(b"400\r\ndata: {", id="in a chunk"),
+        pytest.param(b"4", id="in a chunk's size"),
+        pytest.param(b"", id="between two chunks"),
+        pytest.param(b"zz\r\nhello\r\n", id="a size that is none"),
+        pytest.param(b"3\r\ndata: a\r\n", id="a size that is wrong"),
+    ],
+)
+async def test_a_body_that_breaks_keeps_its_text(tmp_path: Path, provider: Provider, rest: bytes) -> None:
+    provider.answers = [writes(HEAD + b"transfer-encoding: chunked\r\n\r\n" + chunk(HALF), rest)]
+    async with asking(tmp_path, provider) as service:
+        await ends(service, provider, "failed", "model_unavailable", "half")
+
+
+async def test_a_body_shorter_than_it_said_keeps_its_text(tmp_path: Path, provider: Provider) -> None:
+    provider.answers = [writes(HEAD + b"content-length: 4096\r\n\r\n" + HALF)]
+    async with asking(tmp_path, provider) as service:
+        await ends(service, provider, "failed", "model_unavailable", "half")
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [b"data: <html>\n\n", b'data: {"error":{"message":"late"}}\n\n', HALF, b"\x00\xff" * 4096],
+    ids=["no json", "an error", "more text", "no text"],
+)
+@pytest.mark.parametrize("apart", [False, True], ids=["in one piece", "in a piece of its own"])
+async def test_after_done_nothing_counts(tmp_path: Path, provider: Provider, garbage: bytes, apart: bool) -> None:
+    provider.answers = [streams(SSE, garbage) if apart else streams(SSE + garbage)]
+    async with asking(tmp_path, provider) as service:
+        await ends(service, provider, "completed", text="To get 🐔 across")
+
+
+async def test_a_second_answer_is_not_taken_for_part_of_the_first_or_of_the_next(
+    tmp_path: Path, provider: Provider
+) -> None:
+    def plain(body: bytes) -> bytes:
+        return HEAD + b"content-length: %d\r\n\r\n%b" % (len(body), body)
+
+    first, second = (b"".join(text_chunks(text)) for text in ("first", "second"))
+    unfinished = first.removesuffix(b"data: [DONE]\n\n")  # so that all of the body is read
+    provider.answers = [writes(plain(unfinished) + plain(second), keep=True)]
+    async with asking(tmp_path, provider) as service:
+        await ends(service, provider, "completed", text="first")
+
+
+async def test_a_redirect_is_followed_with_the_question(tmp_path: Path, provider: Provider) -> None:
+    provider.answers = [refuses(307, "", {"location": "/elsewhere?a=b"}), streams(*text_chunks("here"))]
+    async with asking(tmp_path, provider) as service:
+        await ends(service, provider, "completed", text="here")
+    first, second, _ = provider.asked
+    assert (first.path, second.path) == ("/v1/chat/completions", "/elsewhere?a=b")
+    assert second.body == first.body
+    assert second.headers["authorization"] == "Bearer x"
+
+
+async def test_redirects_without_end_are_an_error(tmp_path: Path, provider: Provider) -> None:
+    provider.answers = [refuses(307, "", {"location": "/round"})]
+    async with asking(tmp_path, provider) as service:
+        await ends(service, provider, "failed", "model_unavailable")
+
+
+async def test_the_key_is_not_carried_to_another_origin(tmp_path: Path, provider: Provider) -> None:
+    async with Provider([streams(*text_chunks("got it"))]) as other:
+        provider.answers = [refuses(307, "", {"location": f"{other.url}/chat/completions"})]
+        async with asking(tmp_path, provider) as service:
+            await ends(service, provider, "completed", text="got it")
+    assert "authorization" not in other.asked[0].headers
+
+
+@pytest.mark.parametrize("apart", [False, True], ids=["in one piece", "byte by byte"])
+async def test_a_compressed_answer_that_nobody_asked_for_is_read(
+    tmp_path: Path, provider: Provider, apart: bool
+) -> None:
+    body = gzip.compress(SSE)
+    pieces = [bytes([byte]) for byte in body] if apart else [body]
+    head = HEAD + b"content-encoding: gzip\r\ntransfer-encoding: chunked\r\n\r\n"
+    provider.answers = [writes(head, *map(chunk, pieces), b"0\r\n\r\n", keep=True)]
+    async with asking(tmp_path, provider) as service:
+        await ends(service, provider, "completed", text="To get 🐔 across")
+    assert provider.asked[0].headers["accept-encoding"] == "identity"
+
+
+async def test_an_answer_that_only_says_it_is_compressed_is_an_error(tmp_path: Path, provider: Provider) -> None:
+    provider.answers = [writes(HEAD + b"content-encoding: gzip\r\n\r\n" + SSE)]
+    async with asking(tmp_path, provider) as service:
+        session_id = await service.session()
+        answer = await service.send(session_id, "why?")
+        assert answer["run"]["status"] == "failed"
+        assert answer["run"]["error"]["code"] in ("model_protocol", "model_unavailable")
+        await is_told(service, answer)
+        await goes_on(service, provider, session_id)
