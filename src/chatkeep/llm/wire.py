@@ -30,7 +30,7 @@ class Splitter:
         self.done = False
         self.failure: TurnFailed | None = None
         self._key = key
-        self._rest = b""
+        self._rest: bytes = b""
         self._held: list[bytes] = []  # pieces of a long event, after `_rest`: joined when its end may be there
         self._begun = False
         self._seen_data = False
