@@ -161,6 +161,14 @@ async def test_an_answer_that_falls_silent_is_model_timeout_and_keeps_its_text(p
     assert len(provider.asked) == 1
 
 
+@SOON
+async def test_the_time_between_pieces_counts_though_the_first_was_waited_for_longer(provider: Provider) -> None:
+    provider.answers = [streams(0.1, HELLO, asyncio.Event())]  # the head alone first: a wait with the longer limit
+    async with connected(provider, first_byte_timeout=60, idle_timeout=0.1) as model:
+        heard = await hear(model)
+    assert (heard.text, heard.code) == ("Hello", "model_timeout")
+
+
 async def test_comments_keep_an_answer_alive(provider: Provider) -> None:
     provider.answers = [streams(HELLO, *[0.05, b": keep-alive\n\n"] * 14, *REST)]
     async with connected(provider, idle_timeout=0.5) as model:

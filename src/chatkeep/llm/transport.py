@@ -162,7 +162,9 @@ class _Connection(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._is_whole and not self.is_lost and self._parser.should_keep_alive() and len(self._idle) < KEPT:
+        # One that was paused is not kept: it would never hear of its next answer.
+        is_good = self._is_whole and not self.is_lost and self._size <= BUFFER and self._parser.should_keep_alive()
+        if is_good and len(self._idle) < KEPT:
             if self not in self._idle:
                 self._idle.append(self)
         else:
@@ -176,6 +178,9 @@ class _Connection(asyncio.Protocol):
     async def _wait(self, due: float) -> None:
         """Until something happens. One timer serves many waits: it is only looked at again when it fires."""
         self._due = due
+        if self._timer is not None and self._timer.when() > due:
+            self._timer.cancel()
+            self._timer = None
         if self._timer is None and due != float("inf"):
             self._timer = self._loop.call_at(due, self._ring)
         self._waiter = self._loop.create_future()
