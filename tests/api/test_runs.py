@@ -16,10 +16,11 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_a_run_tells_how_it_went(service: Service, script: Script) -> None:
-    gate = asyncio.Event()
-    script.play([say("To get"), gate, say(" across."), stop(tokens=(12, 4))])
+    begin, gate = asyncio.Event(), asyncio.Event()
+    script.play([begin, say("To get"), gate, say(" across."), stop(tokens=(12, 4))])
     session_id = await service.session()
     started = (await service.start(session_id, "why?"))["run"]
+    begin.set()
     assert set(started) == RUN
     assert (started["status"], started["number"], started["attempt"]) == ("in_progress", 1, 1)
     assert [started[name] for name in ("finish_reason", "error", "first_token_at", "finished_at")] == [None] * 4
