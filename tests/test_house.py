@@ -11,12 +11,13 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "src" / "chatkeep"
 FILES = sorted(PACKAGE.rglob("*.py"))
-DOORS = {"cli.py", "serve.py", "ask.py", "__main__.py", "practice.py", "jokes.py"}
+DOORS = {"cli.py", "serve.py", "ask.py", "printing.py", "__main__.py", "practice.py"}
+ROOMS = {"toolbox"}
 """The terminal, the practice model and the toolbox: useful, and not on the way of a message."""
 
 FILE_LINES = 300
 FUNCTION_LINES = 40
-CORE_LINES = 3_500
+CORE_LINES = 4_500
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(PACKAGE)))
@@ -37,7 +38,9 @@ def test_a_function_fits_on_a_page(file: Path) -> None:
 
 def test_the_core_can_be_read_in_an_afternoon() -> None:
     """Counted as code: neither blank, nor comment, docstring or import."""
-    core = sum(len(list(code_lines(file))) for file in FILES if file.name not in DOORS)
+    core = sum(
+        len(list(code_lines(file))) for file in FILES if file.name not in DOORS and file.parent.name not in ROOMS
+    )
     assert core <= CORE_LINES
 
 

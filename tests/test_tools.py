@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatkeep import toolbox
-from chatkeep.tools import InvalidArguments, declared, parse
+from chatkeep.arguments import InvalidArguments, parse
+from chatkeep.strict import strict
+from chatkeep.tools import declared
 
 REPLIES = {"explain_joke", "detect_sarcasm", "tell_joke"}
 VALID = {
@@ -38,10 +40,15 @@ def test_the_toolbox_declares_the_replies_of_the_default_assistant() -> None:
 @pytest.mark.parametrize("name", sorted(REPLIES))
 def test_a_function_is_offered_with_its_schema(name: str) -> None:
     function = declared()[name]
-    offered = function.offered()
+    offered = function.offered
     assert offered == {
         "type": "function",
-        "function": {"name": name, "description": function.description, "parameters": function.parameters},
+        "function": {
+            "name": name,
+            "description": function.description,
+            "parameters": strict(function.parameters),
+            "strict": True,
+        },
     }
     assert json.loads(json.dumps(offered)) == offered
     assert function.description

@@ -57,7 +57,7 @@ async def test_the_model_is_asked_with_all_that_is_given() -> None:
                 {"role": "assistant", "content": "b."},
                 {"role": "user", "content": "c?"},
             ],
-            [function.offered() for function in declared().values()],
+            [function.offered for function in declared().values()],
             0.5,
         )
     ]

@@ -8,7 +8,7 @@ from chatkeep.errors import TurnFailed
 from chatkeep.events import Event
 from chatkeep.llm import Model
 from chatkeep.log import fold
-from chatkeep.tools import Tool, declared
+from chatkeep.tools import Caller, Tool, declared
 from chatkeep.turn import Given, Turn
 from chatkeep.types import Message, Part
 from tests.values import message, started
@@ -53,6 +53,8 @@ def given(text: str, history: Sequence[Message] = (), tools: Mapping[str, Tool] 
         prompt="You are a test.",
         temperature=None,
         tools=declared() if tools is None else tools,
+        caller=Caller("me", "s", "r"),
+        tool_timeout=5,
         history=[*history, user(text)],
         message=answer(),
         context_tokens=100_000,

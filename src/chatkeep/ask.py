@@ -1,31 +1,27 @@
-"""`chatkeep ask`: one turn in the terminal. The same turn, model and functions as the service's; kept nowhere."""
+"""`chatkeep ask`: one turn in the terminal. The same turn, model and functions as the service's; kept nowhere.
+
+On a terminal it offers `ask_user` and puts the question itself; elsewhere there is nobody to ask.
+"""
 
 import sys
+from collections.abc import Sequence
 from contextlib import aclosing
-from typing import Protocol
+from datetime import UTC, datetime
+from functools import reduce
 
-import msgspec
-
-from chatkeep import assistants, clock, ids, log
+from chatkeep import clock, ids, log
+from chatkeep.assistants import Assistant, Library
+from chatkeep.calling import Returned, ended
 from chatkeep.config import Settings
 from chatkeep.errors import CannotStart, TurnFailed
-from chatkeep.events import Event, ReasoningDelta, RefusalDelta, TextDelta, ToolCallFinished, ToolCallStarted, encode
-from chatkeep.llm import connect
+from chatkeep.events import Event, RunResumed
+from chatkeep.llm import Model, connect
+from chatkeep.printing import Json, Printer, Terminal, choose
+from chatkeep.runs.brief import ClientTool, brief
 from chatkeep.runs.lifetime import load_tools
+from chatkeep.tools import Caller
 from chatkeep.turn import Given, Turn
-from chatkeep.types import Message, Part, Role, TextPart
-
-
-class Printer(Protocol):
-    """Shows events to whoever asked."""
-
-    def show(self, event: Event) -> None:
-        """Show one event."""
-        ...
-
-    def end(self) -> None:
-        """The answer is over."""
-        ...
+from chatkeep.types import Message, Part, Role, TextPart, ToolCallPart
 
 
 async def ask(settings: Settings, text: str, assistant: str | None, model: str | None, *, as_json: bool) -> int:
@@ -35,15 +31,10 @@ async def ask(settings: Settings, text: str, assistant: str | None, model: str |
         CannotStart: there is no such assistant, or a setting is wrong.
     """
     answering = connect(settings)
-    turn = Turn(answering, _given(settings, text, assistant, model))
     printer = Json() if as_json else Terminal()
-    position = 0
+    can_ask = not as_json and sys.stdin.isatty() and sys.stdout.isatty()
     try:
-        async with aclosing(turn.events()) as happening:
-            async for events in happening:
-                for event in log.place(log.merge(events), position):
-                    printer.show(event)
-                    position = event.position
+        await _answer(answering, _given(settings, text, assistant, model, can_ask=can_ask), printer)
     except TurnFailed as failure:
         printer.end()
         print(f"chatkeep: {failure.code}: {failure}", file=sys.stderr)
@@ -54,78 +45,62 @@ async def ask(settings: Settings, text: str, assistant: str | None, model: str |
     return 0
 
 
-class Json:
-    """Events as JSON, one a line, as the stream of the service has them in `data`."""
-
-    def show(self, event: Event) -> None:
-        """Print the event."""
-        print(encode(event).decode(), flush=True)
-
-    def end(self) -> None:
-        """Nothing is open."""
-
-
-class Terminal:
-    """Text as it comes; a function by its name and its arguments as indented JSON, in colour on a terminal."""
-
-    def __init__(self) -> None:
-        from rich.console import Console
-
-        self._console = Console(soft_wrap=True, highlight=False)
-        self._column = 0
-        self._name = ""
-
-    def show(self, event: Event) -> None:
-        """Print what the event brings."""
-        match event:
-            case TextDelta() | RefusalDelta():
-                self._write(event.text)
-            case ReasoningDelta():
-                self._write(event.text, "dim italic")
-            case ToolCallStarted():
-                self.end()
-                self._name = event.name
-            case ToolCallFinished():
-                self._show_call(event)
-            case _:
-                pass
-
-    def end(self) -> None:
-        """Finish the line."""
-        if self._column:
-            self._console.print()
-            self._column = 0
-
-    def _write(self, text: str, style: str = "") -> None:
-        self._console.print(text, end="", style=style, markup=False)
-        self._column = len(text) if not text.endswith("\n") else 0
-
-    def _show_call(self, event: ToolCallFinished) -> None:
-        self._console.print(self._name, style="bold")
-        if event.error is not None:
-            self._console.print(f"  {event.error.code}: {event.error.message}", style="red", markup=False)
-        else:
-            self._console.print_json(msgspec.json.encode(event.output).decode())
+async def _answer(model: Model, given: Given, printer: Printer) -> None:
+    """Let the turn happen, and go on each time that it waits for an answer from the terminal."""
+    position = 0
+    while True:
+        turn = Turn(model, given)
+        said = given.message
+        async with aclosing(turn.events()) as happening:
+            async for events in happening:
+                said, position = _shown(printer, events, said, position)
+        if turn.outcome is None or not turn.outcome.waiting:
+            return
+        said, position = _shown(printer, [*_answers(said, turn.outcome.waiting, printer), RunResumed()], said, position)
+        given = given._replace(message=said, counted=turn.usage, input_bytes=turn.input_bytes)
 
 
-def _given(settings: Settings, text: str, name: str | None, model: str | None) -> Given:
+def _shown(printer: Printer, events: Sequence[Event], said: Message, position: int) -> tuple[Message, int]:
+    placed = log.place(log.merge(events), position)
+    for event in placed:
+        printer.show(event)
+    return reduce(log.apply, placed, said), placed[-1].position
+
+
+def _answers(said: Message, waiting: Sequence[str], printer: Printer) -> list[Event]:
+    printer.end()
+    return [
+        ended(index, Returned({"choice": choose(part.arguments or {})}))
+        for index, part in enumerate(said.parts)
+        if isinstance(part, ToolCallPart) and part.call_id in waiting
+    ]
+
+
+def _given(settings: Settings, text: str, name: str | None, model: str | None, *, can_ask: bool) -> Given:
     tools = load_tools(settings)
-    known = assistants.load(settings.assistants_dir, tools)
-    name = name or settings.assistant
-    if name not in known:
-        raise CannotStart(f"there is no assistant {name!r}; known: {', '.join(sorted(known))}")
-    assistant = known[name]
+    assistant = _assistant(Library(settings.assistants_dir, tools), name or settings.assistant)
+    offered = [ClientTool("ask_user")] if can_ask else []
+    told = brief(tools, assistant, datetime.now(UTC), settings.time_zone, offered=offered)
     user = _message("user", None, (TextPart(text),))
     return Given(
         model=model or assistant.model or settings.model,
-        prompt=assistant.prompt,
-        temperature=assistant.temperature,
-        tools={function: tools[function] for function in assistant.functions},
+        prompt=told.prompt,
+        temperature=told.temperature,
+        tools=told.tools,
+        caller=Caller("local", "", ""),
+        tool_timeout=settings.tool_timeout,
         history=[user],
         message=_message("assistant", user.id, ()),
         context_tokens=settings.context_tokens,
         bytes_per_token=None,
     )
+
+
+def _assistant(library: Library, name: str) -> Assistant:
+    if name not in library:
+        known = ", ".join(each.name for each in library.all())
+        raise CannotStart(f"there is no assistant {name!r}; known: {known}")
+    return library[name]
 
 
 def _message(role: Role, parent_id: str | None, parts: tuple[Part, ...]) -> Message:

@@ -1,15 +1,39 @@
-"""An assistant is a Markdown file: front matter says how it works, the body is its system prompt."""
+"""An assistant is a Markdown file: front matter says how it works, the body is its system prompt, a template.
 
-from collections.abc import Mapping
+The template is Jinja's, in its sandbox, and knows a few variables only (`VARIABLES`). A file that is changed is
+read again; one that is wrong is refused with its name and line, and what was good before stays in use.
+"""
+
+import logging
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from functools import lru_cache
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias
+from zoneinfo import ZoneInfo
 
+import jinja2
+import jinja2.meta
+import jinja2.nodes
 import yaml
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from chatkeep.errors import CannotStart
 from chatkeep.tools import Tool
+
+VARIABLES = ("date", "time_zone", "session_title")
+"""What a prompt may speak of: today's date in words, the time zone it is in, and the session's title or None."""
+
+_FRONT = 2
+"""The line of a file that its front matter begins with."""
+_templates = ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined, autoescape=False)  # prose, no HTML
+_log = logging.getLogger("chatkeep")
+
+Stamp: TypeAlias = tuple[tuple[str, int, int], ...]
+"""Which files there are, when each was changed, and how long it is."""
 
 
 class Assistant(BaseModel):
@@ -25,49 +49,132 @@ class Assistant(BaseModel):
     starters: list[str] = []
     prompt: Annotated[str, Field(min_length=1)]
 
+    def render(self, now: datetime, time_zone: str, session_title: str | None) -> str:
+        """The system prompt at the time `now`, in a session with that title."""
+        local = now.astimezone(ZoneInfo(time_zone))
+        return _rendered(self.prompt, f"{local:%A}, {local.day} {local:%B %Y}", time_zone, session_title)
 
-def load(directory: Path | None, tools: Mapping[str, Tool]) -> dict[str, Assistant]:
-    """The assistants that come with chatkeep and those in `directory`, which win, by name.
 
-    Raises:
-        CannotStart: a file is wrong; the message names it.
-    """
-    if directory is not None and not directory.is_dir():
-        raise CannotStart(f"CHATKEEP_ASSISTANTS_DIR: {directory} is no directory")
-    ours = resources.files("chatkeep").joinpath("assistants").iterdir()
-    files = [*ours, *(sorted(directory.iterdir()) if directory is not None else ())]
-    found: dict[str, Assistant] = {}
-    for file in files:
-        if file.name.endswith(".md"):
-            assistant = parse(file.name, file.read_text("utf-8"), tools)
-            found[assistant.name] = assistant
-    return found
+class Library:
+    """The assistants that come with chatkeep and those in a folder, which win, by name."""
+
+    def __init__(self, directory: Path | None, tools: Mapping[str, Tool]) -> None:
+        """`directory`: a folder of `NAME.md` files. `tools`: the functions that an assistant may name.
+
+        Raises:
+            CannotStart: there is no such folder, or a file is wrong; the message names it and the line.
+        """
+        self.problem: str | None = None
+        self._directory = directory
+        self._tools = tools
+        self._stamp: Stamp = ()
+        self._found: Mapping[str, Assistant] = {}
+        self._read(self._stamped())
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._found
+
+    def __getitem__(self, name: str) -> Assistant:
+        return self._found[name]
+
+    def all(self) -> list[Assistant]:
+        """Every assistant, by name."""
+        return [each for _, each in sorted(self._found.items())]
+
+    def refresh(self) -> None:
+        """Read the files again if one was changed. What is wrong is logged once, and kept in `problem`."""
+        try:
+            stamp = self._stamped()
+            if stamp != self._stamp:
+                self._read(stamp)
+                self.problem = None
+        except (CannotStart, OSError, UnicodeDecodeError) as error:
+            if str(error) != self.problem:
+                _log.error("assistants stay as they were: %s", error)
+            self.problem = str(error)
+
+    def _read(self, stamp: Stamp) -> None:
+        found = [parse(file.name, file.read_text("utf-8"), self._tools) for file in self._files()]
+        self._found, self._stamp = {each.name: each for each in found}, stamp
+
+    def _files(self) -> list[Traversable]:
+        if self._directory is not None and not self._directory.is_dir():
+            raise CannotStart(f"CHATKEEP_ASSISTANTS_DIR: {self._directory} is no directory")
+        ours = resources.files("chatkeep").joinpath("assistants").iterdir()
+        theirs: Iterable[Traversable] = sorted(self._directory.iterdir()) if self._directory is not None else ()
+        return [file for file in [*ours, *theirs] if file.name.endswith(".md")]
+
+    def _stamped(self) -> Stamp:
+        seen = [(file, file.stat()) for file in self._files() if isinstance(file, Path)]
+        return tuple((str(file), stat.st_mtime_ns, stat.st_size) for file, stat in seen)
 
 
 def parse(file: str, text: str, tools: Mapping[str, Tool]) -> Assistant:
     """The assistant that `text`, the content of `file`, describes.
 
     Raises:
-        CannotStart: there is no front matter, or something in it is wrong.
+        CannotStart: there is no front matter, or something in the file is wrong; the message has file and line.
     """
     opening, _, rest = text.partition("\n")
     front, ending, body = rest.partition("\n---\n")
     if opening.strip() != "---" or not ending:
-        raise CannotStart(f"{file}: an assistant begins with front matter between two lines '---'")
+        raise CannotStart(f"{file}:1: an assistant begins with front matter between two lines '---'")
     try:
         fields: Any = yaml.safe_load(front)
         assistant = Assistant.model_validate({**fields, "prompt": body.strip()})
     except yaml.YAMLError as error:
-        raise CannotStart(f"{file}: {' '.join(str(error).split())}") from error
-    except (ValidationError, TypeError) as error:
-        raise CannotStart(f"{file}: {_first(error)}") from error
-    if unknown := [name for name in assistant.functions if name not in tools]:
-        raise CannotStart(f"{file}: unknown function {unknown[0]}")
+        mark = getattr(error, "problem_mark", None)
+        line = mark.line + _FRONT if mark else _FRONT
+        raise CannotStart(f"{file}:{line}: {' '.join(str(getattr(error, 'problem', error)).split())}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = str(first["loc"][0])
+        message = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        raise CannotStart(f"{file}:{_line_of(front, f'{field}:')}: {message}") from error
+    except TypeError as error:
+        raise CannotStart(f"{file}:{_FRONT}: front matter is a mapping of names to values") from error
+    _check_functions(file, front, assistant, tools)
+    _check_prompt(file, assistant.prompt, text.count("\n") - body.lstrip().count("\n") + 1)
     return assistant
 
 
-def _first(error: Exception) -> str:
-    if not isinstance(error, ValidationError):
-        return "front matter is a mapping of names to values"
-    first = error.errors()[0]
-    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+def _check_functions(file: str, front: str, assistant: Assistant, tools: Mapping[str, Tool]) -> None:
+    for name in assistant.functions:
+        if name not in tools:
+            raise CannotStart(f"{file}:{_line_of(front, name)}: unknown function {name}")
+        if tools[name].kind == "client":
+            raise CannotStart(f"{file}:{_line_of(front, name)}: {name} is a client's function: clients offer it")
+
+
+def _check_prompt(file: str, prompt: str, first_line: int) -> None:
+    try:
+        tree = _templates.parse(prompt)
+        unknown = jinja2.meta.find_undeclared_variables(tree) - {*VARIABLES}
+        for node in tree.find_all(jinja2.nodes.Name):
+            if node.name in unknown:
+                known = ", ".join(VARIABLES)
+                raise CannotStart(f"{file}:{first_line + node.lineno - 1}: unknown {node.name!r}; known: {known}")
+        _rendered(prompt, "Monday, 1 January 2024", "UTC", None)
+    except jinja2.TemplateSyntaxError as error:
+        raise CannotStart(f"{file}:{first_line + error.lineno - 1}: {error.message}") from error
+    except Exception as error:
+        if isinstance(error, CannotStart):
+            raise
+        raise CannotStart(f"{file}:{first_line}: the prompt cannot be rendered: {error}") from error
+
+
+def _line_of(front: str, text: str) -> int:
+    """The line of the file that mentions `text` first; the front matter's first where none does."""
+    return next((number for number, line in enumerate(front.split("\n"), _FRONT) if text in line), _FRONT)
+
+
+@lru_cache(512)
+def _rendered(prompt: str, date: str, time_zone: str, session_title: str | None) -> str:
+    """Rendered once for each day and title: most prompts name neither."""
+    template = _compiled(prompt)
+    return template.render(date=date, time_zone=time_zone, session_title=session_title)
+
+
+@lru_cache(64)
+def _compiled(prompt: str) -> jinja2.Template:
+    return _templates.from_string(prompt)

@@ -24,6 +24,16 @@ def ago(seconds: float) -> str:
     return (_source() - timedelta(seconds=seconds)).strftime(FORMAT)
 
 
+def read(text: str) -> datetime:
+    """The time that `now` wrote as `text`."""
+    return datetime.strptime(text, FORMAT).replace(tzinfo=UTC)
+
+
+def later(text: str, seconds: float) -> str:
+    """The time `seconds` after the time `text`, in the same form."""
+    return (read(text) + timedelta(seconds=seconds)).strftime(FORMAT)
+
+
 def use(source: Callable[[], datetime]) -> None:
     """Take the time from `source` from now on; tests set the clock with it, `use(system)` puts it back."""
     global _source  # noqa: PLW0603  # one clock for the process, and tests set it

@@ -3,9 +3,10 @@
 import os
 from pathlib import Path
 from typing import Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from dotenv import dotenv_values
-from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, PositiveFloat, PositiveInt, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from chatkeep.errors import CannotStart
@@ -17,6 +18,14 @@ def _split(value: object) -> object:
     if not isinstance(value, str):
         return value
     return tuple(item.strip() for item in value.split(",") if item.strip())
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise ValueError(f"there is no time zone {name!r}; use a name like Europe/Oslo") from error
+    return name
 
 
 CommaList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
@@ -34,6 +43,7 @@ class Settings(BaseSettings):
     assistant: str = "default"
     assistants_dir: Path | None = None
     tools: CommaList = ()
+    time_zone: Annotated[str, AfterValidator(_known_zone)] = "UTC"
     connect_timeout: PositiveFloat = 5
     first_byte_timeout: PositiveFloat = 60
     idle_timeout: PositiveFloat = 60

@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from chatkeep.db import Connection, Database
 from chatkeep.db.doorbell import Doorbell
 from chatkeep.errors import StorageFailed
-from chatkeep.events import Delta, Entry, Event, RunFinished, enter
+from chatkeep.events import Delta, Entry, Event, RunFinished, RunWaiting, enter
 from chatkeep.log import merge, place, units
 from chatkeep.store import events as store_events
 from chatkeep.store import runs as store_runs
@@ -53,9 +53,9 @@ class Live:
         self._size = 0
 
     @property
-    def ended(self) -> bool:
-        """Whether the last entry is `run.finished`."""
-        return bool(self.entries) and isinstance(self.entries[-1].event, RunFinished)
+    def is_over(self) -> bool:
+        """Whether this process has nothing more to write: the run has ended, or waits for the client."""
+        return bool(self.entries) and isinstance(self.entries[-1].event, RunFinished | RunWaiting)
 
     @property
     def is_broken(self) -> bool:
@@ -135,7 +135,7 @@ class Journal:
             await self._tick.wait()
 
     async def finish(self, live: Live, close: Callable[[Connection], Awaitable[list[Entry]]]) -> None:
-        """Commit what is pending together with what `close` writes (the end of the run), then show both.
+        """Commit what is pending together with what `close` writes (the run's end, or that it waits), then show both.
 
         Raises:
             Fenced: the run was closed by somebody else.
@@ -168,11 +168,11 @@ class Journal:
             await self._committed(live)
 
     def deliver(self, run_id: str, entries: Sequence[Entry]) -> None:
-        """Show entries that somebody else has committed (a cancel, say). After `run.finished` the log is let go."""
+        """Show entries that somebody else has committed (a cancel, say). A log that is over is let go."""
         live = self._lives.get(run_id)
         if live is not None:
             live.show(entries)
-            if live.ended:
+            if live.is_over:
                 del self._lives[run_id]
         self._doorbell.ring(run_id)
 

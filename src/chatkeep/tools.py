@@ -1,123 +1,191 @@
 """Functions that a model may call: declared by a decorator, described by JSON Schema, checked before anything happens.
 
-    @tool(kind="reply")
+    @tool(safety="read_only")                     # an action: runs here, its output goes back to the model
+    async def weather(city: str) -> str:
+        '''Forecast for a city.'''
+
+    @tool(kind="reply")                           # a reply: its arguments are the answer
     class Recipe(BaseModel):
         '''Use this to answer with a recipe.'''
 
 The declaration is the single source: the schema sent to the model, the validation of what it sends back,
-and the documentation all come from it.
+and the documentation all come from it. How an action is run stands in `calling.py`.
 """
 
-import json
-import math
+import inspect
 import re
-from collections.abc import Callable, Mapping
-from functools import partial
-from typing import Any, Literal, NamedTuple, TypeVar, cast
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar, get_type_hints, overload
 
-import msgspec
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, create_model
+from pydantic.json_schema import GenerateJsonSchema
 
-from chatkeep.text import clean_json
+from chatkeep.arguments import Check, by_model, validated
+from chatkeep.strict import strict
+from chatkeep.threads import in_thread
 from chatkeep.types import Kind
 
+Safety: TypeAlias = Literal["read_only", "idempotent", "unsafe"]
+"""What running an action twice would do: nothing at all, nothing more, or harm."""
+
 _M = TypeVar("_M", bound=type[BaseModel])
+_F = TypeVar("_F", bound=Callable[..., Any])
 _WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+"""What providers accept as a function's name (OpenAI, Chat Completions, `tools`)."""
 
 
-LONGEST = 500
-"""Characters of an error that a model is told."""
+class ToolError(Exception):
+    """Raise it in an action: the message is told to the model. What else an action raises is only logged."""
 
 
-class InvalidArguments(ValueError):  # noqa: N818  # named as the protocol names it
-    """Arguments that are not what the function takes; the message is written for the model."""
+@dataclass(frozen=True)
+class Caller:
+    """For whom a function runs. An action gets it by a parameter of this type, which the model does not see."""
+
+    owner: str
+    session_id: str
+    run_id: str
 
 
-class Tool(NamedTuple):
-    """A function: what the model is told of it, and how its arguments are checked."""
+Run: TypeAlias = Callable[[dict[str, Any], Caller], Awaitable[Any]]
+"""Runs an action: valid arguments and the caller in, its output out."""
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A function: what the model is told of it, how its arguments are checked, and how it runs.
+
+    `safety`, `run` and `timeout` (seconds; None: the setting) are those of an action, and None for other kinds.
+    """
 
     name: str
     description: str
     kind: Kind
     parameters: dict[str, Any]
-    check: Callable[[dict[str, Any]], dict[str, Any]]
+    check: Check
+    safety: Safety | None = None
+    run: Run | None = None
+    timeout: float | None = None
 
+    @cached_property
     def offered(self) -> dict[str, Any]:
-        """How it is offered to the provider (Chat Completions, `tools`)."""
-        function = {"name": self.name, "description": self.description, "parameters": self.parameters}
+        """How it is offered to the provider (Chat Completions, `tools`): in strict form where that is possible."""
+        function: dict[str, Any] = {"name": self.name, "description": self.description, "parameters": self.parameters}
+        if (form := strict(self.parameters)) is not None:
+            function |= {"parameters": form, "strict": True}
         return {"type": "function", "function": function}
 
 
-_declared: dict[str, Tool] = {}
+class _Declared(NamedTuple):
+    tool: Tool
+    by: str
 
 
-def tool(*, kind: Literal["reply"]) -> Callable[[_M], _M]:
-    """Declare a function. The decorated class is left as it is.
+_declared: dict[str, _Declared] = {}
 
-    A `reply` is a Pydantic model: its validated arguments are the answer shown to the user. Its name is the
-    class's in snake_case, its description the docstring.
+
+@overload
+def tool(*, kind: Literal["reply", "client"]) -> Callable[[_M], _M]: ...
+@overload
+def tool(*, safety: Safety = "unsafe", timeout: float | None = None) -> Callable[[_F], _F]: ...
+def tool(*, kind: Kind = "action", safety: Safety = "unsafe", timeout: float | None = None) -> Callable[[Any], Any]:
+    """Declare a function. What is decorated is left as it is.
+
+    An action is a function with typed parameters; `async def` runs on the event loop, plain `def` in a thread, for
+    `timeout` seconds at the most. A `reply` is a Pydantic model: its validated arguments are the answer shown to the
+    user. A `client` function is a Pydantic model too: it runs where the client is, which offers it by its name.
+    The name is the Python name, a class's in snake_case; the description is the docstring.
+
+    Raises:
+        TypeError: it cannot be a function: no docstring, no types, a name that is taken.
     """
 
-    def declare(model: _M) -> _M:
-        name = _WORD.sub("_", model.__name__).lower()
-        schema = model.model_json_schema()
-        description = str(schema.pop("description", ""))
-        _declared[name] = Tool(name, description, kind, schema, partial(_checked, model))
-        return model
+    def declare(it: Any) -> Any:
+        if kind == "action":
+            return _declare(_action(it, safety, timeout), it)
+        if not (inspect.isclass(it) and issubclass(it, BaseModel)):
+            raise TypeError(f"{it.__qualname__}: a function of kind {kind!r} is a Pydantic model")
+        name = _WORD.sub("_", it.__name__).lower()
+        return _declare(Tool(name, _described(it), kind, schema_of(it), by_model(it)), it)
 
     return declare
 
 
-def declared() -> Mapping[str, Tool]:
+def declared() -> dict[str, Tool]:
     """All functions declared so far, by name; importing a module declares its functions."""
-    return _declared
+    return {name: each.tool for name, each in _declared.items()}
 
 
-def parse(text: str) -> dict[str, Any]:
-    """A call's arguments as the model sent them, as an object. Nothing at all is an empty one (protocol §8).
-
-    Raises:
-        InvalidArguments: it is not JSON, or not an object. It is never guessed what was meant.
-    """
-    if not text.strip():
-        return {}
-    try:
-        value: Any = clean_json(json.loads(text, parse_constant=_no_constant, parse_float=_finite))
-    except (ValueError, RecursionError) as error:
-        raise InvalidArguments(f"the arguments are not valid JSON: {error}") from error
-    if not isinstance(value, dict):
-        raise InvalidArguments(f"the arguments must be a JSON object, not {_json_type(value)}")
-    return cast("dict[str, Any]", value)
+def schema_of(model: type[BaseModel]) -> dict[str, Any]:
+    """The JSON Schema of `model`, without the titles that say a field's name once more."""
+    schema = model.model_json_schema(schema_generator=_Untitled)
+    return {key: value for key, value in schema.items() if key not in ("title", "description")}
 
 
-def _checked(model: type[BaseModel], arguments: dict[str, Any]) -> dict[str, Any]:
-    """`arguments` after validation: strict, so that "7" is no number, as JSON Schema has it."""
-    try:
-        valid = model.model_validate_json(msgspec.json.encode(arguments), strict=True)
-    except ValidationError as error:
-        raise InvalidArguments(_told(error)) from error
-    except OverflowError as error:  # JSON knows larger integers than msgspec writes
-        raise InvalidArguments("a number is too large") from error
-    return valid.model_dump(mode="json")
+class _Untitled(GenerateJsonSchema):
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        del schema
+        return False
 
 
-def _told(error: ValidationError) -> str:
-    """One short line: each field, and what was expected of it."""
-    problems = error.errors(include_url=False, include_context=False, include_input=False)[:5]
-    told = "; ".join(f"{'.'.join(map(str, each['loc'])) or 'arguments'}: {each['msg']}" for each in problems)
-    return " ".join(told.split())[:LONGEST]
+def _declare(made: Tool, it: Any) -> Any:
+    by = f"{it.__module__}.{it.__qualname__}"
+    if not NAME.fullmatch(made.name):
+        raise TypeError(f"{by}: a function's name has 1 to 64 letters, digits, - or _")
+    if (other := _declared.get(made.name)) is not None and other.by != by:
+        raise TypeError(f"{by}: there is a function {made.name!r} already, {other.by}")
+    _declared[made.name] = _Declared(made, by)
+    return it
 
 
-def _finite(text: str) -> float:
-    if not math.isfinite(number := float(text)):
-        raise ValueError(f"{text} is too large")
-    return number
+def _action(function: Callable[..., Any], safety: Safety, timeout: float | None) -> Tool:
+    if not inspect.isfunction(function):
+        raise TypeError(f"{function!r}: an action is a function; a class is a reply or a client function: say its kind")
+    model, for_caller = _model_of(function)
+    runs = _in_loop if inspect.iscoroutinefunction(function) else _in_thread
+
+    async def run(arguments: dict[str, Any], caller: Caller) -> Any:
+        valid = validated(model, arguments)
+        values = {name: getattr(valid, name) for name in model.model_fields}
+        for name, wanted in for_caller.items():
+            if not isinstance(caller, wanted):
+                raise ToolError("this function needs the service, and there is none here")
+            values[name] = caller
+        return await runs(function, values)
+
+    name, description = function.__name__, _described(function)
+    return Tool(name, description, "action", schema_of(model), by_model(model), safety, run, timeout)
 
 
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON")
+def _model_of(function: Callable[..., Any]) -> tuple[type[BaseModel], dict[str, type[Caller]]]:
+    """A model of the parameters that the model fills in, and the parameters that get the caller."""
+    hints = get_type_hints(function, include_extras=True)
+    fields: dict[str, Any] = {}
+    for_caller: dict[str, type[Caller]] = {}
+    for name, parameter in inspect.signature(function).parameters.items():
+        if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY) or name not in hints:
+            raise TypeError(f"{function.__qualname__}: parameter {name!r} must be a plain one with a type")
+        if inspect.isclass(hints[name]) and issubclass(hints[name], Caller):
+            for_caller[name] = hints[name]
+        else:
+            fields[name] = (hints[name], ... if parameter.default is parameter.empty else parameter.default)
+    config = ConfigDict(extra="forbid", arbitrary_types_allowed=False)
+    return create_model(function.__name__, __config__=config, **fields), for_caller
 
 
-def _json_type(value: object) -> str:
-    names: dict[type, str] = {list: "an array", str: "a string", bool: "a boolean", type(None): "null"}
-    return names.get(type(value), "a number")
+def _described(it: Any) -> str:
+    description = inspect.cleandoc(it.__doc__ or "")
+    if not description:
+        raise TypeError(f"{it.__qualname__}: a function needs a docstring; it is what the model knows of it")
+    return description
+
+
+async def _in_loop(function: Callable[..., Awaitable[Any]], values: Mapping[str, Any]) -> Any:
+    return await function(**values)
+
+
+async def _in_thread(function: Callable[..., Any], values: Mapping[str, Any]) -> Any:
+    return await in_thread(lambda: function(**values))

@@ -3,50 +3,78 @@
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from functools import reduce
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from msgspec.structs import replace
 
 from chatkeep import log
+from chatkeep.arguments import InvalidArguments, parse
 from chatkeep.assembler import Assembler, Call
+from chatkeep.calling import Begun, Returned, ended, run_all
 from chatkeep.context import BYTES_PER_TOKEN, fit
 from chatkeep.errors import ToolStepsExceeded
-from chatkeep.events import Event, StepStarted, ToolCallFinished, ToolCallReady
+from chatkeep.events import Event, StepStarted, ToolCallReady, ToolCallRunning
 from chatkeep.llm import Model, Prompt
-from chatkeep.tools import InvalidArguments, Tool, parse
-from chatkeep.types import CallError, Kind, Message, RunEnd, Usage
+from chatkeep.tools import Caller, Tool
+from chatkeep.types import CallError, Kind, Message, RunEnd, StepPart, ToolCallPart, Usage
 
 MAX_STEPS = 8
 """Model calls in a turn (protocol §8)."""
 MAX_CORRECTIONS = 2
 """How often a turn lets the model correct a call that was not valid (protocol §8)."""
+_CUT = ("length", "content_filter")
+"""Finish reasons that say that the model was not done."""
+_CORRECTED = ("invalid_arguments", "unknown_function")
+"""Errors that the model can correct."""
 _HELD = 64
 """Events of a step that are held before they are merged: what was said is kept once, not piece by piece."""
 
 
 class Given(NamedTuple):
-    """What a turn starts from. `history` ends with the user's message; `message` is the empty answer to it."""
+    """What a turn starts from.
+
+    `history` ends with the user's message; `message` is the answer to it: empty, or as far as it had got when the
+    turn began to wait for the client. `counted` and `input_bytes` are those of the model calls until then.
+    """
 
     model: str
     prompt: str
     temperature: float | None
     tools: Mapping[str, Tool]
+    caller: Caller
+    tool_timeout: float
     history: Sequence[Message]
     message: Message
     context_tokens: int
     bytes_per_token: float | None
+    counted: Usage = Usage()
+    input_bytes: int = 0
 
 
 class Outcome(NamedTuple):
-    """How a turn ended."""
+    """How a turn ended; or that it waits for the client, for the calls with the ids `waiting`."""
 
-    status: RunEnd
+    status: RunEnd | Literal["requires_action"]
     finish_reason: str | None
+    waiting: tuple[str, ...] = ()
+
+
+class _BadCall(Exception):  # noqa: N818  # what it is
+    """A call that is not run; the message is for the model."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class _Checked(NamedTuple):
+    """The calls of a step after a look at their arguments."""
+
     events: list[Event]
-    valid: bool
+    failed: int
+    actions: Mapping[int, Begun]
+    waiting: tuple[str, ...]
+    replies: int
 
 
 class Turn:
@@ -55,15 +83,14 @@ class Turn:
     def __init__(self, model: Model, given: Given) -> None:
         self.finish_reason: str | None = None
         self.outcome: Outcome | None = None
-        self.input_bytes = 0
+        self.input_bytes = given.input_bytes
         self._model = model
         self._given = given
         self._ratio = given.bytes_per_token or BYTES_PER_TOKEN
-        self._offered = [tool.offered() for tool in given.tools.values()]
+        self._offered = [tool.offered for tool in given.tools.values()]
         self._message = given.message
-        self._call_ids: set[str] = set()
-        self._corrections = 0
-        self._counted = Usage()
+        self._call_ids = {part.call_id for part in given.message.parts if isinstance(part, ToolCallPart)}
+        self._counted = given.counted
         self._prompt_bytes = 0  # of the step under way
         self._said = 0  # characters that came in it
 
@@ -84,7 +111,7 @@ class Turn:
         Raises:
             TurnFailed: the turn cannot go on.
         """
-        for number in range(MAX_STEPS):
+        for number in range(_steps(self._message), MAX_STEPS):
             if number:
                 yield self._noted([StepStarted(index=len(self._message.parts))])
             step = Assembler(len(self._message.parts), self._kind_of, self._call_ids)
@@ -94,7 +121,12 @@ class Turn:
             checked = self._check(step)
             if checked.events:
                 yield self._noted(checked.events)
-            if self._is_over(step, valid=checked.valid):
+            if checked.actions:
+                yield self._noted([ToolCallRunning(index=index) for index in checked.actions])
+                async with aclosing(run_all(checked.actions, self._given.caller, self._given.tool_timeout)) as ends:
+                    async for some in ends:
+                        yield self._noted([ended(index, returned) for index, returned in some])
+            if self._is_over(step, checked):
                 return
         raise ToolStepsExceeded(f"the model still wants functions after {MAX_STEPS} calls")
 
@@ -126,32 +158,59 @@ class Turn:
         """What becomes of the calls of a step that has come to its end."""
         self.finish_reason = step.finish_reason
         if step.finish_reason is None:  # cut off: whoever closes the run closes the calls
-            return _Checked([], valid=False)
-        checked = [self._check_call(call) for call in step.calls]
-        return _Checked([event for each in checked for event in each.events], all(each.valid for each in checked))
+            return _Checked([], 0, {}, (), 0)
+        cut = step.finish_reason in _CUT
+        events: list[Event] = []
+        actions: dict[int, Begun] = {}
+        waiting: list[str] = []
+        replies = 0
+        for call in step.calls:
+            assert call.index is not None, "a step that is finished has given every call its part"
+            try:
+                begun = self._begun(call)
+            except _BadCall as bad:
+                events.append(ended(call.index, Returned(None, CallError(bad.code, str(bad)))))
+                continue
+            events.append(ToolCallReady(index=call.index, arguments=begun.arguments))
+            if begun.tool.kind == "reply":
+                events.append(ended(call.index, Returned(begun.arguments)))
+                replies += 1
+            elif cut:
+                continue  # whoever closes the run closes the call: the model was not done
+            elif begun.tool.kind == "action":
+                actions[call.index] = begun
+            else:
+                waiting.append(call.call_id)
+        failed = len(step.calls) - replies - len(actions) - len(waiting)
+        return _Checked(events, failed, actions, tuple(waiting), replies)
 
-    def _check_call(self, call: Call) -> _Checked:
-        index = call.index
-        assert index is not None, "a step that is finished has given every call its part"
+    def _begun(self, call: Call) -> Begun:
+        """A call whose arguments are valid.
+
+        Raises:
+            _BadCall: they are not, or nobody knows the function.
+        """
         tool = self._given.tools.get(call.name)
+        if tool is None:
+            known = ", ".join(self._given.tools) or "none"
+            raise _BadCall("unknown_function", f"there is no function {call.name!r}; known: {known}")
         try:
-            if tool is None:
-                known = ", ".join(self._given.tools) or "none"
-                return _failed(index, "unknown_function", f"there is no function {call.name!r}; known: {known}")
-            arguments = tool.check(parse(call.arguments_text))
+            return Begun(tool, tool.check(parse(call.arguments_text)))
         except InvalidArguments as error:
-            return _failed(index, "invalid_arguments", str(error))
-        ready = ToolCallReady(index=index, arguments=arguments)
-        return _Checked([ready, ToolCallFinished(index=index, state="succeeded", output=arguments)], valid=True)
+            raise _BadCall("invalid_arguments", str(error)) from error
 
-    def _is_over(self, step: Assembler, *, valid: bool) -> bool:
-        """Whether the turn ends with this step; sets `outcome` when it does."""
-        if step.finish_reason in (None, "length", "content_filter"):
-            self.outcome = Outcome("incomplete", step.finish_reason or "missing")
-        elif valid or self._corrections == MAX_CORRECTIONS:
-            self.outcome = Outcome("completed", step.finish_reason)
-        else:
-            self._corrections += 1
+    def _is_over(self, step: Assembler, checked: _Checked) -> bool:
+        """Whether the turn ends, or has to wait, with this step; sets `outcome` when it does."""
+        reason = step.finish_reason
+        if reason is None or reason in _CUT:
+            self.outcome = Outcome("incomplete", reason or "missing")
+        elif checked.waiting:
+            self.outcome = Outcome("requires_action", reason, checked.waiting)
+        elif checked.failed:
+            if _corrections(self._message) > MAX_CORRECTIONS:
+                self.outcome = Outcome("completed", reason)
+        elif not checked.actions:
+            self.outcome = Outcome("completed", reason)
         return self.outcome is not None
 
     def _count(self, step: Assembler) -> None:
@@ -177,5 +236,17 @@ class Turn:
         return events
 
 
-def _failed(index: int, code: str, message: str) -> _Checked:
-    return _Checked([ToolCallFinished(index=index, state="failed", error=CallError(code, message))], valid=False)
+def _steps(message: Message) -> int:
+    """How often the model was asked for `message` so far."""
+    return sum(isinstance(part, StepPart) for part in message.parts) + (1 if message.parts else 0)
+
+
+def _corrections(message: Message) -> int:
+    """How many steps of `message` had a call that was not valid."""
+    wrong: set[int] = set()
+    step = 0
+    for part in message.parts:
+        step += isinstance(part, StepPart)
+        if isinstance(part, ToolCallPart) and part.error is not None and part.error.code in _CORRECTED:
+            wrong.add(step)
+    return len(wrong)

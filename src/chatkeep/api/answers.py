@@ -67,11 +67,11 @@ def problem(error: Refused) -> Response:
     return Response(content, error.status, dict(error.headers), "application/problem+json")
 
 
-async def answer_run(worker: Worker, owner: str, run: Run, form: Form) -> Response:
-    """The answer to a claim, or to a repeat of one: the stream from the first event on, or JSON."""
+async def answer_run(worker: Worker, owner: str, run: Run, form: Form, after: int = 0) -> Response:
+    """The answer to what lets a run go on: its stream after the position `after`, or JSON when it is at rest."""
     headers = {"location": f"/api/runs/{run.id}", "content-location": f"/api/runs/{run.id}/events"}
     if form == "stream":
-        return EventStream(run_frames(follow(worker, run.id, 0)), headers)
+        return EventStream(run_frames(follow(worker, run.id, after)), headers)
     ended = form == "json" and await finished(worker, run)
     answer = await worker.db.snapshot(lambda tx: get_answer(tx, owner, run.id))
     return json_of(RunAnswer(*answer), 200 if ended else 202, headers)

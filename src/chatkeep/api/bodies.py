@@ -2,11 +2,11 @@
 
 import json
 from collections.abc import Callable, Coroutine
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from chatkeep import ids
 from chatkeep.text import clean_json
@@ -41,6 +41,32 @@ Metadata: TypeAlias = Annotated[
     Field(max_length=16),
     BeforeValidator(clean_json),
 ]
+
+
+class ClientTool(BaseModel):
+    """A function that the client runs. One that is declared in the service may be named alone."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+    description: Annotated[str, Field(min_length=1, max_length=4096), BeforeValidator(clean_json)] | None = None
+    parameters: Annotated[dict[str, Any], BeforeValidator(clean_json)] | None = None
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if (self.description is None) != (self.parameters is None):
+            raise ValueError("description and parameters: both, or neither for a function that is known here")
+        if self.parameters is not None and self.parameters.get("type", "object") != "object":
+            raise ValueError("parameters: a JSON Schema of an object")
+        return self
+
+
+def _distinct(tools: list[ClientTool]) -> list[ClientTool]:
+    if len({tool.name for tool in tools}) < len(tools):
+        raise ValueError("two functions of one name")
+    return tools
+
+
 OnBusy: TypeAlias = Annotated[
     Literal["reject", "interrupt"],
     Field(description="When an answer is being made: refuse with 409, or cancel that one and go on."),
@@ -104,6 +130,7 @@ class NewMessage(Body):
     content: Content
     parent_id: Id | None = None
     on_busy: OnBusy = "reject"
+    tools: Annotated[list[ClientTool], Field(max_length=32), AfterValidator(_distinct)] = []
     model: ModelName | None = None
 
     def request(self) -> dict[str, Any]:
@@ -122,3 +149,25 @@ class NewRun(Body):
     def request(self) -> dict[str, Any]:
         """See `NewMessage.request`."""
         return {"route": "runs", **self.model_dump(mode="json")}
+
+
+class ToolOutput(Body):
+    """What came of a call: `output`, any JSON, or `error`, a text for the model."""
+
+    call_id: Annotated[str, Field(min_length=1, max_length=128)]
+    output: Annotated[Any, BeforeValidator(clean_json)] = None
+    error: Annotated[str, Field(min_length=1, max_length=16_384), BeforeValidator(clean_json)] | None = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if ("output" in self.model_fields_set) == ("error" in self.model_fields_set):
+            raise ValueError("either output or error")
+        if "error" in self.model_fields_set and self.error is None:
+            raise ValueError("error: a text")
+        return self
+
+
+class ToolOutputs(Body):
+    """Answers to calls that wait."""
+
+    outputs: Annotated[list[ToolOutput], Field(min_length=1, max_length=1000)]

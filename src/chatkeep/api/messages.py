@@ -19,6 +19,7 @@ from chatkeep.errors import (
     TooManyRuns,
 )
 from chatkeep.runs import claim
+from chatkeep.runs.brief import ClientTool
 from chatkeep.runs.history import get_message as read_message
 from chatkeep.runs.history import list_messages as read_messages
 from chatkeep.types import Message
@@ -45,7 +46,8 @@ async def send_message(
     """Say something, and get the answer as it is made. The answer goes on being made if you leave."""
     parent = body.parent_id if "parent_id" in body.model_fields_set else claim.AtHead()
     user = claim.NewMessage(body.content, parent)
-    wanted = claim.Wanted(session_id, user, body.model, body.on_busy, idempotency_key, body.request())
+    tools = [ClientTool(tool.name, tool.description, tool.parameters) for tool in body.tools]
+    wanted = claim.Wanted(session_id, user, body.model, body.on_busy, idempotency_key, body.request(), tools)
     return await answer_run(worker, owner, await claim.claim(worker, owner, wanted), form)
 
 

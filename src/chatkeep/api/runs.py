@@ -5,17 +5,20 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Query, Response
 
 from chatkeep.api.answers import WantedForm, answer_run, json_of
-from chatkeep.api.bodies import JsonRoute, NewRun
+from chatkeep.api.bodies import JsonRoute, NewRun, ToolOutputs
 from chatkeep.api.deps import IdempotencyKey, Owner, OwnRun, SessionId, WorkerDep
 from chatkeep.api.messages import CLAIMS
-from chatkeep.api.schema import EVENT_STREAM, answer, refusals
+from chatkeep.api.schema import EVENT_STREAM, PromptView, RunAnswer, answer, refusals
 from chatkeep.api.sse import EventStream, run_frames
-from chatkeep.errors import BadPosition, EventsExpired, NotFound
-from chatkeep.runs import claim
+from chatkeep.calling import Returned
+from chatkeep.db import Connection
+from chatkeep.errors import BadPosition, CallNotWaiting, EventsExpired, NotFound, ShuttingDown, TooManyRuns
+from chatkeep.runs import claim, resume
 from chatkeep.runs.close import cancel
 from chatkeep.runs.follow import follow
+from chatkeep.store import prompts as store_prompts
 from chatkeep.store import runs as store_runs
-from chatkeep.types import Run, has_ended
+from chatkeep.types import CallError, Run, has_ended
 
 router = APIRouter(prefix="/api", tags=["runs"], route_class=JsonRoute)
 
@@ -74,6 +77,41 @@ async def cancel_run(worker: WorkerDep, owner: Owner, run: OwnRun) -> Response:
     if stopped is not None:
         return json_of(stopped, 202)
     return json_of(await worker.db.snapshot(lambda tx: store_runs.get_run(tx, owner, run.id)))
+
+
+@router.post(
+    "/runs/{run_id}/tool-outputs",
+    responses={
+        200: answer(RunAnswer, content=EVENT_STREAM),
+        202: answer(Run),
+        **refusals(NotFound, CallNotWaiting, TooManyRuns, ShuttingDown),
+    },
+)
+async def answer_calls(worker: WorkerDep, owner: Owner, run: OwnRun, body: ToolOutputs, form: WantedForm) -> Response:
+    """Answer calls that wait for the client. With the last one the run goes on, and this is answered like a message."""
+    outputs: dict[str, Returned] = {}
+    for each in body.outputs:
+        if each.call_id in outputs:
+            raise CallNotWaiting(f"the call {each.call_id!r} is answered twice")
+        error = None if each.error is None else CallError("tool_error", each.error)
+        outputs[each.call_id] = Returned(each.output, error)
+    answered = await resume.answer(worker, run, outputs)
+    if answered.run.status == "requires_action":
+        return json_of(answered.run, 202)
+    return await answer_run(worker, owner, answered.run, form, answered.waited)
+
+
+@router.get("/runs/{run_id}/prompt", responses={200: answer(PromptView), **refusals(NotFound)})
+async def get_prompt(worker: WorkerDep, run: OwnRun) -> Response:
+    """What the model was told when it made this answer: the system prompt as rendered, and the functions on offer."""
+    return json_of(await worker.db.snapshot(lambda tx: _prompt(tx, run)))
+
+
+async def _prompt(tx: Connection, run: Run) -> PromptView:
+    request = await store_runs.get_request(tx, run.id)
+    told = await store_prompts.find_prompt(tx, request["prompt"])
+    assert told is not None, "prompts are kept for good"
+    return PromptView(request["assistant"], request["prompt"], told.prompt, told.functions)
 
 
 def _position(text: str | None) -> int:

@@ -75,6 +75,21 @@ class AssistantView(Value, frozen=True):
     tools: list[ToolView]
 
 
+class AssistantDetails(AssistantView, frozen=True):
+    """An assistant, with what a user might say first."""
+
+    starters: list[str]
+
+
+class PromptView(Value, frozen=True):
+    """What a model was told: the system prompt as rendered, and the functions as they were offered to it."""
+
+    assistant: str
+    hash: str
+    prompt: str
+    functions: list[dict[str, Any]]
+
+
 class AssistantPage(Value, frozen=True):
     """All assistants."""
 
@@ -103,7 +118,10 @@ class SessionDeleted(Value, frozen=True, tag="session.deleted"):
 
 _ANY = (InvalidRequest, BodyTooLarge, BadHost, UnsupportedMediaType, Internal)
 """What any request may meet."""
-_ANSWERS = [Session, Message, Run, SessionPage, MessagePage, RunAnswer, AssistantPage, Health, ProblemDocument]
+_ANSWERS = [
+    Session, Message, Run, SessionPage, MessagePage, RunAnswer, PromptView, AssistantPage, AssistantDetails, Health,
+    ProblemDocument,
+]  # fmt: skip
 
 EVENT_STREAM: dict[str, Any] = {
     "text/event-stream": {

@@ -1,14 +1,17 @@
 """What is neither a session nor a run: the assistants, the service's health, and the page at `/`."""
 
 from importlib import resources
+from typing import Annotated
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Path, Response
 
 from chatkeep.api.answers import json_of
 from chatkeep.api.deps import WorkerDep
-from chatkeep.api.schema import AssistantPage, AssistantView, Health, ToolView, answer
+from chatkeep.api.schema import AssistantDetails, AssistantPage, AssistantView, Health, ToolView, answer, refusals
+from chatkeep.assistants import Assistant
 from chatkeep.db import Connection
-from chatkeep.errors import StorageFailed
+from chatkeep.errors import NotFound, StorageFailed
+from chatkeep.runs.worker import Worker
 
 router = APIRouter(tags=["service"])
 
@@ -17,18 +20,23 @@ router = APIRouter(tags=["service"])
 async def list_assistants(worker: WorkerDep) -> Response:
     """Who can be talked to, and with which functions."""
     views = [
-        AssistantView(
-            each.name,
-            each.description,
-            each.model,
-            [
-                ToolView(tool.name, tool.description, tool.parameters, tool.kind)
-                for tool in map(worker.tools.__getitem__, each.functions)
-            ],
-        )
-        for _, each in sorted(worker.assistants.items())
+        AssistantView(each.name, each.description, each.model, _tools(worker, each)) for each in worker.assistants.all()
     ]
     return json_of(AssistantPage(views, None))
+
+
+@router.get("/api/assistants/{name}", responses={200: answer(AssistantDetails), **refusals(NotFound)})
+async def get_assistant(worker: WorkerDep, name: Annotated[str, Path(description="An assistant's name")]) -> Response:
+    """An assistant, with what a user might say first."""
+    if name not in worker.assistants:
+        raise NotFound(f"no assistant {name}")
+    each = worker.assistants[name]
+    return json_of(AssistantDetails(each.name, each.description, each.model, _tools(worker, each), each.starters))
+
+
+def _tools(worker: Worker, assistant: Assistant) -> list[ToolView]:
+    tools = [worker.tools[name] for name in assistant.functions]
+    return [ToolView(tool.name, tool.description, tool.parameters, tool.kind) for tool in tools]
 
 
 @router.get("/healthz", responses={200: answer(Health)})

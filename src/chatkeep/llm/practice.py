@@ -26,6 +26,7 @@ if you want a long answer to interrupt and resume; to "think" first; to use any 
 to "call it wrong" to see a call corrected; \
 or to "fail with model_rate_limited" (or any other code of a failed run) to see how failures look."""
 
+_FENCE = re.compile(r"</?data\b[^>]*>")
 _FAILURES = {failure.code: failure for failure in TurnFailed.__subclasses__()}
 _CHICKEN = {
     "setup": "Why did the chicken cross the road? To get to the other side.",
@@ -112,7 +113,7 @@ def _sample(schema: dict[str, Any]) -> Any:
         case {"type": "object"}:
             return {name: _sample(each) for name, each in schema.get("properties", {}).items()}
         case {"type": "array"}:
-            return [_sample(schema.get("items", {}))]
+            return [_sample(schema.get("items", {})) for _ in range(schema.get("minItems", 1))]
         case {"type": "integer" | "number"}:
             return schema.get("minimum", schema.get("exclusiveMinimum", 0) + 1)
         case {"type": "boolean"}:
@@ -126,7 +127,7 @@ def _after_a_call(prompt: Prompt, result: str) -> _Script:
         yield "You are right, the highest score is 9. "
         yield from _call("detect_sarcasm", {"quote": "This is going well.", "score": 9})
     else:
-        yield from _words(f"The function answered: {result}")
+        yield from _words(f"The function answered: {_FENCE.sub('', result)}")
 
 
 def _failing(asked: str) -> _Script:

@@ -52,20 +52,31 @@ CREATE TABLE runs (
     usage_estimated INTEGER NOT NULL CHECK (usage_estimated IN (0, 1)),
     input_bytes     INTEGER NOT NULL,           -- of the prompts that input_tokens counts: calibrates estimates
     log_kept        INTEGER NOT NULL CHECK (log_kept IN (0, 1)),
+    deadline        TEXT,                       -- until when it waits for the client
     created_at      TEXT NOT NULL,
     started_at      TEXT,
     first_token_at  TEXT,
     finished_at     TEXT,
     UNIQUE (session_id, number),
     UNIQUE (session_id, idempotency_key),
-    CHECK ((finished_at IS NULL) = (status IN ('in_progress', 'requires_action')))
+    CHECK ((finished_at IS NULL) = (status IN ('in_progress', 'requires_action'))),
+    CHECK ((deadline IS NOT NULL) = (status = 'requires_action'))
 ) STRICT;
 
 CREATE UNIQUE INDEX runs_open ON runs (session_id) WHERE status IN ('in_progress', 'requires_action');
 CREATE INDEX runs_by_status ON runs (status, id) WHERE status IN ('in_progress', 'requires_action');
+CREATE INDEX runs_by_deadline ON runs (deadline, id) WHERE status = 'requires_action';
 CREATE INDEX runs_to_sweep ON runs (finished_at, id) WHERE log_kept = 1 AND finished_at IS NOT NULL;
 CREATE UNIQUE INDEX runs_by_message ON runs (message_id);
 CREATE INDEX runs_by_user_message ON runs (user_message_id);
+
+-- What models were told: system prompts as rendered, and functions as offered, each kept once. A run's `request` names
+-- the hash of its own, so that an answer can be explained, and a run that waited can go on with the same.
+CREATE TABLE prompts (
+    hash      TEXT PRIMARY KEY,                 -- SHA-256 of the two
+    prompt    TEXT NOT NULL,
+    functions TEXT NOT NULL                     -- JSON, as they were offered
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE run_events (
     run_id   TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,

@@ -2,21 +2,26 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from contextlib import aclosing
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
-from chatkeep import clock
-from chatkeep.assistants import Assistant
+from chatkeep import clock, log
+from chatkeep.caller import DatabaseCaller
 from chatkeep.db import Connection
 from chatkeep.errors import InternalFailure, StorageFailed, TurnFailed
 from chatkeep.events import Delta, Entry
 from chatkeep.journal import Fenced, Live
+from chatkeep.runs.brief import Brief
 from chatkeep.runs.close import close
+from chatkeep.runs.pause import DEADLINES, pause
 from chatkeep.runs.worker import Worker
+from chatkeep.store import events as store_events
 from chatkeep.store import messages as store_messages
 from chatkeep.store import runs as store_runs
+from chatkeep.store import sessions as store_sessions
 from chatkeep.turn import Given, Turn
-from chatkeep.types import Message, Problem, Run, RunEnd
+from chatkeep.types import Problem, Run, RunEnd
 
 _log = logging.getLogger("chatkeep")
 
@@ -28,15 +33,19 @@ HISTORY = 2_000
 
 
 class _Ending(NamedTuple):
-    status: RunEnd
+    status: RunEnd | Literal["requires_action"]
     finish_reason: str | None = None
     error: Problem | None = None
+    waiting: Sequence[str] = ()
 
 
-def start(worker: Worker, run: Run, entry: Entry, assistant: Assistant) -> None:
-    """Carry `run`, just claimed, in the background; its readers find it from now on."""
-    live = worker.journal.open(run, [entry])
-    task = asyncio.create_task(_carry(worker, live, assistant), name=f"run {run.id}")
+def start(worker: Worker, run: Run, entries: Sequence[Entry], given: Brief) -> None:
+    """Carry `run`, just claimed or resumed, in the background; its readers find it from now on.
+
+    `entries`: the newest of its log, which are committed.
+    """
+    live = worker.journal.open(run, entries)
+    task = asyncio.create_task(_carry(worker, live, given), name=f"run {run.id}")
     worker.tasks[run.id] = task
     task.add_done_callback(lambda task: _left(worker, run, task))
 
@@ -47,9 +56,9 @@ def _left(worker: Worker, run: Run, task: asyncio.Task[None]) -> None:
         _log.error("run %s could not be ended; the next start will try again", run.id, exc_info=error)
 
 
-async def _carry(worker: Worker, live: Live, assistant: Assistant) -> None:
+async def _carry(worker: Worker, live: Live, given: Brief) -> None:
     try:
-        ending = await _answer(worker, live, assistant)
+        ending = await _answer(worker, live, given)
     except Fenced:
         return  # closed by somebody else, who has written its end
     except asyncio.CancelledError:
@@ -66,8 +75,8 @@ async def _carry(worker: Worker, live: Live, assistant: Assistant) -> None:
     await _finish(worker, live, ending)
 
 
-async def _answer(worker: Worker, live: Live, assistant: Assistant) -> _Ending:
-    turn = Turn(worker.model, await _given(worker, live.run, assistant))
+async def _answer(worker: Worker, live: Live, given: Brief) -> _Ending:
+    turn = Turn(worker.model, await _given(worker, live.run, given))
     live.measure = lambda: (turn.usage, turn.input_bytes)
     async with aclosing(turn.events()) as happening:
         async for events in happening:
@@ -75,34 +84,42 @@ async def _answer(worker: Worker, live: Live, assistant: Assistant) -> _Ending:
                 live.first_token_at = clock.now()
             await worker.journal.append(live, events)
     assert turn.outcome is not None, "a turn that does not raise has an outcome"
-    return _Ending(turn.outcome.status, turn.outcome.finish_reason)
+    return _Ending(turn.outcome.status, turn.outcome.finish_reason, waiting=turn.outcome.waiting)
 
 
-async def _given(worker: Worker, run: Run, assistant: Assistant) -> Given:
+async def _given(worker: Worker, run: Run, given: Brief) -> Given:
     """What the turn starts from, read in one snapshot."""
 
-    async def read(tx: Connection) -> tuple[list[Message], float | None]:
+    async def read(tx: Connection) -> Given:
         history = await store_messages.list_branch(tx, run.message_id, HISTORY)
-        return history, await store_runs.bytes_per_token(tx, run.session_id, run.model)
+        owner = await store_sessions.get_owner(tx, run.session_id)
+        start = Given(
+            model=run.model,
+            prompt=given.prompt,
+            temperature=given.temperature,
+            tools=given.tools,
+            caller=DatabaseCaller(owner, run.session_id, run.id, worker.db),
+            tool_timeout=worker.settings.tool_timeout,
+            history=history[:-1],
+            message=history[-1],
+            context_tokens=worker.settings.context_tokens,
+            bytes_per_token=await store_runs.bytes_per_token(tx, run.session_id, run.model),
+        )
+        if run.attempt == 1:
+            return start
+        said = log.fold(await store_events.list_events(tx, run.id))  # it waited, and goes on from there
+        return start._replace(message=said, counted=run.usage, input_bytes=await store_runs.get_input_bytes(tx, run.id))
 
-    history, ratio = await worker.db.snapshot(read)
-    return Given(
-        model=run.model,
-        prompt=assistant.prompt,
-        temperature=assistant.temperature,
-        tools={name: worker.tools[name] for name in assistant.functions},
-        history=history[:-1],
-        message=history[-1],
-        context_tokens=worker.settings.context_tokens,
-        bytes_per_token=ratio,
-    )
+    return await worker.db.snapshot(read)
 
 
 async def _finish(worker: Worker, live: Live, ending: _Ending) -> None:
-    """Write the end of the run. When that is impossible (a full disk), it comes as soon as it can."""
+    """Write the end of the run, or that it waits. When that is impossible (a full disk), it comes as soon as it can."""
 
     async def write(tx: Connection) -> list[Entry]:
-        closed = await close(tx, live.run.id, *ending)
+        if ending.status == "requires_action":
+            return [await pause(tx, live.run.id, ending.waiting, worker.settings.action_deadline)]
+        closed = await close(tx, live.run.id, ending.status, ending.finish_reason, ending.error)
         assert closed is not None, "the fence was passed in this transaction"
         return closed.entries
 
@@ -119,4 +136,5 @@ async def _finish(worker: Worker, live: Live, ending: _Ending) -> None:
             await asyncio.sleep(RETRY_SECONDS)
         else:
             worker.doorbell.ring(live.run.session_id)
+            worker.doorbell.ring(DEADLINES)
             return

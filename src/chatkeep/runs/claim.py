@@ -6,19 +6,23 @@ rolls back all of it. An idempotent repeat is recognised before every limit.
 
 import asyncio
 import hashlib
+from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import msgspec
 
 from chatkeep import clock, ids
+from chatkeep.assistants import Assistant
 from chatkeep.db import Connection
-from chatkeep.errors import EventsExpired, IdempotencyMismatch, InvalidRequest, SessionBusy, ShuttingDown, TooManyRuns
+from chatkeep.errors import EventsExpired, IdempotencyMismatch, InvalidRequest, SessionBusy
 from chatkeep.events import Entry, RunStarted, enter
 from chatkeep.runs import carry
+from chatkeep.runs.brief import Brief, ClientTool, brief, hash_of
 from chatkeep.runs.close import Closed, close
 from chatkeep.runs.worker import Worker
 from chatkeep.store import events as store_events
 from chatkeep.store import messages as store_messages
+from chatkeep.store import prompts as store_prompts
 from chatkeep.store import runs as store_runs
 from chatkeep.store import sessions as store_sessions
 from chatkeep.types import Message, Run, TextPart, Usage, has_ended
@@ -52,13 +56,14 @@ class Wanted(NamedTuple):
     on_busy: OnBusy
     key: str | None
     body: dict[str, Any]
+    tools: Sequence[ClientTool] = ()
 
 
 class _Claimed(NamedTuple):
     run: Run
     entry: Entry
     interrupted: Closed | None
-    assistant: str
+    brief: Brief
 
 
 class _Repeated(Exception):  # noqa: N818  # a way out of the transaction, no error
@@ -87,7 +92,7 @@ async def _claim_and_start(worker: Worker, owner: str, wanted: Wanted) -> Run:
         return repeated.run
     if claimed.interrupted is not None:
         worker.released(wanted.session_id, claimed.interrupted.run.id, claimed.interrupted.entries)
-    carry.start(worker, claimed.run, claimed.entry, worker.assistant(claimed.assistant))
+    carry.start(worker, claimed.run, [claimed.entry], claimed.brief)
     worker.doorbell.ring(wanted.session_id)
     return claimed.run
 
@@ -98,14 +103,15 @@ async def _claim(tx: Connection, worker: Worker, owner: str, wanted: Wanted) -> 
     reserved = await store_sessions.reserve(tx, owner, session_id, new)
     request_hash = hashlib.sha256(msgspec.json.encode(wanted.body, order="deterministic")).hexdigest()
     await _check_repeat(tx, session_id, wanted.key, request_hash)
-    if worker.draining:
-        raise ShuttingDown("the service is shutting down; try again in a moment")
+    worker.check_open()
     interrupted = await _make_way(tx, session_id, wanted.on_busy)
-    if len(worker.tasks) - (interrupted is not None) >= worker.settings.max_runs:
-        raise TooManyRuns(f"{worker.settings.max_runs} runs are open already")
+    worker.check_room(closing=interrupted is not None)
     user = await _user_message(tx, wanted, reserved)
     now = await tx.now()
-    run = _new_run(worker, wanted, reserved, user.id, now)
+    assistant = worker.assistant(reserved.assistant)
+    zone = worker.settings.time_zone
+    given = brief(worker.tools, assistant, clock.read(now), zone, reserved.title, wanted.tools)
+    run = _new_run(worker, wanted, reserved, assistant, user.id, now)
     answer = Message(
         id=run.message_id,
         session_id=session_id,
@@ -120,11 +126,13 @@ async def _claim(tx: Connection, worker: Worker, owner: str, wanted: Wanted) -> 
     if isinstance(wanted.user, NewMessage):
         await store_messages.add_message(tx, user)
     await store_messages.add_message(tx, answer)
-    await store_runs.add_run(tx, run, {"assistant": reserved.assistant, **wanted.body}, wanted.key, request_hash)
+    prompt_hash = hash_of(given.told())
+    await store_prompts.add_prompt(tx, prompt_hash, given.told())
+    await store_runs.add_run(tx, run, given.record(prompt_hash), wanted.key, request_hash)
     entry = enter(RunStarted(position=1, run=run, user_message=user, message=answer))
     await store_events.add_events(tx, run.id, [entry])
     await store_sessions.set_head(tx, session_id, answer.id)
-    return _Claimed(run, entry, interrupted, reserved.assistant)
+    return _Claimed(run, entry, interrupted, given)
 
 
 async def _check_repeat(tx: Connection, session_id: str, key: str | None, request_hash: str) -> None:
@@ -175,8 +183,14 @@ async def _user_message(tx: Connection, wanted: Wanted, reserved: store_sessions
     )
 
 
-def _new_run(worker: Worker, wanted: Wanted, reserved: store_sessions.Reserved, user_message_id: str, now: str) -> Run:
-    assistant = worker.assistant(reserved.assistant)
+def _new_run(
+    worker: Worker,
+    wanted: Wanted,
+    reserved: store_sessions.Reserved,
+    assistant: Assistant,
+    user_message_id: str,
+    now: str,
+) -> Run:
     model = wanted.model or reserved.model or assistant.model or worker.settings.model
     return Run(
         id=ids.new(),

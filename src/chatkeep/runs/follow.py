@@ -10,7 +10,7 @@ from typing import NamedTuple
 from chatkeep.db import Connection
 from chatkeep.db.doorbell import Bell
 from chatkeep.errors import EventsExpired
-from chatkeep.events import Delta, Entry, RunFinished, enter
+from chatkeep.events import Delta, Entry, Event, RunFinished, RunWaiting, enter
 from chatkeep.journal import Live
 from chatkeep.log import after, merge, units
 from chatkeep.runs.worker import Worker
@@ -39,6 +39,7 @@ class Stretch(NamedTuple):
 class _Page(NamedTuple):
     entries: Sequence[Entry]
     ended: bool
+    waiting: bool  # the last of `entries` says that the run waits for the client, and nothing came after it
 
 
 class _Quiet:
@@ -62,19 +63,20 @@ class _Quiet:
 async def follow(worker: Worker, run_id: str, position: int) -> AsyncGenerator[Sequence[Entry]]:
     """What comes after `position` of the run's log, as it comes; an empty sequence whenever nothing did for a while.
 
-    Ends after `run.finished`; and without it when the service drains, when the log cannot be written for now,
-    or when the run or its log is gone. The reader then comes back.
+    Ends after `run.finished`, and after a `run.waiting` that nothing came after; without them when the service
+    drains, when the log cannot be written for now, or when the run or its log is gone. The reader then comes back.
     """
-    live = worker.journal.find(run_id)
+    live: Live | None = None
     with worker.doorbell.listen(run_id) as bell:
         quiet = _Quiet(bell, worker.settings.ping_interval)
         while not worker.draining:
+            live = worker.journal.find(run_id) or live
             page = await _read(worker, live, run_id, position)
             if page.entries:
                 yield page.entries
                 last = page.entries[-1].event
                 position = last.position
-                if isinstance(last, RunFinished):
+                if isinstance(last, RunFinished) or page.waiting:
                     return
             elif page.ended:
                 return
@@ -95,9 +97,14 @@ async def follow_session(
         while not worker.draining:
             if run := await _next_run(worker, session_id, number, position):
                 begin = position if run.number == number else 0
+                last: Event | None = None
                 async for entries in follow(worker, run.id, begin):
                     yield Stretch(run, entries)
-                ended = await worker.db.snapshot(lambda tx, run_id=run.id: store_runs.find_run(tx, run_id))
+                    last = entries[-1].event if entries else last
+                if isinstance(last, RunWaiting):  # it goes on when the client has answered
+                    number, position = run.number, last.position
+                    continue
+                ended = await _find_run(worker, run.id)
                 if ended is not None and not has_ended(ended.status):
                     return
                 number, position = run.number, ended.position if ended else run.position
@@ -114,13 +121,13 @@ async def follow_session(
 
 
 async def finished(worker: Worker, run: Run) -> bool:
-    """Wait until `run` has ended: True; False when that is not to be seen here (the service drains, say)."""
-    if has_ended(run.status):
+    """Wait until `run` has ended or waits: True; False when that is not to be seen here (the service drains, say)."""
+    if run.status != "in_progress":
         return True
+    last: Event | None = None
     async for entries in follow(worker, run.id, run.position):
-        if entries and isinstance(entries[-1].event, RunFinished):
-            return True
-    return False
+        last = entries[-1].event if entries else last
+    return isinstance(last, RunFinished | RunWaiting)
 
 
 async def check_kept(tx: Connection, session_id: str, number: int, position: int) -> None:
@@ -135,12 +142,14 @@ async def check_kept(tx: Connection, session_id: str, number: int, position: int
 
 async def _read(worker: Worker, live: Live | None, run_id: str, position: int) -> _Page:
     if live is not None and live.failure is None and (entries := live.after(position)) is not None:
-        return _Page(_together(entries, position), ended=False)
+        return _Page(_together(entries, position), ended=False, waiting=live.is_over)
 
     async def read(tx: Connection) -> _Page:
         entries = await store_events.list_after(tx, run_id, position)
-        status = await store_runs.find_status(tx, run_id)
-        return _Page(_together(entries, position), status is None or has_ended(status))
+        run = await store_runs.find_run(tx, run_id)
+        is_last = run is not None and bool(entries) and entries[-1].event.position == run.position
+        waiting = is_last and isinstance(entries[-1].event, RunWaiting)
+        return _Page(_together(entries, position), run is None or has_ended(run.status), waiting)
 
     page = await worker.db.snapshot(read)
     return page._replace(ended=page.ended or (live is not None and live.is_broken))
@@ -167,6 +176,10 @@ async def _next_run(worker: Worker, session_id: str, number: int, position: int)
         return None
 
     return await worker.db.snapshot(read)
+
+
+async def _find_run(worker: Worker, run_id: str) -> Run | None:
+    return await worker.db.snapshot(lambda tx: store_runs.find_run(tx, run_id))
 
 
 async def _find_session(worker: Worker, owner: str, session_id: str) -> Session | None:

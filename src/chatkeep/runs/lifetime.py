@@ -5,10 +5,11 @@ import importlib
 import logging
 import sys
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 
-from chatkeep import assistants, tools
+from chatkeep import tools
+from chatkeep.assistants import Library
 from chatkeep.config import Settings
 from chatkeep.db.doorbell import Doorbell
 from chatkeep.db.live import LiveLock
@@ -18,8 +19,12 @@ from chatkeep.journal import Journal
 from chatkeep.llm import Model, connect
 from chatkeep.migrate import known, migrate
 from chatkeep.runs.close import recover
+from chatkeep.runs.resume import expire_for_ever
 from chatkeep.runs.sweep import sweep_for_ever
 from chatkeep.runs.worker import Worker
+
+REFRESH_SECONDS = 1.0
+"""How soon a changed assistant is seen."""
 
 _log = logging.getLogger("chatkeep")
 
@@ -32,25 +37,25 @@ async def working(settings: Settings, model: Model | None = None) -> AsyncGenera
         CannotStart: the database, an assistant or a module of functions is wrong.
     """
     functions = load_tools(settings)
-    known_assistants = load_assistants(settings, functions)
+    library = load_assistants(settings, functions)
     path = settings.database_path()
     db = await open_database(path)
     doorbell = Doorbell()
     journal = Journal(db, doorbell, settings.flush_interval_ms / 1000)
     lock = LiveLock(path)
     try:
-        worker = Worker(settings, db, doorbell, journal, model or connect(settings), known_assistants, functions)
+        worker = Worker(settings, db, doorbell, journal, model or connect(settings), library, functions)
         if lock.alone() and (count := await recover(worker)):
             _log.warning("runs interrupted when the service last stopped: %d", count)
         await asyncio.to_thread(lock.share)
-        sweeper = asyncio.create_task(sweep_for_ever(worker), name="sweeper")
+        chores = [asyncio.create_task(chore(worker)) for chore in (sweep_for_ever, expire_for_ever, refresh_for_ever)]
         try:
             yield worker
         finally:
-            sweeper.cancel()
+            for chore in chores:
+                chore.cancel()
             await drain(worker, grace=0)
-            with suppress(asyncio.CancelledError):
-                await sweeper
+            await asyncio.gather(*chores, return_exceptions=True)
             await worker.model.close()
     finally:
         await db.close()
@@ -75,13 +80,20 @@ async def open_database(path: Path) -> Sqlite:
     return db
 
 
-def load_assistants(settings: Settings, functions: dict[str, tools.Tool]) -> dict[str, assistants.Assistant]:
+async def refresh_for_ever(worker: Worker) -> None:
+    """Read the assistants' files again when they are changed, until cancelled."""
+    while True:
+        await asyncio.sleep(REFRESH_SECONDS)
+        await asyncio.to_thread(worker.assistants.refresh)
+
+
+def load_assistants(settings: Settings, functions: dict[str, tools.Tool]) -> Library:
     """The assistants that come with chatkeep, and the operator's.
 
     Raises:
         CannotStart: a file is wrong, or the default assistant is not among them.
     """
-    found = assistants.load(settings.assistants_dir, functions)
+    found = Library(settings.assistants_dir, functions)
     if settings.assistant not in found:
         raise CannotStart(f"CHATKEEP_ASSISTANT: there is no assistant {settings.assistant!r}")
     return found
@@ -100,7 +112,7 @@ def load_tools(settings: Settings) -> dict[str, tools.Tool]:
             importlib.import_module(module)
         except Exception as error:
             raise CannotStart(f"CHATKEEP_TOOLS: {module} cannot be imported: {error}") from error
-    return dict(tools.declared())
+    return tools.declared()
 
 
 async def drain(worker: Worker, grace: float) -> None:

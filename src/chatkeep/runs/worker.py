@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from chatkeep.assistants import Assistant
+from chatkeep.assistants import Assistant, Library
 from chatkeep.config import Settings
 from chatkeep.db import Database
 from chatkeep.db.doorbell import Doorbell
-from chatkeep.errors import InvalidRequest
+from chatkeep.errors import InvalidRequest, ShuttingDown, TooManyRuns
 from chatkeep.events import Entry
 from chatkeep.journal import Journal
 from chatkeep.llm import Model
@@ -24,7 +24,7 @@ class Worker:
     doorbell: Doorbell
     journal: Journal
     model: Model
-    assistants: Mapping[str, Assistant]
+    assistants: Library
     tools: Mapping[str, Tool]
     tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict[str, asyncio.Task[None]])
     draining: bool = False
@@ -39,6 +39,24 @@ class Worker:
         if name not in self.assistants:
             raise InvalidRequest(f"there is no assistant {name!r}")
         return self.assistants[name]
+
+    def check_open(self) -> None:
+        """Refuse new work while the service drains.
+
+        Raises:
+            ShuttingDown: it does.
+        """
+        if self.draining:
+            raise ShuttingDown("the service is shutting down; try again in a moment")
+
+    def check_room(self, closing: int = 0) -> None:
+        """Refuse a run beyond what this process may carry; `closing`: how many of those are about to end.
+
+        Raises:
+            TooManyRuns: as many are open as there may be.
+        """
+        if len(self.tasks) - closing >= self.settings.max_runs:
+            raise TooManyRuns(f"{self.settings.max_runs} runs are open already")
 
     def released(self, session_id: str, run_id: str, closing: Sequence[Entry]) -> None:
         """A run was closed by somebody else than its turn: stop the turn, let its readers see the end."""

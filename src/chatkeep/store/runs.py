@@ -6,12 +6,14 @@ import msgspec
 
 from chatkeep.db import Connection, Row
 from chatkeep.errors import NotFound
-from chatkeep.types import Problem, Run, RunEnd, RunStatus, Usage
+from chatkeep.types import Problem, Run, RunEnd, Usage
 
 _problem = msgspec.json.Decoder(Problem).decode
+request_of = msgspec.json.Decoder(dict[str, Any]).decode
+"""What a turn was given, in the column `request`."""
 _encode = msgspec.json.encode
 
-_COLUMNS = """id, session_id, number, user_message_id, message_id, status, model, finish_reason, error,
+COLUMNS = """id, session_id, number, user_message_id, message_id, status, model, finish_reason, error,
     input_tokens, output_tokens, usage_estimated, attempt, position,
     created_at, started_at, first_token_at, finished_at"""
 
@@ -64,7 +66,7 @@ async def get_run(tx: Connection, owner: str, run_id: str) -> Run:
         NotFound: there is none, or it is somebody else's.
     """
     row = await tx.one(
-        f"""SELECT {_COLUMNS}
+        f"""SELECT {COLUMNS}
               FROM runs
              WHERE id = $1 AND EXISTS (SELECT 1 FROM sessions s WHERE s.id = session_id AND s.owner = $2)""",
         run_id,
@@ -72,67 +74,61 @@ async def get_run(tx: Connection, owner: str, run_id: str) -> Run:
     )
     if row is None:
         raise NotFound(f"no run {run_id}")
-    return _run(row)
+    return run_of(row)
 
 
 async def find_run(tx: Connection, run_id: str) -> Run | None:
     """A run of the service's own concern, whoever owns it."""
-    row = await tx.one(f"SELECT {_COLUMNS} FROM runs WHERE id = $1", run_id)
-    return _run(row) if row else None
-
-
-async def find_status(tx: Connection, run_id: str) -> RunStatus | None:
-    """The run's status; None when it is gone."""
-    row = await tx.one("SELECT status FROM runs WHERE id = $1", run_id)
-    return row[0] if row else None
+    row = await tx.one(f"SELECT {COLUMNS} FROM runs WHERE id = $1", run_id)
+    return run_of(row) if row else None
 
 
 async def find_forgotten(tx: Connection, session_id: str, number: int, position: int) -> Run | None:
     """The first run of the session with something after `position` of run `number` that is no longer kept."""
     row = await tx.one(
-        f"""SELECT {_COLUMNS} FROM runs
+        f"""SELECT {COLUMNS} FROM runs
              WHERE session_id = $1 AND log_kept = 0 AND (number > $2 OR (number = $2 AND position > $3))
              ORDER BY number LIMIT 1""",
         session_id,
         number,
         position,
     )
-    return _run(row) if row else None
+    return run_of(row) if row else None
 
 
 async def find_open(tx: Connection, session_id: str) -> Run | None:
     """The session's open run, if it has one."""
     row = await tx.one(
-        f"""SELECT {_COLUMNS} FROM runs
+        f"""SELECT {COLUMNS} FROM runs
              WHERE session_id = $1 AND status IN ('in_progress', 'requires_action')""",
         session_id,
     )
-    return _run(row) if row else None
+    return run_of(row) if row else None
 
 
 async def find_last(tx: Connection, session_id: str) -> Run | None:
     """The session's newest run, open or ended."""
-    row = await tx.one(f"SELECT {_COLUMNS} FROM runs WHERE session_id = $1 ORDER BY number DESC LIMIT 1", session_id)
-    return _run(row) if row else None
+    row = await tx.one(f"SELECT {COLUMNS} FROM runs WHERE session_id = $1 ORDER BY number DESC LIMIT 1", session_id)
+    return run_of(row) if row else None
 
 
 async def list_from(tx: Connection, session_id: str, number: int, limit: int) -> list[Run]:
     """The session's runs from `number` on, oldest first."""
     rows = await tx.all(
-        f"SELECT {_COLUMNS} FROM runs WHERE session_id = $1 AND number >= $2 ORDER BY number LIMIT $3",
+        f"SELECT {COLUMNS} FROM runs WHERE session_id = $1 AND number >= $2 ORDER BY number LIMIT $3",
         session_id,
         number,
         limit,
     )
-    return [_run(row) for row in rows]
+    return [run_of(row) for row in rows]
 
 
 async def find_repeat(tx: Connection, session_id: str, key: str) -> Repeat | None:
     """The run that `key` already made in this session, if it did."""
     row = await tx.one(
-        f"SELECT {_COLUMNS}, request_hash FROM runs WHERE session_id = $1 AND idempotency_key = $2", session_id, key
+        f"SELECT {COLUMNS}, request_hash FROM runs WHERE session_id = $1 AND idempotency_key = $2", session_id, key
     )
-    return Repeat(_run(row), row[-1]) if row else None
+    return Repeat(run_of(row), row[-1]) if row else None
 
 
 async def list_in_progress(tx: Connection) -> list[str]:
@@ -164,22 +160,36 @@ async def advance(tx: Connection, run_id: str, attempt: int, progress: Progress)
     return row is not None
 
 
+async def get_request(tx: Connection, run_id: str) -> dict[str, Any]:
+    """What the run's turn was given."""
+    row = await tx.one("SELECT request FROM runs WHERE id = $1", run_id)
+    if row is None:
+        raise NotFound(f"no run {run_id}")
+    return request_of(row[0])
+
+
+async def get_input_bytes(tx: Connection, run_id: str) -> int:
+    """The size of the prompts that the run's `input_tokens` count."""
+    row = await tx.one("SELECT input_bytes FROM runs WHERE id = $1", run_id)
+    return row[0] if row else 0
+
+
 async def end_run(
     tx: Connection, run_id: str, status: RunEnd, finish_reason: str | None, error: Problem | None
 ) -> Run | None:
     """End an open run and raise its fence; None when it has ended already, or is gone."""
     row = await tx.one(
         f"""UPDATE runs
-              SET attempt = attempt + 1, status = $2, finish_reason = $3, error = $4, finished_at = $5
+              SET attempt = attempt + 1, status = $2, finish_reason = $3, error = $4, finished_at = $5, deadline = NULL
             WHERE id = $1 AND status IN ('in_progress', 'requires_action')
-        RETURNING {_COLUMNS}""",
+        RETURNING {COLUMNS}""",
         run_id,
         status,
         finish_reason,
         _encode(error).decode() if error else None,
         await tx.now(),
     )
-    return _run(row) if row else None
+    return run_of(row) if row else None
 
 
 async def set_position(tx: Connection, run_id: str, position: int) -> None:
@@ -224,7 +234,8 @@ async def forget_log(tx: Connection, run_id: str) -> None:
     await tx.run("UPDATE runs SET log_kept = 0 WHERE id = $1", run_id)
 
 
-def _run(row: Row) -> Run:
+def run_of(row: Row) -> Run:
+    """The run in a row of `COLUMNS`."""
     return Run(
         id=row[0],
         session_id=row[1],

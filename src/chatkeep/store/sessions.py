@@ -29,6 +29,7 @@ class Reserved(NamedTuple):
     head_id: str | None
     assistant: str
     model: str | None
+    title: str | None
 
 
 async def add_session(tx: Connection, owner: str, session: Session) -> bool:
@@ -66,6 +67,18 @@ async def get_session(tx: Connection, owner: str, session_id: str) -> Session:
     if session := await find_session(tx, owner, session_id):
         return session
     raise NotFound(f"no session {session_id}")
+
+
+async def get_owner(tx: Connection, session_id: str) -> str:
+    """Whose session it is.
+
+    Raises:
+        NotFound: there is none.
+    """
+    row = await tx.one("SELECT owner FROM sessions WHERE id = $1", session_id)
+    if row is None:
+        raise NotFound(f"no session {session_id}")
+    return row[0]
 
 
 async def list_sessions(tx: Connection, owner: str, limit: int, before: tuple[str, str] | None) -> list[Session]:
@@ -116,7 +129,7 @@ async def reserve(tx: Connection, owner: str, session_id: str, messages: int) ->
         """UPDATE sessions
               SET next_message = next_message + $3, next_run = next_run + 1, updated_at = $4
             WHERE id = $1 AND owner = $2
-        RETURNING next_message - $3, next_run - 1, head_id, assistant, model""",
+        RETURNING next_message - $3, next_run - 1, head_id, assistant, model, title""",
         session_id,
         owner,
         messages,

@@ -1,3 +1,4 @@
 """The functions that come with chatkeep; importing this package declares them all."""
 
+from chatkeep.toolbox import asking as asking
 from chatkeep.toolbox import jokes as jokes

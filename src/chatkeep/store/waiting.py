@@ -1,0 +1,74 @@
+"""The table `runs`, of those that wait for the client: its column `deadline` and what goes with it."""
+
+from typing import Any, NamedTuple
+
+from chatkeep.db import Connection
+from chatkeep.store.runs import COLUMNS, request_of, run_of
+from chatkeep.types import Run
+
+
+class Waiting(NamedTuple):
+    """A run that waits for the client, and what its turn was given."""
+
+    run: Run
+    request: dict[str, Any]
+
+
+async def pause(tx: Connection, run_id: str, deadline: str) -> int:
+    """Let an open run wait for the client until `deadline`; the position of the event that says so."""
+    row = await tx.one(
+        """UPDATE runs
+              SET status = 'requires_action', position = position + 1, deadline = $2
+            WHERE id = $1 AND status = 'in_progress'
+        RETURNING position""",
+        run_id,
+        deadline,
+    )
+    assert row is not None, "the fence was passed in this transaction"
+    return row[0]
+
+
+async def lock_waiting(tx: Connection, run_id: str) -> Waiting | None:
+    """A run that waits for the client, kept from all others until this transaction ends; None when it does not."""
+    row = await tx.one(
+        f"""UPDATE runs
+              SET attempt = attempt
+            WHERE id = $1 AND status = 'requires_action'
+        RETURNING {COLUMNS}, request""",
+        run_id,
+    )
+    return Waiting(run_of(row), request_of(row[-1])) if row else None
+
+
+async def resume(tx: Connection, run_id: str, position: int) -> Run:
+    """Let a run that waited go on: the fence is raised, so that whoever carries it now is the only one."""
+    row = await tx.one(
+        f"""UPDATE runs
+              SET attempt = attempt + 1, status = 'in_progress', position = $2, deadline = NULL
+            WHERE id = $1
+        RETURNING {COLUMNS}""",
+        run_id,
+        position,
+    )
+    assert row is not None, "the run is locked in this transaction"
+    return run_of(row)
+
+
+async def list_overdue(tx: Connection, now: str) -> list[str]:
+    """The ids of the runs whose client has not answered in time, those that waited longest first."""
+    rows = await tx.all(
+        """SELECT id FROM runs
+            WHERE status = 'requires_action' AND deadline <= $1 ORDER BY deadline, id LIMIT 100""",
+        now,
+    )
+    return [row[0] for row in rows]
+
+
+async def find_next_deadline(tx: Connection, now: str) -> str | None:
+    """The first deadline after `now`; None when no run waits for one."""
+    row = await tx.one(
+        """SELECT deadline FROM runs
+            WHERE status = 'requires_action' AND deadline > $1 ORDER BY deadline LIMIT 1""",
+        now,
+    )
+    return row[0] if row else None

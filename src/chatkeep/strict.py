@@ -1,0 +1,63 @@
+"""The strict form of a function's schema, for providers that then let the model write nothing else.
+
+OpenAI's structured outputs take a part of JSON Schema only: objects are closed and all their fields required, and
+some limits are not known. Limits that strict mode does not know are left out, since arguments are always checked
+here too; whatever else does not fit makes the whole schema plain. Servers that know no strict mode ignore it.
+Source: OpenAI's guide to structured outputs, "Supported schemas".
+"""
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+_KNOWN = {
+    "type", "properties", "required", "additionalProperties", "items", "enum", "const", "anyOf", "$ref", "$defs",
+    "description", "pattern", "format", "multipleOf", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum",
+    "minItems", "maxItems",
+}  # fmt: skip
+_LIMITS = {"title", "minLength", "maxLength", "uniqueItems", "examples"}
+"""What may be left out without changing which shape arguments have."""
+_FORMATS = {"date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid"}
+_NAMED = ("properties", "$defs")
+"""Keywords whose value is a mapping of names to schemas."""
+
+
+def strict(schema: Mapping[str, Any]) -> dict[str, Any] | None:
+    """`schema` in strict form; None when it does not qualify."""
+    try:
+        return _strict(schema)
+    except _Plain:
+        return None
+
+
+class _Plain(Exception):  # noqa: N818  # a way out of the recursion, no error
+    """The schema has something that strict mode does not."""
+
+
+def _strict(schema: Mapping[str, Any]) -> dict[str, Any]:
+    form: dict[str, Any] = {}
+    for keyword, value in schema.items():
+        if keyword in _LIMITS or (keyword == "format" and value not in _FORMATS):
+            continue
+        if keyword not in _KNOWN:
+            raise _Plain
+        form[keyword] = _value(keyword, value)
+    if "properties" in form or form.get("type") == "object":
+        closed = form.get("additionalProperties") is False
+        if not closed or set(form.get("required", ())) != set(form.get("properties", {})):
+            raise _Plain
+    elif not form.keys() & {"type", "enum", "const", "anyOf", "$ref"}:
+        raise _Plain  # anything at all
+    return form
+
+
+def _value(keyword: str, value: Any) -> Any:
+    if keyword in _NAMED:
+        named = cast("dict[str, Mapping[str, Any]]", value)
+        return {name: _strict(each) for name, each in named.items()}
+    if keyword == "items":
+        if not isinstance(value, dict):
+            raise _Plain
+        return _strict(cast("dict[str, Any]", value))
+    if keyword == "anyOf":
+        return [_strict(each) for each in cast("list[dict[str, Any]]", value)]
+    return value
