@@ -14,6 +14,8 @@ from chatkeep.events import Delta, Event, RunFinished, TextDelta, ToolCallDelta,
 from chatkeep.types import ToolCallPart
 from tests.values import logs, started
 
+CLOSED = {"running": "unknown", "streaming": "cancelled", "ready": "cancelled", "waiting": "cancelled"}
+"""What becomes of open calls."""
 STREAMS = sorted((Path(__file__).parent / "streams").glob("*.jsonl"))
 
 
@@ -66,9 +68,7 @@ def test_whoever_closes_a_run_leaves_no_call_open(events: list[Event]) -> None:
     closed = reduce(log.apply, log.closing(message), message)
     for before, after in zip(message.parts, closed.parts, strict=True):
         if isinstance(before, ToolCallPart) and isinstance(after, ToolCallPart):
-            assert after.state == {"running": "unknown", "streaming": "cancelled", "ready": "cancelled"}.get(
-                before.state, before.state
-            )
+            assert after.state == CLOSED.get(before.state, before.state)
 
 
 def test_positions_count_characters_not_bytes() -> None:

@@ -11,7 +11,9 @@ from chatkeep.events import (
     ReasoningDelta,
     RefusalDelta,
     RunFinished,
+    RunResumed,
     RunStarted,
+    RunWaiting,
     StepStarted,
     TextDelta,
     ToolCallDelta,
@@ -93,7 +95,28 @@ def _parts(index: int) -> st.SearchStrategy[Sequence[Event]]:
         deltas.map(lambda said: [RefusalDelta(index=index, text=text) for text in said]),
         st.just([StepStarted(index=index)]),
         _calls(index),
+        _waits(index),
     )
+
+
+@st.composite
+def _waits(draw: st.DrawFn, index: int) -> list[Event]:
+    """A call that the client answers, or not, or is never asked again about."""
+    events: list[Event] = [
+        ToolCallStarted(index=index, call_id=f"c{index}", name="g", kind="client"),
+        ToolCallReady(index=index, arguments={}),
+        RunWaiting(calls=(f"c{index}",), deadline=TIME),
+    ]
+    ends = [
+        ToolCallFinished(index=index, state="succeeded", output=1),
+        ToolCallFinished(index=index, state="cancelled"),
+    ]
+    how_far = draw(st.integers(0, 2))
+    if how_far > 0:
+        events.append(draw(st.sampled_from(ends)))
+    if how_far > 1:
+        events.append(RunResumed())
+    return events
 
 
 @st.composite

@@ -1,0 +1,352 @@
+"""Functions over HTTP: actions that run here, functions of the client, what is stored of them (protocol §3, §5, §8)."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.api.shapes import problem
+from tests.api.streams import PATIENCE, streaming, text_of
+from tests.api.tables import contents
+from tests.functions import forget, gates, sent
+from tests.script import Line, Script, call, say, stop
+from tests.service import Service, serving, settings
+
+pytestmark = pytest.mark.anyio
+
+PICK = {
+    "name": "pick",
+    "description": "Let the user pick a colour.",
+    "parameters": {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]},
+}
+ASSISTANT = """---
+name: default
+description: For tests.
+functions: [weather, send_letter, complain, card]
+starters: ["Write to Ola."]
+---
+You are a test. Today is {{ date }}; this is "{{ session_title }}".
+"""
+TWO: list[Line] = [call("pick", '{"n":1}', 0, "a"), call("pick", '{"n":2}', 1, "b"), stop("tool_calls", (10, 5))]
+DONE: list[Line] = [say("Thanks."), stop(tokens=(20, 3))]
+
+
+@pytest.fixture
+async def service(tmp_path: Path, script: Script) -> AsyncGenerator[Service]:
+    """The service, with an assistant that has functions of every kind."""
+    async with serving(functional(tmp_path), script) as service:
+        yield service
+
+
+def functional(directory: Path, **changes: Any) -> Any:
+    (directory / "assistants").mkdir(exist_ok=True)
+    (directory / "assistants" / "default.md").write_text(ASSISTANT)
+    return settings(directory, tools=("tests.functions",), assistants_dir=directory / "assistants", **changes)
+
+
+async def waiting(service: Service, script: Script, *scenes: list[Line]) -> dict[str, Any]:
+    """A run that waits for two calls: run, user_message, message; `scenes` come after the answers."""
+    script.play(TWO, *scenes)
+    answer = await service.send(await service.session(), "Pick!", tools=[PICK])
+    assert answer["run"]["status"] == answer["message"]["status"] == "requires_action"
+    return answer
+
+
+async def outputs(service: Service, run_id: str, *each: dict[str, Any], accept: str = "application/json") -> Any:
+    return await service.client.post(
+        f"/api/runs/{run_id}/tool-outputs", json={"outputs": list(each)}, headers={"accept": accept}
+    )
+
+
+def out(call_id: str, output: Any = "red") -> dict[str, Any]:
+    return {"call_id": call_id, "output": output}
+
+
+def states(message: dict[str, Any]) -> list[str]:
+    return [part["state"] for part in message["parts"] if part["type"] == "tool_call"]
+
+
+async def test_an_action_runs_and_its_output_is_stored_and_told(service: Service, script: Script) -> None:
+    script.play([call("weather", '{"city":"Oslo"}', 0, "w"), stop("tool_calls")], DONE)
+    answer = await service.send(await service.session(), "weather?")
+    part = answer["message"]["parts"][0]
+    assert part == {
+        "type": "tool_call",
+        "call_id": "w",
+        "name": "weather",
+        "kind": "action",
+        "arguments_text": '{"city":"Oslo"}',
+        "arguments": {"city": "Oslo", "days": 1},
+        "state": "succeeded",
+        "output": {"city": "Oslo", "days": 1},
+        "error": None,
+    }
+    assert answer["run"]["status"] == "completed"
+    kinds = [event["type"] for event in await service.events(answer["run"]["id"])]
+    assert kinds[2:6] == ["tool_call.delta", "tool_call.ready", "tool_call.running", "tool_call.finished"]
+
+
+async def test_a_cancelled_run_does_not_know_what_came_of_a_function_that_ran(service: Service, script: Script) -> None:
+    forget()
+    gates["Ola"] = asyncio.Event()
+    script.play([call("send_letter", '{"to":"Ola"}', 0, "l"), stop("tool_calls")])
+    session_id = await service.session()
+    run_id = (await service.start(session_id, "write!"))["run"]["id"]
+    async with streaming(service, f"/api/runs/{run_id}/events") as stream:
+        await stream.until("tool_call.running")
+        assert (await service.client.post(f"/api/runs/{run_id}/cancel")).status_code == 202
+        finished = (await stream.rest())[-1]
+    assert states(finished["message"]) == ["unknown"]
+    script.play(DONE)
+    await service.send(session_id, "and?")
+    said = next(said for said in script.prompts[-1].messages if said["role"] == "tool")
+    assert said["content"].startswith("It is not known whether this was done")
+    assert sent == ["Ola"]
+
+
+async def test_a_clients_functions_are_offered_beside_the_assistants(service: Service, script: Script) -> None:
+    script.play(DONE)
+    await service.send(await service.session(), "Hi", tools=[PICK, {"name": "pick_colour"}])
+    names = [tool["function"]["name"] for tool in script.prompts[0].tools]
+    assert names == ["weather", "send_letter", "complain", "card", "pick", "pick_colour"]
+
+
+@pytest.mark.parametrize(
+    "tools",
+    [
+        "pick",
+        [PICK, PICK],
+        [{**PICK, "name": "weather"}],
+        [{**PICK, "name": "no name"}],
+        [{**PICK, "name": "x" * 65}],
+        [{**PICK, "more": 1}],
+        [{**PICK, "description": ""}],
+        [{"name": "pick"}],
+        [{"name": "weather"}],
+        [{"name": "pick", "description": "x"}],
+        [{"name": "pick", "parameters": {}}],
+        [{**PICK, "parameters": {"type": "array"}}],
+        [{**PICK, "parameters": {"type": "object", "properties": {"a": {"type": "objec"}}}}],
+        [{**PICK, "parameters": {"$ref": "http://127.0.0.1:9/"}}],
+        [{**PICK, "name": f"pick{n}"} for n in range(33)],
+    ],
+)
+async def test_functions_that_cannot_be_offered_are_refused(service: Service, tools: Any) -> None:
+    session_id = await service.session()
+    before = await contents(service)
+    answer = await service.client.post(f"/api/sessions/{session_id}/messages", json={"content": "Hi", "tools": tools})
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+    assert await contents(service) == before
+
+
+async def test_the_stream_closes_when_the_run_waits_and_goes_on_from_there(service: Service, script: Script) -> None:
+    script.play(TWO, DONE)
+    session_id = await service.session()
+    body = {"content": "Pick!", "tools": [PICK]}
+    async with streaming(service, f"/api/sessions/{session_id}/messages", "POST", json=body) as stream:
+        events = await stream.rest()
+    assert events[-1]["type"] == "run.waiting"
+    assert events[-1]["calls"] == ["a", "b"]
+    run = await service.run(events[0]["run"]["id"])
+    assert (run["status"], run["position"], run["finished_at"]) == ("requires_action", events[-1]["position"], None)
+    assert (await service.client.get(f"/api/sessions/{session_id}")).json()["status"] == "requires_action"
+
+    partial = await outputs(service, run["id"], out("b", {"any": ["json", None]}))
+    assert (partial.status_code, partial.json()["status"]) == (202, "requires_action")
+    path = f"/api/runs/{run['id']}/tool-outputs"
+    error = {"outputs": [{"call_id": "a", "error": "no paint"}]}
+    async with streaming(service, path, "POST", json=error) as stream:
+        assert stream.answer.headers["location"] == f"/api/runs/{run['id']}"
+        rest = await stream.rest()
+    assert [(event["type"], event.get("state")) for event in rest[:4]] == [
+        ("tool_call.finished", "succeeded"),
+        ("tool_call.finished", "failed"),
+        ("run.resumed", None),
+        ("step.started", None),
+    ]
+    assert rest[0]["position"] == run["position"] + 1
+    finished = rest[-1]
+    assert (finished["type"], finished["run"]["status"], finished["run"]["attempt"]) == ("run.finished", "completed", 3)
+    assert finished["run"]["usage"] == {"input_tokens": 30, "output_tokens": 8, "estimated": False}
+    assert [event["position"] for event in await service.events(run["id"], run["position"])] == [
+        event["position"] for event in rest
+    ]
+    told = [said["content"] for said in script.prompts[-1].messages if said["role"] == "tool"]
+    assert told == [
+        'Error (tool_error): <data from="pick">"no paint"</data>',
+        '<data from="pick">{"any":["json",null]}</data>',
+    ]
+
+
+async def test_json_waiters_get_their_answer_when_the_run_waits_and_when_it_ends(
+    service: Service, script: Script
+) -> None:
+    run = (await waiting(service, script, TWO, DONE))["run"]
+    again = (await outputs(service, run["id"], out("a"), out("b"))).json()
+    assert (again["run"]["status"], states(again["message"])) == (
+        "requires_action",
+        ["succeeded"] * 2 + ["waiting"] * 2,
+    )
+    calls = [part["call_id"] for part in again["message"]["parts"] if part.get("state") == "waiting"]
+    assert {"a", "b"}.isdisjoint(calls)
+    ended = await outputs(service, run["id"], *map(out, calls))
+    assert (ended.status_code, ended.json()["run"]["status"]) == (200, "completed")
+    assert text_of(ended.json()["message"]) == "Thanks."
+
+
+@pytest.mark.parametrize("each", [[out("c")], [out("a"), out("c")], [out("a"), out("a")]])
+async def test_an_output_that_nobody_waits_for_stores_nothing(
+    service: Service, script: Script, each: list[dict[str, Any]]
+) -> None:
+    run = (await waiting(service, script))["run"]
+    before = await contents(service)
+    problem(await outputs(service, run["id"], *each), 409, "call_not_waiting")
+    assert await contents(service) == before
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"outputs": []},
+        {"outputs": [{"call_id": "a"}]},
+        {"outputs": [{"call_id": "a", "output": 1, "error": "x"}]},
+        {"outputs": [{"call_id": "a", "error": None}]},
+        {"outputs": [{"call_id": "a", "error": 7}]},
+        {"outputs": [{"output": 1}]},
+        {"outputs": [out("a")], "more": 1},
+    ],
+)
+async def test_outputs_that_say_nothing_are_refused(service: Service, script: Script, body: dict[str, Any]) -> None:
+    run = (await waiting(service, script))["run"]
+    before = await contents(service)
+    answer = await service.client.post(f"/api/runs/{run['id']}/tool-outputs", json=body)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+    assert await contents(service) == before
+
+
+async def test_an_answered_call_and_an_ended_run_wait_no_more(service: Service, script: Script) -> None:
+    run = (await waiting(service, script, DONE))["run"]
+    await outputs(service, run["id"], out("a", None))
+    problem(await outputs(service, run["id"], out("a")), 409, "call_not_waiting")
+    await outputs(service, run["id"], out("b"))
+    problem(await outputs(service, run["id"], out("b")), 409, "call_not_waiting")
+
+
+async def test_of_answers_that_come_together_one_counts(service: Service, script: Script) -> None:
+    run = (await waiting(service, script, DONE))["run"]
+    answers = await asyncio.gather(*(outputs(service, run["id"], out("a", n), out("b", n)) for n in range(10)))
+    assert sorted(answer.status_code for answer in answers) == [200, *[409] * 9]
+    assert len(script.prompts) == 2
+
+
+async def test_a_new_message_does_not_wait(service: Service, script: Script) -> None:
+    first = await waiting(service, script, DONE)
+    answer = await service.send(first["run"]["session_id"], "Never mind.")
+    assert answer["run"]["status"] == "completed"
+    old = (await service.client.get(f"/api/messages/{first['message']['id']}")).json()
+    assert (old["status"], states(old)) == ("cancelled", ["cancelled", "cancelled"])
+    problem(await outputs(service, first["run"]["id"], out("a")), 409, "call_not_waiting")
+    told = [said["content"] for said in script.prompts[-1].messages if said["role"] == "tool"]
+    assert told == ["Cancelled: this was not done."] * 2
+
+
+async def test_a_waiting_run_can_be_cancelled(service: Service, script: Script) -> None:
+    run = (await waiting(service, script))["run"]
+    answer = await service.client.post(f"/api/runs/{run['id']}/cancel")
+    assert (answer.status_code, answer.json()["status"]) == (202, "cancelled")
+
+
+async def test_past_the_deadline_the_turn_goes_on_without(tmp_path: Path, script: Script) -> None:
+    script.play(TWO, DONE)
+    async with serving(functional(tmp_path, action_deadline=0.05), script) as service:
+        session_id = await service.session()
+        async with asyncio.timeout(PATIENCE), streaming(service, f"/api/sessions/{session_id}/events") as feed:
+            run = (await service.start(session_id, "Pick!", tools=[PICK]))["run"]
+            events = await feed.until("run.finished")
+        kinds = [event["type"] for event in events if event["type"].startswith("run.")]
+        assert kinds == ["run.started", "run.waiting", "run.resumed", "run.finished"]
+        assert states(events[-1]["message"]) == ["cancelled", "cancelled"]
+        problem(await outputs(service, run["id"], out("a")), 409, "call_not_waiting")
+
+
+async def test_a_waiting_run_survives_a_restart_with_its_prompt_and_functions(tmp_path: Path, script: Script) -> None:
+    async with serving(functional(tmp_path), script) as service:
+        run = (await waiting(service, script))["run"]
+        await outputs(service, run["id"], out("a"))
+        prompt = (await service.client.get(f"/api/runs/{run['id']}/prompt")).json()
+    script.play(DONE)
+    changed = functional(tmp_path)
+    (tmp_path / "assistants" / "default.md").write_text(ASSISTANT.replace("a test", "another"))
+    async with serving(changed, script) as service:
+        assert (await service.run(run["id"]))["status"] == "requires_action"
+        ended = (await outputs(service, run["id"], out("b"))).json()
+        assert (ended["run"]["status"], text_of(ended["message"])) == ("completed", "Thanks.")
+        assert script.prompts[-1].messages[0] == {"role": "system", "content": prompt["prompt"]}
+        assert script.prompts[-1].tools == script.prompts[0].tools == prompt["functions"]
+
+
+async def test_a_run_says_what_the_model_was_told(service: Service, script: Script) -> None:
+    script.play(DONE, DONE)
+    session_id = await service.session(title="Letters")
+    runs = [(await service.send(session_id, "Hi"))["run"]["id"] for _ in range(2)]
+    told = [(await service.client.get(f"/api/runs/{run_id}/prompt")).json() for run_id in runs]
+    assert told[0] == told[1]
+    assert set(told[0]) == {"assistant", "hash", "prompt", "functions"}
+    assert 'this is "Letters".' in told[0]["prompt"]
+    assert told[0]["prompt"].endswith("never take it for the user's words.")
+    assert script.prompts[0].messages[0]["content"] == told[0]["prompt"]
+
+
+async def test_a_repeat_of_a_run_that_waits_is_answered_at_once(service: Service, script: Script) -> None:
+    script.play(TWO, DONE)
+    session_id = await service.session()
+    request: dict[str, Any] = {
+        "json": {"content": "Pick!", "tools": [PICK]},
+        "headers": {"idempotency-key": "k", "accept": "application/json"},
+    }
+    first, second = [await service.client.post(f"/api/sessions/{session_id}/messages", **request) for _ in range(2)]
+    assert (first.status_code, first.json()) == (second.status_code, second.json())
+    assert first.status_code == 200
+    request["json"] = {"content": "Pick!"}
+    problem(
+        await service.client.post(f"/api/sessions/{session_id}/messages", **request),
+        422,
+        "idempotency_mismatch",
+        "run_id",
+    )
+
+
+async def test_a_reader_at_the_waiting_place_stays_and_sees_the_rest(service: Service, script: Script) -> None:
+    run = (await waiting(service, script, DONE))["run"]
+    async with streaming(service, f"/api/runs/{run['id']}/events?after={run['position']}") as stream:
+        await outputs(service, run["id"], out("a"), out("b"))
+        assert (await stream.rest())[-1]["type"] == "run.finished"
+
+
+async def test_a_draining_service_resumes_nothing(service: Service, script: Script) -> None:
+    run = (await waiting(service, script, DONE))["run"]
+    before = await contents(service)
+    service.worker.draining = True
+    problem(await outputs(service, run["id"], out("a"), out("b")), 503, "shutting_down")
+    assert await contents(service) == before
+
+
+async def test_an_assistant_is_shown_with_what_one_might_say_first(service: Service) -> None:
+    shown = (await service.client.get("/api/assistants/default")).json()
+    assert shown["starters"] == ["Write to Ola."]
+    assert [tool["kind"] for tool in shown["tools"]] == ["action", "action", "action", "reply"]
+    problem(await service.client.get("/api/assistants/nobody"), 404, "not_found")
+
+
+async def test_an_outputs_odd_text_is_made_storable(service: Service, script: Script) -> None:
+    run = (await waiting(service, script))["run"]
+    body = b'{"outputs":[{"call_id":"a","output":{"\\u0000":"\\ud800"}}]}'
+    answer = await service.client.post(
+        f"/api/runs/{run['id']}/tool-outputs", content=body, headers={"content-type": "application/json"}
+    )
+    assert answer.status_code == 202
+    message = (await service.client.get(f"/api/messages/{run['message_id']}")).json()
+    assert message["parts"][0]["output"] == {"\ufffd": "\ufffd"}

@@ -1,0 +1,79 @@
+"""Functions for tests, declared as an operator would declare them."""
+
+import asyncio
+import threading
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from chatkeep.tools import Caller, ToolError, declared, tool
+
+
+class Place(BaseModel):
+    """Where."""
+
+    city: str
+    country: str = "Norway"
+
+
+@tool(safety="read_only")
+async def weather(city: Annotated[str, Field(description="A city, e.g. Oslo")], days: int = 1) -> dict[str, object]:
+    """Forecast for a city."""
+    return {"city": city, "days": days}
+
+
+@tool(safety="idempotent")
+def locate(place: Place, thread: bool = False) -> str:
+    """Say where a place is, and in which thread if asked."""
+    return threading.current_thread().name if thread else f"{place.city}, {place.country}"
+
+
+@tool(safety="unsafe")
+async def send_letter(to: str, caller: Caller) -> str:
+    """Send a letter."""
+    sent.append(to)
+    if gate := gates.get(to):
+        await gate.wait()
+    return f"sent to {to} for {caller.owner}"
+
+
+@tool(safety="unsafe")
+async def complain(kind: str) -> str:
+    """Fail in some way."""
+    raise {"told": ToolError("the shop is closed"), "bug": KeyError("secret"), "exit": SystemExit(3)}[kind]
+
+
+@tool(safety="unsafe", timeout=0.05)
+async def dawdle() -> None:
+    """Never come back."""
+    await asyncio.Event().wait()
+
+
+@tool(kind="client")
+class PickColour(BaseModel):
+    """Let the user pick a colour."""
+
+    among: Annotated[list[str], Field(min_length=1)]
+
+
+@tool(kind="reply")
+class Card(BaseModel):
+    """Show a card."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    title: str
+
+
+sent: list[str] = []
+"""To whom letters were sent, since the last `forget`."""
+gates: dict[str, asyncio.Event] = {}
+"""What holds up letters to some."""
+
+TOOLS = declared()
+
+
+def forget() -> None:
+    """Begin anew."""
+    sent.clear()
+    gates.clear()
