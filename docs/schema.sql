@@ -75,6 +75,16 @@ CREATE TABLE prompts (
     functions TEXT NOT NULL                     -- JSON, as they were offered
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE facts (
+    id         TEXT PRIMARY KEY,
+    owner      TEXT NOT NULL,
+    text       TEXT NOT NULL,
+    created_at TEXT NOT NULL,
+    UNIQUE (owner, text)
+) STRICT;
+
+CREATE INDEX facts_by_age ON facts (owner, id DESC);
+
 CREATE TABLE run_events (
     run_id   TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
     position INTEGER NOT NULL,                  -- of the log, after this event

@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from dotenv import dotenv_values
@@ -43,6 +43,7 @@ class Settings(BaseSettings):
     assistant: str = "default"
     assistants_dir: Path | None = None
     tools: CommaList = ()
+    titles: Literal["words", "model", "off"] = "words"
     time_zone: Annotated[str, AfterValidator(_known_zone)] = "UTC"
     connect_timeout: PositiveFloat = 5
     first_byte_timeout: PositiveFloat = 60

@@ -132,6 +132,25 @@ class Message(Value, frozen=True):
     created_at: str
 
 
+class Fact(Value, frozen=True):
+    """Something the user asked to be remembered, across sessions."""
+
+    id: str
+    text: str
+    created_at: str
+
+
+class Found(Value, frozen=True):
+    """A message that a search has found, with the text around what was looked for."""
+
+    session_id: str
+    session_title: str | None
+    message_id: str
+    role: Role
+    snippet: str
+    created_at: str
+
+
 class Run(Value, frozen=True):
     """One answer being made, or made."""
 

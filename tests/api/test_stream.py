@@ -163,6 +163,8 @@ async def test_the_second_law_from_every_place_comes_exactly_what_follows(servic
                 gate.set()
             return events + await stream.rest()
 
+    async with streaming(service, path) as first_reader:
+        await first_reader.said(so_far)  # the log has come to every place that is followed from
     reading: list[int] = []
     async with asyncio.timeout(PATIENCE):
         live = await asyncio.gather(*(follow(position) for position in range(so_far + 1)))

@@ -8,7 +8,7 @@ from fastapi.openapi.utils import get_openapi
 
 from chatkeep.errors import BadHost, BodyTooLarge, Internal, InvalidRequest, Refused, UnsupportedMediaType
 from chatkeep.events import Event
-from chatkeep.types import Kind, Message, Run, Session, Value
+from chatkeep.types import Fact, Found, Kind, Message, Run, Session, Value
 
 _REF = "#/components/schemas/{name}"
 
@@ -97,6 +97,20 @@ class AssistantPage(Value, frozen=True):
     next: str | None
 
 
+class FactPage(Value, frozen=True):
+    """Facts, newest first; `next` is the `before` of the next page."""
+
+    data: list[Fact]
+    next: str | None
+
+
+class FoundPage(Value, frozen=True):
+    """Messages that were found."""
+
+    data: list[Found]
+    next: str | None
+
+
 class Health(Value, frozen=True):
     """`ok`, or what is wrong."""
 
@@ -119,7 +133,8 @@ class SessionDeleted(Value, frozen=True, tag="session.deleted"):
 _ANY = (InvalidRequest, BodyTooLarge, BadHost, UnsupportedMediaType, Internal)
 """What any request may meet."""
 _ANSWERS = [
-    Session, Message, Run, SessionPage, MessagePage, RunAnswer, PromptView, AssistantPage, AssistantDetails, Health,
+    Session, Message, Run, SessionPage, MessagePage, RunAnswer, PromptView, AssistantPage, AssistantDetails,
+    FactPage, FoundPage, Health,
     ProblemDocument,
 ]  # fmt: skip
 

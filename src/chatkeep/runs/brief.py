@@ -35,6 +35,7 @@ class Brief(NamedTuple):
     temperature: float | None
     tools: Mapping[str, Tool]
     offered: Sequence[ClientTool]
+    untitled: bool  # the session has no title yet
 
     def told(self) -> store_prompts.Told:
         """What the model is told."""
@@ -48,6 +49,7 @@ class Brief(NamedTuple):
             "temperature": self.temperature,
             "functions": list(self.tools),
             "client_functions": [msgspec.to_builtins(each) for each in self.offered],
+            "untitled": self.untitled,
         }
 
 
@@ -79,7 +81,7 @@ def brief(
     prompt = assistant.render(now, time_zone, session_title)
     if any(tool.kind != "reply" for tool in tools.values()):
         prompt = f"{prompt}\n\n{FENCE}"
-    return Brief(assistant.name, prompt, assistant.temperature, tools, offered)
+    return Brief(assistant.name, prompt, assistant.temperature, tools, offered, session_title is None)
 
 
 async def recall(tx: Connection, known: Mapping[str, Tool], request: dict[str, Any]) -> Brief:
@@ -89,7 +91,7 @@ async def recall(tx: Connection, known: Mapping[str, Tool], request: dict[str, A
     offered = msgspec.convert(request["client_functions"], list[ClientTool])
     own = {each.name: _client_tool(known, each) for each in offered}
     tools = {name: tool for name in request["functions"] if (tool := own.get(name) or known.get(name))}
-    return Brief(request["assistant"], told.prompt, request["temperature"], tools, offered)
+    return Brief(request["assistant"], told.prompt, request["temperature"], tools, offered, request["untitled"])
 
 
 def _client_tool(known: Mapping[str, Tool], offered: ClientTool) -> Tool:

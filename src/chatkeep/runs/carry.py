@@ -14,12 +14,14 @@ from chatkeep.events import Delta, Entry
 from chatkeep.journal import Fenced, Live
 from chatkeep.runs.brief import Brief
 from chatkeep.runs.close import close
+from chatkeep.runs.naming import name_session
 from chatkeep.runs.pause import DEADLINES, pause
 from chatkeep.runs.worker import Worker
 from chatkeep.store import events as store_events
 from chatkeep.store import messages as store_messages
 from chatkeep.store import runs as store_runs
 from chatkeep.store import sessions as store_sessions
+from chatkeep.titles import from_words
 from chatkeep.turn import Given, Turn
 from chatkeep.types import Problem, Run, RunEnd
 
@@ -37,6 +39,7 @@ class _Ending(NamedTuple):
     finish_reason: str | None = None
     error: Problem | None = None
     waiting: Sequence[str] = ()
+    title: str | None = None  # for a session that has none
 
 
 def start(worker: Worker, run: Run, entries: Sequence[Entry], given: Brief) -> None:
@@ -73,10 +76,13 @@ async def _carry(worker: Worker, live: Live, given: Brief) -> None:
             worker.journal.abandon(live, error)
         ending = _Ending("failed", error=InternalFailure("the service could not finish this answer").problem())
     await _finish(worker, live, ending)
+    if given.untitled and ending.status == "completed" and worker.settings.titles == "model":
+        name_session(worker, live.run)
 
 
 async def _answer(worker: Worker, live: Live, given: Brief) -> _Ending:
-    turn = Turn(worker.model, await _given(worker, live.run, given))
+    start = await _given(worker, live.run, given)
+    turn = Turn(worker.model, start)
     live.measure = lambda: (turn.usage, turn.input_bytes)
     async with aclosing(turn.events()) as happening:
         async for events in happening:
@@ -84,7 +90,8 @@ async def _answer(worker: Worker, live: Live, given: Brief) -> _Ending:
                 live.first_token_at = clock.now()
             await worker.journal.append(live, events)
     assert turn.outcome is not None, "a turn that does not raise has an outcome"
-    return _Ending(turn.outcome.status, turn.outcome.finish_reason, waiting=turn.outcome.waiting)
+    title = from_words(start.history[-1]) if given.untitled and worker.settings.titles == "words" else None
+    return _Ending(turn.outcome.status, turn.outcome.finish_reason, waiting=turn.outcome.waiting, title=title)
 
 
 async def _given(worker: Worker, run: Run, given: Brief) -> Given:
@@ -121,6 +128,8 @@ async def _finish(worker: Worker, live: Live, ending: _Ending) -> None:
             return [await pause(tx, live.run.id, ending.waiting, worker.settings.action_deadline)]
         closed = await close(tx, live.run.id, ending.status, ending.finish_reason, ending.error)
         assert closed is not None, "the fence was passed in this transaction"
+        if ending.title and ending.status == "completed":
+            await store_sessions.set_first_title(tx, live.run.session_id, ending.title)
         return closed.entries
 
     while True:

@@ -52,10 +52,10 @@ async def working(settings: Settings, model: Model | None = None) -> AsyncGenera
         try:
             yield worker
         finally:
-            for chore in chores:
-                chore.cancel()
             await drain(worker, grace=0)
-            await asyncio.gather(*chores, return_exceptions=True)
+            for chore in (*chores, *worker.chores):
+                chore.cancel()
+            await asyncio.gather(*chores, *worker.chores, return_exceptions=True)
             await worker.model.close()
     finally:
         await db.close()

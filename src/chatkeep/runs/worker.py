@@ -27,6 +27,7 @@ class Worker:
     assistants: Library
     tools: Mapping[str, Tool]
     tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict[str, asyncio.Task[None]])
+    chores: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
     draining: bool = False
     interrupting: bool = False
 

@@ -9,7 +9,7 @@ from chatkeep.types import Message, Part
 _parts = msgspec.json.Decoder(tuple[Part, ...]).decode
 _encode = msgspec.json.encode
 
-_COLUMNS = """m.id, m.session_id, m.parent_id, m.seq, m.role, m.parts, r.id, r.status, m.created_at"""
+COLUMNS = """m.id, m.session_id, m.parent_id, m.seq, m.role, m.parts, r.id, r.status, m.created_at"""
 _NO_LIMIT = 2**31 - 1
 
 
@@ -40,7 +40,7 @@ async def get_message(tx: Connection, owner: str, message_id: str) -> Message:
         NotFound: there is none, or it is somebody else's.
     """
     row = await tx.one(
-        f"""SELECT {_COLUMNS}
+        f"""SELECT {COLUMNS}
               FROM messages m
               JOIN sessions s ON s.id = m.session_id AND s.owner = $2
               LEFT JOIN runs r ON r.message_id = m.id
@@ -50,20 +50,20 @@ async def get_message(tx: Connection, owner: str, message_id: str) -> Message:
     )
     if row is None:
         raise NotFound(f"no message {message_id}")
-    return _message(row)
+    return message_of(row)
 
 
 async def find_in_session(tx: Connection, session_id: str, message_id: str) -> Message | None:
     """The message, if it is one of this session."""
     row = await tx.one(
-        f"""SELECT {_COLUMNS}
+        f"""SELECT {COLUMNS}
               FROM messages m
               LEFT JOIN runs r ON r.message_id = m.id
              WHERE m.id = $1 AND m.session_id = $2""",
         message_id,
         session_id,
     )
-    return _message(row) if row else None
+    return message_of(row) if row else None
 
 
 async def list_branch(tx: Connection, head_id: str | None, limit: int | None = None) -> list[Message]:
@@ -75,7 +75,7 @@ async def list_branch(tx: Connection, head_id: str | None, limit: int | None = N
                 SELECT p.id, p.parent_id, b.depth + 1
                   FROM branch b JOIN messages p ON p.id = b.parent_id
                  WHERE b.depth < $2)
-            SELECT {_COLUMNS}
+            SELECT {COLUMNS}
               FROM branch b
               JOIN messages m ON m.id = b.id
               LEFT JOIN runs r ON r.message_id = m.id
@@ -83,13 +83,13 @@ async def list_branch(tx: Connection, head_id: str | None, limit: int | None = N
         head_id,
         limit or _NO_LIMIT,
     )
-    return [_message(row) for row in rows]
+    return [message_of(row) for row in rows]
 
 
 async def list_all(tx: Connection, session_id: str, before_seq: int | None, limit: int | None) -> list[Message]:
     """Every message of every branch by `seq`; at most the last `limit` of those before `before_seq`."""
     rows = await tx.all(
-        f"""SELECT {_COLUMNS}
+        f"""SELECT {COLUMNS}
               FROM messages m
               LEFT JOIN runs r ON r.message_id = m.id
              WHERE m.session_id = $1 AND m.seq < $2
@@ -98,10 +98,11 @@ async def list_all(tx: Connection, session_id: str, before_seq: int | None, limi
         before_seq or _NO_LIMIT,
         limit or _NO_LIMIT,
     )
-    return [_message(row) for row in reversed(rows)]
+    return [message_of(row) for row in reversed(rows)]
 
 
-def _message(row: Row) -> Message:
+def message_of(row: Row) -> Message:
+    """The message in a row of `COLUMNS`."""
     return Message(
         id=row[0],
         session_id=row[1],

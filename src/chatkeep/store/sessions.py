@@ -145,6 +145,12 @@ async def set_head(tx: Connection, session_id: str, message_id: str) -> None:
     await tx.run("UPDATE sessions SET head_id = $2 WHERE id = $1", session_id, message_id)
 
 
+async def set_first_title(tx: Connection, session_id: str, title: str) -> bool:
+    """Give a session its title unless it has one; whether this did. It is not used by that, nor moved in lists."""
+    row = await tx.one("UPDATE sessions SET title = $2 WHERE id = $1 AND title IS NULL RETURNING id", session_id, title)
+    return row is not None
+
+
 async def touch(tx: Connection, session_id: str) -> None:
     """Note that the session was used now."""
     await tx.run("UPDATE sessions SET updated_at = $2 WHERE id = $1", session_id, await tx.now())

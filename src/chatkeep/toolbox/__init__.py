@@ -2,3 +2,4 @@
 
 from chatkeep.toolbox import asking as asking
 from chatkeep.toolbox import jokes as jokes
+from chatkeep.toolbox import memory as memory

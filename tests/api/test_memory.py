@@ -1,0 +1,174 @@
+"""What is remembered, and found again: by functions in a turn, and over HTTP; each as owner and as stranger."""
+
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chatkeep import ids
+from chatkeep.caller import DatabaseCaller
+from chatkeep.calling import Begun, Returned, run
+from chatkeep.toolbox import memory
+from chatkeep.tools import Caller, declared
+from tests.api.shapes import NO_UUIDS, TIME, UNKNOWN, problem
+from tests.script import Script, call, say, stop
+from tests.service import Service, serving, settings
+
+pytestmark = pytest.mark.anyio
+
+ASSISTANT = "---\nname: default\ndescription: Remembers.\nfunctions: [remember, recall, search_history]\n---\nYou do.\n"
+
+
+@pytest.fixture
+async def service(tmp_path: Path, script: Script) -> AsyncGenerator[Service]:
+    """The service, with an assistant that remembers."""
+    (tmp_path / "default.md").write_text(ASSISTANT)
+    async with serving(settings(tmp_path, assistants_dir=tmp_path), script) as service:
+        yield service
+
+
+async def called(service: Service, name: str, owner: str = "local", **arguments: Any) -> Returned:
+    """What comes of a function, for an owner."""
+    caller = DatabaseCaller(owner, UNKNOWN, UNKNOWN, service.worker.db)
+    return await run(Begun(declared()[name], declared()[name].check(arguments)), caller, 5)
+
+
+async def facts(service: Service, **params: Any) -> dict[str, Any]:
+    return (await service.client.get("/api/facts", params=params)).json()
+
+
+async def test_a_fact_is_kept_in_one_session_and_recalled_in_another(service: Service, script: Script) -> None:
+    script.play([call("remember", '{"fact":"Ola likes red."}', 0, "r"), stop("tool_calls")], [say("Done."), stop()])
+    await service.send(await service.session(), "Remember that Ola likes red.")
+    script.play([call("recall", '{"about":"OLA"}', 0, "r"), stop("tool_calls")], [say("Red."), stop()])
+    answer = await service.send(await service.session(), "What does Ola like?")
+    output = answer["message"]["parts"][0]["output"]
+    assert [each["fact"] for each in output] == ["Ola likes red."]
+    page = await facts(service)
+    assert page["next"] is None
+    (kept,) = page["data"]
+    assert set(kept) == {"id", "text", "created_at"}
+    assert kept["text"] == "Ola likes red."
+    assert TIME.fullmatch(kept["created_at"])
+
+
+async def test_the_same_fact_is_kept_once(service: Service) -> None:
+    first = (await called(service, "remember", fact="Ola likes red.")).output
+    again = (await called(service, "remember", fact=" Ola likes red. ")).output
+    assert (first["is_new"], again["is_new"], first["since"]) == (True, False, again["since"])
+    assert len((await facts(service))["data"]) == 1
+
+
+async def test_facts_come_newest_first_in_pages(service: Service) -> None:
+    for number in range(5):
+        await called(service, "remember", fact=f"Fact {number}.")
+    first = await facts(service, limit=3)
+    assert [fact["text"] for fact in first["data"]] == ["Fact 4.", "Fact 3.", "Fact 2."]
+    second = await facts(service, limit=3, before=first["next"])
+    assert [fact["text"] for fact in second["data"]] == ["Fact 1.", "Fact 0."]
+    assert second["next"] is None
+    assert [each["fact"] for each in (await called(service, "recall", about="")).output][:2] == ["Fact 4.", "Fact 3."]
+
+
+async def test_facts_are_their_owners(service: Service, subtests: pytest.Subtests) -> None:
+    await called(service, "remember", owner="stranger", fact="A secret.")
+    assert (await facts(service))["data"] == []
+    assert (await called(service, "recall", about="secret")).output == []
+    (theirs,) = (await called(service, "recall", owner="stranger", about="secret")).output
+    assert theirs["fact"] == "A secret."
+    rows = await service.worker.db.snapshot(lambda tx: tx.all("SELECT id FROM facts"))
+    for fact_id in [rows[0][0], UNKNOWN, *NO_UUIDS]:
+        with subtests.test(fact_id=fact_id):
+            problem(await service.client.delete(f"/api/facts/{fact_id}"), 404, "not_found")
+    assert len((await called(service, "recall", owner="stranger", about="")).output) == 1
+
+
+async def test_a_fact_is_forgotten(service: Service) -> None:
+    await called(service, "remember", fact="Ola likes red.")
+    fact_id = (await facts(service))["data"][0]["id"]
+    assert (await service.client.delete(f"/api/facts/{fact_id.upper()}")).status_code == 204
+    problem(await service.client.delete(f"/api/facts/{fact_id}"), 404, "not_found")
+    assert (await called(service, "recall", about="")).output == []
+
+
+@pytest.mark.parametrize("params", [{"limit": 0}, {"limit": 101}, {"before": "x"}])
+async def test_a_wrong_page_of_facts_is_refused(service: Service, params: dict[str, Any]) -> None:
+    assert (await service.client.get("/api/facts", params=params)).status_code == 422
+
+
+async def test_a_full_memory_says_so(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "MOST", 1)
+    await called(service, "remember", fact="One.")
+    error = (await called(service, "remember", fact="Two.")).error
+    assert error is not None
+    assert "the memory is full" in error.message
+
+
+async def test_there_is_no_memory_without_the_service() -> None:
+    recall = declared()["recall"]
+    error = (await run(Begun(recall, {"about": ""}), Caller("me", "", ""), 5)).error
+    assert error is not None
+    assert "there is none here" in error.message
+
+
+async def test_words_are_found_in_every_session_and_not_in_the_question_itself(
+    service: Service, script: Script
+) -> None:
+    script.play([say("To get to the Other Side."), stop()])
+    told = await service.session(title="Chickens")
+    first = await service.send(told, "Why did the CHICKEN cross the road?")
+    script.play(
+        [call("search_history", '{"words":"chicken road"}', 0, "s"), stop("tool_calls")], [say("There."), stop()]
+    )
+    answer = await service.send(await service.session(), "What about the chicken on the road?")
+    (found,) = answer["message"]["parts"][0]["output"]
+    assert found == {
+        "session": "Chickens",
+        "who": "user",
+        "said": "Why did the CHICKEN cross the road?",
+        "when": first["user_message"]["created_at"],
+    }
+    results = (await service.client.get("/api/search", params={"q": "other SIDE"})).json()
+    assert results == {
+        "data": [
+            {
+                "session_id": told,
+                "session_title": "Chickens",
+                "message_id": first["message"]["id"],
+                "role": "assistant",
+                "snippet": "To get to the Other Side.",
+                "created_at": first["message"]["created_at"],
+            }
+        ],
+        "next": None,
+    }
+
+
+async def test_a_search_shows_a_piece_of_a_long_message_and_keeps_to_its_limit(
+    service: Service, script: Script
+) -> None:
+    script.play([say("no"), stop()], [say("no"), stop()])
+    session_id = await service.session()
+    for _ in range(2):
+        await service.send(session_id, f"{'before ' * 100}needle{' after' * 100}")
+    results = (await service.client.get("/api/search", params={"q": "needle", "limit": 1})).json()["data"]
+    assert len(results) == 1
+    assert results[0]["snippet"].startswith("…")
+    assert "needle" in results[0]["snippet"]
+    assert len(results[0]["snippet"]) < 300
+    assert (await service.client.get("/api/search", params={"q": "needle missing"})).json()["data"] == []
+
+
+async def test_a_search_finds_nothing_of_strangers(service: Service, script: Script) -> None:
+    script.play([say("A needle."), stop()])
+    session_id = await service.session()
+    await service.send(session_id, "Hi")
+    await service.worker.db.transaction(lambda tx: tx.run("UPDATE sessions SET owner = $1", "stranger"))
+    assert (await service.client.get("/api/search", params={"q": "needle"})).json()["data"] == []
+    assert ids.parse(session_id)
+
+
+@pytest.mark.parametrize("params", [{}, {"q": ""}, {"q": "x", "limit": 0}, {"q": "x" * 201}])
+async def test_a_search_for_nothing_is_refused(service: Service, params: dict[str, Any]) -> None:
+    assert (await service.client.get("/api/search", params=params)).status_code == 422
