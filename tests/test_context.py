@@ -2,6 +2,8 @@
 
 import json
 import re
+from collections.abc import Sequence
+from functools import reduce
 from typing import Any, get_args
 
 import pytest
@@ -10,6 +12,8 @@ from hypothesis import strategies as st
 
 from chatkeep.context import Said, fit, spoken
 from chatkeep.errors import ContextOverflow
+from chatkeep.events import Event
+from chatkeep.log import apply, closing, fold
 from chatkeep.tools import declared
 from chatkeep.types import (
     CallError,
@@ -23,6 +27,7 @@ from chatkeep.types import (
     ToolCallPart,
 )
 from tests.turns import answer, user
+from tests.values import logs
 
 PLENTY = 10_000_000
 TOOLS = [declared()["tell_joke"].offered]
@@ -62,7 +67,20 @@ def histories(draw: st.DrawFn) -> list[Message]:
 
 @given(histories())
 def test_any_history_is_a_prompt_that_every_provider_accepts(history: list[Message]) -> None:
-    messages = fit("You are a test.", history, TOOLS, PLENTY).messages
+    check_sendable(fit("You are a test.", history, TOOLS, PLENTY).messages)
+
+
+@given(st.lists(logs(), min_size=1, max_size=3), st.data())
+def test_whatever_happened_to_a_run_the_next_turn_can_be_sent(runs: list[list[Event]], data: st.DataObject) -> None:
+    """Logs that were cut anywhere, by a crash or a cancel, and closed as every run is."""
+    history: list[Message] = []
+    for events in runs:
+        said = fold(events[: data.draw(st.integers(1, len(events)))])
+        history += [user("Go on."), reduce(apply, closing(said), said)]
+    check_sendable(fit("You are a test.", [*history, user("And?"), answer()], TOOLS, PLENTY).messages)
+
+
+def check_sendable(messages: Sequence[Said]) -> None:
     assert messages[0] == {"role": "system", "content": "You are a test."}
     assert not any(said["role"] == "system" for said in messages[1:])
     assert json.loads(json.dumps(messages)) == messages
