@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from chatkeep.runs.pause import DEADLINES
 from tests.api.streams import spelled, text_of, until
 from tests.provider import Provider, streams, text_chunks
 from tests.service import Service, serving, settings
@@ -25,10 +26,10 @@ async def asking(directory: Path, provider: Provider, **changes: Any) -> AsyncGe
 
 
 async def nothing_left(service: Service) -> None:
-    """Wait until the service carries no run, holds no log and listens to no bell."""
+    """Wait until the service carries no run, holds no log and listens to no bell but that of deadlines."""
     await until(lambda: not service.worker.tasks)
     await until(lambda: not vars(service.worker.journal)["_lives"])
-    await until(lambda: not vars(service.worker.doorbell)["_bells"])
+    await until(lambda: set(vars(service.worker.doorbell)["_bells"]) == {DEADLINES})
 
 
 async def ends(

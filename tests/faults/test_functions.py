@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.api.streams import PATIENCE, text_of
+from tests.api.streams import PATIENCE, text_of, until
 from tests.faults.process import Home, Service, running
 
 pytestmark = pytest.mark.anyio
@@ -34,6 +34,12 @@ def home(tmp_path: Path) -> Home:
     return Home(tmp_path, {"CHATKEEP_TOOLS": "bell", "CHATKEEP_ASSISTANTS_DIR": "."})
 
 
+def rung(home: Home) -> str:
+    """How often the bell was rung, a line each."""
+    file = home.directory / "rung"
+    return file.read_text() if file.exists() else ""
+
+
 async def start(service: Service, content: str, **more: Any) -> dict[str, Any]:
     """A run that has just begun, in a session of its own."""
     session_id = (await service.client.post("/api/sessions")).json()["id"]
@@ -53,8 +59,7 @@ async def test_a_function_that_ran_when_the_process_died_is_unknown_and_never_ru
     async with running(home) as service:
         made = await start(service, "ring bell")
         await reaches(service, made["run"]["id"], "tool_call.running")
-        while not (home.directory / "rung").exists():  # committed first, then begun
-            await asyncio.sleep(0.01)
+        await until(lambda: rung(home) == "rung\n")  # committed first, then begun
         service.process.kill()
         await service.ended()
     async with running(home) as service:
@@ -65,7 +70,7 @@ async def test_a_function_that_ran_when_the_process_died_is_unknown_and_never_ru
         assert answer.json()["run"]["status"] == "completed"
         service.process.terminate()
         assert await service.ended() == 0
-    assert (home.directory / "rung").read_text() == "rung\n"
+    assert rung(home) == "rung\n"
     assert "Traceback" not in home.complaints
 
 

@@ -39,7 +39,8 @@ def ids_of_a_chat(client: httpx2.Client) -> dict[str, str]:
     session_id = client.post("/api/sessions").json()["id"]
     headers = {"accept": "application/json"}
     answer = client.post(f"/api/sessions/{session_id}/messages", json={"content": "hello"}, headers=headers).json()
-    return {"session_id": session_id, "run_id": answer["run"]["id"], "message_id": answer["message"]["id"]}
+    run_id, message_id = answer["run"]["id"], answer["message"]["id"]
+    return {"session_id": session_id, "run_id": run_id, "message_id": message_id, "name": "default"}
 
 
 def probe(url: str) -> set[str]:
@@ -56,7 +57,7 @@ def probe(url: str) -> set[str]:
             def ask(case: Any, is_there: bool) -> None:
                 if is_there and case.path_parameters:
                     real = ids_of_a_chat(client)
-                    case.path_parameters = {name: real[name] for name in case.path_parameters}
+                    case.path_parameters = {name: real.get(name, given) for name, given in case.path_parameters.items()}
                 answer = case.call(base_url=url, timeout=10)
                 is_stream = answer.headers.get("content-type", [""])[0].startswith("text/event-stream")
                 try:
@@ -89,7 +90,8 @@ ANY = st.recursive(
 )
 METADATA = st.dictionaries(TEXT, TEXT, max_size=4)
 SESSION = {"id": ANY, "title": TEXT | ANY, "assistant": TEXT | ANY, "model": TEXT | ANY, "metadata": METADATA | ANY}
-MESSAGE = {"parent_id": ANY, "on_busy": TEXT | ANY, "model": TEXT | ANY}
+TOOL = st.fixed_dictionaries({}, optional={"name": TEXT, "description": TEXT | ANY, "parameters": ANY})
+MESSAGE = {"parent_id": ANY, "on_busy": TEXT | ANY, "model": TEXT | ANY, "tools": ANY | st.lists(TOOL, max_size=3)}
 SEARCH = settings(QUICKLY, max_examples=80)
 
 

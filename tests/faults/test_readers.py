@@ -110,7 +110,7 @@ async def test_who_never_reads_holds_up_nobody(service: Service, script: Script)
     await until(lambda: not service.worker.tasks)
     messages = (await service.client.get(f"/api/sessions/{lazy[0]}/messages")).json()["data"]
     assert (messages[1]["status"], text_of(messages[1]) == long * 96) == ("completed", True)
-    assert vars(service.worker.doorbell)["_bells"]  # it is still being waited for
+    assert len(vars(service.worker.doorbell)["_bells"]) > 1  # it is still being waited for, beside the deadlines
     silent.reset()
     await nothing_left(service)
 
