@@ -65,7 +65,7 @@ CREATE TABLE runs (
 CREATE UNIQUE INDEX runs_open ON runs (session_id) WHERE status IN ('in_progress', 'requires_action');
 CREATE INDEX runs_by_status ON runs (status, id) WHERE status IN ('in_progress', 'requires_action');
 CREATE INDEX runs_by_deadline ON runs (deadline, id) WHERE status = 'requires_action';
-CREATE INDEX runs_to_sweep ON runs (finished_at, id) WHERE log_kept = 1 AND finished_at IS NOT NULL;
+CREATE INDEX runs_to_sweep ON runs (finished_at, id) WHERE log_kept = TRUE AND finished_at IS NOT NULL;
 CREATE UNIQUE INDEX runs_by_message ON runs (message_id);
 CREATE INDEX runs_by_user_message ON runs (user_message_id);
 

@@ -78,6 +78,8 @@ def _backup(arguments: argparse.Namespace) -> int:
     from chatkeep.db.backup import back_up
 
     source = config.load().database_path()
+    if source is None:
+        raise CannotStart("this copies SQLite files; a PostgreSQL database is copied with pg_dump (docs/operate.md)")
     back_up(source, arguments.path)
     print(f"{source} is copied to {arguments.path}")
     return 0
@@ -89,13 +91,12 @@ def _migrate(arguments: argparse.Namespace) -> int:
     from chatkeep.migrate import known
     from chatkeep.runs.lifetime import open_database
 
-    path = config.load().database_path()
-
     async def migrate() -> None:
-        await (await open_database(path)).close()
+        db = await open_database(config.load())
+        await db.close()
+        print(f"{db.name} is at migration {known(db.engine)[-1].version:04d}")
 
     asyncio.run(migrate())
-    print(f"{path} is at migration {known('sqlite')[-1].version:04d}")
     return 0
 
 

@@ -19,18 +19,13 @@ def now() -> str:
     return _source().strftime(FORMAT)
 
 
-def ago(seconds: float) -> str:
-    """The time `seconds` before now, in the same form."""
-    return (_source() - timedelta(seconds=seconds)).strftime(FORMAT)
-
-
 def read(text: str) -> datetime:
     """The time that `now` wrote as `text`."""
     return datetime.strptime(text, FORMAT).replace(tzinfo=UTC)
 
 
 def later(text: str, seconds: float) -> str:
-    """The time `seconds` after the time `text`, in the same form."""
+    """The time `seconds` after the time `text`, or before it when negative, in the same form."""
     return (read(text) + timedelta(seconds=seconds)).strftime(FORMAT)
 
 

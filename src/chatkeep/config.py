@@ -40,6 +40,7 @@ class Settings(BaseSettings):
     openai_base_url: Annotated[str | None, Field(validation_alias="OPENAI_BASE_URL")] = None
     model: str = "gpt-5-mini"
     database_url: str = "sqlite:///chatkeep.db"
+    database_pool: PositiveInt = 10
     assistant: str = "default"
     assistants_dir: Path | None = None
     tools: CommaList = ()
@@ -61,16 +62,20 @@ class Settings(BaseSettings):
     allowed_hosts: CommaList = ("localhost", "127.0.0.1", "[::1]")
     cors_origins: CommaList = ()
 
-    def database_path(self) -> Path:
-        """The SQLite file of `database_url`: `sqlite:///relative.db` or `sqlite:////absolute.db`.
+    def database_path(self) -> Path | None:
+        """The SQLite file of `database_url`, `sqlite:///relative.db` or `sqlite:////absolute.db`; None: PostgreSQL.
 
         Raises:
             CannotStart: the URL names another engine.
         """
-        scheme, _, path = self.database_url.partition(":///")
-        if scheme != "sqlite" or not path or path.startswith(":"):
-            raise CannotStart(f"CHATKEEP_DATABASE_URL: {self.database_url!r} is not supported; use sqlite:///PATH")
-        return Path(path)
+        scheme, _, path = self.database_url.partition("://")
+        if scheme in ("postgresql", "postgres"):
+            return None
+        if scheme != "sqlite" or not path.startswith("/") or path[1:2] in ("", ":"):
+            raise CannotStart(
+                f"CHATKEEP_DATABASE_URL: {scheme}:… is not supported; use sqlite:///PATH or postgresql://HOST/NAME"
+            )
+        return Path(path[1:])
 
 
 def load(env_file: Path = Path(".env")) -> Settings:

@@ -29,7 +29,7 @@ class Migration(NamedTuple):
 
 
 def known(engine: str) -> list[Migration]:
-    """This version's migrations for `engine` (`sqlite`), in order."""
+    """This version's migrations for `engine` (`sqlite`, `postgres`), in order."""
     found = [
         Migration(int(match["version"]), match["name"], file.read_text("utf-8"))
         for file in resources.files("chatkeep").joinpath("migrations").iterdir()
@@ -46,6 +46,7 @@ async def migrate(db: Database, migrations: list[Migration]) -> list[Migration]:
     """
 
     async def apply(tx: Connection) -> list[Migration]:
+        await tx.migrating()
         applied = await _applied(tx)
         missing = _missing(applied, migrations)
         for migration in missing:

@@ -101,7 +101,7 @@ def _configured(
 
 async def _check(settings: Settings, host: str, port: int) -> None:
     load_assistants(settings, load_tools(settings))
-    await (await open_database(settings.database_path())).close()
+    await (await open_database(settings)).close()
     try:
         with socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET):
             pass

@@ -30,18 +30,30 @@ class Connection(Protocol):
         """Run a statement once per row of values."""
         ...
 
+    async def returning(self, sql: LiteralString, rows: Iterable[Sequence[Param]]) -> list[Row]:
+        """Run a statement once per row of values; what they return, in that order."""
+        ...
+
     async def now(self) -> str:
         """The database's time, as `chatkeep.clock` writes it."""
         ...
 
+    async def migrating(self) -> None:
+        """Wait until nobody else changes the schema, and keep others from it until the transaction ends."""
+        ...
+
 
 class Database(Protocol):
-    """An open database."""
+    """An open database. `engine` names its kind, as the files of `migrations/` do; `name` is for messages."""
+
+    engine: str
+    name: str
 
     async def transaction(self, fn: Callable[[Connection], Awaitable[T]]) -> T:
         """Run `fn` in a transaction of its own; committed when this returns, rolled back when it raises.
 
-        `fn` awaits nothing but its connection: on SQLite it runs in the writer's thread, without an event loop.
+        `fn` awaits nothing but its connection (on SQLite it runs in the writer's thread, without an event loop),
+        and changes nothing else: PostgreSQL may have to begin anew. A caller that is cancelled does not undo it.
 
         Raises:
             StorageFailed: the database refused; nothing of it is stored.
@@ -49,7 +61,7 @@ class Database(Protocol):
         ...
 
     async def snapshot(self, fn: Callable[[Connection], Awaitable[T]]) -> T:
-        """Run `fn`, which only reads, on one unchanging state of the database; the same rule for what it awaits."""
+        """Run `fn`, which only reads, on one unchanging state of the database; the same rules for `fn`."""
         ...
 
     async def close(self) -> None:

@@ -56,13 +56,22 @@ class SqliteConnection:
         """Run a statement once per row of values."""
         self.raw.executemany(sql, map(_named, rows))
 
+    async def returning(self, sql: LiteralString, rows: Iterable[Sequence[Param]]) -> list[Row]:
+        """Run a statement once per row of values; what they return."""
+        return self.raw.executemany(sql, map(_named, rows)).fetchall()
+
     async def now(self) -> str:
         """The machine's time: the file and the process share one clock."""
         return clock.now()
 
+    async def migrating(self) -> None:
+        """Nothing to wait for: every transaction that writes is alone."""
+
 
 class Sqlite:
     """A SQLite file as a `Database`."""
+
+    engine = "sqlite"
 
     def __init__(self, path: Path) -> None:
         """Open the file, or make it, and start the writer.
@@ -71,13 +80,14 @@ class Sqlite:
             CannotStart: the file cannot be opened, is no database, or cannot be written.
         """
         self.path = path
+        self.name = str(path)
         self._writer = _Writer(_opened(path, apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE))
         self._local = threading.local()
         self._opened: list[apsw.Connection] = []
         self._readers = ThreadPoolExecutor(READERS, "chatkeep-reader", self._open_reader)
 
     async def transaction(self, fn: Callable[[Connection], Awaitable[T]]) -> T:
-        """See `Database.transaction`. A caller that is cancelled does not undo what it submitted."""
+        """See `Database.transaction`."""
         return await self._writer.submit(fn)
 
     async def snapshot(self, fn: Callable[[Connection], Awaitable[T]]) -> T:

@@ -11,9 +11,10 @@ from pathlib import Path
 from chatkeep import tools
 from chatkeep.assistants import Library
 from chatkeep.config import Settings
+from chatkeep.db import Database
 from chatkeep.db.doorbell import Doorbell
 from chatkeep.db.live import LiveLock
-from chatkeep.db.sqlite import Sqlite
+from chatkeep.db.open import connect as connect_database
 from chatkeep.errors import CannotStart, StorageFailed
 from chatkeep.journal import Journal
 from chatkeep.llm import Model, connect
@@ -38,16 +39,17 @@ async def working(settings: Settings, model: Model | None = None) -> AsyncGenera
     """
     functions = load_tools(settings)
     library = load_assistants(settings, functions)
-    path = settings.database_path()
-    db = await open_database(path)
+    db = await open_database(settings)
     doorbell = Doorbell()
     journal = Journal(db, doorbell, settings.flush_interval_ms / 1000)
-    lock = LiveLock(path)
+    path = settings.database_path()
+    lock = LiveLock(path) if path is not None else None
     try:
         worker = Worker(settings, db, doorbell, journal, model or connect(settings), library, functions)
-        if lock.alone() and (count := await recover(worker)):
-            _log.warning("runs interrupted when the service last stopped: %d", count)
-        await asyncio.to_thread(lock.share)
+        if lock is not None:
+            if lock.alone() and (count := await recover(worker)):
+                _log.warning("runs interrupted when the service last stopped: %d", count)
+            await asyncio.to_thread(lock.share)
         chores = [asyncio.create_task(chore(worker)) for chore in (sweep_for_ever, expire_for_ever, refresh_for_ever)]
         try:
             yield worker
@@ -59,21 +61,22 @@ async def working(settings: Settings, model: Model | None = None) -> AsyncGenera
             await worker.model.close()
     finally:
         await db.close()
-        lock.release()
+        if lock is not None:
+            lock.release()
 
 
-async def open_database(path: Path) -> Sqlite:
-    """The database at `path`, brought to this version's schema.
+async def open_database(settings: Settings) -> Database:
+    """The database of `settings`, brought to this version's schema.
 
     Raises:
         CannotStart: it cannot be opened, or is newer than this version.
     """
-    db = Sqlite(path)
+    db = await connect_database(settings)
     try:
-        await migrate(db, known("sqlite"))
+        await migrate(db, known(db.engine))
     except StorageFailed as failure:
         await db.close()
-        raise CannotStart(f"cannot use the database {path}: {failure}") from failure
+        raise CannotStart(f"cannot use the database {db.name}: {failure}") from failure
     except CannotStart:
         await db.close()
         raise

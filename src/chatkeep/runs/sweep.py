@@ -31,13 +31,16 @@ async def sweep_for_ever(worker: Worker) -> None:
 async def sweep(worker: Worker) -> int:
     """Remove the logs whose time is over; how many there were."""
 
+    async def over(tx: Connection) -> list[str]:
+        ended_before = clock.later(await tx.now(), -worker.settings.events_retention)
+        return await store_runs.list_to_sweep(tx, ended_before, BATCH)
+
     async def forget(tx: Connection, run_id: str) -> None:
         await store_events.delete_events(tx, run_id)
         await store_runs.forget_log(tx, run_id)
 
     swept = 0
-    ended_before = clock.ago(worker.settings.events_retention)
-    while run_ids := await worker.db.snapshot(lambda tx: store_runs.list_to_sweep(tx, ended_before, BATCH)):
+    while run_ids := await worker.db.snapshot(over):
         for run_id in run_ids:
             await worker.db.transaction(lambda tx, run_id=run_id: forget(tx, run_id))
         swept += len(run_ids)

@@ -41,7 +41,7 @@ async def add_run(tx: Connection, run: Run, request: dict[str, Any], key: str | 
                   (id, session_id, number, user_message_id, message_id, status, attempt, position, idempotency_key,
                    request_hash, request, model, input_tokens, output_tokens, usage_estimated, input_bytes, log_kept,
                    created_at, started_at)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 0, 0, 1, 0, 1, $13, $14)""",
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 0, 0, TRUE, 0, TRUE, $13, $14)""",
         run.id,
         run.session_id,
         run.number,
@@ -87,7 +87,7 @@ async def find_forgotten(tx: Connection, session_id: str, number: int, position:
     """The first run of the session with something after `position` of run `number` that is no longer kept."""
     row = await tx.one(
         f"""SELECT {COLUMNS} FROM runs
-             WHERE session_id = $1 AND log_kept = 0 AND (number > $2 OR (number = $2 AND position > $3))
+             WHERE session_id = $1 AND log_kept = FALSE AND (number > $2 OR (number = $2 AND position > $3))
              ORDER BY number LIMIT 1""",
         session_id,
         number,
@@ -203,19 +203,19 @@ async def bytes_per_token(tx: Connection, session_id: str, model: str) -> float 
         """SELECT SUM(input_bytes), SUM(input_tokens)
              FROM (SELECT input_bytes, input_tokens
                      FROM runs
-                    WHERE session_id = $1 AND model = $2 AND usage_estimated = 0 AND input_tokens > 0
+                    WHERE session_id = $1 AND model = $2 AND usage_estimated = FALSE AND input_tokens > 0
                     ORDER BY number DESC LIMIT 5) AS measured""",
         session_id,
         model,
     )
-    return row[0] / row[1] if row and row[1] else None
+    return float(row[0] / row[1]) if row and row[1] else None
 
 
 async def list_to_sweep(tx: Connection, ended_before: str, limit: int) -> list[str]:
     """Runs that ended before the time given and whose log is still kept, longest ended first."""
     rows = await tx.all(
         """SELECT id FROM runs
-            WHERE log_kept = 1 AND finished_at IS NOT NULL AND finished_at < $1
+            WHERE log_kept = TRUE AND finished_at IS NOT NULL AND finished_at < $1
             ORDER BY finished_at, id LIMIT $2""",
         ended_before,
         limit,
@@ -231,7 +231,7 @@ async def is_log_kept(tx: Connection, run_id: str) -> bool:
 
 async def forget_log(tx: Connection, run_id: str) -> None:
     """Note that the run's events are no longer kept."""
-    await tx.run("UPDATE runs SET log_kept = 0 WHERE id = $1", run_id)
+    await tx.run("UPDATE runs SET log_kept = FALSE WHERE id = $1", run_id)
 
 
 def run_of(row: Row) -> Run:

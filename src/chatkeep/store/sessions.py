@@ -13,6 +13,9 @@ _encode = msgspec.json.encode
 
 _STATUS: dict[str | None, SessionStatus] = {None: "idle", "in_progress": "busy", "requires_action": "requires_action"}
 
+_BEFORE_ALL = ("9999-12-31T23:59:59.999999Z", "00000000-0000-0000-0000-000000000000")
+"""Where a list that begins with the last used goes on from."""
+
 _SESSIONS = """
     SELECT s.id, s.title, s.assistant, s.model, s.metadata, r.status, s.head_id, s.next_message,
            s.created_at, s.updated_at
@@ -83,7 +86,7 @@ async def get_owner(tx: Connection, session_id: str) -> str:
 
 async def list_sessions(tx: Connection, owner: str, limit: int, before: tuple[str, str] | None) -> list[Session]:
     """The owner's sessions, most recently used first; `before`: (updated_at, id) of the last one already seen."""
-    updated_at, session_id = before or ("9999", "")
+    updated_at, session_id = before or _BEFORE_ALL
     rows = await tx.all(
         _SESSIONS
         + "WHERE s.owner = $1 AND (s.updated_at, s.id) < ($2, $3) ORDER BY s.updated_at DESC, s.id DESC LIMIT $4",

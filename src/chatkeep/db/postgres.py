@@ -1,0 +1,295 @@
+"""PostgreSQL: a pool of connections; every transaction is all or nothing, and its outcome is known.
+
+1. What fails without a trace (a lost connection, a deadlock, a server that restarts) is tried again for a while.
+2. A COMMIT whose answer got lost is looked up by its transaction's id: it is never done twice, nor guessed.
+3. The store sees what it sees on SQLite: ids and times are text (`chatkeep.clock`), JSON is text.
+4. No state outlives a transaction, so a proxy may pool transactions (`?pgbouncer=true` in the URL).
+"""
+
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# (asyncpg has no types)
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, LiteralString, Self, TypeVar
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+import asyncpg
+
+from chatkeep import clock
+from chatkeep.db import Connection, Param, Row
+from chatkeep.errors import CannotStart, StorageFailed
+
+T = TypeVar("T")
+Work = Callable[[Connection], Awaitable[T]]
+
+PATIENCE = 10.0
+"""Seconds for which a transaction is tried again, or waits for a connection, before it is given up."""
+COMMAND_SECONDS = 10.0
+"""The longest that one statement may take."""
+PAUSES = (0.0, 0.05, 0.1, 0.25, 0.5)
+"""Seconds before a first, second, … repetition; the last one again and again."""
+MIGRATING = 0x63686174
+"""The number of the advisory lock that is held while the schema is changed ("chat")."""
+
+SESSION = {
+    "application_name": "chatkeep",
+    "jit": "off",  # small statements only: compiling one costs more than running it
+    "idle_in_transaction_session_timeout": "10s",  # a process that is stopped in a transaction lets its rows go
+    "tcp_keepalives_idle": "30",
+    "tcp_keepalives_interval": "10",
+    "tcp_keepalives_count": "3",
+}
+
+_LOST = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.InterfaceError,
+    OSError,  # and with it TimeoutError
+)
+"""There is no connection, or no longer."""
+_UNDONE = (*_LOST, asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
+"""What leaves nothing behind when it comes before the COMMIT, and may well not come again."""
+_REFUSED = (asyncpg.PostgresError, asyncpg.DataError, asyncpg.InternalClientError)
+
+_EPOCH = datetime(2000, 1, 1)  # noqa: DTZ001  # as PostgreSQL counts: microseconds since then, in UTC
+_MICROSECOND = timedelta(microseconds=1)
+
+_log = logging.getLogger("chatkeep")
+
+
+class PostgresConnection:
+    """One asyncpg connection as a `Connection`, for one transaction."""
+
+    def __init__(self, raw: Any) -> None:
+        self._raw = raw
+        self._now = ""
+        self.xid = ""
+
+    async def all(self, sql: LiteralString, *params: Param) -> list[Row]:
+        """Every row."""
+        return [tuple(row) for row in await self._raw.fetch(sql, *params)]
+
+    async def one(self, sql: LiteralString, *params: Param) -> Row | None:
+        """The first row, or None."""
+        row = await self._raw.fetchrow(sql, *params)
+        return None if row is None else tuple(row)
+
+    async def run(self, sql: LiteralString, *params: Param) -> None:
+        """Run a statement for its effect."""
+        await self._raw.execute(sql, *params)
+
+    async def many(self, sql: LiteralString, rows: Iterable[Sequence[Param]]) -> None:
+        """Run a statement once per row of values, all sent at once."""
+        await self._raw.executemany(sql, rows)
+
+    async def returning(self, sql: LiteralString, rows: Iterable[Sequence[Param]]) -> list[Row]:
+        """Run a statement once per row of values, all sent at once; what they return."""
+        return [tuple(row) for row in await self._raw.fetchmany(sql, rows)]
+
+    async def now(self) -> str:
+        """The server's time; the same within a transaction."""
+        now = self._now = self._now or await self._raw.fetchval("SELECT clock_timestamp()")
+        return now
+
+    async def migrating(self) -> None:
+        """Wait until nobody else changes the schema, and keep others from it until the transaction ends."""
+        await self._raw.execute("SELECT pg_advisory_xact_lock($1)", MIGRATING)
+
+    async def identify(self) -> None:
+        """Learn the transaction's id, by which its outcome can be looked up, and the time."""
+        self.xid, self._now = await self._raw.fetchrow("SELECT CAST(pg_current_xact_id() AS TEXT), clock_timestamp()")
+
+
+class Postgres:
+    """A PostgreSQL database as a `Database`."""
+
+    engine = "postgres"
+
+    def __init__(self, pool: Any, name: str) -> None:
+        self.name = name
+        self._pool = pool
+        self._under_way: set[asyncio.Task[Any]] = set()
+        self._closed = False
+
+    @classmethod
+    async def connect(cls, url: str, size: int) -> Self:
+        """The database at `url`, with at most `size` connections.
+
+        Raises:
+            CannotStart: the URL is wrong, or there is no such database to be reached.
+        """
+        dsn, proxied = _dsn(url)
+        name = _without_password(dsn)
+        try:
+            pool = await asyncpg.create_pool(
+                dsn,
+                min_size=1,
+                max_size=size,
+                init=_prepare,
+                reset=_keep,
+                timeout=PATIENCE,
+                command_timeout=COMMAND_SECONDS,
+                statement_cache_size=0 if proxied else 200,
+                server_settings={} if proxied else SESSION,
+            )
+        except (*_LOST, *_REFUSED, ValueError) as error:
+            raise CannotStart(f"cannot open the database {name}: {_said(error)}") from error
+        return cls(pool, name)
+
+    async def transaction(self, fn: Work[T]) -> T:
+        """See `Database.transaction`."""
+        return await self._shielded(self._again_and_again(fn, self._write))
+
+    async def snapshot(self, fn: Work[T]) -> T:
+        """See `Database.snapshot`."""
+        return await self._shielded(self._again_and_again(fn, self._read))
+
+    async def close(self) -> None:
+        """Finish what is under way, then close every connection."""
+        self._closed = True
+        if self._under_way:
+            await asyncio.wait(tuple(self._under_way))
+        try:
+            await asyncio.wait_for(self._pool.close(), PATIENCE)
+        except (*_LOST, asyncpg.PostgresError) as error:
+            _log.warning("the connections to %s could not be closed: %s", self.name, _said(error))
+            self._pool.terminate()
+
+    async def _shielded(self, work: Coroutine[Any, Any, T]) -> T:
+        """Its outcome. A caller that is cancelled neither undoes it nor costs a connection."""
+        if self._closed:
+            work.close()
+            raise StorageFailed("the database is closed")
+        task = asyncio.ensure_future(work)
+        self._under_way.add(task)
+        task.add_done_callback(self._ended)
+        return await asyncio.shield(task)
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._under_way.discard(task)
+        if not task.cancelled():
+            task.exception()  # its caller may have left
+
+    async def _again_and_again(self, fn: Work[T], attempt: Callable[[Work[T]], Awaitable[T]]) -> T:
+        loop = asyncio.get_running_loop()
+        until = loop.time() + PATIENCE
+        tries = 0
+        while True:
+            try:
+                return await attempt(fn)
+            except asyncpg.DataError as error:  # an InterfaceError by descent, and yet ours
+                raise StorageFailed(_said(error)) from error
+            except _UNDONE as error:
+                pause = PAUSES[min(tries, len(PAUSES) - 1)]
+                if loop.time() + pause >= until:
+                    raise StorageFailed(_said(error)) from error
+            except _REFUSED as error:
+                raise StorageFailed(_said(error)) from error
+            tries += 1
+            await asyncio.sleep(pause)
+
+    async def _write(self, fn: Work[T]) -> T:
+        async with self._pool.acquire(timeout=PATIENCE) as raw:
+            connection = PostgresConnection(raw)
+            await raw.execute("BEGIN")
+            try:
+                await connection.identify()
+                result = await fn(connection)
+            except BaseException:
+                await _roll_back(raw)
+                raise
+            try:
+                done = await raw.execute("COMMIT")
+            except _LOST as error:
+                lost = error
+            else:
+                if done != "COMMIT":
+                    raise StorageFailed("the transaction had failed before its end")
+                return result
+        if not await self._was_committed(connection.xid):
+            raise lost
+        return result
+
+    async def _was_committed(self, xid: str) -> bool:
+        """Whether the transaction took place; waits for its end.
+
+        Raises:
+            StorageFailed: there is nobody to tell. It may have.
+        """
+        until = asyncio.get_running_loop().time() + PATIENCE
+        while asyncio.get_running_loop().time() < until:
+            try:
+                async with self._pool.acquire(timeout=PATIENCE) as raw:
+                    status = await raw.fetchval("SELECT pg_xact_status(CAST(CAST($1 AS TEXT) AS xid8))", xid)
+            except _LOST as error:
+                _log.warning("transaction %s cannot be looked up yet: %s", xid, _said(error))
+                status = None
+            if status in ("committed", "aborted"):
+                return status == "committed"
+            await asyncio.sleep(PAUSES[-1])
+        raise StorageFailed("the connection was lost in a COMMIT; whether it took place is not known")
+
+    async def _read(self, fn: Work[T]) -> T:
+        async with self._pool.acquire(timeout=PATIENCE) as raw:
+            await raw.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            try:
+                return await fn(PostgresConnection(raw))
+            finally:
+                await _roll_back(raw)
+
+
+async def _roll_back(raw: Any) -> None:
+    """End the transaction; or the connection, when it cannot even do that."""
+    try:
+        await raw.execute("ROLLBACK")
+    except (*_LOST, *_REFUSED):
+        raw.terminate()
+
+
+async def _prepare(raw: Any) -> None:
+    """Let ids be text, and times be text as `chatkeep.clock` writes it; in a transaction, for the proxy's sake."""
+    async with raw.transaction():
+        await raw.set_type_codec("uuid", schema="pg_catalog", encoder=str, decoder=str, format="text")
+        await raw.set_type_codec(
+            "timestamptz", schema="pg_catalog", encoder=_microseconds, decoder=_text, format="tuple"
+        )
+
+
+async def _keep(raw: Any) -> None:
+    """What a connection has when it is let go is what the next one wants; asyncpg would ask for a reset."""
+    del raw
+
+
+def _microseconds(text: str) -> tuple[int]:
+    return ((datetime.fromisoformat(text).astimezone(UTC).replace(tzinfo=None) - _EPOCH) // _MICROSECOND,)
+
+
+def _text(value: tuple[int]) -> str:
+    return (_EPOCH + timedelta(microseconds=value[0])).strftime(clock.FORMAT)
+
+
+def _dsn(url: str) -> tuple[str, bool]:
+    """The URL without what is ours in it, and whether a proxy stands between."""
+    parts = urlsplit(url)
+    query = parse_qsl(parts.query, keep_blank_values=True)
+    proxied = any(name == "pgbouncer" and value == "true" for name, value in query)
+    kept = urlencode([(name, value) for name, value in query if name != "pgbouncer"])
+    return parts._replace(query=kept).geturl(), proxied
+
+
+def _without_password(url: str) -> str:
+    parts = urlsplit(url)
+    user, _, place = parts.netloc.rpartition("@")
+    return parts._replace(netloc=f"{user.partition(':')[0]}@{place}" if user else place, query="").geturl()
+
+
+def _said(error: BaseException) -> str:
+    """What went wrong, in one line."""
+    return " ".join(str(error).split()) or type(error).__name__
