@@ -1,12 +1,15 @@
-"""What many tests need: an event loop, a service, a provider."""
+"""What many tests need: an event loop, a database of each engine, a service, a provider."""
 
-from collections.abc import AsyncGenerator
+import os
+from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
+from tests.databases import new_database
+from tests.postgres import Keeper, Server, missing
 from tests.provider import Provider
 from tests.script import Script
 from tests.service import Service, serving, settings
@@ -22,6 +25,28 @@ def anyio_backend() -> tuple[str, dict[str, bool]]:
     return "asyncio", {"use_uvloop": True}
 
 
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The PostgreSQL server of this test session, of which every worker of pytest-xdist is a part."""
+    if why := missing():
+        assert os.environ.get("CI") != "true", why
+        pytest.skip(why)
+    base = tmp_path_factory.getbasetemp()
+    keeper = Keeper((base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "postgres")
+    yield keeper.server
+    keeper.close()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of a database of its own for this test: once of each engine."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/test.db"
+    else:
+        with new_database(request.getfixturevalue("postgres")) as url:
+            yield url
+
+
 @pytest.fixture
 def script() -> Script:
     """The model of `service`; give it scenes to play."""
@@ -29,9 +54,9 @@ def script() -> Script:
 
 
 @pytest.fixture
-async def service(tmp_path: Path, script: Script) -> AsyncGenerator[Service]:
+async def service(database: str, script: Script) -> AsyncGenerator[Service]:
     """The service, answered by `script`."""
-    async with serving(settings(tmp_path), script) as service:
+    async with serving(settings(database), script) as service:
         yield service
 
 

@@ -19,9 +19,10 @@ from chatkeep.runs.worker import Worker
 from chatkeep.serve import Server
 
 
-def settings(directory: Path, **changes: Any) -> Settings:
-    """Settings for a test: a database of its own, nothing from the environment."""
-    values = {"database_url": f"sqlite:///{directory}/test.db", "shutdown_grace": 0, **changes}
+def settings(where: Path | str, **changes: Any) -> Settings:
+    """Settings for a test, nothing from the environment; `where`: a database's URL, or a directory for a file."""
+    url = where if isinstance(where, str) else f"sqlite:///{where}/test.db"
+    values = {"database_url": url, "database_pool": 5, "shutdown_grace": 0, **changes}
     return Settings.model_construct().model_copy(update=values)
 
 

@@ -76,6 +76,7 @@ def test_an_unknown_setting_in_the_environment_is_refused(monkeypatch: pytest.Mo
 def test_the_database_url_names_a_file() -> None:
     assert Settings.model_construct(database_url="sqlite:///a/b.db").database_path() == Path("a/b.db")
     assert Settings.model_construct(database_url="sqlite:////a/b.db").database_path() == Path("/a/b.db")
-    for wrong in ("sqlite://", "mysql:///x", "chat.db"):
+    assert Settings.model_construct(database_url="postgresql://host/name").database_path() is None
+    for wrong in ("sqlite://", "sqlite:///", "sqlite:///:memory:", "mysql:///x", "chat.db"):
         with pytest.raises(CannotStart):
             Settings.model_construct(database_url=wrong).database_path()

@@ -2,15 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 from msgspec.structs import replace
 
-from chatkeep.db import Connection
+from chatkeep.db import Connection, Database
 from chatkeep.db.doorbell import Doorbell
-from chatkeep.db.sqlite import Sqlite
 from chatkeep.errors import StorageFailed
 from chatkeep.events import Event, StepStarted, TextDelta, enter
 from chatkeep.journal import BACKLOG, Fenced, Journal, Live
@@ -20,7 +18,8 @@ from chatkeep.store import messages as store_messages
 from chatkeep.store import runs as store_runs
 from chatkeep.store import sessions as store_sessions
 from chatkeep.types import Session
-from tests.values import TIME, message, run, started
+from tests.service import settings
+from tests.values import TIME, message, run, started, uid
 
 pytestmark = pytest.mark.anyio
 
@@ -30,8 +29,9 @@ T = TypeVar("T")
 class Counting:
     """A database that counts its transactions, and can be told to hold or refuse them."""
 
-    def __init__(self, db: Sqlite) -> None:
+    def __init__(self, db: Database) -> None:
         self._db = db
+        self.engine, self.name = db.engine, db.name
         self.transactions = 0
         self.gate = asyncio.Event()
         self.gate.set()
@@ -52,8 +52,8 @@ class Counting:
 
 
 @pytest.fixture
-async def db(tmp_path: Path) -> AsyncGenerator[Counting]:
-    db = await open_database(tmp_path / "test.db")
+async def db(database: str) -> AsyncGenerator[Counting]:
+    db = await open_database(settings(database))
     yield Counting(db)
     await db.close()
 
@@ -66,15 +66,16 @@ def journal(db: Counting) -> Journal:
 async def open_run(db: Counting, journal: Journal, name: str = "r") -> Live:
     """A run in a session of its own, claimed and being carried."""
     first = started()
-    made = run(id=name, session_id=name, user_message_id=f"{name}-user", message_id=f"{name}-answer")
+    session_id, user_id, answer_id = uid(f"{name} session"), uid(f"{name} user"), uid(f"{name} answer")
+    made = run(id=uid(name), session_id=session_id, user_message_id=user_id, message_id=answer_id)
 
     async def write(tx: Connection) -> None:
-        session = Session(name, None, "default", None, {}, "idle", None, 0, TIME, TIME)
+        session = Session(session_id, None, "default", None, {}, "idle", None, 0, TIME, TIME)
         assert await store_sessions.add_session(tx, "me", session)
-        await store_messages.add_message(tx, message("user", "Hi", id=f"{name}-user", session_id=name, seq=1))
-        await store_messages.add_message(tx, message(id=f"{name}-answer", session_id=name, seq=2))
+        await store_messages.add_message(tx, message("user", "Hi", id=user_id, session_id=session_id, seq=1))
+        await store_messages.add_message(tx, message(id=answer_id, session_id=session_id, seq=2))
         await store_runs.add_run(tx, made, {}, None, "")
-        await store_events.add_events(tx, name, [enter(replace(first, position=1))])
+        await store_events.add_events(tx, made.id, [enter(replace(first, position=1))])
 
     await db.transaction(write)
     db.transactions = 0
@@ -88,7 +89,7 @@ async def flushing(db: Counting) -> None:
             await asyncio.sleep(0)
 
 
-async def stored(db: Counting, run_id: str = "r") -> list[Event]:
+async def stored(db: Counting, run_id: str = uid("r")) -> list[Event]:
     return (await db.snapshot(lambda tx: store_events.list_events(tx, run_id)))[1:]
 
 
@@ -157,9 +158,9 @@ async def test_the_row_says_what_the_log_has_though_more_comes_during_the_flush(
     positions: list[Any] = []
     db.gate.set()
     await shown(live, 4)
-    positions.append(await db.snapshot(lambda tx: store_runs.find_run(tx, "r")))
+    positions.append(await db.snapshot(lambda tx: store_runs.find_run(tx, uid("r"))))
     await shown(live, 9)
-    positions.append(await db.snapshot(lambda tx: store_runs.find_run(tx, "r")))
+    positions.append(await db.snapshot(lambda tx: store_runs.find_run(tx, uid("r"))))
     assert positions[-1].position == 9
     assert positions[0].position in (4, 9)
 
@@ -168,23 +169,23 @@ async def test_a_run_closed_by_somebody_else_takes_nothing_more_and_harms_no_oth
     db: Counting, journal: Journal
 ) -> None:
     closed, other = await open_run(db, journal, "r1"), await open_run(db, journal, "r2")
-    await db.transaction(lambda tx: store_runs.end_run(tx, "r1", "cancelled", None, None))
+    await db.transaction(lambda tx: store_runs.end_run(tx, uid("r1"), "cancelled", None, None))
     with pytest.raises(Fenced):
         await asyncio.gather(
             journal.append(closed, [StepStarted(index=0)]), journal.append(other, [StepStarted(index=0)])
         )
-    assert await stored(db, "r1") == []
-    assert len(await stored(db, "r2")) == 1
+    assert await stored(db, uid("r1")) == []
+    assert len(await stored(db, uid("r2"))) == 1
     with pytest.raises(Fenced):
         await journal.append(closed, text("more"))
 
 
 async def test_a_run_whose_session_was_deleted_fails_nobody_elses_flush(db: Counting, journal: Journal) -> None:
     gone, other = await open_run(db, journal, "r1"), await open_run(db, journal, "r2")
-    await db.transaction(lambda tx: store_sessions.delete_session(tx, "me", "r1"))
+    await db.transaction(lambda tx: store_sessions.delete_session(tx, "me", uid("r1 session")))
     await journal.append(gone, text("x"))
     await journal.append(other, [StepStarted(index=0)])
-    assert len(await stored(db, "r2")) == 1
+    assert len(await stored(db, uid("r2"))) == 1
     assert isinstance(gone.failure, Fenced)
 
 
@@ -279,7 +280,7 @@ async def test_memory_holds_the_newest_entries_only(db: Counting, journal: Journ
 async def test_settling_commits_what_is_pending_of_a_session(db: Counting, journal: Journal) -> None:
     live = await open_run(db, journal)
     await journal.append(live, text("a"))
-    await journal.settle("r")
+    await journal.settle(uid("r session"))
     assert live.committed == 2
     await journal.settle("nobody")
 
@@ -291,9 +292,11 @@ async def test_settling_and_finishing_at_once_wait_for_nobody_for_ever(db: Count
     await journal.append(live, text("b"))
 
     async def close(tx: Connection) -> list[Any]:
-        await store_runs.end_run(tx, "r", "completed", None, None)
+        await store_runs.end_run(tx, uid("r"), "completed", None, None)
         return []
 
     async with asyncio.timeout(10):
-        await asyncio.gather(journal.settle("r"), journal.finish(live, close), journal.settle("r"))
+        await asyncio.gather(
+            journal.settle(uid("r session")), journal.finish(live, close), journal.settle(uid("r session"))
+        )
     assert "".join(event.text for event in await stored(db) if isinstance(event, TextDelta)) == "ab"

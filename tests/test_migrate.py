@@ -8,6 +8,7 @@ from chatkeep.db.sqlite import Sqlite
 from chatkeep.errors import CannotStart
 from chatkeep.migrate import Migration, known, migrate
 from chatkeep.runs.lifetime import open_database
+from tests.service import settings
 
 pytestmark = pytest.mark.anyio
 
@@ -60,7 +61,7 @@ async def test_versions_are_numbered_without_a_gap() -> None:
 
 
 async def test_docs_schema_sql_is_what_a_new_database_has(tmp_path: Path) -> None:
-    db = await open_database(tmp_path / "test.db")
+    db = await open_database(settings(tmp_path))
     rows = await db.snapshot(
         lambda tx: tx.all(
             "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL AND name <> 'schema_migrations' ORDER BY rowid"

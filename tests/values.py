@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from typing import Any
+from uuid import NAMESPACE_OID, uuid5
 
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -26,6 +27,11 @@ from chatkeep.log import fold, place
 from chatkeep.types import CallError, Message, Run, RunEnd, TextPart, Usage
 
 TIME = "2026-11-22T21:04:05.000123Z"
+
+
+def uid(name: str) -> str:
+    """An id that a database takes, the same for the same name."""
+    return str(uuid5(NAMESPACE_OID, name))
 
 
 def message(role: Any = "assistant", text: str = "", **changes: Any) -> Message:

@@ -13,6 +13,7 @@ import pytest
 
 from chatkeep.errors import StorageFailed
 from tests.api.shapes import problem
+from tests.databases import only_sqlite
 from tests.script import Script, say, stop
 from tests.service import Service, serving, settings
 
@@ -28,6 +29,7 @@ async def limit_pages(service: Service, pages: int) -> None:
             return
 
 
+@only_sqlite
 async def test_a_full_disk_refuses_messages_until_there_is_space(service: Service, script: Script) -> None:
     session_id = await service.session()
     await limit_pages(service, 1)

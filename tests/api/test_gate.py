@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -61,8 +60,8 @@ async def test_no_host_is_no_known_host(service: Service) -> None:
     assert b'"code":"bad_host"' in answer
 
 
-async def test_the_operator_says_which_hosts_are_known(tmp_path: Path, script: Script) -> None:
-    async with serving(settings(tmp_path, allowed_hosts=("Chat.Example",)), script) as service:
+async def test_the_operator_says_which_hosts_are_known(database: str, script: Script) -> None:
+    async with serving(settings(database, allowed_hosts=("Chat.Example",)), script) as service:
         for host, status in (("chat.example", 200), ("CHAT.example:443", 200), ("localhost", 400)):
             assert (await service.client.get("/healthz", headers={"host": host})).status_code == status
 
@@ -118,8 +117,8 @@ async def chunked(body: bytes) -> AsyncGenerator[bytes]:
 
 
 @pytest.mark.parametrize("in_chunks", [False, True], ids=["with its length", "in chunks"])
-async def test_a_body_may_be_so_long_and_no_longer(tmp_path: Path, script: Script, in_chunks: bool) -> None:
-    async with serving(settings(tmp_path, max_body_bytes=1000), script) as service:
+async def test_a_body_may_be_so_long_and_no_longer(database: str, script: Script, in_chunks: bool) -> None:
+    async with serving(settings(database, max_body_bytes=1000), script) as service:
         session_id = await service.session()
         headers = {"content-type": "application/json", "accept": "application/json"}
 
@@ -148,10 +147,10 @@ async def test_a_body_may_be_so_long_and_no_longer(tmp_path: Path, script: Scrip
     ],
 )
 async def test_nothing_is_done_for_a_body_that_is_too_large(
-    tmp_path: Path, script: Script, method: str, path: str
+    database: str, script: Script, method: str, path: str
 ) -> None:
     script.play([asyncio.Event()])
-    async with serving(settings(tmp_path, max_body_bytes=1000), script) as service:
+    async with serving(settings(database, max_body_bytes=1000), script) as service:
         session_id = await service.session()
         run_id = (await service.start(session_id, "1"))["run"]["id"]
         path = path.format(session_id=session_id, run_id=run_id)
@@ -161,8 +160,8 @@ async def test_nothing_is_done_for_a_body_that_is_too_large(
         problem(answer, 413, "body_too_large")
 
 
-async def test_an_allowed_origin_may_ask_and_sees_where_the_run_is(tmp_path: Path, script: Script) -> None:
-    async with serving(settings(tmp_path, cors_origins=(ORIGIN,)), script) as service:
+async def test_an_allowed_origin_may_ask_and_sees_where_the_run_is(database: str, script: Script) -> None:
+    async with serving(settings(database, cors_origins=(ORIGIN,)), script) as service:
         path = f"/api/sessions/{await service.session()}/messages"
         answer = await service.client.post(path, json={"content": "why?"}, headers={"origin": ORIGIN})
         assert answer.status_code == 200
@@ -183,8 +182,8 @@ async def test_an_allowed_origin_may_ask_and_sees_where_the_run_is(tmp_path: Pat
 
 
 @pytest.mark.parametrize("origins", [(), (ORIGIN,)])
-async def test_other_origins_get_nothing(tmp_path: Path, script: Script, origins: tuple[str, ...]) -> None:
-    async with serving(settings(tmp_path, cors_origins=origins), script) as service:
+async def test_other_origins_get_nothing(database: str, script: Script, origins: tuple[str, ...]) -> None:
+    async with serving(settings(database, cors_origins=origins), script) as service:
         for origin in ("https://evil.example", "null", ORIGIN + ".evil.example", "http://chat.example"):
             headers = {"origin": origin}
             answer = await service.client.get("/api/sessions", headers=headers)
@@ -195,8 +194,8 @@ async def test_other_origins_get_nothing(tmp_path: Path, script: Script, origins
             assert "access-control-allow-origin" not in answer.headers
 
 
-async def test_a_preflight_passes_the_gate_like_any_request(tmp_path: Path, script: Script) -> None:
-    async with serving(settings(tmp_path, cors_origins=(ORIGIN,)), script) as service:
+async def test_a_preflight_passes_the_gate_like_any_request(database: str, script: Script) -> None:
+    async with serving(settings(database, cors_origins=(ORIGIN,)), script) as service:
         preflight = {"origin": ORIGIN, "access-control-request-method": "POST", "host": "evil.example"}
         problem(await service.client.options("/api/sessions", headers=preflight), 400, "bad_host")
 

@@ -11,6 +11,7 @@ from chatkeep.db.sqlite import READERS
 from chatkeep.runs.claim import AtHead, NewMessage, Wanted, claim
 from tests.api.shapes import MESSAGE, NO_UUIDS, UNKNOWN, problem
 from tests.api.streams import PATIENCE, streaming, text_of, until
+from tests.databases import only_sqlite
 from tests.script import Script, say, stop
 from tests.service import Service
 
@@ -174,6 +175,7 @@ class HeldReaders:
         await asyncio.gather(*self._reads)
 
 
+@only_sqlite  # what this rests on, a snapshot that does not change, is tested of both in tests/db
 async def test_messages_and_position_are_of_one_moment(service: Service, script: Script) -> None:
     session_id = await service.session()
     await service.send(session_id, "first")

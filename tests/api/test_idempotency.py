@@ -1,7 +1,6 @@
 """A POST with a key is safe to repeat (protocol §3)."""
 
 import asyncio
-from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -172,9 +171,9 @@ async def test_answering_again_is_safe_to_repeat_too(service: Service, script: S
     assert (mismatch.status_code, mismatch.json()["code"]) == (422, "idempotency_mismatch")
 
 
-async def test_a_repeat_comes_before_every_limit(tmp_path: Path, script: Script) -> None:
+async def test_a_repeat_comes_before_every_limit(database: str, script: Script) -> None:
     script.play([say("half"), asyncio.Event()])
-    async with serving(settings(tmp_path, max_runs=1), script) as service:
+    async with serving(settings(database, max_runs=1), script) as service:
         session_id, other = await service.session(), await service.session()
         first = await post(service, session_id, "key", ASYNC, content="why?")
         problem(
@@ -213,16 +212,16 @@ async def test_a_refused_request_does_not_use_up_its_key(service: Service, scrip
     assert (await post(service, session_id, "key", JSON, content="why?")).status_code == 200
 
 
-async def test_a_key_holds_across_restarts(tmp_path: Path, script: Script) -> None:
+async def test_a_key_holds_across_restarts(database: str, script: Script) -> None:
     script.play([say("across"), stop()], [say("half"), asyncio.Event()])
-    async with serving(settings(tmp_path), script) as service:
+    async with serving(settings(database), script) as service:
         session_id, other = await service.session(), await service.session()
         ended = (await post(service, session_id, "key", JSON, content="why?")).json()
         log = spelled(await service.events(ended["run"]["id"]))
         cut = (await post(service, other, "key", ASYNC, content="why?")).json()
         async with streaming(service, f"/api/runs/{cut['run']['id']}/events") as stream:
             await stream.said(5)
-    async with serving(settings(tmp_path), script) as service:
+    async with serving(settings(database), script) as service:
         async with nothing_stored(service):
             again = (await post(service, session_id, "key", JSON, content="why?")).json()
             assert again == ended

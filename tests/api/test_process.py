@@ -37,7 +37,7 @@ class Running(NamedTuple):
 
 
 async def started(directory: Path, port: int, **more: str) -> asyncio.subprocess.Process:
-    """`chatkeep serve`, its database in `directory`; the practice model answers."""
+    """`chatkeep serve` in `directory`, its database there unless told; the practice model answers."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("OPENAI_", "CHATKEEP_"))}
     return await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "chatkeep", "serve", "--port", str(port)),
@@ -49,9 +49,9 @@ async def started(directory: Path, port: int, **more: str) -> asyncio.subprocess
 
 
 @asynccontextmanager
-async def running(directory: Path, **more: str) -> AsyncGenerator[Running]:
+async def running(directory: Path, database: str, **more: str) -> AsyncGenerator[Running]:
     """The service on a free port, once it is ready; killed in the end if it still runs."""
-    process = await started(directory, 0, **more)
+    process = await started(directory, 0, CHATKEEP_DATABASE_URL=database, **more)
     try:
         assert process.stdout is not None
         async with asyncio.timeout(PATIENCE):
@@ -110,45 +110,45 @@ async def goes_on(service: Running, session_id: str) -> None:
     assert (answer.status_code, answer.json()["run"]["status"]) == (200, "completed"), answer.text
 
 
-async def test_told_to_stop_it_lets_its_readers_go_and_exits_cleanly(tmp_path: Path) -> None:
+async def test_told_to_stop_it_lets_its_readers_go_and_exits_cleanly(tmp_path: Path, database: str) -> None:
     seen: list[Event] = []
-    async with running(tmp_path, CHATKEEP_SHUTDOWN_GRACE="0") as service:
+    async with running(tmp_path, database, CHATKEEP_SHUTDOWN_GRACE="0") as service:
         session_id, reading = await begin(service, "count to 900", seen, after=20)
         assert seen[0]["run"]["model"] == "practice"
         status, stderr = await service.stopped(signal.SIGTERM)
         await reading  # the stream ended cleanly
     assert (status, "Traceback" in stderr) == (0, False), stderr
     assert seen[-1]["type"] == "text.delta"
-    async with running(tmp_path) as service:
+    async with running(tmp_path, database) as service:
         run = await finds(service, seen[0]["run"]["id"], seen)
         assert run["position"] > seen[-1]["position"]
         await goes_on(service, session_id)
         assert (await service.stopped(signal.SIGTERM))[0] == 0
 
 
-async def test_what_ends_within_the_grace_is_completed(tmp_path: Path) -> None:
+async def test_what_ends_within_the_grace_is_completed(tmp_path: Path, database: str) -> None:
     seen: list[Event] = []
-    async with running(tmp_path) as service:
+    async with running(tmp_path, database) as service:
         session_id, reading = await begin(service, "count to 30", seen, after=5)
         status, stderr = await service.stopped(signal.SIGTERM)
         await reading
     assert (status, "Traceback" in stderr) == (0, False), stderr
-    async with running(tmp_path) as service:
+    async with running(tmp_path, database) as service:
         run = (await service.client.get(f"/api/runs/{seen[0]['run']['id']}")).json()
         assert run["status"] == "completed"
         history = (await service.client.get(f"/api/sessions/{session_id}/messages")).json()["data"]
         assert text_of(history[1]).split() == [str(number) for number in range(1, 31)]
 
 
-async def test_killed_in_mid_stream_it_keeps_all_that_was_seen(tmp_path: Path) -> None:
+async def test_killed_in_mid_stream_it_keeps_all_that_was_seen(tmp_path: Path, database: str) -> None:
     seen: list[Event] = []
-    async with running(tmp_path) as service:
+    async with running(tmp_path, database) as service:
         session_id, reading = await begin(service, "count to 900", seen, after=20)
         status, _ = await service.stopped(signal.SIGKILL)
         with pytest.raises(httpx2.TransportError):
             await reading
     assert status == -signal.SIGKILL
-    async with running(tmp_path) as service:
+    async with running(tmp_path, database) as service:
         run = await finds(service, seen[0]["run"]["id"], seen)
         assert (run["status"], run["error"]) == ("interrupted", None)
         assert run["usage"]["estimated"] is True

@@ -1,7 +1,6 @@
 """Runs are looked at, stopped, limited; a busy session, and a model that fails (protocol §1, §3, §5)."""
 
 import asyncio
-from pathlib import Path
 
 import pytest
 
@@ -184,10 +183,10 @@ async def test_a_refused_interruption_interrupts_nothing(service: Service, scrip
         assert (await stream.rest())[-1]["run"]["status"] == "completed"
 
 
-async def test_a_process_has_so_many_open_runs_and_no_more(tmp_path: Path, script: Script) -> None:
+async def test_a_process_has_so_many_open_runs_and_no_more(database: str, script: Script) -> None:
     gate = asyncio.Event()
     script.play([gate, stop()], [stop()])
-    async with serving(settings(tmp_path, max_runs=1), script) as service:
+    async with serving(settings(database, max_runs=1), script) as service:
         first, second = await service.session(), await service.session()
         run_id = (await service.start(first, "1"))["run"]["id"]
         async with nothing_stored(service):

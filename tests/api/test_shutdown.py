@@ -1,7 +1,6 @@
 """The service drains: no new work, readers are let go, what can be finished is finished (protocol §6, §7)."""
 
 import asyncio
-from pathlib import Path
 
 import pytest
 
@@ -111,15 +110,15 @@ async def test_what_is_done_within_the_grace_is_completed_and_the_rest_interrupt
     assert script.closed == 2
 
 
-async def test_after_a_restart_everything_is_there_and_goes_on(tmp_path: Path, script: Script) -> None:
+async def test_after_a_restart_everything_is_there_and_goes_on(database: str, script: Script) -> None:
     script.play([say("half"), asyncio.Event()], [say("whole"), stop()])
-    async with serving(settings(tmp_path), script) as service:
+    async with serving(settings(database), script) as service:
         session_id = await service.session()
         started = await service.start(session_id, "1")
         run_id = started["run"]["id"]
         async with streaming(service, f"/api/runs/{run_id}/events") as stream:
             seen = spelled(await stream.said(5))
-    async with serving(settings(tmp_path), script) as service:
+    async with serving(settings(database), script) as service:
         events = await service.events(run_id)
         assert spelled(events)[:5] == seen
         assert spelled(await service.events(run_id, 3)) == spelled(events)[3:]

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import re
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -211,10 +210,10 @@ async def test_many_small_deltas_come_back_as_one(service: Service, script: Scri
     assert len(events) < 10
 
 
-async def test_a_ping_is_a_comment_and_one_newline(tmp_path: Path, script: Script) -> None:
+async def test_a_ping_is_a_comment_and_one_newline(database: str, script: Script) -> None:
     gate = asyncio.Event()
     script.play([gate, say("across"), stop()])
-    async with serving(settings(tmp_path, ping_interval=0.02), script) as service:
+    async with serving(settings(database, ping_interval=0.02), script) as service:
         session_id = await service.session()
         run_id = (await service.start(session_id, "why?"))["run"]["id"]
         pinged = {f"/api/runs/{run_id}/events?after=1": b"", f"/api/sessions/{session_id}/events?after=1.1": b""}

@@ -18,6 +18,7 @@ from chatkeep.db.live import LiveLock
 from chatkeep.db.sqlite import Sqlite
 from chatkeep.errors import CannotStart, StorageFailed
 from chatkeep.runs.lifetime import open_database
+from tests.service import settings
 
 pytestmark = pytest.mark.anyio
 
@@ -185,12 +186,12 @@ async def test_a_file_that_is_no_database_is_one_clear_error_and_stays_as_it_is(
 
 async def test_a_corrupt_file_is_one_clear_error_and_stays_as_it_is(tmp_path: Path) -> None:
     file = tmp_path / "bad.db"
-    await (await open_database(file)).close()
+    await (await open_database(settings(f"sqlite:///{file}"))).close()
     whole = bytearray(file.read_bytes())
     whole[4096:] = bytes(byte ^ 0x55 for byte in whole[4096:])
     file.write_bytes(whole)
     with pytest.raises(CannotStart, match=r"bad\.db.*malformed"):
-        await open_database(file)
+        await open_database(settings(f"sqlite:///{file}"))
     assert file.read_bytes() == whole
 
 

