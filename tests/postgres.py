@@ -22,7 +22,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import asyncpg
 
@@ -169,6 +169,16 @@ async def execute(url: str, *statements: str) -> None:
     try:
         for statement in statements:
             await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+async def fetched(url: str, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+    """The rows of a statement; ids are text."""
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.set_type_codec("uuid", schema="pg_catalog", encoder=str, decoder=str, format="text")
+        return [tuple(row) for row in cast("list[Any]", await connection.fetch(sql, *values))]
     finally:
         await connection.close()
 

@@ -17,6 +17,7 @@ from chatkeep.store import events as store_events
 from chatkeep.store import messages as store_messages
 from chatkeep.store import runs as store_runs
 from chatkeep.store import sessions as store_sessions
+from chatkeep.store.leases import Lease
 from chatkeep.types import Session
 from tests.service import settings
 from tests.values import TIME, message, run, started, uid
@@ -74,7 +75,7 @@ async def open_run(db: Counting, journal: Journal, name: str = "r") -> Live:
         assert await store_sessions.add_session(tx, "me", session)
         await store_messages.add_message(tx, message("user", "Hi", id=user_id, session_id=session_id, seq=1))
         await store_messages.add_message(tx, message(id=answer_id, session_id=session_id, seq=2))
-        await store_runs.add_run(tx, made, {}, None, "")
+        await store_runs.add_run(tx, made, {}, None, "", Lease("here", TIME))
         await store_events.add_events(tx, made.id, [enter(replace(first, position=1))])
 
     await db.transaction(write)

@@ -56,6 +56,7 @@ class Settings(BaseSettings):
     max_body_bytes: PositiveInt = 1_048_576
     max_runs: PositiveInt = 2_000
     context_tokens: PositiveInt = 128_000
+    lease: PositiveFloat = 30
     action_deadline: PositiveFloat = 600
     tool_timeout: PositiveFloat = 30
     shutdown_grace: Annotated[float, Field(ge=0)] = 10

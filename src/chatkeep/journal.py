@@ -6,21 +6,22 @@
 3. A run's first delta, and every event that is no delta, does not wait for the gap.
 4. Where there is a gap, a turn that has brought a delta goes on only when the gap is over: what its model said
    meanwhile is then read, decoded and written as one. It comes just before the flush, so nobody waits longer for it.
-5. A flush begins with the fence of each run: events of one that was closed by somebody else are dropped.
+5. A flush begins with the fence of each run: events of one that was closed by somebody else are dropped, and its
+   turn is stopped. The fence renews the run's lease, so `renew` is a flush without events.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from chatkeep.db import Connection, Database
 from chatkeep.db.doorbell import Doorbell
 from chatkeep.errors import StorageFailed
-from chatkeep.events import Delta, Entry, Event, RunFinished, RunWaiting, enter
-from chatkeep.log import merge, place, units
-from chatkeep.store import events as store_events
-from chatkeep.store import runs as store_runs
-from chatkeep.types import Run, Usage
+from chatkeep.events import Delta, Entry, Event
+from chatkeep.livelog import Fenced, Live, Taken
+from chatkeep.livelog import write as write_all
+from chatkeep.log import place
+from chatkeep.store import sessions as store_sessions
+from chatkeep.types import Run
 
 QUIET_RUNS = 4
 """Up to so many open runs there is no gap: each commit is cheap, and somebody is waiting."""
@@ -28,69 +29,19 @@ GAP_PER_FLUSH = 10
 """The gap in flush times: at the most a tenth of the time is spent flushing, until the interval caps the gap."""
 BACKLOG = 262_144
 """Characters that may wait for a flush before the turn that brings them has to wait too."""
-WINDOW = 65_536
-"""Characters of a run's newest entries kept in memory for its readers; who is further behind reads the table."""
-
-
-class Fenced(Exception):  # noqa: N818  # what happened, no error of anybody
-    """The run was closed by somebody else: nothing more of it may be written."""
-
-
-class Live:
-    """The log of a run that this process carries: what waits to be committed, and the newest of what is."""
-
-    def __init__(self, run: Run, entries: Iterable[Entry]) -> None:
-        self.run = run
-        self.position = run.position
-        self.measure: Callable[[], tuple[Usage, int]] = lambda: (run.usage, 0)
-        self.first_token_at: str | None = None
-        self.pending: list[Event] = []
-        self.backlog = 0
-        self.entries: deque[Entry] = deque(entries)
-        self.committed = run.position
-        self.failure: Exception | None = None
-        self.flushed: asyncio.Future[None] | None = None
-        self._size = 0
-
-    @property
-    def is_over(self) -> bool:
-        """Whether this process has nothing more to write: the run has ended, or waits for the client."""
-        return bool(self.entries) and isinstance(self.entries[-1].event, RunFinished | RunWaiting)
-
-    @property
-    def is_broken(self) -> bool:
-        """Whether the log cannot be written for now; one that was merely closed by somebody else is whole."""
-        return self.failure is not None and not isinstance(self.failure, Fenced)
-
-    def after(self, position: int) -> list[Entry] | None:
-        """The committed entries that end after `position`; None when it lies before what memory holds."""
-        if position >= self.committed:
-            return []
-        found: list[Entry] = []
-        for entry in reversed(self.entries):
-            if entry.event.position <= position:
-                break
-            found.append(entry)
-        found.reverse()
-        return found if found and found[0].event.position - units(found[0].event) <= position else None
-
-    def show(self, entries: Sequence[Entry]) -> None:
-        """Let readers see `entries`, which are committed."""
-        self.entries.extend(entries)
-        self.committed = entries[-1].event.position if entries else self.committed
-        self._size += sum(units(entry.event) for entry in entries)
-        while self._size > WINDOW and len(self.entries) > 1:
-            self._size -= units(self.entries.popleft().event)
+LEASE = 30.0
+"""Seconds for which a flush renews the leases of its runs, unless CHATKEEP_LEASE says otherwise."""
 
 
 class Journal:
     """The logs of all runs that this process carries."""
 
-    def __init__(self, db: Database, doorbell: Doorbell, max_gap: float) -> None:
-        """`max_gap`: the most seconds between two flushes."""
+    def __init__(self, db: Database, doorbell: Doorbell, max_gap: float, lease: float = LEASE) -> None:
+        """`max_gap`: the most seconds between two flushes; `lease`: for how many seconds a flush renews leases."""
         self._db = db
         self._doorbell = doorbell
         self._max_gap = max_gap
+        self._lease = lease
         self._lives: dict[str, Live] = {}
         self._dirty: dict[str, Live] = {}
         self._flush: asyncio.Task[None] | None = None
@@ -141,13 +92,14 @@ class Journal:
             Fenced: the run was closed by somebody else.
             StorageFailed: nothing was written; what was pending still is.
         """
-        self._dirty.pop(live.run.id, None)
+        live.finishing = True  # no flush takes it from now on
         if self._flush is not None:  # it may hold events of this run
             await asyncio.wait([self._flush])
-        taken = _Taken(live)
+        taken = Taken(live)
 
         async def write(tx: Connection) -> list[Entry]:
-            if not await _write(tx, [taken]):
+            await store_sessions.touch(tx, live.run.session_id)  # session before run: the order of locks everywhere
+            if not await write_all(tx, [taken], self._lease):
                 raise Fenced
             return await close(tx)
 
@@ -157,7 +109,9 @@ class Journal:
             taken.undo()
             raise
         finally:
+            live.finishing = False
             taken.release()
+            live.release()
         self.deliver(live.run.id, [*taken.entries, *closing])
 
     async def settle(self, session_id: str) -> None:
@@ -166,6 +120,22 @@ class Journal:
             self._dirty[live.run.id] = live
             self._schedule(urgent=True)
             await self._committed(live)
+
+    def renew(self) -> None:
+        """Renew the leases of all runs, also of those that have nothing to say."""
+        self._dirty = {**self._lives, **self._dirty}
+        self._schedule(urgent=False)
+
+    def check(self, run_id: str) -> None:
+        """Look whether the run is still ours, if it was: somebody has closed it, perhaps."""
+        if live := self._lives.get(run_id):
+            self._dirty[run_id] = live
+            self._schedule(urgent=True)
+
+    @property
+    def carried(self) -> frozenset[str]:
+        """The ids of the runs that this process carries."""
+        return frozenset(self._lives)
 
     def deliver(self, run_id: str, entries: Sequence[Entry]) -> None:
         """Show entries that somebody else has committed (a cancel, say). A log that is over is let go."""
@@ -179,8 +149,14 @@ class Journal:
     def abandon(self, live: Live, failure: Exception) -> None:
         """Let the readers of a log that cannot be written go; they come back when it can."""
         live.failure = failure
-        self._lives.pop(live.run.id, None)
+        if self._lives.get(live.run.id) is live:
+            del self._lives[live.run.id]
         self._doorbell.ring(live.run.id)
+
+    def _fence(self, live: Live) -> None:
+        """The run is no longer ours: its turn ends, and its readers read on in the table."""
+        self.abandon(live, Fenced())
+        live.stop()
 
     async def _committed(self, live: Live) -> None:
         if live.flushed is None:
@@ -220,15 +196,15 @@ class Journal:
     async def _flush_all(self) -> None:
         loop = asyncio.get_running_loop()
         began = loop.time()
-        batch = [_Taken(live) for _, live in sorted(self._dirty.items())]
+        batch = [Taken(live) for _, live in sorted(self._dirty.items()) if not live.finishing]
         self._dirty = {}
         try:
-            accepted = await self._db.transaction(lambda tx: _write(tx, batch))
+            accepted = await self._db.transaction(lambda tx: write_all(tx, batch, self._lease))
             for taken in batch:
                 if taken.live.run.id in accepted:
                     self.deliver(taken.live.run.id, taken.entries)
                 else:
-                    taken.live.failure = Fenced()
+                    self._fence(taken.live)
         except Exception as failure:  # noqa: BLE001  # every turn of the batch is told, and ends its run with it
             for taken in batch:
                 taken.undo()
@@ -239,34 +215,3 @@ class Journal:
         self._flush_seconds += (self._last_flush - began - self._flush_seconds) / 4
         self._flush = None
         self._schedule(urgent=False)  # nothing new, perhaps; but turns may wait for the gap to be over
-
-
-class _Taken:
-    """What a flush holds of one run: taken in one moment, so that the row says what the log has."""
-
-    def __init__(self, live: Live) -> None:
-        self.live = live
-        self.waiter, live.flushed = live.flushed, None
-        self.events, live.pending, live.backlog = live.pending, [], 0
-        self.entries = [enter(event) for event in merge(self.events)]
-        position = self.events[-1].position if self.events else live.committed
-        self.progress = store_runs.Progress(position, *live.measure(), live.first_token_at)
-
-    def undo(self) -> None:
-        """Put the events back before those that came since."""
-        self.live.pending = self.events + self.live.pending
-
-    def release(self) -> None:
-        """Let the turn that waits for this commit go on."""
-        if self.waiter is not None and not self.waiter.done():
-            self.waiter.set_result(None)
-
-
-async def _write(tx: Connection, batch: Iterable[_Taken]) -> set[str]:
-    accepted: set[str] = set()
-    for taken in batch:
-        run = taken.live.run
-        if await store_runs.advance(tx, run.id, run.attempt, taken.progress):
-            await store_events.add_events(tx, run.id, taken.entries)
-            accepted.add(run.id)
-    return accepted

@@ -7,9 +7,13 @@ from typing import TypeAlias
 
 from chatkeep.db import Connection, Row
 from chatkeep.runs.sweep import sweep
+from chatkeep.store.runs import COLUMNS
 from tests.service import Service
 
 Contents: TypeAlias = dict[str, list[Row]]
+
+RUNS = f"{COLUMNS}, request, request_hash, idempotency_key, input_bytes, log_kept, worker, deadline"
+"""All columns but `lease_until`, which the owner of an open run renews at any time."""
 
 
 async def contents(service: Service) -> Contents:
@@ -19,7 +23,7 @@ async def contents(service: Service) -> Contents:
         return {
             "sessions": await tx.all("SELECT * FROM sessions ORDER BY id"),
             "messages": await tx.all("SELECT * FROM messages ORDER BY id"),
-            "runs": await tx.all("SELECT * FROM runs ORDER BY id"),
+            "runs": await tx.all(f"SELECT {RUNS} FROM runs ORDER BY id"),
             "run_events": await tx.all("SELECT * FROM run_events ORDER BY run_id, position"),
         }
 

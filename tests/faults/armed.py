@@ -111,31 +111,45 @@ class Transactions:
         self._about.add(point.partition(" ")[0])
         self._mine.reach(point)
 
+    def committed(self) -> None:
+        """It is stored for good."""
+        about, self._about = self._about, set()
+        for each in sorted(about):
+            self._mine.reach(f"{each} committed")
+
     def watch(self, connection: apsw.Connection) -> None:
         """Hear of the end of every COMMIT, before whoever waits for it does."""
 
         def ended(statement: dict[str, Any]) -> None:
             if statement["sql"] == "COMMIT":
-                about, self._about = self._about, set()
-                for each in sorted(about):
-                    self._mine.reach(f"{each} committed")
+                self.committed()
 
         connection.trace_v2(apsw.SQLITE_TRACE_PROFILE, ended)
 
 
 def watch(mine: Mine) -> Files:
     """Let everything that happens from now on pass the mine."""
+    from chatkeep.db.postgres import Postgres
     from chatkeep.runs import carry
     from chatkeep.serve import Server
-    from chatkeep.store import events, runs, sessions
+    from chatkeep.store import events, leases, runs
 
     transactions = Transactions(mine)
     apsw.connection_hooks.append(transactions.watch)
+    engine: Any = Postgres
+    write = engine._write
+
+    async def written(*given: Any) -> Any:
+        result = await write(*given)
+        transactions.committed()
+        return result
+
+    engine._write = written
     runs.add_run = after(runs.add_run, "claim stored", transactions.touches)
-    runs.advance = after(runs.advance, "flush fenced", transactions.touches)
-    events.add_events = after(events.add_events, "events written", transactions.touches)
+    leases.advance = after(leases.advance, "flush fenced", transactions.touches)
+    events.add_logs = after(events.add_logs, "events written", transactions.touches)
     runs.end_run = after(before(runs.end_run, "close begun", mine.reach), "close ended", transactions.touches)
-    sessions.touch = after(sessions.touch, "close written", transactions.touches)
+    runs.set_position = after(runs.set_position, "close written", transactions.touches)
     Server.startup = after(before(Server.startup, "starting", mine.reach), "ready", mine.reach)
     start = carry.start
 

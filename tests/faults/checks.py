@@ -3,9 +3,7 @@
 import asyncio
 import json
 import random
-import sqlite3
 from collections import Counter
-from contextlib import closing
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -17,6 +15,10 @@ from tests.faults.people import ASYNC, JSON
 from tests.faults.process import Home, Service
 from tests.faults.upstream import QUICK
 
+TABLES = {
+    "sqlite": "SELECT 1 FROM sqlite_master WHERE name = 'run_events'",
+    "postgres": "SELECT 1 FROM pg_tables WHERE tablename = 'run_events'",
+}
 OPEN = "SELECT id, position FROM runs WHERE status IN ('in_progress', 'requires_action')"
 
 
@@ -30,14 +32,13 @@ class Remains:
     @classmethod
     def of(cls, home: Home) -> "Remains":
         """Read from a copy, before the service is started again."""
-        with home.remains() as connection:
-            if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'run_events'").fetchall():
+        with home.remains() as look:
+            if not look(TABLES[home.engine]):
                 return cls()
-            is_sound(connection)
-            remains = cls(dict(connection.execute(OPEN).fetchall()))
+            remains = cls(dict(look(OPEN)))
             for run_id in remains.cut:
-                query = "SELECT event FROM run_events WHERE run_id = ? ORDER BY position"
-                remains.logs[run_id] = [row[0] for row in connection.execute(query, (run_id,))]
+                rows = look("SELECT event FROM run_events WHERE run_id = $1 ORDER BY position", run_id)
+                remains.logs[run_id] = [row[0] for row in rows]
             return remains
 
     def then(self, later: "Remains") -> "Remains":
@@ -65,10 +66,9 @@ class Checks:
 
     async def hold(self, service: Service, chats: list[Chat], remains: Remains, *, all_again: bool = False) -> None:
         """Check everything that is new since the last time, and some, or all, of what is old."""
-        with closing(self._reader()) as connection:
-            is_sound(connection)
-            assert connection.execute(OPEN).fetchall() == []
-            ended = dict(connection.execute("SELECT id, status FROM runs").fetchall())
+        with self.home.looked_at() as look:
+            assert list(look(OPEN)) == []
+            ended: dict[str, str] = dict(look("SELECT id, status FROM runs"))
         gone = {run_id for run_id in self.proven if run_id not in ended}
         self.proven = {run_id: said for run_id, said in self.proven.items() if run_id not in gone}
         for run_id in remains.cut:
@@ -202,19 +202,9 @@ class Checks:
         sent.made(answer.json()["run"]["id"])
 
     def _run_of(self, chat: Chat, key: str) -> str | None:
-        with closing(self._reader()) as connection:
-            query = "SELECT id FROM runs WHERE session_id = ? AND idempotency_key = ?"
-            row = connection.execute(query, (chat.id, key)).fetchone()
-        return row[0] if row else None
-
-    def _reader(self) -> sqlite3.Connection:
-        return sqlite3.connect(f"file:{self.home.database}?mode=ro", uri=True)
-
-
-def is_sound(connection: sqlite3.Connection) -> None:
-    """The file is whole, and so are its references."""
-    assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-    assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
+        with self.home.looked_at() as look:
+            rows = look("SELECT id FROM runs WHERE session_id = $1 AND idempotency_key = $2", chat.id, key)
+        return rows[0][0] if rows else None
 
 
 def log_of(run_id: str, stream: bytes) -> list[Event]:

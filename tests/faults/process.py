@@ -4,16 +4,16 @@ import asyncio
 import os
 import shutil
 import signal
-import sqlite3
 import sys
 from collections.abc import AsyncGenerator, Generator, Sequence
-from contextlib import asynccontextmanager, closing, contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 import httpx2
 
 from tests.faults import armed
+from tests.faults.looking import Look, at_postgres, at_sqlite
 
 PATIENCE = 40.0
 """Seconds after which something that should have happened counts as not happening."""
@@ -29,15 +29,21 @@ class Armed(NamedTuple):
 
 
 class Home(NamedTuple):
-    """Where a service lives: its directory, the settings that are its own, and what is put before its command."""
+    """Where a service lives: its directory and database, its own settings, and what is put before its command."""
 
     directory: Path
+    url: str
     settings: dict[str, str]
     wrapper: Sequence[str] = ()
 
     @property
+    def engine(self) -> str:
+        return "sqlite" if self.url.startswith("sqlite:") else "postgres"
+
+    @property
     def database(self) -> Path:
-        return self.directory / "faults.db"
+        """The file, if it is SQLite."""
+        return Path(self.url.removeprefix("sqlite:///"))
 
     @property
     def complaints(self) -> str:
@@ -54,21 +60,31 @@ class Home(NamedTuple):
             return await asyncio.create_subprocess_exec(
                 *(*self.wrapper, sys.executable, *program, "serve", "--port", "0"),
                 cwd=self.directory,
-                env={**kept, "CHATKEEP_DATABASE_URL": f"sqlite:///{self.database}", **self.settings},
+                env={**kept, "CHATKEEP_DATABASE_URL": self.url, **self.settings},
                 stdout=asyncio.subprocess.PIPE,
                 stderr=stderr,
             )
 
     @contextmanager
-    def remains(self) -> Generator[sqlite3.Connection]:
-        """A copy of the database as a dead process left it, read by another SQLite; the original stays untouched."""
+    def remains(self) -> Generator[Look]:
+        """The database as a dead process left it; of a SQLite file a copy, so that the original stays untouched."""
+        if self.engine == "postgres":
+            with at_postgres(self.url) as look:
+                yield look
+            return
         place = self.directory / "remains"
         shutil.rmtree(place, ignore_errors=True)
         place.mkdir()
         for file in self.directory.glob(self.database.name + "*"):
             shutil.copy(file, place)
-        with closing(sqlite3.connect(place / self.database.name)) as connection:
-            yield connection
+        with at_sqlite(place / self.database.name, "rwc") as look:  # it may have died before there was a file
+            yield look
+
+    @contextmanager
+    def looked_at(self) -> Generator[Look]:
+        """The database while the service runs."""
+        with at_postgres(self.url) if self.engine == "postgres" else at_sqlite(self.database) as look:
+            yield look
 
 
 class Service(NamedTuple):

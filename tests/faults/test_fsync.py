@@ -52,7 +52,12 @@ def test_a_transaction_is_synced_before_its_caller_goes_on(tmp_path: Path) -> No
 async def test_no_reader_sees_what_is_not_synced(tmp_path: Path) -> None:
     trace = tmp_path / "trace"
     async with Upstream(0) as upstream:
-        home = Home(tmp_path, {"OPENAI_BASE_URL": upstream.url, "OPENAI_API_KEY": "x"}, strace(trace))
+        home = Home(
+            tmp_path,
+            f"sqlite:///{tmp_path}/faults.db",
+            {"OPENAI_BASE_URL": upstream.url, "OPENAI_API_KEY": "x"},
+            strace(trace),
+        )
         async with running(home) as service:
             session_id = (await service.client.post("/api/sessions")).json()["id"]
             path = f"/api/sessions/{session_id}/messages"

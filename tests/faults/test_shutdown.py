@@ -18,10 +18,10 @@ STREAMS = 200
 GATED_STREAMS = 20
 
 
-async def test_two_hundred_readers_are_let_go_and_find_everything_again(tmp_path: Path) -> None:
+async def test_two_hundred_readers_are_let_go_and_find_everything_again(tmp_path: Path, database: str) -> None:
     async with Upstream(0) as upstream:
         settings = {"OPENAI_BASE_URL": upstream.url, "OPENAI_API_KEY": "x", "CHATKEEP_SHUTDOWN_GRACE": "3"}
-        home = Home(tmp_path, settings)
+        home = Home(tmp_path, database, settings)
         async with running(home) as service:
             kinds = [GATED] * GATED_STREAMS + [HELD] * (STREAMS - GATED_STREAMS)
             sessions = [await opened(service) for _ in kinds]

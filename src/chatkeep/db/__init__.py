@@ -35,7 +35,7 @@ class Connection(Protocol):
         ...
 
     async def now(self) -> str:
-        """The database's time, as `chatkeep.clock` writes it."""
+        """The database's time, as `chatkeep.clock` writes it; the same within a transaction."""
         ...
 
     async def migrating(self) -> None:

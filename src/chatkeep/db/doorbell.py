@@ -1,32 +1,65 @@
 """Wake-ups. A ring says "look again", never what there is to see: a missed or doubled one does no harm."""
 
 import asyncio
+from collections.abc import Callable, Collection
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
+
+
+class Far(Protocol):
+    """The way to the doorbells of other processes."""
+
+    def tell(self, topic: str, *, everybody: bool = False) -> None:
+        """Ring at the processes that asked for `topic`; or at all of them."""
+        ...
+
+    def ask(self, topic: str) -> None:
+        """Let the others know that somebody waits for `topic` here."""
+        ...
 
 
 class Doorbell:
-    """Bells by topic (the id of a run or a session), within this process."""
+    """Bells by topic (the id of a run or a session); of this process, and of others where there is a way to them."""
 
     def __init__(self) -> None:
         self._bells: dict[str, set[Bell]] = {}
+        self.far: Far | None = None
+        self.heard: Callable[[str], None] = lambda topic: None  # called with each topic that another process rings
+
+    @property
+    def topics(self) -> Collection[str]:
+        """What somebody waits for here."""
+        return tuple(self._bells)
 
     def listen(self, topic: str) -> "Bell":
         """A bell for `topic`; a context manager, connected while it is open."""
         return Bell(self, topic)
 
-    def ring(self, topic: str) -> None:
-        """Wake all who listen for `topic`."""
+    def ring(self, topic: str, *, everywhere: bool = False) -> None:
+        """Wake all who listen for `topic`; `everywhere`: and every other process, whether it asked or not."""
+        self.wake(topic)
+        if self.far is not None:
+            self.far.tell(topic, everybody=everywhere)
+
+    def hear(self, topic: str) -> None:
+        """Another process rings."""
+        self.wake(topic)
+        self.heard(topic)
+
+    def wake(self, topic: str) -> None:
+        """Wake those who listen for `topic` in this process."""
         for bell in tuple(self._bells.get(topic, ())):
             bell.ring()
 
     def ring_all(self) -> None:
-        """Wake everyone, e.g. when the service begins to drain."""
+        """Wake everyone here, e.g. when the service begins to drain."""
         for topic in tuple(self._bells):
-            self.ring(topic)
+            self.wake(topic)
 
     def connect(self, bell: "Bell") -> None:
         """Let `bell` hear its topic."""
+        if self.far is not None and bell.topic not in self._bells:
+            self.far.ask(bell.topic)
         self._bells.setdefault(bell.topic, set()).add(bell)
 
     def disconnect(self, bell: "Bell") -> None:

@@ -3,13 +3,20 @@
 import fcntl
 import os
 from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from chatkeep.errors import CannotStart
 
 
 class LiveLock:
     """A lock on `<database>.live`. Whoever gets it for itself alone knows that no other process carries runs."""
 
     def __init__(self, database: Path) -> None:
-        self._file = os.open(f"{database}.live", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            self._file = os.open(f"{database}.live", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise CannotStart(f"cannot open the database {database}: {error.strerror}") from error
 
     def alone(self) -> bool:
         """Take the lock: True when no other process holds it. Keep it alone until `share` is called."""
@@ -22,6 +29,14 @@ class LiveLock:
     def share(self) -> None:
         """Hold it together with others from now on; waits for one that is still alone with it."""
         fcntl.flock(self._file, fcntl.LOCK_SH)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
 
     def release(self) -> None:
         """Let go of it."""

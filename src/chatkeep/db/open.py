@@ -1,9 +1,29 @@
 """Which engine? The one place that asks, and everything that follows from the answer."""
 
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import NamedTuple
+
+from chatkeep import ids
 from chatkeep.config import Settings
 from chatkeep.db import Database
-from chatkeep.db.postgres import Postgres
+from chatkeep.db.doorbell import Doorbell
+from chatkeep.db.live import LiveLock
+from chatkeep.db.postgres import Postgres, dsn_of
+from chatkeep.db.relay import Relay
 from chatkeep.db.sqlite import Sqlite
+
+
+class Presence(NamedTuple):
+    """What this process is called among those on one database, and whether no other one lives.
+
+    One that is alone stays so until it calls `settle`.
+    """
+
+    name: str
+    alone: bool
+    settle: Callable[[], Awaitable[None]]
 
 
 async def connect(settings: Settings) -> Database:
@@ -16,3 +36,31 @@ async def connect(settings: Settings) -> Database:
     if path is None:
         return await Postgres.connect(settings.database_url, settings.database_pool)
     return Sqlite(path)
+
+
+@asynccontextmanager
+async def present(settings: Settings, doorbell: Doorbell) -> AsyncGenerator[Presence]:
+    """Be one of the processes on the database.
+
+    SQLite: a lock says who is alone; what others do is seen by looking. PostgreSQL: a connection connects `doorbell`
+    with those of the others and holds a lock on the process's place, which begins its name; not so behind a proxy
+    that pools transactions, where no connection is anybody's own.
+
+    Raises:
+        CannotStart: the database cannot be reached.
+    """
+    path = settings.database_path()
+    if path is not None:
+        with LiveLock(path) as lock:
+            yield Presence(ids.new(), lock.alone(), lambda: asyncio.to_thread(lock.share))
+        return
+    dsn, proxied = dsn_of(settings.database_url)
+    if proxied:
+        yield Presence(ids.new(), alone=False, settle=_nothing)
+        return
+    async with Relay(dsn, doorbell) as relay:
+        yield Presence(f"{relay.place} {ids.new()}".lstrip(), alone=False, settle=_nothing)
+
+
+async def _nothing() -> None:
+    """There is nobody to be let in."""

@@ -43,7 +43,7 @@ SESSION = {
     "tcp_keepalives_count": "3",
 }
 
-_LOST = (
+LOST = (
     asyncpg.PostgresConnectionError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
@@ -54,7 +54,7 @@ _LOST = (
     OSError,  # and with it TimeoutError
 )
 """There is no connection, or no longer."""
-_UNDONE = (*_LOST, asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
+_UNDONE = (*LOST, asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
 """What leaves nothing behind when it comes before the COMMIT, and may well not come again."""
 _REFUSED = (asyncpg.PostgresError, asyncpg.DataError, asyncpg.InternalClientError)
 
@@ -125,7 +125,7 @@ class Postgres:
         Raises:
             CannotStart: the URL is wrong, or there is no such database to be reached.
         """
-        dsn, proxied = _dsn(url)
+        dsn, proxied = dsn_of(url)
         name = _without_password(dsn)
         try:
             pool = await asyncpg.create_pool(
@@ -139,8 +139,8 @@ class Postgres:
                 statement_cache_size=0 if proxied else 200,
                 server_settings={} if proxied else SESSION,
             )
-        except (*_LOST, *_REFUSED, ValueError) as error:
-            raise CannotStart(f"cannot open the database {name}: {_said(error)}") from error
+        except (*LOST, *_REFUSED, ValueError) as error:
+            raise CannotStart(f"cannot open the database {name}: {said(error)}") from error
         return cls(pool, name)
 
     async def transaction(self, fn: Work[T]) -> T:
@@ -158,8 +158,8 @@ class Postgres:
             await asyncio.wait(tuple(self._under_way))
         try:
             await asyncio.wait_for(self._pool.close(), PATIENCE)
-        except (*_LOST, asyncpg.PostgresError) as error:
-            _log.warning("the connections to %s could not be closed: %s", self.name, _said(error))
+        except (*LOST, asyncpg.PostgresError) as error:
+            _log.warning("the connections to %s could not be closed: %s", self.name, said(error))
             self._pool.terminate()
 
     async def _shielded(self, work: Coroutine[Any, Any, T]) -> T:
@@ -185,13 +185,13 @@ class Postgres:
             try:
                 return await attempt(fn)
             except asyncpg.DataError as error:  # an InterfaceError by descent, and yet ours
-                raise StorageFailed(_said(error)) from error
+                raise StorageFailed(said(error)) from error
             except _UNDONE as error:
                 pause = PAUSES[min(tries, len(PAUSES) - 1)]
                 if loop.time() + pause >= until:
-                    raise StorageFailed(_said(error)) from error
+                    raise StorageFailed(said(error)) from error
             except _REFUSED as error:
-                raise StorageFailed(_said(error)) from error
+                raise StorageFailed(said(error)) from error
             tries += 1
             await asyncio.sleep(pause)
 
@@ -207,7 +207,7 @@ class Postgres:
                 raise
             try:
                 done = await raw.execute("COMMIT")
-            except _LOST as error:
+            except LOST as error:
                 lost = error
             else:
                 if done != "COMMIT":
@@ -228,8 +228,8 @@ class Postgres:
             try:
                 async with self._pool.acquire(timeout=PATIENCE) as raw:
                     status = await raw.fetchval("SELECT pg_xact_status(CAST(CAST($1 AS TEXT) AS xid8))", xid)
-            except _LOST as error:
-                _log.warning("transaction %s cannot be looked up yet: %s", xid, _said(error))
+            except LOST as error:
+                _log.warning("transaction %s cannot be looked up yet: %s", xid, said(error))
                 status = None
             if status in ("committed", "aborted"):
                 return status == "committed"
@@ -249,7 +249,7 @@ async def _roll_back(raw: Any) -> None:
     """End the transaction; or the connection, when it cannot even do that."""
     try:
         await raw.execute("ROLLBACK")
-    except (*_LOST, *_REFUSED):
+    except (*LOST, *_REFUSED):
         raw.terminate()
 
 
@@ -275,8 +275,8 @@ def _text(value: tuple[int]) -> str:
     return (_EPOCH + timedelta(microseconds=value[0])).strftime(clock.FORMAT)
 
 
-def _dsn(url: str) -> tuple[str, bool]:
-    """The URL without what is ours in it, and whether a proxy stands between."""
+def dsn_of(url: str) -> tuple[str, bool]:
+    """The URL without what is ours in it, and whether a proxy that pools transactions stands between."""
     parts = urlsplit(url)
     query = parse_qsl(parts.query, keep_blank_values=True)
     proxied = any(name == "pgbouncer" and value == "true" for name, value in query)
@@ -290,6 +290,6 @@ def _without_password(url: str) -> str:
     return parts._replace(netloc=f"{user.partition(':')[0]}@{place}" if user else place, query="").geturl()
 
 
-def _said(error: BaseException) -> str:
+def said(error: BaseException) -> str:
     """What went wrong, in one line."""
     return " ".join(str(error).split()) or type(error).__name__

@@ -38,6 +38,7 @@ class SqliteConnection:
 
     def __init__(self, raw: apsw.Connection) -> None:
         self.raw = raw
+        self._now = ""
 
     async def all(self, sql: LiteralString, *params: Param) -> list[Row]:
         """Every row."""
@@ -61,8 +62,9 @@ class SqliteConnection:
         return self.raw.executemany(sql, map(_named, rows)).fetchall()
 
     async def now(self) -> str:
-        """The machine's time: the file and the process share one clock."""
-        return clock.now()
+        """The machine's time, since the file and the process share one clock; the same within a transaction."""
+        now = self._now = self._now or clock.now()
+        return now
 
     async def migrating(self) -> None:
         """Nothing to wait for: every transaction that writes is alone."""
@@ -103,17 +105,17 @@ class Sqlite:
         await asyncio.to_thread(self._writer.stop)
 
     def _open_reader(self) -> None:
-        self._local.connection = SqliteConnection(_opened(self.path, apsw.SQLITE_OPEN_READONLY))
-        self._opened.append(self._local.connection.raw)
+        self._local.connection = _opened(self.path, apsw.SQLITE_OPEN_READONLY)
+        self._opened.append(self._local.connection)
 
     def _read(self, fn: Callable[[Connection], Awaitable[T]]) -> T:
-        connection: SqliteConnection = self._local.connection
+        connection: apsw.Connection = self._local.connection
         try:
-            connection.raw.execute("BEGIN")
+            connection.execute("BEGIN")
             try:
-                return _driven(fn(connection))
+                return _driven(fn(SqliteConnection(connection)))
             finally:
-                connection.raw.execute("ROLLBACK")
+                connection.execute("ROLLBACK")
         except apsw.Error as error:
             raise StorageFailed(str(error)) from error
 

@@ -52,6 +52,8 @@ CREATE TABLE runs (
     usage_estimated INTEGER NOT NULL CHECK (usage_estimated IN (0, 1)),
     input_bytes     INTEGER NOT NULL,           -- of the prompts that input_tokens counts: calibrates estimates
     log_kept        INTEGER NOT NULL CHECK (log_kept IN (0, 1)),
+    worker          TEXT,                       -- the process that carries it
+    lease_until     TEXT,                       -- until when that process need not be asked whether it lives
     deadline        TEXT,                       -- until when it waits for the client
     created_at      TEXT NOT NULL,
     started_at      TEXT,
@@ -60,11 +62,13 @@ CREATE TABLE runs (
     UNIQUE (session_id, number),
     UNIQUE (session_id, idempotency_key),
     CHECK ((finished_at IS NULL) = (status IN ('in_progress', 'requires_action'))),
+    CHECK ((worker IS NOT NULL) = (status = 'in_progress')),
+    CHECK ((lease_until IS NOT NULL) = (status = 'in_progress')),
     CHECK ((deadline IS NOT NULL) = (status = 'requires_action'))
 ) STRICT;
 
 CREATE UNIQUE INDEX runs_open ON runs (session_id) WHERE status IN ('in_progress', 'requires_action');
-CREATE INDEX runs_by_status ON runs (status, id) WHERE status IN ('in_progress', 'requires_action');
+CREATE INDEX runs_by_worker ON runs (worker, id) WHERE status = 'in_progress';
 CREATE INDEX runs_by_deadline ON runs (deadline, id) WHERE status = 'requires_action';
 CREATE INDEX runs_to_sweep ON runs (finished_at, id) WHERE log_kept = TRUE AND finished_at IS NOT NULL;
 CREATE UNIQUE INDEX runs_by_message ON runs (message_id);

@@ -49,14 +49,16 @@ def start(worker: Worker, run: Run, entries: Sequence[Entry], given: Brief) -> N
     """
     live = worker.journal.open(run, entries)
     task = asyncio.create_task(_carry(worker, live, given), name=f"run {run.id}")
+    live.stop = task.cancel
     worker.tasks[run.id] = task
-    task.add_done_callback(lambda task: _left(worker, run, task))
+    task.add_done_callback(lambda task: _left(worker, live, task))
 
 
-def _left(worker: Worker, run: Run, task: asyncio.Task[None]) -> None:
-    del worker.tasks[run.id]
-    if not task.cancelled() and (error := task.exception()) is not None:
-        _log.error("run %s could not be ended; the next start will try again", run.id, exc_info=error)
+def _left(worker: Worker, live: Live, task: asyncio.Task[None]) -> None:
+    del worker.tasks[live.run.id]
+    if not task.cancelled() and isinstance(error := task.exception(), Exception):
+        _log.error("run %s could not be ended; it will be when its lease has lapsed", live.run.id, exc_info=error)
+        worker.journal.abandon(live, error)
 
 
 async def _carry(worker: Worker, live: Live, given: Brief) -> None:
@@ -81,13 +83,14 @@ async def _carry(worker: Worker, live: Live, given: Brief) -> None:
 
 
 async def _answer(worker: Worker, live: Live, given: Brief) -> _Ending:
+    began, loop = asyncio.get_running_loop().time(), asyncio.get_running_loop()
     start = await _given(worker, live.run, given)
     turn = Turn(worker.model, start)
     live.measure = lambda: (turn.usage, turn.input_bytes)
     async with aclosing(turn.events()) as happening:
         async for events in happening:
             if live.first_token_at is None and any(isinstance(event, Delta) for event in events):
-                live.first_token_at = clock.now()
+                live.first_token_at = clock.later(live.run.started_at or live.run.created_at, loop.time() - began)
             await worker.journal.append(live, events)
     assert turn.outcome is not None, "a turn that does not raise has an outcome"
     title = from_words(start.history[-1]) if given.untitled and worker.settings.titles == "words" else None

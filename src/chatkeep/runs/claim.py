@@ -106,8 +106,8 @@ async def _claim(tx: Connection, worker: Worker, owner: str, wanted: Wanted) -> 
     worker.check_open()
     interrupted = await _make_way(tx, session_id, wanted.on_busy)
     worker.check_room(closing=interrupted is not None)
-    user = await _user_message(tx, wanted, reserved)
     now = await tx.now()
+    user = await _user_message(tx, wanted, reserved, now)
     assistant = worker.assistant(reserved.assistant)
     zone = worker.settings.time_zone
     given = brief(worker.tools, assistant, clock.read(now), zone, reserved.title, wanted.tools)
@@ -128,7 +128,7 @@ async def _claim(tx: Connection, worker: Worker, owner: str, wanted: Wanted) -> 
     await store_messages.add_message(tx, answer)
     prompt_hash = hash_of(given.told())
     await store_prompts.add_prompt(tx, prompt_hash, given.told())
-    await store_runs.add_run(tx, run, given.record(prompt_hash), wanted.key, request_hash)
+    await store_runs.add_run(tx, run, given.record(prompt_hash), wanted.key, request_hash, worker.lease(now))
     entry = enter(RunStarted(position=1, run=run, user_message=user, message=answer))
     await store_events.add_events(tx, run.id, [entry])
     await store_sessions.set_head(tx, session_id, answer.id)
@@ -157,7 +157,7 @@ async def _make_way(tx: Connection, session_id: str, on_busy: OnBusy) -> Closed 
     return await close(tx, run.id, "cancelled")
 
 
-async def _user_message(tx: Connection, wanted: Wanted, reserved: store_sessions.Reserved) -> Message:
+async def _user_message(tx: Connection, wanted: Wanted, reserved: store_sessions.Reserved, now: str) -> Message:
     """The message to answer: made from the request, or found."""
     session_id = wanted.session_id
     if isinstance(wanted.user, Again):
@@ -179,7 +179,7 @@ async def _user_message(tx: Connection, wanted: Wanted, reserved: store_sessions
         parts=(TextPart(wanted.user.content),),
         run_id=None,
         status="completed",
-        created_at=clock.now(),
+        created_at=now,
     )
 
 

@@ -1,6 +1,5 @@
 """The only way a run ends, whoever ends it: its turn, a cancel, an interruption, a deletion, the recovery."""
 
-import logging
 from functools import reduce
 from typing import NamedTuple
 
@@ -17,8 +16,6 @@ from chatkeep.store import runs as store_runs
 from chatkeep.store import sessions as store_sessions
 from chatkeep.types import Problem, Run, RunEnd
 
-_log = logging.getLogger("chatkeep")
-
 
 class Closed(NamedTuple):
     """A run that has just been closed, and the last entries of its log."""
@@ -31,6 +28,8 @@ async def close(
     tx: Connection, run_id: str, status: RunEnd, finish_reason: str | None = None, error: Problem | None = None
 ) -> Closed | None:
     """End the run in the caller's transaction; None when it has ended already.
+
+    The caller has written the session's row before (`touch`): locks are taken in one order, session, then run.
 
     Raises the fence, so that nobody else can write; then reads the log, ends its open calls, appends
     `run.finished`, and stores the fold. Usage is what the last flush wrote.
@@ -47,14 +46,18 @@ async def close(
     await store_events.add_events(tx, run_id, entries)
     await store_messages.set_parts(tx, message)
     await store_runs.set_position(tx, run_id, run.position)
-    await store_sessions.touch(tx, run.session_id)
     return Closed(run, entries)
 
 
 async def cancel(worker: Worker, run: Run) -> Run | None:
     """Stop `run` at a client's wish: the run as it ended; None when it had ended already, or is gone."""
     await worker.journal.settle(run.session_id)
-    closed = await worker.db.transaction(lambda tx: close(tx, run.id, "cancelled"))
+
+    async def write(tx: Connection) -> Closed | None:
+        await store_sessions.touch(tx, run.session_id)
+        return await close(tx, run.id, "cancelled")
+
+    closed = await worker.db.transaction(write)
     if closed is None:
         return None
     worker.released(run.session_id, run.id, closed.entries)
@@ -71,6 +74,7 @@ async def delete(worker: Worker, owner: str, session_id: str) -> None:
     async def write(tx: Connection) -> Closed | None:
         if await store_sessions.find_session(tx, owner, session_id) is None:
             raise NotFound(f"no session {session_id}")
+        await store_sessions.touch(tx, session_id)
         run = await store_runs.find_open(tx, session_id)
         closed = await close(tx, run.id, "cancelled") if run else None
         await store_sessions.delete_session(tx, owner, session_id)
@@ -81,24 +85,3 @@ async def delete(worker: Worker, owner: str, session_id: str) -> None:
     if closed is not None:
         worker.released(session_id, closed.run.id, closed.entries)
     worker.doorbell.ring(session_id)
-
-
-async def recover(worker: Worker) -> int:
-    """Close every run that was left in progress by a process that died; how many there were.
-
-    Only for a process that knows it is alone. One transaction a run: a recovery that dies has done some of it.
-    """
-
-    async def left(tx: Connection) -> list[str]:
-        return await store_runs.list_in_progress(tx)
-
-    async def interrupt(run_id: str) -> None:
-        try:
-            await worker.db.transaction(lambda tx: close(tx, run_id, "interrupted"))
-        except ValueError:  # a log that does not fold, by a fault of ours or of the disk
-            _log.exception("run %s cannot be closed; the others can", run_id)
-
-    run_ids = await worker.db.snapshot(left)
-    for run_id in run_ids:
-        await interrupt(run_id)
-    return len(run_ids)

@@ -80,7 +80,7 @@ async def follow(worker: Worker, run_id: str, position: int) -> AsyncGenerator[S
                     return
             elif page.ended:
                 return
-            elif await quiet.lasts(POLL_RUN if live is None else worker.settings.ping_interval):
+            elif await quiet.lasts(POLL_RUN if live is None or live.failure else worker.settings.ping_interval):
                 yield ()
 
 

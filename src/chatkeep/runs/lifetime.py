@@ -2,7 +2,6 @@
 
 import asyncio
 import importlib
-import logging
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -13,21 +12,19 @@ from chatkeep.assistants import Library
 from chatkeep.config import Settings
 from chatkeep.db import Database
 from chatkeep.db.doorbell import Doorbell
-from chatkeep.db.live import LiveLock
 from chatkeep.db.open import connect as connect_database
+from chatkeep.db.open import present
 from chatkeep.errors import CannotStart, StorageFailed
 from chatkeep.journal import Journal
 from chatkeep.llm import Model, connect
 from chatkeep.migrate import known, migrate
-from chatkeep.runs.close import recover
 from chatkeep.runs.resume import expire_for_ever
 from chatkeep.runs.sweep import sweep_for_ever
+from chatkeep.runs.takeover import attend_for_ever, recover
 from chatkeep.runs.worker import Worker
 
 REFRESH_SECONDS = 1.0
 """How soon a changed assistant is seen."""
-
-_log = logging.getLogger("chatkeep")
 
 
 @asynccontextmanager
@@ -39,30 +36,34 @@ async def working(settings: Settings, model: Model | None = None) -> AsyncGenera
     """
     functions = load_tools(settings)
     library = load_assistants(settings, functions)
-    db = await open_database(settings)
     doorbell = Doorbell()
-    journal = Journal(db, doorbell, settings.flush_interval_ms / 1000)
-    path = settings.database_path()
-    lock = LiveLock(path) if path is not None else None
-    try:
-        worker = Worker(settings, db, doorbell, journal, model or connect(settings), library, functions)
-        if lock is not None:
-            if lock.alone() and (count := await recover(worker)):
-                _log.warning("runs interrupted when the service last stopped: %d", count)
-            await asyncio.to_thread(lock.share)
-        chores = [asyncio.create_task(chore(worker)) for chore in (sweep_for_ever, expire_for_ever, refresh_for_ever)]
+    async with present(settings, doorbell) as presence:
+        db = await open_database(settings)
+        journal = Journal(db, doorbell, settings.flush_interval_ms / 1000, settings.lease)
+        doorbell.heard = journal.check
         try:
-            yield worker
+            answering = model or connect(settings)
+            worker = Worker(settings, db, doorbell, journal, answering, library, functions, presence.name)
+            await recover(worker, alone=presence.alone)
+            await presence.settle()
+            async with _attended(worker):
+                yield worker
         finally:
-            await drain(worker, grace=0)
-            for chore in (*chores, *worker.chores):
-                chore.cancel()
-            await asyncio.gather(*chores, *worker.chores, return_exceptions=True)
-            await worker.model.close()
+            await db.close()
+
+
+@asynccontextmanager
+async def _attended(worker: Worker) -> AsyncGenerator[None]:
+    """What goes on beside the runs, until the block ends; then what is still open is interrupted."""
+    chores = [asyncio.create_task(chore(worker)) for chore in CHORES]
+    try:
+        yield
     finally:
-        await db.close()
-        if lock is not None:
-            lock.release()
+        await drain(worker, grace=0)
+        for chore in (*chores, *worker.chores):
+            chore.cancel()
+        await asyncio.gather(*chores, *worker.chores, return_exceptions=True)
+        await worker.model.close()
 
 
 async def open_database(settings: Settings) -> Database:
@@ -88,6 +89,10 @@ async def refresh_for_ever(worker: Worker) -> None:
     while True:
         await asyncio.sleep(REFRESH_SECONDS)
         await asyncio.to_thread(worker.assistants.refresh)
+
+
+CHORES = (attend_for_ever, sweep_for_ever, expire_for_ever, refresh_for_ever)
+"""What goes on beside the runs."""
 
 
 def load_assistants(settings: Settings, functions: dict[str, tools.Tool]) -> Library:

@@ -136,7 +136,7 @@ async def _write(
     position = entries[-1].event.position
     waited = max(event.position for event in past if isinstance(event, RunWaiting))
     if resumed:
-        run = await store_waiting.resume(tx, run_id, position)
+        run = await store_waiting.resume(tx, run_id, position, worker.lease(await tx.now()))
         return _Written(run, waited, entries, await recall(tx, worker.tools, found.request))
     await store_runs.set_position(tx, run_id, position)
     return _Written(replace(found.run, position=position), waited, entries, None)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from chatkeep import clock
 from chatkeep.assistants import Assistant, Library
 from chatkeep.config import Settings
 from chatkeep.db import Database
@@ -12,12 +13,13 @@ from chatkeep.errors import InvalidRequest, ShuttingDown, TooManyRuns
 from chatkeep.events import Entry
 from chatkeep.journal import Journal
 from chatkeep.llm import Model
+from chatkeep.store.leases import Lease
 from chatkeep.tools import Tool
 
 
 @dataclass
 class Worker:
-    """This process, as one that carries runs."""
+    """This process, as one that carries runs; `name` is its own, and no other's that ever was."""
 
     settings: Settings
     db: Database
@@ -26,6 +28,7 @@ class Worker:
     model: Model
     assistants: Library
     tools: Mapping[str, Tool]
+    name: str
     tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict[str, asyncio.Task[None]])
     chores: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
     draining: bool = False
@@ -40,6 +43,10 @@ class Worker:
         if name not in self.assistants:
             raise InvalidRequest(f"there is no assistant {name!r}")
         return self.assistants[name]
+
+    def lease(self, now: str) -> Lease:
+        """What this process takes with a run; `now`: the database's time."""
+        return Lease(self.name, clock.later(now, self.settings.lease))
 
     def check_open(self) -> None:
         """Refuse new work while the service drains.
@@ -64,4 +71,5 @@ class Worker:
         if task := self.tasks.get(run_id):
             task.cancel()
         self.journal.deliver(run_id, closing)
+        self.doorbell.ring(run_id, everywhere=True)  # its owner may be another process
         self.doorbell.ring(session_id)

@@ -9,12 +9,17 @@ PAGE = 500
 """Rows that a reader takes at once."""
 
 
+_ADD = "INSERT INTO run_events (run_id, position, event) VALUES ($1, $2, $3)"
+
+
 async def add_events(tx: Connection, run_id: str, entries: Iterable[Entry]) -> None:
     """Append `entries` to the run's log."""
-    await tx.many(
-        "INSERT INTO run_events (run_id, position, event) VALUES ($1, $2, $3)",
-        [(run_id, entry.event.position, entry.json.decode()) for entry in entries],
-    )
+    await add_logs(tx, [(run_id, entries)])
+
+
+async def add_logs(tx: Connection, logs: Iterable[tuple[str, Iterable[Entry]]]) -> None:
+    """Append entries to the logs of several runs."""
+    await tx.many(_ADD, [(run_id, entry.event.position, entry.json.decode()) for run_id, log in logs for entry in log])
 
 
 async def list_events(tx: Connection, run_id: str) -> list[Event]:

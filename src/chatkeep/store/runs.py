@@ -6,6 +6,7 @@ import msgspec
 
 from chatkeep.db import Connection, Row
 from chatkeep.errors import NotFound
+from chatkeep.store.leases import Lease
 from chatkeep.types import Problem, Run, RunEnd, Usage
 
 _problem = msgspec.json.Decoder(Problem).decode
@@ -25,23 +26,16 @@ class Repeat(NamedTuple):
     request_hash: str
 
 
-class Progress(NamedTuple):
-    """How far an open run has come, as its owner knows it at a flush."""
-
-    position: int
-    usage: Usage
-    input_bytes: int
-    first_token_at: str | None
-
-
-async def add_run(tx: Connection, run: Run, request: dict[str, Any], key: str | None, request_hash: str) -> None:
+async def add_run(
+    tx: Connection, run: Run, request: dict[str, Any], key: str | None, request_hash: str, lease: Lease
+) -> None:
     """Store a new run. The unique index `runs_open` refuses a second open one in its session."""
     await tx.run(
         """INSERT INTO runs
                   (id, session_id, number, user_message_id, message_id, status, attempt, position, idempotency_key,
                    request_hash, request, model, input_tokens, output_tokens, usage_estimated, input_bytes, log_kept,
-                   created_at, started_at)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 0, 0, TRUE, 0, TRUE, $13, $14)""",
+                   created_at, started_at, worker, lease_until)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 0, 0, TRUE, 0, TRUE, $13, $14, $15, $16)""",
         run.id,
         run.session_id,
         run.number,
@@ -56,6 +50,8 @@ async def add_run(tx: Connection, run: Run, request: dict[str, Any], key: str | 
         run.model,
         run.created_at,
         run.started_at,
+        lease.worker,
+        lease.until,
     )
 
 
@@ -131,35 +127,6 @@ async def find_repeat(tx: Connection, session_id: str, key: str) -> Repeat | Non
     return Repeat(run_of(row), row[-1]) if row else None
 
 
-async def list_in_progress(tx: Connection) -> list[str]:
-    """The ids of all runs that somebody carries, or carried when it died."""
-    rows = await tx.all(  # both conditions: the first is the one that the partial index `runs_by_status` has
-        """SELECT id FROM runs
-            WHERE status IN ('in_progress', 'requires_action') AND status = 'in_progress' ORDER BY id"""
-    )
-    return [row[0] for row in rows]
-
-
-async def advance(tx: Connection, run_id: str, attempt: int, progress: Progress) -> bool:
-    """The fence, first statement of every flush: False when the run was closed or taken over since."""
-    row = await tx.one(
-        """UPDATE runs
-              SET position = $3, input_tokens = $4, output_tokens = $5, usage_estimated = $6, input_bytes = $7,
-                  first_token_at = $8
-            WHERE id = $1 AND attempt = $2 AND status = 'in_progress'
-        RETURNING id""",
-        run_id,
-        attempt,
-        progress.position,
-        progress.usage.input_tokens,
-        progress.usage.output_tokens,
-        progress.usage.estimated,
-        progress.input_bytes,
-        progress.first_token_at,
-    )
-    return row is not None
-
-
 async def get_request(tx: Connection, run_id: str) -> dict[str, Any]:
     """What the run's turn was given."""
     row = await tx.one("SELECT request FROM runs WHERE id = $1", run_id)
@@ -180,7 +147,8 @@ async def end_run(
     """End an open run and raise its fence; None when it has ended already, or is gone."""
     row = await tx.one(
         f"""UPDATE runs
-              SET attempt = attempt + 1, status = $2, finish_reason = $3, error = $4, finished_at = $5, deadline = NULL
+              SET attempt = attempt + 1, status = $2, finish_reason = $3, error = $4, finished_at = $5, deadline = NULL,
+                  worker = NULL, lease_until = NULL
             WHERE id = $1 AND status IN ('in_progress', 'requires_action')
         RETURNING {COLUMNS}""",
         run_id,

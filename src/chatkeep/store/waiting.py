@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 from chatkeep.db import Connection
+from chatkeep.store.leases import Lease
 from chatkeep.store.runs import COLUMNS, request_of, run_of
 from chatkeep.types import Run
 
@@ -18,7 +19,7 @@ async def pause(tx: Connection, run_id: str, deadline: str) -> int:
     """Let an open run wait for the client until `deadline`; the position of the event that says so."""
     row = await tx.one(
         """UPDATE runs
-              SET status = 'requires_action', position = position + 1, deadline = $2
+              SET status = 'requires_action', position = position + 1, deadline = $2, worker = NULL, lease_until = NULL
             WHERE id = $1 AND status = 'in_progress'
         RETURNING position""",
         run_id,
@@ -40,15 +41,18 @@ async def lock_waiting(tx: Connection, run_id: str) -> Waiting | None:
     return Waiting(run_of(row), request_of(row[-1])) if row else None
 
 
-async def resume(tx: Connection, run_id: str, position: int) -> Run:
+async def resume(tx: Connection, run_id: str, position: int, lease: Lease) -> Run:
     """Let a run that waited go on: the fence is raised, so that whoever carries it now is the only one."""
     row = await tx.one(
         f"""UPDATE runs
-              SET attempt = attempt + 1, status = 'in_progress', position = $2, deadline = NULL
+              SET attempt = attempt + 1, status = 'in_progress', position = $2, deadline = NULL,
+                  worker = $3, lease_until = $4
             WHERE id = $1
         RETURNING {COLUMNS}""",
         run_id,
         position,
+        lease.worker,
+        lease.until,
     )
     assert row is not None, "the run is locked in this transaction"
     return run_of(row)

@@ -1,0 +1,109 @@
+"""The table `runs`, of those that are being carried: who does, and until when that is sure.
+
+`lease_until` is in no index, so that renewing it writes a row and nothing else (PostgreSQL: a HOT update).
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from chatkeep.db import Connection
+from chatkeep.types import Usage
+
+
+class Lease(NamedTuple):
+    """A process carries a run, and until `until` it need not be asked whether it lives."""
+
+    worker: str
+    until: str
+
+
+class Progress(NamedTuple):
+    """How far an open run has come since `begin`, as its owner knows it at a flush."""
+
+    run_id: str
+    attempt: int
+    begin: int
+    position: int
+    usage: Usage
+    input_bytes: int
+    first_token_at: str | None
+
+
+class Carried(NamedTuple):
+    """A run that somebody carries, or carried when it died."""
+
+    run_id: str
+    session_id: str
+    worker: str
+
+
+async def advance(tx: Connection, batch: Iterable[Progress], lease_until: str) -> set[str]:
+    """The fence, first statement of every flush, which renews the leases as well: the ids of the runs that may go on.
+
+    One that was closed or taken over since is not among them; nor is one whose log has come further than its owner
+    knows, after a COMMIT whose outcome nobody could tell.
+    """
+    rows = await tx.returning(
+        """UPDATE runs
+              SET position = $4, input_tokens = $5, output_tokens = $6, usage_estimated = $7, input_bytes = $8,
+                  first_token_at = $9, lease_until = $10
+            WHERE id = $1 AND attempt = $2 AND position = $3 AND status = 'in_progress'
+        RETURNING id""",
+        [
+            (
+                each.run_id,
+                each.attempt,
+                each.begin,
+                each.position,
+                each.usage.input_tokens,
+                each.usage.output_tokens,
+                each.usage.estimated,
+                each.input_bytes,
+                each.first_token_at,
+                lease_until,
+            )
+            for each in batch
+        ],
+    )
+    return {row[0] for row in rows}
+
+
+async def list_carried(tx: Connection) -> list[Carried]:
+    """All runs that somebody carries, or carried when it died."""
+    rows = await tx.all(  # whoever it is: a condition that lets SQLite search the index `runs_by_worker`
+        "SELECT id, session_id, worker FROM runs WHERE status = 'in_progress' AND worker > '' ORDER BY worker, id"
+    )
+    return [Carried(*row) for row in rows]
+
+
+async def list_lapsed(tx: Connection, before: str) -> list[Carried]:
+    """The runs whose lease ended before the time given."""
+    rows = await tx.all(
+        """SELECT id, session_id, worker FROM runs
+            WHERE status = 'in_progress' AND worker > '' AND lease_until < $1 ORDER BY worker, id LIMIT 500""",
+        before,
+    )
+    return [Carried(*row) for row in rows]
+
+
+async def list_own(tx: Connection, worker: str) -> set[str]:
+    """The ids of the runs that `worker` carries, by the database's word."""
+    rows = await tx.all("SELECT id FROM runs WHERE status = 'in_progress' AND worker = $1", worker)
+    return {row[0] for row in rows}
+
+
+async def break_lease(tx: Connection, carried: Carried, before: str | None) -> bool:
+    """Raise the fence of a run, if it is still carried by the same, and its lease ended `before` (None: whenever)."""
+    row = await tx.one(
+        """UPDATE runs
+              SET attempt = attempt + 1
+            WHERE id = $1 AND status = 'in_progress' AND worker = $2 AND lease_until < $3
+        RETURNING id""",
+        carried.run_id,
+        carried.worker,
+        before or _WHENEVER,
+    )
+    return row is not None
+
+
+_WHENEVER = "9999-12-31T23:59:59.999999Z"
