@@ -19,6 +19,8 @@ only_sqlite = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 only_postgres = pytest.mark.parametrize("database", ["postgres"], indirect=True)
 
 TEMPLATE = "chatkeep_template"
+ICU_LOCALE = os.environ.get("TEST_ICU_LOCALE")
+"""A language by whose rules every database of the tests orders text (`en-US`); unset: by bytes."""
 
 
 @contextmanager
@@ -36,12 +38,13 @@ def new_database(server: Server, *, empty: bool = False) -> Generator[str]:
 
 def _make_template(server: Server) -> None:
     """Make the template, unless it is there; one process at a time."""
+    collation = f"LOCALE_PROVIDER icu ICU_LOCALE '{ICU_LOCALE}'" if ICU_LOCALE else ""
     made = server.lock.with_name("template")
     lock = os.open(server.lock, os.O_RDWR | os.O_CREAT)
     fcntl.flock(lock, fcntl.LOCK_EX)
     try:
         if not made.exists():
-            in_a_loop_of_its_own(execute(server.url(), f"CREATE DATABASE {TEMPLATE} TEMPLATE template0"))
+            in_a_loop_of_its_own(execute(server.url(), f"CREATE DATABASE {TEMPLATE} TEMPLATE template0 {collation}"))
             in_a_loop_of_its_own(_migrate(server.url(TEMPLATE)))
             made.touch()
     finally:

@@ -84,6 +84,17 @@ CREATE TABLE prompts (
     functions json NOT NULL                     -- as they were offered
 );
 
+-- What users asked to be remembered.
+CREATE TABLE facts (
+    id         uuid PRIMARY KEY,
+    owner      text NOT NULL,
+    text       text NOT NULL,
+    created_at timestamptz NOT NULL,
+    UNIQUE (owner, text)
+);
+
+CREATE INDEX facts_by_age ON facts (owner, id DESC);
+
 CREATE TABLE run_events (
     run_id   uuid NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
     position bigint NOT NULL,                   -- of the log, after this event
