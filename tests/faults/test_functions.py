@@ -27,11 +27,11 @@ ASSISTANT = "---\nname: default\ndescription: Rings.\nfunctions: [ring_bell]\n--
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Home:
+def home(tmp_path: Path, database: str) -> Home:
     """A service answered by practice, with a function that says when it was run, and then never returns."""
     (tmp_path / "bell.py").write_text(BELL)
     (tmp_path / "default.md").write_text(ASSISTANT)
-    return Home(tmp_path, {"CHATKEEP_TOOLS": "bell", "CHATKEEP_ASSISTANTS_DIR": "."})
+    return Home(tmp_path, database, {"CHATKEEP_TOOLS": "bell", "CHATKEEP_ASSISTANTS_DIR": "."})
 
 
 def rung(home: Home) -> str:

@@ -1,0 +1,127 @@
+"""What the rest of the house may rely on, whatever the engine."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+
+import pytest
+
+from chatkeep import clock
+from chatkeep.config import Settings
+from chatkeep.db import Connection, Database
+from chatkeep.db.open import connect
+from chatkeep.errors import StorageFailed
+from tests.service import settings
+from tests.values import TIME, uid
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def chosen(database: str) -> Settings:
+    return settings(database)
+
+
+@pytest.fixture
+async def db(chosen: Settings) -> AsyncGenerator[Database]:
+    db = await connect(chosen)
+    await db.transaction(lambda tx: tx.run("CREATE TABLE things (name TEXT PRIMARY KEY, size INTEGER)"))
+    yield db
+    await db.close()
+
+
+async def names(db: Database) -> list[str]:
+    rows = await db.snapshot(lambda tx: tx.all("SELECT name FROM things ORDER BY size, name"))
+    return [row[0] for row in rows]
+
+
+async def add(tx: Connection, name: str, size: int = 0) -> None:
+    await tx.run("INSERT INTO things (name, size) VALUES ($1, $2)", name, size)
+
+
+async def test_parameters_are_bound_by_number_wherever_they_appear(db: Database) -> None:
+    text = "SELECT CAST($2 AS TEXT), CAST($1 AS TEXT), CAST($2 AS TEXT)"
+    assert await db.snapshot(lambda tx: tx.one(text, "one", "two")) == ("two", "one", "two")
+
+
+async def test_what_raises_is_undone_whole(db: Database) -> None:
+    async def fail(tx: Connection) -> None:
+        await add(tx, "lost")
+        raise LookupError("on purpose")
+
+    with pytest.raises(LookupError, match="on purpose"):
+        await db.transaction(fail)
+    assert await names(db) == []
+
+
+async def test_many_rows_are_one_statement_each_and_tell_what_they_return(db: Database) -> None:
+    async def write(tx: Connection) -> list[tuple[str]]:
+        await tx.many("INSERT INTO things (name, size) VALUES ($1, $2)", [("a", 1), ("b", 2), ("c", 3)])
+        await tx.many("INSERT INTO things (name, size) VALUES ($1, $2)", [])
+        assert await tx.returning("DELETE FROM things WHERE name = $1 RETURNING name", []) == []
+        sizes = [("a", 2), ("nothing", 2), ("c", 1)]
+        rows = await tx.returning("UPDATE things SET size = $2 WHERE name = $1 AND size > 0 RETURNING name", sizes)
+        return [(row[0],) for row in rows]
+
+    assert await db.transaction(write) == [("a",), ("c",)]
+    assert await names(db) == ["c", "a", "b"]
+
+
+async def test_nobody_is_the_none_of_one(db: Database) -> None:
+    assert await db.snapshot(lambda tx: tx.one("SELECT name FROM things WHERE name = $1", "nobody")) is None
+
+
+async def test_a_refused_statement_is_a_storage_failure(db: Database) -> None:
+    await db.transaction(lambda tx: add(tx, "same"))
+    with pytest.raises(StorageFailed, match=r"(?i)unique"):
+        await db.transaction(lambda tx: add(tx, "same"))
+    with pytest.raises(StorageFailed):
+        await db.transaction(lambda tx: tx.run("SELECT nothing FROM nowhere"))
+
+
+async def test_a_caller_that_is_cancelled_does_not_undo_what_it_submitted(db: Database) -> None:
+    task = asyncio.ensure_future(db.transaction(lambda tx: add(tx, "there")))
+    await asyncio.sleep(0)
+    task.cancel()
+    async with asyncio.timeout(10):
+        while await names(db) != ["there"]:
+            await asyncio.sleep(0.001)
+    assert task.cancelled()
+
+
+async def test_a_snapshot_cannot_write(db: Database) -> None:
+    with pytest.raises(StorageFailed, match=r"read-?only"):
+        await db.snapshot(lambda tx: add(tx, "no"))
+
+
+async def test_the_time_stands_still_in_a_transaction_and_reads_as_our_clock_writes_it(db: Database) -> None:
+    async def twice(tx: Connection) -> tuple[str, str]:
+        return await tx.now(), await tx.now()
+
+    first, again = await db.transaction(twice)
+    assert first == again == clock.read(first).strftime(clock.FORMAT)
+    assert first < (await db.snapshot(twice))[0]
+
+
+async def test_what_is_text_to_the_store_stays_as_it_was(database: str, chosen: Settings) -> None:
+    """Ids, times to the microsecond, and JSON byte for byte, through the columns of the real schema."""
+    from chatkeep.runs.lifetime import open_database
+
+    db = await open_database(chosen)
+    metadata = '{"b":  "1", "a": "\\u00e9\U0001f414 \\\\ \\"", "z":"", "a2":"x"}'
+
+    async def write(tx: Connection) -> object:
+        await tx.run(
+            """INSERT INTO sessions (id, owner, assistant, metadata, next_message, next_run, created_at, updated_at)
+               VALUES ($1, $2, $3, $4, 1, 1, $5, $6)""",
+            *(uid("s"), "me", "default", metadata, TIME, "2026-01-02T03:04:05.000000Z"),
+        )
+        return await tx.one("SELECT id, metadata, created_at, updated_at FROM sessions WHERE id = $1", uid("s"))
+
+    assert await db.transaction(write) == (uid("s"), metadata, TIME, "2026-01-02T03:04:05.000000Z")
+    await db.close()
+
+
+async def test_a_closed_database_refuses_work(db: Database) -> None:
+    await db.close()
+    with pytest.raises(StorageFailed):
+        await db.transaction(lambda tx: add(tx, "late"))

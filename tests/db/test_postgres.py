@@ -1,0 +1,183 @@
+"""PostgreSQL alone: what is tried again, and a COMMIT whose answer got lost."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterator
+
+import pytest
+
+from chatkeep.db import Connection, postgres
+from chatkeep.db.open import connect
+from chatkeep.db.postgres import Postgres
+from chatkeep.errors import CannotStart, StorageFailed
+from chatkeep.migrate import known, migrate
+from tests.databases import new_database
+from tests.postgres import Server, execute
+from tests.proxy import Proxy
+from tests.service import settings
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def database(postgres: Server) -> Iterator[str]:
+    with new_database(postgres) as url:
+        yield url
+
+
+@pytest.fixture
+async def db(database: str) -> AsyncGenerator[Postgres]:
+    db = await Postgres.connect(database, 3)
+    await db.transaction(lambda tx: tx.run("CREATE TABLE things (name TEXT PRIMARY KEY, size INTEGER NOT NULL)"))
+    yield db
+    await db.close()
+
+
+async def names(db: Postgres) -> list[str]:
+    rows = await db.snapshot(lambda tx: tx.all("SELECT name FROM things ORDER BY name"))
+    return [row[0] for row in rows]
+
+
+async def add(tx: Connection, name: str) -> None:
+    await tx.run("INSERT INTO things (name, size) VALUES ($1, 0)", name)
+
+
+async def end_my_session(tx: Connection) -> None:
+    """As an administrator does, or a server that restarts."""
+    await tx.run("SELECT pg_terminate_backend(pg_backend_pid())")
+
+
+async def test_a_connection_that_is_lost_before_the_commit_is_tried_again(db: Postgres) -> None:
+    tries: list[str] = []
+
+    async def write(tx: Connection) -> None:
+        tries.append("")
+        await add(tx, "once")
+        if len(tries) < 3:
+            await end_my_session(tx)
+
+    await db.transaction(write)
+    assert (await names(db), len(tries)) == (["once"], 3)
+
+
+async def test_a_snapshot_is_tried_again(db: Postgres) -> None:
+    tries: list[str] = []
+
+    async def read(tx: Connection) -> int:
+        tries.append("")
+        if len(tries) == 1:
+            await end_my_session(tx)
+        return len(await tx.all("SELECT name FROM things"))
+
+    assert await db.snapshot(read) == 0
+
+
+async def test_a_snapshot_does_not_change_while_it_is_read(db: Postgres) -> None:
+    reading, written = asyncio.Event(), asyncio.Event()
+
+    async def count_twice(tx: Connection) -> tuple[int, int]:
+        first = await tx.all("SELECT name FROM things")
+        reading.set()
+        await written.wait()
+        return len(first), len(await tx.all("SELECT name FROM things"))
+
+    counting = asyncio.ensure_future(db.snapshot(count_twice))
+    await reading.wait()
+    await db.transaction(lambda tx: add(tx, "new"))
+    written.set()
+    assert await counting == (0, 0)
+
+
+async def test_of_two_that_wait_for_each_other_both_get_done(db: Postgres) -> None:
+    await db.transaction(lambda tx: add(tx, "a"))
+    await db.transaction(lambda tx: add(tx, "b"))
+    both = asyncio.Barrier(2)
+    met: set[str] = set()
+
+    async def write(tx: Connection, first: str, second: str) -> None:
+        await tx.run("UPDATE things SET size = size + 1 WHERE name = $1", first)
+        if first not in met:
+            met.add(first)
+            await both.wait()
+        await tx.run("UPDATE things SET size = size + 1 WHERE name = $1", second)
+
+    await asyncio.gather(db.transaction(lambda tx: write(tx, "a", "b")), db.transaction(lambda tx: write(tx, "b", "a")))
+    rows = await db.snapshot(lambda tx: tx.all("SELECT size FROM things"))
+    assert rows == [(2,), (2,)]
+
+
+@pytest.mark.parametrize("arrives", [True, False])
+async def test_a_commit_whose_answer_got_lost_is_looked_up_and_never_done_twice(database: str, arrives: bool) -> None:
+    async with Proxy(database) as proxy:
+        db = await Postgres.connect(proxy.url, 3)
+        await db.transaction(lambda tx: tx.run("CREATE TABLE things (name TEXT, size INTEGER NOT NULL)"))
+        tries: list[str] = []
+
+        async def write(tx: Connection) -> str:
+            tries.append("")
+            await add(tx, f"try {len(tries)}")
+            if len(tries) == 1:
+                proxy.cut_at(b"COMMIT", arrives=arrives)
+            return f"try {len(tries)}"
+
+        kept = await db.transaction(write)
+        assert await names(db) == [kept]
+        assert kept == ("try 1" if arrives else "try 2")
+        await db.close()
+
+
+async def test_what_cannot_be_told_is_said(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postgres, "PATIENCE", 0.5)
+    async with Proxy(database) as proxy:
+        db = await Postgres.connect(proxy.url, 3)
+
+        async def write(tx: Connection) -> None:
+            proxy.cut_at(b"COMMIT", arrives=True)
+            proxy.refusing = True
+
+        with pytest.raises(StorageFailed, match="not known"):
+            await db.transaction(write)
+        await db.close()
+
+
+async def test_nobody_waits_for_ever_for_a_connection(db: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postgres, "PATIENCE", 0.2)
+    hold = asyncio.Event()
+
+    async def wait(tx: Connection) -> None:
+        await hold.wait()
+
+    holding = [asyncio.ensure_future(db.transaction(wait)) for _ in range(3)]
+    await asyncio.sleep(0.05)
+    with pytest.raises(StorageFailed):
+        await db.transaction(lambda tx: add(tx, "late"))
+    hold.set()
+    await asyncio.gather(*holding)
+    await db.transaction(lambda tx: add(tx, "in time"))
+
+
+async def test_two_processes_migrate_once(postgres: Server) -> None:
+    with new_database(postgres, empty=True) as url:
+        several = [await connect(settings(url)) for _ in range(4)]
+        applied = await asyncio.gather(*(migrate(db, known("postgres")) for db in several))
+        assert sorted(map(len, applied)) == [0, 0, 0, len(known("postgres"))]
+        for db in several:
+            await db.close()
+
+
+@pytest.mark.parametrize(
+    "wrong", ["postgresql://postgres@127.0.0.1:1/x", "postgresql://somebody:secret@{place}/no_such_database"]
+)
+async def test_what_cannot_be_reached_is_one_sentence_without_the_password(postgres: Server, wrong: str) -> None:
+    with pytest.raises(CannotStart, match="cannot open the database postgresql://") as refused:
+        await connect(settings(wrong.replace("{place}", f"127.0.0.1:{postgres.port}")))
+    assert "secret" not in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+async def test_a_statement_that_takes_too_long_is_given_up(database: str, postgres: Server) -> None:
+    name = database.rpartition("/")[2]
+    await execute(postgres.url(), f"ALTER DATABASE {name} SET statement_timeout = '50ms'")
+    db = await Postgres.connect(database, 1)
+    with pytest.raises(StorageFailed, match="statement timeout"):
+        await db.transaction(lambda tx: tx.run("SELECT pg_sleep(5)"))
+    await db.close()

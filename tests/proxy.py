@@ -1,0 +1,77 @@
+"""A line between the service and a server that can be cut: at any time, or at a word that passes."""
+
+import asyncio
+import contextlib
+from typing import Self
+from urllib.parse import urlsplit
+
+
+class Proxy:
+    """Passes bytes on, both ways, until it is told otherwise. `refusing`: nobody gets through to the server."""
+
+    def __init__(self, url: str) -> None:
+        """`url`: that of the server; `Proxy.url` is the same through the line."""
+        parts = urlsplit(url)
+        assert parts.hostname is not None
+        assert parts.port is not None
+        self._server = (parts.hostname, parts.port)
+        self._parts = parts
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._word = b""
+        self._arrives = False
+        self.refusing = False
+
+    async def __aenter__(self) -> Self:
+        self._listener = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        port = self._listener.sockets[0].getsockname()[1]
+        self.url = self._parts._replace(netloc=f"{self._parts.username}@127.0.0.1:{port}").geturl()
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        self._listener.close()
+        self.cut()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def cut(self) -> None:
+        """Cut every line that there is."""
+        for writer in tuple(self._writers):
+            writer.transport.abort()
+
+    def cut_at(self, word: bytes, *, arrives: bool) -> None:
+        """Cut a line when `word` passes on it, once: so that it still `arrives`, or does not."""
+        self._word, self._arrives = word, arrives
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        if self.refusing:
+            writer.transport.abort()
+            return
+        there, back = await asyncio.open_connection(*self._server)
+        self._writers |= {writer, back}
+        try:
+            await asyncio.gather(self._pass(reader, back, writer), self._pass(there, writer, None))
+        finally:
+            for each in (writer, back):
+                each.transport.abort()
+                self._writers.discard(each)
+
+    async def _pass(
+        self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, client: asyncio.StreamWriter | None
+    ) -> None:
+        """What comes from `source` goes to `sink`; `client`: whose words these are, if they may hold the word."""
+        with contextlib.suppress(ConnectionError, RuntimeError):  # it was cut; the second is uvloop's word for it
+            while data := await source.read(65_536):
+                if client is not None and self._word and self._word in data:
+                    self._word = b""
+                    client.transport.abort()  # no answer gets back
+                    if not self._arrives:
+                        break
+                    sink.write(data)
+                    return
+                sink.write(data)
+                await sink.drain()
+        sink.transport.abort()
