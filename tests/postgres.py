@@ -111,9 +111,10 @@ class Keeper:
         os.close(self._users)
 
 
-def _roomy() -> Path | None:
-    """Where a cluster is best kept; None: where all temporary files are."""
-    return MEMORY if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ENOUGH else None
+def new_home() -> Path:
+    """A directory for a cluster: in memory, if there is enough of it; else where all temporary files are."""
+    roomy = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ENOUGH
+    return Path(tempfile.mkdtemp(prefix="chatkeep-postgres-", dir=MEMORY if roomy else None))
 
 
 def unprivileged() -> dict[str, Any]:
@@ -187,7 +188,7 @@ def keep(directory: Path) -> None:
     """Run a server in a directory of its own until nobody needs it."""
     found = binaries()
     assert found is not None
-    home = Path(tempfile.mkdtemp(prefix="chatkeep-postgres-", dir=_roomy()))
+    home = new_home()
     try:
         make(home, found)
         port = free_port()

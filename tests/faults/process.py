@@ -35,6 +35,7 @@ class Home(NamedTuple):
     url: str
     settings: dict[str, str]
     wrapper: Sequence[str] = ()
+    program: Sequence[str] = ("-m", "chatkeep")
 
     @property
     def engine(self) -> str:
@@ -52,7 +53,7 @@ class Home(NamedTuple):
 
     async def launch(self, mine: Armed | None = None) -> asyncio.subprocess.Process:
         """A process of the service that has just been started."""
-        program = ["-m", "chatkeep"]
+        program = self.program
         if mine is not None:
             program = [str(Path(armed.__file__)), mine.point, str(mine.passing), str(mine.trigger)]
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("OPENAI_", "CHATKEEP_"))}

@@ -26,8 +26,9 @@ class Upstream:
     """A provider on loopback. Its clients die without a word, and it goes on with the next."""
 
     def __init__(self, seed: int) -> None:
-        """The same `seed` and question make the same answer."""
+        """The same `seed` and question make the same answer. `asked`: how often it was; `open`: answers under way."""
         self.asked = 0
+        self.open = 0
         self.url = ""
         self.gate = asyncio.Event()
         self._seed = seed
@@ -55,7 +56,11 @@ class Upstream:
                 length = re.search(rb"\r\ncontent-length: *(\d+)", head, re.IGNORECASE)
                 body = json.loads(await reader.readexactly(int(length[1]) if length else 0))
                 self.asked += 1
-                await self._answer(Asked("/v1/chat/completions", {}, body), writer)
+                self.open += 1
+                try:
+                    await self._answer(Asked("/v1/chat/completions", {}, body), writer)
+                finally:
+                    self.open -= 1
         except (ConnectionError, asyncio.IncompleteReadError):
             return  # it left, or died
         except RuntimeError as error:

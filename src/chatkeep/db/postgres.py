@@ -51,12 +51,13 @@ LOST = (
     asyncpg.TooManyConnectionsError,
     asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # it was ended by the server between two statements, and asyncpg is at a loss
     OSError,  # and with it TimeoutError
 )
 """There is no connection, or no longer."""
 _UNDONE = (*LOST, asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
 """What leaves nothing behind when it comes before the COMMIT, and may well not come again."""
-_REFUSED = (asyncpg.PostgresError, asyncpg.DataError, asyncpg.InternalClientError)
+_REFUSED = (asyncpg.PostgresError, asyncpg.DataError)
 
 _EPOCH = datetime(2000, 1, 1)  # noqa: DTZ001  # as PostgreSQL counts: microseconds since then, in UTC
 _MICROSECOND = timedelta(microseconds=1)
@@ -198,8 +199,8 @@ class Postgres:
     async def _write(self, fn: Work[T]) -> T:
         async with self._pool.acquire(timeout=PATIENCE) as raw:
             connection = PostgresConnection(raw)
-            await raw.execute("BEGIN")
             try:
+                await raw.execute("BEGIN")
                 await connection.identify()
                 result = await fn(connection)
             except BaseException:
@@ -238,8 +239,8 @@ class Postgres:
 
     async def _read(self, fn: Work[T]) -> T:
         async with self._pool.acquire(timeout=PATIENCE) as raw:
-            await raw.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             try:
+                await raw.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
                 return await fn(PostgresConnection(raw))
             finally:
                 await _roll_back(raw)

@@ -1,0 +1,12 @@
+"""The service in a process whose clock is wrong: `python tests/faults/shifted.py SECONDS serve --port 0`."""
+
+import sys
+from datetime import timedelta
+
+from chatkeep import clock
+from chatkeep.cli import main
+
+if __name__ == "__main__":
+    ahead = timedelta(seconds=float(sys.argv[1]))
+    clock.use(lambda: clock.system() + ahead)
+    sys.exit(main(sys.argv[2:]))

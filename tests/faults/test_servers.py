@@ -1,0 +1,284 @@
+"""Several processes and one PostgreSQL: any of them dies, stops or loses its line, and the promises hold.
+
+`FAULT_LEASE` is the lease in seconds (3); how long a session refused the next message is printed (`-s`).
+"""
+
+import asyncio
+import os
+import random
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import AsyncGenerator, Generator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from tests.databases import new_database
+from tests.faults import shifted
+from tests.faults.chats import Reading, spelled
+from tests.faults.process import PATIENCE, Home, Service, running
+from tests.faults.upstream import ENDLESS, QUICK, Upstream
+from tests.postgres import OPTIONS, Server, execute, free_port, make, new_home, run, wait_until_ready
+from tests.proxy import Proxy
+from tests.service import read_events
+
+LEASE = float(os.environ.get("FAULT_LEASE", "3"))
+ASYNC = {"prefer": "respond-async"}
+
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120 + 3 * LEASE)]
+
+
+@pytest.fixture
+async def upstream() -> AsyncGenerator[Upstream]:
+    async with Upstream(0) as upstream:
+        yield upstream
+
+
+@pytest.fixture
+def url(postgres: Server) -> Generator[str]:
+    with new_database(postgres) as url:
+        yield url
+
+
+def home_of(directory: Path, url: str, upstream: Upstream, **more: str) -> Home:
+    settings = {"OPENAI_BASE_URL": upstream.url, "OPENAI_API_KEY": "x", "CHATKEEP_LEASE": str(LEASE)}
+    return Home(directory, url, {**settings, **more})
+
+
+@asynccontextmanager
+async def several(*homes: Home) -> AsyncGenerator[list[Service]]:
+    async with AsyncExitStack() as stack:
+        yield [await stack.enter_async_context(running(home)) for home in homes]
+
+
+class Chat:
+    """A session with an endless answer that one process carries, and a reader at another."""
+
+    def __init__(self, session_id: str, run_id: str) -> None:
+        self.session_id = session_id
+        self.reading = Reading(run_id, 0)
+
+    @classmethod
+    async def begin(cls, carrier: Service) -> "Chat":
+        session_id = (await carrier.client.post("/api/sessions")).json()["id"]
+        path = f"/api/sessions/{session_id}/messages"
+        answer = await carrier.client.post(path, json={"content": ENDLESS}, headers=ASYNC)
+        assert answer.status_code == 202, answer.text
+        return cls(session_id, answer.json()["run"]["id"])
+
+    async def reads(self, service: Service, events: int = 20) -> None:
+        """Go on reading there, for so many events or to the end; from where it was cut, if it is."""
+        wanted = len(self.reading.events) + events
+        async with asyncio.timeout(PATIENCE):
+            while len(self.reading.events) < wanted and not self.reading.is_over:
+                headers = {"last-event-id": str(self.reading.position)}
+                path = f"/api/runs/{self.reading.run_id}/events"
+                try:
+                    async with service.client.stream("GET", path, headers=headers) as answer:
+                        async for fields in read_events(answer) if answer.status_code == 200 else nothing():
+                            self.reading.take(fields)
+                            if len(self.reading.events) >= wanted:
+                                break
+                except httpx2.TransportError:
+                    await asyncio.sleep(0.1)  # as an EventSource does
+
+    async def accepts(self, service: Service, **more: Any) -> float:
+        """Send until the session takes the next message; after how many seconds."""
+        began = time.monotonic()
+        path, headers = f"/api/sessions/{self.session_id}/messages", {"accept": "application/json"}
+        async with asyncio.timeout(PATIENCE + 2 * LEASE):
+            while True:
+                answer = await service.client.post(path, json={"content": QUICK, **more}, headers=headers)
+                if answer.status_code == 200 and answer.json()["run"]["status"] == "completed":
+                    return time.monotonic() - began
+                assert answer.status_code in (409, 500), answer.text
+                await asyncio.sleep(0.05)
+
+    async def is_whole(self, service: Service, status: str) -> None:
+        """The run ended so; its log has all that was seen, in its place, and what is stored is its fold."""
+        whole = Reading(self.reading.run_id, 0)
+        async with service.client.stream("GET", f"/api/runs/{whole.run_id}/events") as answer:
+            await whole.follow(answer)
+        seen = spelled(self.reading.events)
+        assert spelled(whole.events)[: len(seen)] == seen
+        run = (await service.client.get(f"/api/runs/{whole.run_id}")).json()
+        message = (await service.client.get(f"/api/messages/{run['message_id']}")).json()
+        last: Any = whole.events[-1]
+        assert (run["status"], run["position"], message["status"]) == (status, last.position, status)
+        assert [part["text"] for part in message["parts"]] == [part.text for part in last.message.parts]
+
+
+async def nothing() -> AsyncGenerator[dict[str, Any]]:
+    for each in ():
+        yield each
+
+
+def told(fault: str, seconds: float) -> None:
+    print(f"\n{fault}: the next message was accepted after {seconds:.1f} s (lease {LEASE:g} s)")
+
+
+async def test_the_owner_is_killed_and_nobody_starts_it_again(tmp_path: Path, url: str, upstream: Upstream) -> None:
+    home = home_of(tmp_path, url, upstream)
+    async with several(home, home) as (owner, other):
+        chat = await Chat.begin(owner)
+        await chat.reads(other)
+        owner.process.kill()
+        told("kill -9 of the owner", await chat.accepts(other))
+        await chat.reads(other, 10**6)
+        await chat.is_whole(other, "interrupted")
+    assert "Traceback" not in home.complaints
+
+
+async def test_the_owner_is_killed_and_started_again(tmp_path: Path, url: str, upstream: Upstream) -> None:
+    home = home_of(tmp_path, url, upstream)
+    async with several(home, home) as (owner, other):
+        chat = await Chat.begin(owner)
+        await chat.reads(other)
+        owner.process.kill()
+        await owner.ended()
+        async with running(home) as again:
+            told("kill -9 of the owner, started again, once it is ready", await chat.accepts(again))
+            await chat.reads(other, 10**6)
+            await chat.is_whole(again, "interrupted")
+
+
+async def test_the_owner_is_stopped_for_longer_than_its_lease_and_then_goes_on(
+    tmp_path: Path, url: str, upstream: Upstream
+) -> None:
+    home = home_of(tmp_path, url, upstream)
+    async with several(home, home) as (owner, other):
+        chat = await Chat.begin(owner)
+        await chat.reads(other)
+        owner.process.send_signal(signal.SIGSTOP)
+        told("SIGSTOP of the owner", await chat.accepts(other))
+        await chat.reads(other, 10**6)
+        owner.process.send_signal(signal.SIGCONT)
+        assert (await owner.client.get("/readyz")).status_code == 200
+        await chat.is_whole(owner, "interrupted")
+        async with asyncio.timeout(PATIENCE):  # its call of the model is given up
+            while upstream.open:
+                await asyncio.sleep(0.02)
+        await chat.is_whole(other, "interrupted")
+        await chat.accepts(owner)
+    assert "Traceback" not in home.complaints
+
+
+async def test_a_line_that_is_cut_for_five_seconds_ends_no_run(tmp_path: Path, url: str, upstream: Upstream) -> None:
+    async with Proxy(url) as proxy:
+        near, far = home_of(tmp_path, url, upstream), home_of(tmp_path, proxy.url, upstream, CHATKEEP_LEASE="30")
+        async with several(far, near) as (owner, other):
+            chat = await Chat.begin(owner)
+            await chat.reads(other)
+            proxy.refusing = True
+            proxy.cut()
+            began = time.monotonic()
+            await asyncio.sleep(5)
+            proxy.refusing = False
+            await chat.reads(other)
+            assert not chat.reading.is_over
+            print(f"\na line cut for 5 s: the same answer went on after {time.monotonic() - began:.1f} s")
+            told("a line cut for 5 s", await chat.accepts(other, on_busy="interrupt"))
+            await chat.is_whole(owner, "cancelled")
+
+
+async def test_backends_that_are_ended_at_random_end_no_run(
+    tmp_path: Path, url: str, upstream: Upstream, postgres: Server
+) -> None:
+    rng = random.Random(5)
+    home = home_of(tmp_path, url, upstream)
+    victim = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{}' ORDER BY random() LIMIT {}"
+    async with several(home, home) as (owner, other):
+        chats = [await Chat.begin(owner) for _ in range(5)]
+        reading = [asyncio.create_task(chat.reads(other, 150)) for chat in chats]
+        killed = 0
+        while not all(task.done() for task in reading):
+            count = rng.randint(1, 3)
+            await execute(postgres.url(), victim.format(url.rpartition("/")[2], count))
+            killed += count
+            await asyncio.sleep(rng.uniform(0.05, 0.4))
+        await asyncio.gather(*reading)
+        assert not any(chat.reading.is_over for chat in chats)
+        told(
+            f"{killed} backends ended at random",
+            max([await chat.accepts(other, on_busy="interrupt") for chat in chats]),
+        )
+        for chat in chats:
+            await chat.is_whole(other, "cancelled")
+    assert "Traceback" not in home.complaints
+
+
+async def test_a_pool_of_one_serves_many(tmp_path: Path, url: str, upstream: Upstream) -> None:
+    home = home_of(tmp_path, url, upstream, CHATKEEP_DATABASE_POOL="1")
+    async with several(home) as (only,):
+        chats = [await Chat.begin(only) for _ in range(30)]
+        await asyncio.gather(*(chat.reads(only) for chat in chats))
+        waited = [await chat.accepts(only, on_busy="interrupt") for chat in chats]
+        told("a pool of one connection, 30 answers", max(waited))
+        await asyncio.gather(*(chat.is_whole(only, "cancelled") for chat in chats))
+
+
+@pytest.mark.parametrize("seconds", [60, -60])
+async def test_a_clock_that_is_wrong_by_a_minute_takes_nothing_over(
+    tmp_path: Path, url: str, upstream: Upstream, seconds: int
+) -> None:
+    home = home_of(tmp_path, url, upstream)
+    wrong = home._replace(program=(shifted.__file__, str(seconds)))
+    async with several(home, wrong) as (right, odd):
+        chats = [await Chat.begin(right), await Chat.begin(odd)]
+        deadline = time.monotonic() + LEASE * 2
+        while time.monotonic() < deadline:
+            await asyncio.gather(chats[0].reads(odd, 5), chats[1].reads(right, 5))
+        assert not any(chat.reading.is_over for chat in chats)
+        odd.process.kill()
+        told(f"kill -9 of an owner whose clock is wrong by {seconds} s", await chats[1].accepts(right))
+        await chats[0].accepts(right, on_busy="interrupt")
+        await chats[1].is_whole(right, "interrupted")
+
+
+@contextmanager
+def server_of_our_own(postgres: Server) -> Generator[tuple[str, Any]]:
+    """A server that may be restarted: its URL, and the function that does it."""
+    home, port = new_home(), free_port()
+    make(home, postgres.binaries)
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start() -> None:
+        started.append(run(home, postgres.binaries, port, {**OPTIONS, "synchronous_commit": "on"}))
+        wait_until_ready(started[-1], postgres.binaries, port)
+
+    def restart(how: signal.Signals) -> None:
+        started[-1].send_signal(how)
+        started[-1].wait(PATIENCE)
+        start()
+
+    start()
+    try:
+        yield f"postgresql://postgres@127.0.0.1:{port}/postgres", restart
+    finally:
+        started[-1].send_signal(signal.SIGINT)
+        started[-1].wait(PATIENCE)
+        shutil.rmtree(home)
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGQUIT], ids=["fast", "immediate"])
+async def test_a_server_that_restarts_ends_no_run(
+    tmp_path: Path, postgres: Server, upstream: Upstream, how: signal.Signals
+) -> None:
+    with server_of_our_own(postgres) as (url, restart):
+        home = home_of(tmp_path, url, upstream, CHATKEEP_LEASE="30")
+        async with several(home, home) as (owner, other):
+            chat = await Chat.begin(owner)
+            await chat.reads(other)
+            began = time.monotonic()
+            await asyncio.to_thread(restart, how)
+            restarted = time.monotonic() - began
+            await chat.reads(other)
+            assert not chat.reading.is_over
+            print(f"\nrestart in {restarted:.1f} s: the same answer went on after {time.monotonic() - began:.1f} s")
+            told("a server that restarts", await chat.accepts(other, on_busy="interrupt"))
+            await chat.is_whole(owner, "cancelled")
