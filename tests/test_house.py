@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "src" / "chatkeep"
 FILES = sorted(PACKAGE.rglob("*.py"))
-DOORS = {"cli.py", "serve.py", "ask.py", "printing.py", "__main__.py", "practice.py"}
+DOORS = {"cli.py", "copying.py", "serve.py", "ask.py", "printing.py", "__main__.py", "practice.py"}
 ROOMS = {"toolbox"}
 """The terminal, the practice model and the toolbox: useful, and not on the way of a message."""
 

@@ -50,6 +50,12 @@ def _parser() -> argparse.ArgumentParser:
     backup.add_argument("path", type=Path, help="the file to make; it must not exist")
     backup.set_defaults(run=_backup)
 
+    copy = commands.add_parser("copy", help="copy everything to another database, of either engine, and compare")
+    copy.add_argument("source", metavar="FROM", help="a database's URL; no service may run on it")
+    copy.add_argument("target", metavar="TO", help="the URL of an empty one")
+    copy.add_argument("--resume", action="store_true", help="go on with a copy that was cut off")
+    copy.set_defaults(run=_copy)
+
     migrate = commands.add_parser("migrate", help="bring the database to this version's schema")
     migrate.set_defaults(run=_migrate)
     return parser
@@ -82,6 +88,17 @@ def _backup(arguments: argparse.Namespace) -> int:
         raise CannotStart("this copies SQLite files; a PostgreSQL database is copied with pg_dump (docs/operate.md)")
     back_up(source, arguments.path)
     print(f"{source} is copied to {arguments.path}")
+    return 0
+
+
+def _copy(arguments: argparse.Namespace) -> int:
+    from chatkeep import config
+    from chatkeep.copying import copy
+
+    settings = config.load()
+    source, target = (settings.model_copy(update={"database_url": url}) for url in (arguments.source, arguments.target))
+    for name, copied in asyncio.run(copy(source, target, resume=arguments.resume)).items():
+        print(f"{name:<18}{copied}")
     return 0
 
 

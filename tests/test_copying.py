@@ -1,0 +1,103 @@
+"""Everything moves from one engine to the other, and is the same there."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chatkeep.config import Settings
+from chatkeep.copying import copy
+from chatkeep.errors import CannotStart
+from chatkeep.runs.lifetime import open_database
+from chatkeep.store import copying as store_copying
+from tests.databases import new_database
+from tests.postgres import Server
+from tests.script import Script, call, say, stop
+from tests.service import Service, serving, settings
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def target(database: str, tmp_path: Path, postgres: Server) -> Iterator[Settings]:
+    """An empty database of the other engine."""
+    if database.startswith("postgres"):
+        yield settings(f"sqlite:///{tmp_path}/other.db")
+    else:
+        with new_database(postgres, empty=True) as url:
+            yield settings(url)
+
+
+async def fill(service: Service, script: Script) -> list[str]:
+    """Sessions of every kind: branches, calls, failures, one that waits."""
+    session_ids = [await service.session(title="naïve 鸡 🐔", metadata={"b": "1", "a": "2"}) for _ in range(3)]
+    script.play([say("One."), stop(tokens=(7, 3))], [call("tell_joke", '{"text": "Ha"}'), stop("tool_calls")])
+    first = await service.send(session_ids[0], "Hi", parent_id=None)
+    await service.send(session_ids[0], "Again", parent_id=None)
+    script.play([say("Half"), ValueError("on purpose")])
+    await service.send(session_ids[1], "Fail")
+    script.play([call("pick", "{}"), stop("tool_calls")])
+    tool = {"name": "pick", "description": "Picks.", "parameters": {"type": "object"}}
+    waiting = await service.send(session_ids[2], "Pick one", tools=[tool])
+    assert (first["run"]["status"], waiting["run"]["status"]) == ("completed", "requires_action")
+    return session_ids
+
+
+async def told(service: Service, session_ids: list[str]) -> list[Any]:
+    """All that the service says of its sessions, with every log."""
+    said: list[Any] = [(await service.client.get("/api/sessions")).json()]
+    for session_id in session_ids:
+        page = (await service.client.get(f"/api/sessions/{session_id}/messages?branches=all")).json()
+        said.append(page)
+        said += [await service.events(each["run_id"]) for each in page["data"] if each["run_id"]]
+    return said
+
+
+async def test_everything_is_the_same_on_the_other_engine(database: str, target: Settings, script: Script) -> None:
+    source = settings(database)
+    async with serving(source, script) as service:
+        session_ids = await fill(service, script)
+        before = await told(service, session_ids)
+    copied = await copy(source, target, resume=False)
+    assert copied["sessions"].rows == copied["heads of sessions"].rows == 3
+    assert all(each.rows for name, each in copied.items() if name != "facts")
+    async with serving(target, script) as service:
+        assert await told(service, session_ids) == before
+        assert (await service.send(session_ids[0], "Go on"))["run"]["status"] == "completed"
+
+
+async def test_a_copy_that_was_cut_off_goes_on(database: str, target: Settings, script: Script) -> None:
+    source = settings(database)
+    async with serving(source, script) as service:
+        await fill(service, script)
+    here, there = await open_database(source), await open_database(target)
+    sessions = store_copying.TABLES[0]
+    rows = await here.snapshot(lambda tx: store_copying.list_page(tx, sessions, sessions.first))
+    await there.transaction(lambda tx: store_copying.add_page(tx, sessions, rows[:1]))
+    await asyncio.gather(here.close(), there.close())
+    with pytest.raises(CannotStart, match="--resume"):
+        await copy(source, target, resume=False)
+    copied = await copy(source, target, resume=True)
+    assert copied == await copy(source, target, resume=True)
+
+
+async def test_what_differs_is_found(database: str, target: Settings, script: Script) -> None:
+    source = settings(database)
+    async with serving(source, script) as service:
+        session_ids = await fill(service, script)
+    await copy(source, target, resume=False)
+    there = await open_database(target)
+    await there.transaction(lambda tx: tx.run("UPDATE sessions SET title = 'x' WHERE id = $1", session_ids[0]))
+    await there.close()
+    with pytest.raises(CannotStart, match="sessions differ after the copy"):
+        await copy(source, target, resume=True)
+
+
+async def test_a_service_that_is_at_work_is_not_copied(database: str, target: Settings, script: Script) -> None:
+    script.play([say("Going on"), asyncio.Event()])
+    async with serving(settings(database), script) as service:
+        await service.start(await service.session(), "Hi")
+        with pytest.raises(CannotStart, match="in progress"):
+            await copy(settings(database), target, resume=False)
