@@ -5,8 +5,14 @@ BIN := .venv/bin
 serve: .venv/service
 	$(BIN)/chatkeep serve
 
+serve-postgres: .venv/tests
+	$(BIN)/python -m tests.serve_postgres
+
 test: .venv/tests
 	$(BIN)/python -m pytest -n 2
+
+icu: .venv/tests
+	TEST_ICU_LOCALE=en-US $(BIN)/python -m pytest -n 2 -k postgres tests/store tests/api tests/runs tests/test_journal.py
 
 check: .venv/tests
 	$(BIN)/ruff format --check .
@@ -41,4 +47,4 @@ soak: .venv/service
 clean:
 	rm -rf .venv
 
-.PHONY: serve test check fix bench faults soak clean
+.PHONY: serve serve-postgres test icu check fix bench faults soak clean

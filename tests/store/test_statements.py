@@ -92,3 +92,29 @@ SCANS = {"sqlite": sqlite_scans, "postgres": postgres_scans}
 def in_memory(detail: str) -> bool:
     """A recursive query's own rows, a subquery's, and constants: not tables."""
     return any(detail.startswith(f"SCAN {name}") for name in ("branch", "b", "measured", "CONSTANT"))
+
+
+BESIDE = {
+    "leases.list_carried": "at the start of a process",
+    "leases.list_lapsed": "a third of a lease apart",
+    "leases.list_own": "once a second, by the index of one process's runs",
+    "runs.list_to_sweep": "every ten seconds",
+    "waiting.list_overdue": "at a deadline",
+    "waiting.find_next_deadline": "at a deadline",
+    "sessions.list_sessions": "a list of one owner's sessions",
+    "search.list_recent": "a search in one owner's sessions",
+    "facts.add_fact": "one owner's facts",
+    "facts.count_facts": "one owner's facts",
+    "facts.list_facts": "one owner's facts",
+    "facts.delete_fact": "one owner's facts",
+    "prompts.add_prompt": "a small table that every node can have whole",
+    "prompts.find_prompt": "a small table that every node can have whole",
+}
+"""Statements that are about more than one session, and when they are made: never once for each event or message."""
+ABOUT_ONE = re.compile(r"\b(id|session_id|run_id|message_id) = \$\d|INSERT INTO (sessions|messages|runs|run_events)")
+
+
+@pytest.mark.parametrize(("where", "sql"), STATEMENTS, ids=[where for where, _ in STATEMENTS])
+def test_no_statement_on_the_way_of_a_message_is_about_several_sessions(where: str, sql: str) -> None:
+    """So all tables but two can be spread over servers by session (docs/scale.md)."""
+    assert where.startswith("copying") or where in BESIDE or ABOUT_ONE.search(sql), where
