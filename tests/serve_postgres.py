@@ -20,9 +20,11 @@ def main() -> int:
             url = keeper.server.url()
             print(f"PostgreSQL is ready: {url}", flush=True)
             command = [sys.executable, "-m", "chatkeep", "serve", *sys.argv[1:]]
-            return subprocess.run(command, env={**os.environ, "CHATKEEP_DATABASE_URL": url}, check=False).returncode
-        except KeyboardInterrupt:
-            return 0
+            service = subprocess.Popen(command, env={**os.environ, "CHATKEEP_DATABASE_URL": url})
+            try:
+                return service.wait()
+            except KeyboardInterrupt:  # the terminal told the service, too, and it ends its runs first
+                return service.wait()
         finally:
             keeper.close()
 

@@ -26,7 +26,7 @@ class Sum(NamedTuple):
     digest: int
 
     def __str__(self) -> str:
-        return f"{self.rows:>9,} rows, digest {self.digest:016x}"
+        return f"rows {self.rows:>12,}   digest {self.digest:016x}"
 
 
 async def copy(source: Settings, target: Settings, *, resume: bool) -> dict[str, Sum]:

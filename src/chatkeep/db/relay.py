@@ -27,6 +27,8 @@ from chatkeep.db.postgres import LOST, PATIENCE, SESSION, said
 from chatkeep.errors import CannotStart
 
 CHANNEL = "chatkeep"
+ALL = "*"
+"""What one that has just come asks for: what do the others wait for?"""
 GATHER = 0.02
 """Seconds for which rings are gathered before they are sent."""
 TOPICS = 150
@@ -101,7 +103,7 @@ class Relay:
                     self._doorbell.ring_all()
                     tries = 0
                 await self._send()
-            except LOST as error:
+            except (*LOST, asyncpg.PostgresError) as error:
                 self._hang_up()
                 _log.warning("no line to other processes for now: %s", said(error))
                 await asyncio.sleep(PAUSES[min(tries, len(PAUSES) - 1)])
@@ -118,9 +120,13 @@ class Relay:
         connection = await asyncpg.connect(
             self._dsn, timeout=int(PATIENCE), command_timeout=PATIENCE, server_settings=SESSION
         )
+        self._connection = connection
         connection.add_termination_listener(ended)
         await connection.add_listener(CHANNEL, self._hear)
-        self._connection = connection
+        self.ask(ALL)
+        self._ask_again()
+
+    def _ask_again(self) -> None:
         for topic in self._doorbell.topics:
             self.ask(topic)
 
@@ -152,13 +158,12 @@ class Relay:
             if loop.time() >= again:
                 again = loop.time() + WANTED
                 self._wanted = {topic: until for topic, until in self._wanted.items() if until > loop.time()}
-                for topic in self._doorbell.topics:
-                    self.ask(topic)
+                self._ask_again()
             while self._outbox and not self._lost.is_set():
                 topics = list(islice(self._outbox, TOPICS))
+                for topic in topics:  # before it is sent: one that rings meanwhile is sent once more
+                    del self._outbox[topic]
                 await self._connection.execute("SELECT pg_notify($1, $2)", CHANNEL, " ".join([self._me, *topics]))
-                for topic in topics:
-                    self._outbox.pop(topic, None)
         raise ConnectionError("the listening connection was closed")
 
     def _hear(self, connection: Any, pid: int, channel: str, payload: str) -> None:
@@ -168,7 +173,9 @@ class Relay:
             return
         until = asyncio.get_running_loop().time() + 2 * WANTED
         for topic in topics:
-            if topic.startswith("?"):
+            if topic == f"?{ALL}":
+                self._ask_again()
+            elif topic.startswith("?"):
                 self._wanted[topic[1:]] = until
             else:
                 self._doorbell.hear(topic)
