@@ -1,4 +1,4 @@
-"""Several processes and one PostgreSQL: any of them dies, stops or loses its line, and the promises hold.
+"""Several processes and one database: any of them dies, stops or loses its line, and the promises hold.
 
 `FAULT_LEASE` is the lease in seconds (3); how long a session refused the next message is printed (`-s`).
 """
@@ -122,8 +122,10 @@ def told(fault: str, seconds: float) -> None:
     print(f"\n{fault}: the next message was accepted after {seconds:.1f} s (lease {LEASE:g} s)")
 
 
-async def test_the_owner_is_killed_and_nobody_starts_it_again(tmp_path: Path, url: str, upstream: Upstream) -> None:
-    home = home_of(tmp_path, url, upstream)
+async def test_the_owner_is_killed_and_nobody_starts_it_again(
+    tmp_path: Path, database: str, upstream: Upstream
+) -> None:
+    home = home_of(tmp_path, database, upstream)
     async with several(home, home) as (owner, other):
         chat = await Chat.begin(owner)
         await chat.reads(other)
@@ -148,9 +150,9 @@ async def test_the_owner_is_killed_and_started_again(tmp_path: Path, url: str, u
 
 
 async def test_the_owner_is_stopped_for_longer_than_its_lease_and_then_goes_on(
-    tmp_path: Path, url: str, upstream: Upstream
+    tmp_path: Path, database: str, upstream: Upstream
 ) -> None:
-    home = home_of(tmp_path, url, upstream)
+    home = home_of(tmp_path, database, upstream)
     async with several(home, home) as (owner, other):
         chat = await Chat.begin(owner)
         await chat.reads(other)

@@ -37,7 +37,7 @@ MIGRATING = 0x63686174
 SESSION = {
     "application_name": "chatkeep",
     "jit": "off",  # small statements only: compiling one costs more than running it
-    "idle_in_transaction_session_timeout": "10s",  # a process that is stopped in a transaction lets its rows go
+    "idle_in_transaction_session_timeout": "5s",  # a process that is stopped in a transaction lets its rows go
     "tcp_keepalives_idle": "30",
     "tcp_keepalives_interval": "10",
     "tcp_keepalives_count": "3",
