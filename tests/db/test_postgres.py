@@ -141,6 +141,7 @@ async def test_what_cannot_be_told_is_said(database: str, monkeypatch: pytest.Mo
 
 async def test_nobody_waits_for_ever_for_a_connection(db: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(postgres, "PATIENCE", 0.2)
+    monkeypatch.setattr(postgres, "QUEUE", 0.2)
     hold = asyncio.Event()
 
     async def wait(tx: Connection) -> None:

@@ -1,9 +1,12 @@
 """Behind a proxy that pools transactions: no connection is anybody's own, so processes look instead of listening."""
 
 import asyncio
+import contextlib
 import os
 import shutil
+import socket
 import subprocess
+import time
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -12,7 +15,7 @@ import pytest
 
 from tests.api.streams import spelled, streaming, until
 from tests.databases import new_database
-from tests.postgres import Server, free_port, unprivileged
+from tests.postgres import WAIT, Server, free_port, unprivileged
 from tests.runs.test_processes import Two
 from tests.script import Script, say, stop
 from tests.service import serving, settings
@@ -33,6 +36,12 @@ ignore_startup_parameters = extra_float_digits
 """
 
 
+def listens(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+        return True
+    return False
+
+
 @pytest.fixture
 def proxied(postgres: Server) -> Iterator[str]:
     """The URL of a database through pgbouncer."""
@@ -48,6 +57,10 @@ def proxied(postgres: Server) -> Iterator[str]:
         config.chmod(0o644)
         proxy = subprocess.Popen[bytes]([program, "-q", str(config)], cwd="/", **unprivileged())
         try:
+            until = time.monotonic() + WAIT
+            while not listens(port):
+                assert time.monotonic() < until, "pgbouncer is not ready"
+                time.sleep(0.02)
             yield f"postgresql://postgres@127.0.0.1:{port}/{name}?pgbouncer=true"
         finally:
             proxy.terminate()

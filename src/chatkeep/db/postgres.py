@@ -26,7 +26,9 @@ T = TypeVar("T")
 Work = Callable[[Connection], Awaitable[T]]
 
 PATIENCE = 10.0
-"""Seconds for which a transaction is tried again, or waits for a connection, before it is given up."""
+"""Seconds for which a transaction is tried again before it is given up."""
+QUEUE = 30.0
+"""Seconds for which it waits for a connection that others use: a full pool is a queue, no failure yet."""
 COMMAND_SECONDS = 10.0
 """The longest that one statement may take."""
 PAUSES = (0.0, 0.05, 0.1, 0.25, 0.5)
@@ -197,7 +199,7 @@ class Postgres:
             await asyncio.sleep(pause)
 
     async def _write(self, fn: Work[T]) -> T:
-        async with self._pool.acquire(timeout=PATIENCE) as raw:
+        async with self._pool.acquire(timeout=QUEUE) as raw:
             connection = PostgresConnection(raw)
             try:
                 await raw.execute("BEGIN")
@@ -227,7 +229,7 @@ class Postgres:
         until = asyncio.get_running_loop().time() + PATIENCE
         while asyncio.get_running_loop().time() < until:
             try:
-                async with self._pool.acquire(timeout=PATIENCE) as raw:
+                async with self._pool.acquire(timeout=QUEUE) as raw:
                     status = await raw.fetchval("SELECT pg_xact_status(CAST(CAST($1 AS TEXT) AS xid8))", xid)
             except LOST as error:
                 _log.warning("transaction %s cannot be looked up yet: %s", xid, said(error))
@@ -238,7 +240,7 @@ class Postgres:
         raise StorageFailed("the connection was lost in a COMMIT; whether it took place is not known")
 
     async def _read(self, fn: Work[T]) -> T:
-        async with self._pool.acquire(timeout=PATIENCE) as raw:
+        async with self._pool.acquire(timeout=QUEUE) as raw:
             try:
                 await raw.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
                 return await fn(PostgresConnection(raw))
