@@ -39,7 +39,7 @@ def new_database(server: Server, *, empty: bool = False) -> Generator[str]:
 def _make_template(server: Server) -> None:
     """Make the template, unless it is there; one process at a time."""
     collation = f"LOCALE_PROVIDER icu ICU_LOCALE '{ICU_LOCALE}'" if ICU_LOCALE else ""
-    made = server.lock.with_name("template")
+    made = server.home / "template"  # gone with the server
     lock = os.open(server.lock, os.O_RDWR | os.O_CREAT)
     fcntl.flock(lock, fcntl.LOCK_EX)
     try:
