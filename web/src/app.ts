@@ -1,0 +1,104 @@
+// What the page is about: the list of sessions, the one that is open, and what is on its way to the service.
+
+import { get, newId } from "./api.ts";
+import { Cell } from "./cell.ts";
+import { Conversation } from "./conversation.ts";
+import type { FeedEvent } from "./events.ts";
+import { Library } from "./library.ts";
+import { saying } from "./notice.ts";
+import { type Letter, Outbox } from "./outbox.ts";
+import type { AssistantPage, AssistantView, Message, NewSession, RunAnswer } from "./schema.ts";
+
+/** Functions that this client runs, by name: those that the service brings a description for. */
+const CLIENT_TOOLS: readonly { name: string }[] = [];
+const TITLE = 60;
+/** How much of an answer is read out when it is complete, in characters. */
+const SPOKEN = 800;
+
+export class App {
+  readonly library = new Library();
+  readonly outbox: Outbox;
+  readonly open: Cell<Conversation>;
+  readonly assistants = new Cell<readonly AssistantView[]>([]);
+  readonly assistant = new Cell<string | null>(null);
+  /** What a screen reader should say now: that an answer begins, and the whole of it when it is there. */
+  readonly spoken = new Cell("");
+
+  constructor() {
+    this.outbox = new Outbox((letter, answer) => this.#delivered(letter, answer));
+    this.open = new Cell(this.#conversation(location.hash.slice(1)));
+    addEventListener("hashchange", () => this.#visit(location.hash.slice(1)));
+    get<AssistantPage>("assistants").then((page) => (this.assistants.value = page.data), saying("No assistants"));
+  }
+
+  /** Say something in the open session; `parent` when it is not after its head. */
+  send(content: string, parent?: string | null): void {
+    const { id, isNew } = this.open.value;
+    const body = {
+      content,
+      on_busy: "interrupt" as const,
+      ...(parent === undefined ? {} : { parent_id: parent }),
+      ...(CLIENT_TOOLS.length > 0 ? { tools: CLIENT_TOOLS } : {}),
+    };
+    this.outbox.add({ session: id, create: isNew.value ? this.#newSession(id, content) : null, body });
+    if (isNew.value) history.replaceState(null, "", `#${id}`);
+  }
+
+  /** Have a user message answered once more. */
+  answerAgain(message: string): void {
+    const body = { message_id: message, on_busy: "interrupt" as const };
+    this.outbox.add({ session: this.open.value.id, create: null, body });
+  }
+
+  startNew(): void {
+    history.pushState(null, "", location.pathname);
+    this.#visit("");
+  }
+
+  #newSession(id: string, content: string): NewSession {
+    const line = content.trim().split("\n")[0]!;
+    const title = line.length > TITLE ? `${line.slice(0, TITLE).replace(/\s\S*$/, "")}…` : line;
+    return { id, title, ...(this.assistant.value === null ? {} : { assistant: this.assistant.value }) };
+  }
+
+  #visit(id: string): void {
+    if (id === this.open.value.id) return;
+    this.open.value.close();
+    this.open.value = this.#conversation(id);
+  }
+
+  #conversation(id: string): Conversation {
+    const isUnborn = id === "" || this.outbox.letters.value.some((letter) => letter.session === id && letter.create);
+    return new Conversation(id || newId(), isUnborn, (event) => this.#heard(event));
+  }
+
+  #delivered(letter: Letter, answer: RunAnswer | null): void {
+    const conversation = this.open.value;
+    if (letter.session === conversation.id && answer) conversation.acknowledge(answer);
+    this.library.changed();
+  }
+
+  #heard(event: FeedEvent): void {
+    if (event.type === "run.started") {
+      this.outbox.hear(event.run.session_id, textOf(event.user_message));
+      this.spoken.value = "The assistant is answering.";
+    }
+    if (event.type === "run.finished") this.spoken.value = `Answer: ${textOf(event.message).slice(0, SPOKEN)}`;
+    if (["run.started", "run.finished", "session.updated", "session.deleted"].includes(event.type))
+      this.library.changed();
+  }
+}
+
+/** What a message says, in its own Markdown: for the clipboard, for editing, for reading out. */
+export function textOf(message: Message): string {
+  const said = message.parts.map((part) => {
+    if (part.type === "text" || part.type === "refusal") return part.text;
+    if (part.type === "tool_call" && part.kind === "reply" && part.name !== "suggest_replies")
+      return Object.values(part.arguments ?? {}).map(plain).join("\n\n");
+    return "";
+  });
+  return said.filter((text) => text !== "").join("\n\n");
+}
+
+/** A value of a function's arguments or output, for reading. */
+export const plain = (value: unknown): string => (typeof value === "string" ? value : JSON.stringify(value, null, 2));
