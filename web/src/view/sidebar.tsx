@@ -1,0 +1,93 @@
+import { useEffect, useRef, useState } from "preact/hooks";
+import type { App } from "../app.ts";
+import { useCell } from "../cell.ts";
+import { saying } from "../notice.ts";
+import type { Session } from "../schema.ts";
+import { Icon, IconButton } from "./icons.tsx";
+
+/** All sessions, newest first. `leave` closes it where it covers the page. */
+export function Sidebar({ app, leave }: { app: App; leave: () => void }) {
+  const sessions = useCell(app.library.sessions);
+  const isWhole = useCell(app.library.isWhole);
+  const open = useCell(app.open);
+  const startNew = (): void => {
+    app.startNew();
+    leave();
+  };
+  return (
+    <>
+      <header>
+        <span class="brand">chatkeep</span>
+        <IconButton name="close" label="Close the list" run={leave} />
+      </header>
+      <button type="button" class="new" onClick={startNew}><Icon name="plus" /> New chat</button>
+      <div class="list">
+        {groups(sessions).map(([name, members]) => (
+          <section key={name}>
+            <h2>{name}</h2>
+            <ul>
+              {members.map((session) => (
+                <Row key={session.id} app={app} session={session} isOpen={session.id === open.id} leave={leave} />
+              ))}
+            </ul>
+          </section>
+        ))}
+        {!isWhole && (
+          <button type="button" class="quiet" onClick={() => void app.library.more().catch(saying("Could not load more"))}>
+            Show more
+          </button>
+        )}
+      </div>
+    </>
+  );
+}
+
+function Row({ app, session, isOpen, leave }: { app: App; session: Session; isOpen: boolean; leave: () => void }) {
+  const [isRenamed, setRenamed] = useState(false);
+  const title = session.title ?? "Untitled";
+  const rename = (text: string): void => {
+    setRenamed(false);
+    if (text.trim() !== "" && text !== session.title)
+      app.library.rename(session.id, text.trim().slice(0, 200)).catch(saying("Could not rename"));
+  };
+  const remove = (): void => {
+    if (isOpen) app.startNew();
+    app.library.remove(session, () => (isOpen ? (location.hash = session.id) : undefined));
+  };
+  if (isRenamed) return <li><TitleField title={session.title ?? ""} done={rename} leave={() => setRenamed(false)} /></li>;
+  return (
+    <li class={isOpen ? "open" : ""}>
+      <a href={`#${session.id}`} dir="auto" title={title} aria-current={isOpen ? "page" : undefined} onClick={leave}>
+        {title}
+        {session.status !== "idle" && <span class="busy"><span class="unseen">, answering</span></span>}
+      </a>
+      <IconButton name="pencil" label={`Rename ${title}`} run={() => setRenamed(true)} />
+      <IconButton name="bin" label={`Delete ${title}`} run={remove} />
+    </li>
+  );
+}
+
+function TitleField({ title, done, leave }: { title: string; done: (text: string) => void; leave: () => void }) {
+  const field = useRef<HTMLInputElement>(null);
+  useEffect(() => field.current?.select(), []);
+  const press = ({ key, isComposing }: KeyboardEvent): void => {
+    if (key === "Enter" && !isComposing) done(field.current!.value);
+    if (key === "Escape") leave();
+  };
+  return (
+    <input ref={field} aria-label="Title" dir="auto" maxLength={200} defaultValue={title} autoFocus onKeyDown={press}
+      onBlur={() => done(field.current!.value)} />
+  );
+}
+
+const DAY = 86_400_000;
+
+/** Sessions by how long ago they were used, in the order in which they come. */
+function groups(sessions: readonly Session[]): [string, Session[]][] {
+  const today = new Date().setHours(0, 0, 0, 0);
+  const name = ({ updated_at }: Session): string => {
+    const age = today - Date.parse(updated_at);
+    return age < 0 ? "Today" : age < DAY ? "Yesterday" : age < 7 * DAY ? "Last seven days" : "Earlier";
+  };
+  return [...Map.groupBy(sessions, name)];
+}
