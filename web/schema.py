@@ -1,4 +1,7 @@
-"""Writes `web/src/schema.ts`: the service's OpenAPI schemas as TypeScript. `python web/schema.py`, after a change there."""
+"""Writes `web/src/schema.ts`: the service's OpenAPI schemas as TypeScript.
+
+`python web/schema.py`, after a change there.
+"""
 
 import json
 from pathlib import Path
@@ -47,8 +50,8 @@ def _type(schema: dict[str, Any]) -> str:
             return " | ".join(dict.fromkeys(_type(option) for option in options))
         case {"type": "array"}:
             return f"readonly {_grouped(_type(schema.get('items', {})))}[]"
-        case {"type": "object", "additionalProperties": dict(values)}:
-            return f"Readonly<Record<string, {_type(values)}>>"
+        case {"type": "object", "additionalProperties": dict()}:
+            return f"Readonly<Record<string, {_type(schema['additionalProperties'])}>>"
         case {"type": "object"}:
             return "Readonly<Record<string, unknown>>"
         case {"type": str(name)}:

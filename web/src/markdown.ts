@@ -10,6 +10,7 @@ const TAGS = "a blockquote br code del em h3 h4 h5 h6 hr li ol p pre strong tabl
 const RULES = {
   ALLOWED_TAGS: TAGS.split(" "),
   ALLOWED_ATTR: ["href", "title", "start", "align", "data-language", "data-picture"],
+  ADD_URI_SAFE_ATTR: ["start", "align", "data-language"], // no addresses: the rule for those does not concern them
   ALLOW_DATA_ATTR: false,
   ALLOW_ARIA_ATTR: false,
   ALLOWED_URI_REGEXP: /^(?:https?:\/\/|mailto:)/i,

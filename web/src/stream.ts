@@ -43,10 +43,12 @@ export async function* follow(
 }
 
 async function* connect(url: string, signal: AbortSignal, connected: () => void): AsyncGenerator<Frame> {
-  const silence = new AbortController();
-  let timer = setTimeout(() => silence.abort(), SILENCE);
+  const dead = new AbortController();
+  const hangUp = (): void => dead.abort();
+  let timer = setTimeout(hangUp, SILENCE);
+  addEventListener("offline", hangUp);
   try {
-    const both = AbortSignal.any([signal, silence.signal]);
+    const both = AbortSignal.any([signal, dead.signal]);
     const answer = await fetch(url, { headers: { accept: "text/event-stream" }, cache: "no-store", signal: both });
     if (!answer.ok || answer.body === null) throw await refusal(answer);
     connected();
@@ -54,12 +56,13 @@ async function* connect(url: string, signal: AbortSignal, connected: () => void)
     const parser = new Parser();
     for (let read = await reader.read(); !read.done; read = await reader.read()) {
       clearTimeout(timer);
-      timer = setTimeout(() => silence.abort(), SILENCE);
+      timer = setTimeout(hangUp, SILENCE);
       yield* parser.read(read.value);
     }
   } finally {
     clearTimeout(timer);
-    silence.abort(); // whoever stops reading hangs up
+    removeEventListener("offline", hangUp);
+    hangUp(); // whoever stops reading does
   }
 }
 

@@ -70,8 +70,12 @@ async def show_asset(request: Request, name: str) -> Response:
 
 @cache
 def bundle() -> Bundle:
-    """What has been built by `make web` or with the package; else the small page."""
-    built = resources.files("chatkeep").joinpath("static")
+    """What has been built by `make web`, or with the package."""
+    return find(resources.files("chatkeep").joinpath("static"))
+
+
+def find(built: Traversable) -> Bundle:
+    """The web client in the folder `built`; the small page where there is none."""
     is_built = built.joinpath("index.html").is_file()
     folder = built if is_built else resources.files("chatkeep.api").joinpath("page")
     assets = {file.name: _read(file) for file in folder.joinpath("assets").iterdir()}

@@ -59,4 +59,3 @@ async def check_ready(worker: WorkerDep) -> Response:
     ready = checks == {"database": "ok", "draining": "no"}
     checks["assistants"] = worker.assistants.problem or "ok"  # the files as they were before are still in use
     return json_of(Health("ok" if ready else "unavailable", checks), 200 if ready else 503)
-

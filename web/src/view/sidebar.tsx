@@ -54,7 +54,7 @@ function Row({ app, session, isOpen, leave }: { app: App; session: Session; isOp
     if (isOpen) app.startNew();
     app.library.remove(session, () => (isOpen ? (location.hash = session.id) : undefined));
   };
-  if (isRenamed) return <li><TitleField title={session.title ?? ""} done={rename} leave={() => setRenamed(false)} /></li>;
+  if (isRenamed) return <li><TitleField title={session.title ?? ""} done={rename} /></li>;
   return (
     <li class={isOpen ? "open" : ""}>
       <a href={`#${session.id}`} dir="auto" title={title} aria-current={isOpen ? "page" : undefined} onClick={leave}>
@@ -67,16 +67,20 @@ function Row({ app, session, isOpen, leave }: { app: App; session: Session; isOp
   );
 }
 
-function TitleField({ title, done, leave }: { title: string; done: (text: string) => void; leave: () => void }) {
+function TitleField({ title, done }: { title: string; done: (text: string) => void }) {
   const field = useRef<HTMLInputElement>(null);
-  useEffect(() => field.current?.select(), []);
-  const press = ({ key, isComposing }: KeyboardEvent): void => {
-    if (key === "Enter" && !isComposing) done(field.current!.value);
-    if (key === "Escape") leave();
+  useEffect(() => {
+    field.current?.focus();
+    field.current?.select();
+  }, []);
+  const press = ({ key, isComposing, currentTarget }: preact.TargetedKeyboardEvent<HTMLInputElement>): void => {
+    if (isComposing || (key !== "Enter" && key !== "Escape")) return;
+    if (key === "Escape") currentTarget.value = title;
+    currentTarget.blur();
   };
   return (
-    <input ref={field} aria-label="Title" dir="auto" maxLength={200} defaultValue={title} autoFocus onKeyDown={press}
-      onBlur={() => done(field.current!.value)} />
+    <input ref={field} aria-label="Title" dir="auto" maxLength={200} defaultValue={title} onKeyDown={press}
+      onBlur={({ currentTarget }) => done(currentTarget.value)} />
   );
 }
 
