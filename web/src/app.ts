@@ -9,8 +9,8 @@ import { saying } from "./notice.ts";
 import { type Letter, Outbox } from "./outbox.ts";
 import type { AssistantPage, AssistantView, Message, NewSession, RunAnswer } from "./schema.ts";
 
-/** Functions that this client runs, by name: those that the service brings a description for. */
-const CLIENT_TOOLS: readonly { name: string }[] = [];
+/** Functions that this client runs; the service brings their descriptions. */
+const CLIENT_TOOLS = [{ name: "ask_user" }];
 const TITLE = 60;
 /** How much of an answer is read out when it is complete, in characters. */
 const SPOKEN = 800;
@@ -37,8 +37,8 @@ export class App {
     const body = {
       content,
       on_busy: "interrupt" as const,
+      tools: CLIENT_TOOLS,
       ...(parent === undefined ? {} : { parent_id: parent }),
-      ...(CLIENT_TOOLS.length > 0 ? { tools: CLIENT_TOOLS } : {}),
     };
     this.outbox.add({ session: id, create: isNew.value ? this.#newSession(id, content) : null, body });
     if (isNew.value) history.replaceState(null, "", `#${id}`);

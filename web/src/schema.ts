@@ -1,5 +1,14 @@
 // Written by web/schema.py from the service's OpenAPI document; a test keeps it current.
 
+/** An assistant, with what a user might say first. */
+export interface AssistantDetails {
+  name: string;
+  description: string;
+  model: string | null;
+  tools: readonly ToolView[];
+  starters: readonly string[];
+}
+
 /** All assistants. */
 export interface AssistantPage {
   data: readonly AssistantView[];
@@ -18,6 +27,13 @@ export interface AssistantView {
 export interface CallError {
   code: string;
   message: string;
+}
+
+/** A function that the client runs. One that is declared in the service may be named alone. */
+export interface ClientTool {
+  name: string;
+  description?: string | null;
+  parameters?: Readonly<Record<string, unknown>> | null;
 }
 
 /** An event of a run's stream. */
@@ -61,6 +77,7 @@ export interface NewMessage {
   content: string;
   parent_id?: string | null;
   on_busy?: "reject" | "interrupt";
+  tools?: readonly ClientTool[];
   model?: string | null;
 }
 
@@ -97,6 +114,14 @@ export interface ProblemDocument {
   errors?: readonly FieldProblem[] | null;
   run_id?: string | null;
   message_id?: string | null;
+}
+
+/** What a model was told: the system prompt as rendered, and the functions as they were offered to it. */
+export interface PromptView {
+  assistant: string;
+  hash: string;
+  prompt: string;
+  functions: readonly Readonly<Record<string, unknown>>[];
 }
 
 /** More of what the model thinks aloud. */
@@ -294,6 +319,18 @@ export interface ToolCallStarted {
   call_id: string;
   name: string;
   kind: "action" | "client" | "reply" | null;
+}
+
+/** What came of a call: `output`, any JSON, or `error`, a text for the model. */
+export interface ToolOutput {
+  call_id: string;
+  output?: unknown;
+  error?: string | null;
+}
+
+/** Answers to calls that wait. */
+export interface ToolOutputs {
+  outputs: readonly ToolOutput[];
 }
 
 /** A function of an assistant. */

@@ -159,7 +159,7 @@ function Question({ call, fields, answer }: QuestionProps) {
           </button>
         ))}
       </div>
-      {call.state === "cancelled" && <p class="soft">Nobody chose in time.</p>}
+      {call.state === "cancelled" && <p class="soft">Nobody chose.</p>}
     </section>
   );
 }
