@@ -69,7 +69,15 @@ export class App {
 
   #conversation(id: string): Conversation {
     const isUnborn = id === "" || this.outbox.letters.value.some((letter) => letter.session === id && letter.create);
-    return new Conversation(id || newId(), isUnborn, (event) => this.#heard(event));
+    const conversation = new Conversation(id || newId(), isUnborn, (event) => this.#heard(event));
+    conversation.open.watch(() => this.#speak(conversation));
+    return conversation;
+  }
+
+  #speak(conversation: Conversation): void {
+    const { open, head } = conversation;
+    if (open.value) this.spoken.value = open.value.waits ? "The assistant has a question." : "The assistant is answering.";
+    else if (head.value) this.spoken.value = `Answer: ${textOf(conversation.message(head.value).value).slice(0, SPOKEN)}`;
   }
 
   #delivered(letter: Letter, answer: RunAnswer | null): void {
@@ -79,11 +87,7 @@ export class App {
   }
 
   #heard(event: FeedEvent): void {
-    if (event.type === "run.started") {
-      this.outbox.hear(event.run.session_id, textOf(event.user_message));
-      this.spoken.value = "The assistant is answering.";
-    }
-    if (event.type === "run.finished") this.spoken.value = `Answer: ${textOf(event.message).slice(0, SPOKEN)}`;
+    if (event.type === "run.started") this.outbox.hear(event.run.session_id, textOf(event.user_message));
     if (["run.started", "run.finished", "session.updated", "session.deleted"].includes(event.type))
       this.library.changed();
   }

@@ -8,8 +8,8 @@ import { onALine } from "./lines.ts";
 import type { Message, Run, RunAnswer, Session } from "./schema.ts";
 import { follow, pause } from "./stream.ts";
 
-/** How many messages a page has; at least half as many of the active branch are shown at first. */
-const PAGE = 60;
+/** How many messages a page has; at least half as many of the active branch are shown. */
+const PAGE = 100;
 
 export type Link = "loading" | "live" | "lost" | "gone";
 

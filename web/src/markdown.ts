@@ -17,7 +17,6 @@ const RULES = {
   RETURN_DOM_FRAGMENT: true as const,
 } satisfies Config;
 const COLOURS = { ALLOWED_TAGS: ["span"], ALLOWED_ATTR: ["class"], RETURN_DOM_FRAGMENT: true as const } satisfies Config;
-const BLOCKS = "p, li, h3, h4, h5, h6, td, th, blockquote, ul, ol";
 
 const escaped = (text: string): string =>
   text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
@@ -25,7 +24,7 @@ const escaped = (text: string): string =>
 const marked = new Marked({
   gfm: true,
   renderer: {
-    html: ({ text }) => escaped(text),
+    html: (token) => (token.type === "html" && token.block ? `<p>${escaped(token.text)}</p>` : escaped(token.text)),
     checkbox: ({ checked }) => (checked ? "☑ " : "☐ "),
     code: ({ text, lang }) =>
       `<pre data-language="${escaped(lang?.match(/^[\w+#-]+/)?.[0] ?? "")}"><code>${escaped(text)}\n</code></pre>`,
@@ -78,9 +77,9 @@ function render(tokens: Token[], links: unknown, isComplete: boolean): DocumentF
   const html = marked.parser(Object.assign(tokens, { links }));
   const fragment: DocumentFragment = DOMPurify.sanitize(html, RULES);
   fragment.querySelectorAll("a").forEach(tame);
-  fragment.querySelectorAll<HTMLElement>(BLOCKS).forEach((block) => (block.dir = "auto"));
   fragment.querySelectorAll("pre").forEach((pre) => frame(pre, isComplete));
   fragment.querySelectorAll("table").forEach((table) => wrap(table, "Table"));
+  for (const block of fragment.children) block.setAttribute("dir", block.matches("figure") ? "ltr" : "auto");
   return fragment;
 }
 
@@ -112,7 +111,7 @@ function frame(pre: HTMLPreElement, isComplete: boolean): void {
 /** A box that scrolls by itself, with the keyboard too. */
 function wrap(element: HTMLElement, label: string): HTMLElement {
   const box = document.createElement("div");
-  Object.assign(box, { tabIndex: 0, role: "region", ariaLabel: label, className: "wide", dir: "ltr" });
+  Object.assign(box, { tabIndex: 0, role: "region", ariaLabel: label, className: "wide" });
   element.replaceWith(box);
   box.append(element);
   return box;

@@ -33,7 +33,7 @@ export function Composer({ app, conversation }: { app: App; conversation: Conver
   };
   return (
     <form class="composer" onSubmit={send}>
-      <textarea ref={area} id="message" rows={1} aria-label="Message" placeholder="Say something" dir="auto"
+      <textarea ref={area} rows={1} aria-label="Message" placeholder="Say something" dir="auto"
         enterkeyhint="send" value={text} onInput={(event) => write(event.currentTarget.value)} onKeyDown={press} />
       <Stop conversation={conversation} />
       <button type="submit" class="round main" aria-label="Send" title="Send (Enter)" disabled={text.trim() === ""}>

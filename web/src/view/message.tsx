@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { type App, textOf } from "../app.ts";
 import { type Cell, useCell } from "../cell.ts";
 import type { Conversation } from "../conversation.ts";
@@ -15,6 +15,7 @@ interface Props {
   readonly id: string;
   /** The ids of all answers to the same message, or of all messages in the same place; its own is one of them. */
   readonly siblings: readonly string[];
+  readonly isLast: boolean;
 }
 
 /** A message with what can be done about it. It draws itself again when it grows; the list around it does not. */
@@ -23,14 +24,14 @@ export function MessageView(props: Props) {
   return message.role === "user" ? <Said {...props} message={message} /> : <Answer {...props} message={message} />;
 }
 
-function Said({ app, message, ...rest }: Props & { message: Message }) {
+function Said({ app, message, isLast, ...rest }: Props & { message: Message }) {
   const [isEdited, setEdited] = useState(false);
   const send = (text: string): void => {
     setEdited(false);
     app.send(text, message.parent_id);
   };
   return (
-    <article class="said" data-message={message.id}>
+    <article class={isLast ? "said last" : "said"} data-message={message.id}>
       <h2 class="unseen">You said</h2>
       {isEdited ? (
         <Editor text={textOf(message)} send={send} leave={() => setEdited(false)} />
@@ -46,11 +47,11 @@ function Said({ app, message, ...rest }: Props & { message: Message }) {
   );
 }
 
-function Answer({ app, conversation, message, ...rest }: Props & { message: Message }) {
+function Answer({ app, conversation, message, isLast, ...rest }: Props & { message: Message }) {
   const isLive = !hasEnded(message.status);
   const again = (): void => app.answerAgain(message.parent_id!);
   return (
-    <article class="answer" aria-busy={message.status === "in_progress"} data-message={message.id}>
+    <article class={isLast ? "answer last" : "answer"} aria-busy={message.status === "in_progress"} data-message={message.id}>
       <h2 class="unseen">The assistant answered</h2>
       {message.parts.map((part, index) => (
         <PartView key={index} part={part} isLive={isLive && index === message.parts.length - 1}
@@ -117,7 +118,7 @@ function Ending({ run, status, again }: { run: Cell<Run | null>; status: Message
   );
 }
 
-function Walk({ conversation, id, siblings }: Omit<Props, "app">) {
+function Walk({ conversation, id, siblings }: Pick<Props, "conversation" | "id" | "siblings">) {
   const open = useCell(conversation.open);
   const at = siblings.indexOf(id);
   if (siblings.length < 2) return null;
@@ -155,7 +156,7 @@ export async function copyText(text: string): Promise<void> {
 
 function Editor({ text, send, leave }: { text: string; send: (text: string) => void; leave: () => void }) {
   const area = useRef<HTMLTextAreaElement>(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     area.current?.focus();
     area.current?.setSelectionRange(text.length, text.length);
   }, []);

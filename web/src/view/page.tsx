@@ -29,7 +29,6 @@ export function Page({ app }: { app: App }) {
   const isCovered = isNarrow && isDrawn;
   return (
     <div class={`page ${isDrawn ? "drawn" : ""}`} onKeyDown={({ key }) => (key === "Escape" ? leave() : undefined)}>
-      <button type="button" class="skip" onClick={() => document.getElementById("message")?.focus()}>Skip to the message</button>
       <nav ref={drawer} aria-label="Chats" inert={isNarrow && !isDrawn}><Sidebar app={app} leave={leave} /></nav>
       <div class="shade" onClick={leave} />
       <main inert={isCovered}>

@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { App } from "../app.ts";
 import { useCell } from "../cell.ts";
 import { saying } from "../notice.ts";
@@ -69,7 +69,7 @@ function Row({ app, session, isOpen, leave }: { app: App; session: Session; isOp
 
 function TitleField({ title, done }: { title: string; done: (text: string) => void }) {
   const field = useRef<HTMLInputElement>(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     field.current?.focus();
     field.current?.select();
   }, []);

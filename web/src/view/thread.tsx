@@ -31,7 +31,8 @@ export function Thread({ app, conversation }: { app: App; conversation: Conversa
         <div class="column" ref={content}>
           {older !== null && <Older key={path.length} load={() => void conversation.loadOlder()} scroller={scroller} />}
           {path.map(({ id, parent_id }) => (
-            <MessageView key={id} id={id} app={app} conversation={conversation} siblings={families.get(parent_id) ?? [id]} />
+            <MessageView key={id} id={id} app={app} conversation={conversation} isLast={id === head}
+              siblings={families.get(parent_id) ?? [id]} />
           ))}
           {letters.map((letter) => <Pending key={letter.key} app={app} letter={letter} />)}
           {head !== null && !isBusy && letters.length === 0 && conversation.tree.has(head) && (
