@@ -14,7 +14,8 @@ pytestmark = pytest.mark.anyio
 HOSTILE = """
 <script>window.harmed = "script"</script>
 
-<img src=x onerror="window.harmed = 'img'"> <svg onload="window.harmed = 'svg'"> <iframe src="javascript:parent.harmed='iframe'"></iframe>
+<img src=x onerror="window.harmed = 'img'"> <svg onload="window.harmed = 'svg'">
+<iframe src="javascript:parent.harmed='iframe'"></iframe>
 
 <style>body { display: none }</style><link rel=stylesheet href=https://tracker.example/x.css><base href=https://tracker.example/>
 

@@ -31,7 +31,8 @@ async def long_session(service: Service) -> str:
             parent = names[index - 1] if index else None
             message = Message(name, session_id, parent, index + 1, role, (said,), None, "completed", clock.now())
             await store_messages.add_message(tx, message)
-        await tx.run("UPDATE sessions SET head_id = $2, next_message = $3 WHERE id = $1", session_id, names[-1], MANY + 1)
+        head = (names[-1], MANY + 1)
+        await tx.run("UPDATE sessions SET head_id = $2, next_message = $3 WHERE id = $1", session_id, *head)
 
     await service.worker.db.transaction(write)
     return session_id
