@@ -18,14 +18,13 @@ export function Page({ app }: { app: App }) {
   const isNarrow = useMedia(NARROW);
   const drawer = useRef<HTMLElement>(null);
   const menu = useRef<HTMLDivElement>(null);
+  const wasDrawn = useRef(false);
   useEffect(() => {
-    if (isDrawn) drawer.current?.querySelector<HTMLElement>("button, a")?.focus();
+    const from = isDrawn ? drawer.current : wasDrawn.current ? menu.current : null;
+    from?.querySelector<HTMLElement>("button")?.focus();
+    wasDrawn.current = isDrawn;
   }, [isDrawn]);
-  const leave = (): void => {
-    if (!isDrawn) return;
-    setDrawn(false);
-    menu.current?.querySelector("button")?.focus();
-  };
+  const leave = (): void => setDrawn(false);
   const isCovered = isNarrow && isDrawn;
   return (
     <div class={`page ${isDrawn ? "drawn" : ""}`} onKeyDown={({ key }) => (key === "Escape" ? leave() : undefined)}>
