@@ -10,6 +10,7 @@ export default defineConfig({
     emptyOutDir: true,
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
+    license: { fileName: "licences.md" }, // of what is in the bundle
     target: "es2022",
     chunkSizeWarningLimit: 300,
   },
