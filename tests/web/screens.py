@@ -118,7 +118,7 @@ async def take(
     """One picture."""
     context = await browser.new_context(reduced_motion="reduce", **options)
     chat = await Chat.open(context, url)
-    await expect(chat.page.get_by_role("heading", level=1)).not_to_have_text("Untitled")
+    await expect(chat.page.locator(".answer, .greeting").last).to_be_visible()
     if scroll_to:
         await chat.thread.evaluate("box => box.scrollTo(0, 0)")
     if press:

@@ -18,7 +18,7 @@ async def test_an_answer_streams_in_and_its_session_is_listed(chat: Chat, script
     await chat.say("why did the chicken cross the road?")
     await expect(chat.said).to_have_text("You said" + "why did the chicken cross the road?")
     await expect(chat.answers.locator(".prose")).to_have_text("To get")
-    await expect(chat.sessions).to_have_accessible_name("why did the chicken cross the road? , answering")
+    await expect(chat.sessions).to_have_accessible_name("New chat , answering")
     gate.set()
     await chat.answered("To get to the other side.")
     await expect(chat.answers.locator("em")).to_have_text("other")
@@ -179,6 +179,33 @@ async def test_a_deletion_that_is_under_way_is_done_when_the_page_is_left(
     await chat.page.goto("about:blank")
     while (await service.client.get("/api/sessions")).json()["data"]:
         await asyncio.sleep(0.02)
+
+
+async def test_a_search_finds_messages_and_leads_to_them(chat: Chat, script: Script) -> None:
+    long = "\n\n".join(f"Paragraph {number}." for number in range(60))
+    script.play([say("A needle, here."), stop()], [say(long), stop()], [say("Another version."), stop()])
+    await chat.say("first")
+    await chat.answered("A needle")
+    await chat.say("second")
+    await chat.answered("Paragraph 59.")
+    await chat.said.first.hover()
+    await chat.said.first.get_by_role("button", name="Edit").click()
+    await chat.page.get_by_role("textbox", name="Edit your message").fill("first, but otherwise")
+    await chat.page.keyboard.press("Enter")
+    await chat.answered("Another version.")
+    await chat.button("New chat").click()
+    search = chat.page.get_by_role("searchbox", name="Search all chats")
+    await search.fill("needle here")
+    found = chat.page.get_by_role("region", name="Search results").get_by_role("link")
+    await expect(found).to_have_text("first" + "A needle, here.")
+    await found.click()
+    await expect(chat.answers.first).to_be_focused()
+    await expect(chat.answers.first).to_be_in_viewport()
+    await expect(chat.answers).to_have_count(2)
+    await search.fill("no such words")
+    await expect(chat.page.get_by_role("heading", name="Nothing found")).to_be_visible()
+    await search.fill("")
+    await expect(chat.sessions).to_have_text(["first"])
 
 
 async def test_one_who_reads_is_never_pulled_to_the_end(chat: Chat, script: Script) -> None:

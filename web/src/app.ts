@@ -7,11 +7,12 @@ import type { FeedEvent } from "./events.ts";
 import { Library } from "./library.ts";
 import { saying } from "./notice.ts";
 import { type Letter, Outbox } from "./outbox.ts";
-import type { AssistantPage, AssistantView, Message, NewSession, RunAnswer } from "./schema.ts";
+import type { AssistantPage, AssistantView, Message, RunAnswer } from "./schema.ts";
 
 /** Functions that this client runs; the service brings their descriptions. */
 const CLIENT_TOOLS = [{ name: "ask_user" }];
-const TITLE = 60;
+/** What a session is called until it has a title: the service finds one when the first answer is complete. */
+export const UNTITLED = "New chat";
 /** How much of an answer is read out when it is complete, in characters. */
 const SPOKEN = 800;
 
@@ -26,8 +27,9 @@ export class App {
 
   constructor() {
     this.outbox = new Outbox((letter, answer) => this.#delivered(letter, answer));
-    this.open = new Cell(this.#conversation(location.hash.slice(1)));
-    addEventListener("hashchange", () => this.#visit(location.hash.slice(1)));
+    this.open = new Cell(this.#conversation(address().session));
+    this.#reveal();
+    addEventListener("hashchange", () => this.#visit(address().session));
     get<AssistantPage>("assistants").then((page) => (this.assistants.value = page.data), saying("No assistants"));
   }
 
@@ -40,7 +42,7 @@ export class App {
       tools: CLIENT_TOOLS,
       ...(parent === undefined ? {} : { parent_id: parent }),
     };
-    this.outbox.add({ session: id, create: isNew.value ? this.#newSession(id, content) : null, body });
+    this.outbox.add({ session: id, create: isNew.value ? { id, assistant: this.assistant.value } : null, body });
     if (isNew.value) history.replaceState(null, "", `#${id}`);
   }
 
@@ -55,16 +57,17 @@ export class App {
     this.#visit("");
   }
 
-  #newSession(id: string, content: string): NewSession {
-    const line = content.trim().split("\n")[0]!;
-    const title = line.length > TITLE ? `${line.slice(0, TITLE).replace(/\s\S*$/, "")}…` : line;
-    return { id, title, ...(this.assistant.value === null ? {} : { assistant: this.assistant.value }) };
+  #visit(id: string): void {
+    if (id !== this.open.value.id) {
+      this.open.value.close();
+      this.open.value = this.#conversation(id);
+    }
+    this.#reveal();
   }
 
-  #visit(id: string): void {
-    if (id === this.open.value.id) return;
-    this.open.value.close();
-    this.open.value = this.#conversation(id);
+  #reveal(): void {
+    const { message } = address();
+    if (message) void this.open.value.reveal(message).catch(saying("The message could not be shown"));
   }
 
   #conversation(id: string): Conversation {
@@ -91,6 +94,12 @@ export class App {
     if (["run.started", "run.finished", "session.updated", "session.deleted"].includes(event.type))
       this.library.changed();
   }
+}
+
+/** The page's address: `#SESSION`, or `#SESSION/MESSAGE` for a place in it. */
+function address(): { session: string; message: string | undefined } {
+  const [session = "", message] = location.hash.slice(1).split("/");
+  return { session, message };
 }
 
 /** What a message says, in its own Markdown: for the clipboard, for editing, for reading out. */

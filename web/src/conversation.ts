@@ -25,6 +25,8 @@ export class Conversation {
   readonly isNew: Cell<boolean>;
   /** The `before` of the page before what is known; null when everything is. */
   readonly older = new Cell<string | null>(null);
+  /** A message that the reader wants to see; null again when it is seen. */
+  readonly wanted = new Cell<string | null>(null);
   readonly tree = new Map<string, Node>();
   readonly id: string;
   readonly #heard: (event: FeedEvent) => void;
@@ -33,6 +35,7 @@ export class Conversation {
   readonly #runs = new Map<string, Cell<Run | null>>();
   readonly #end = new AbortController();
   #position: string | null = null;
+  #loaded = Promise.resolve();
   #isStarted = false;
   #isLoading = false;
 
@@ -50,7 +53,7 @@ export class Conversation {
     this.#isStarted = true;
     this.isNew.value = false;
     const signal = this.#end.signal;
-    await this.#attempt(() => this.#load());
+    await (this.#loaded = this.#attempt(() => this.#load()));
     await onALine(signal, (letGo) => this.#attempt(() => this.#follow(letGo)));
   }
 
@@ -101,6 +104,15 @@ export class Conversation {
     }
   }
 
+  /** Show a message, wherever it is: older pages are loaded as far as it, and its branch becomes the active one. */
+  async reveal(id: string): Promise<void> {
+    await this.#loaded;
+    while (!this.tree.has(id) && this.older.value !== null) await this.#loadPage();
+    if (!this.tree.has(id)) return;
+    if (!branch(this.tree, this.head.value).some((node) => node.id === id)) await this.walk(id);
+    this.wanted.value = id;
+  }
+
   async stop(): Promise<void> {
     if (this.open.value) await cancelRun(this.open.value.run);
   }
@@ -130,12 +142,14 @@ export class Conversation {
   }
 
   async #loadUntil(wanted: number): Promise<void> {
-    while (this.older.value !== null && branch(this.tree, this.head.value).length < wanted) {
-      const page = await listMessages(this.id, PAGE, this.older.value);
-      for (const message of page.data) if (!this.tree.has(message.id)) this.#put(message);
-      this.older.value = page.next;
-      this.shape.value += 1;
-    }
+    while (this.older.value !== null && branch(this.tree, this.head.value).length < wanted) await this.#loadPage();
+  }
+
+  async #loadPage(): Promise<void> {
+    const page = await listMessages(this.id, PAGE, this.older.value);
+    for (const message of page.data) if (!this.tree.has(message.id)) this.#put(message);
+    this.older.value = page.next;
+    this.shape.value += 1;
   }
 
   async #follow(letGo: AbortSignal): Promise<void> {

@@ -2,7 +2,7 @@
 
 import { ask, changeSession, get } from "./api.ts";
 import { Cell } from "./cell.ts";
-import type { Session, SessionPage } from "./schema.ts";
+import type { Found, FoundPage, Session, SessionPage } from "./schema.ts";
 import { notify } from "./notice.ts";
 
 const PAGE = 40;
@@ -11,10 +11,13 @@ const UNDO = 8_000;
 export class Library {
   readonly sessions = new Cell<readonly Session[]>([]);
   readonly isWhole = new Cell(false);
+  /** What was searched for, and what was found; null: nothing is searched for. */
+  readonly found = new Cell<readonly Found[] | null>(null);
   readonly #other = new BroadcastChannel("chatkeep.library");
   readonly #leaving = new Set<string>();
   #next: string | null = null;
   #due = 0;
+  #searches = 0;
 
   constructor() {
     this.#other.onmessage = () => this.#refreshSoon();
@@ -33,6 +36,14 @@ export class Library {
     if (this.#next === null) return;
     const page = await get<SessionPage>(`sessions?limit=${PAGE}&before=${encodeURIComponent(this.#next)}`);
     this.#show([...this.sessions.value, ...page.data], page.next);
+  }
+
+  /** Search all messages for all of the words. Of several searches under way, the last one counts. */
+  async search(words: string): Promise<void> {
+    const search = ++this.#searches;
+    const isAny = words.trim() !== "";
+    const page = isAny ? await get<FoundPage>(`search?limit=${PAGE}&q=${encodeURIComponent(words)}`) : null;
+    if (search === this.#searches) this.found.value = page?.data ?? null;
   }
 
   async rename(id: string, title: string): Promise<void> {
@@ -56,7 +67,7 @@ export class Library {
       this.#leaving.delete(session.id);
       this.changed();
     };
-    notify(`Deleted “${session.title ?? "Untitled"}”`, { label: "Undo", run: undo }, UNDO, () => void end());
+    notify(`Deleted “${session.title ?? "New chat"}”`, { label: "Undo", run: undo }, UNDO, () => void end());
   }
 
   #refreshSoon(): void {

@@ -39,11 +39,40 @@ export interface ClientTool {
 /** An event of a run's stream. */
 export type Event = RunStarted | TextDelta | ReasoningDelta | RefusalDelta | StepStarted | ToolCallStarted | ToolCallDelta | ToolCallReady | ToolCallRunning | ToolCallFinished | RunWaiting | RunResumed | RunFinished;
 
+/** Something the user asked to be remembered, across sessions. */
+export interface Fact {
+  id: string;
+  text: string;
+  created_at: string;
+}
+
+/** Facts, newest first; `next` is the `before` of the next page. */
+export interface FactPage {
+  data: readonly Fact[];
+  next: string | null;
+}
+
 /** Where a request is wrong, and how. */
 export interface FieldProblem {
   loc: readonly (string | number)[];
   msg: string;
   type: string;
+}
+
+/** A message that a search has found, with the text around what was looked for. */
+export interface Found {
+  session_id: string;
+  session_title: string | null;
+  message_id: string;
+  role: "assistant" | "user";
+  snippet: string;
+  created_at: string;
+}
+
+/** Messages that were found. */
+export interface FoundPage {
+  data: readonly Found[];
+  next: string | null;
 }
 
 /** `ok`, or what is wrong. */

@@ -1,5 +1,5 @@
 import { useEffect, useRef, useState } from "preact/hooks";
-import type { App } from "../app.ts";
+import { type App, UNTITLED } from "../app.ts";
 import { useCell } from "../cell.ts";
 import type { Conversation } from "../conversation.ts";
 import { dismiss, notice } from "../notice.ts";
@@ -45,8 +45,7 @@ export function Page({ app }: { app: App }) {
 
 function Title({ conversation }: { conversation: Conversation }) {
   const session = useCell(conversation.session);
-  const isNew = useCell(conversation.isNew);
-  const title = isNew ? "New chat" : (session?.title ?? "Untitled");
+  const title = session?.title ?? UNTITLED;
   useEffect(() => void (document.title = `${title} · chatkeep`), [title]);
   return <h1 dir="auto">{title}</h1>;
 }

@@ -1,15 +1,13 @@
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
-import type { App } from "../app.ts";
+import { type App, UNTITLED } from "../app.ts";
 import { useCell } from "../cell.ts";
 import { saying } from "../notice.ts";
-import type { Session } from "../schema.ts";
+import type { Found, Session } from "../schema.ts";
 import { Icon, IconButton } from "./icons.tsx";
 
 /** All sessions, newest first. `leave` closes it where it covers the page. */
 export function Sidebar({ app, leave }: { app: App; leave: () => void }) {
-  const sessions = useCell(app.library.sessions);
-  const isWhole = useCell(app.library.isWhole);
-  const open = useCell(app.open);
+  const found = useCell(app.library.found);
   const startNew = (): void => {
     app.startNew();
     leave();
@@ -21,30 +19,67 @@ export function Sidebar({ app, leave }: { app: App; leave: () => void }) {
         <IconButton name="close" label="Close the list" run={leave} />
       </header>
       <button type="button" class="new" onClick={startNew}><Icon name="plus" /> New chat</button>
-      <div class="list">
-        {groups(sessions).map(([name, members]) => (
-          <section key={name}>
-            <h2>{name}</h2>
-            <ul>
-              {members.map((session) => (
-                <Row key={session.id} app={app} session={session} isOpen={session.id === open.id} leave={leave} />
-              ))}
-            </ul>
-          </section>
+      <SearchField search={(words) => void app.library.search(words).catch(saying("Could not search"))} />
+      <div class="list">{found === null ? <Sessions app={app} leave={leave} /> : <Results found={found} leave={leave} />}</div>
+    </>
+  );
+}
+
+function SearchField({ search }: { search: (words: string) => void }) {
+  const timer = useRef(0);
+  const write = ({ currentTarget }: preact.TargetedEvent<HTMLInputElement>): void => {
+    clearTimeout(timer.current);
+    timer.current = setTimeout(() => search(currentTarget.value), 200) as unknown as number;
+  };
+  return <input class="search" type="search" aria-label="Search all chats" placeholder="Search" dir="auto" onInput={write} />;
+}
+
+function Results({ found, leave }: { found: readonly Found[]; leave: () => void }) {
+  return (
+    <section aria-label="Search results">
+      <h2 aria-live="polite">{found.length === 0 ? "Nothing found" : `${found.length} found`}</h2>
+      <ul>
+        {found.map(({ session_id, session_title, message_id, snippet }) => (
+          <li key={message_id}>
+            <a class="found" href={`#${session_id}/${message_id}`} onClick={leave}>
+              <span dir="auto">{session_title ?? UNTITLED}</span>
+              <span class="soft" dir="auto">{snippet}</span>
+            </a>
+          </li>
         ))}
-        {!isWhole && (
-          <button type="button" class="quiet" onClick={() => void app.library.more().catch(saying("Could not load more"))}>
-            Show more
-          </button>
-        )}
-      </div>
+      </ul>
+    </section>
+  );
+}
+
+function Sessions({ app, leave }: { app: App; leave: () => void }) {
+  const sessions = useCell(app.library.sessions);
+  const isWhole = useCell(app.library.isWhole);
+  const open = useCell(app.open);
+  return (
+    <>
+      {groups(sessions).map(([name, members]) => (
+        <section key={name}>
+          <h2>{name}</h2>
+          <ul>
+            {members.map((session) => (
+              <Row key={session.id} app={app} session={session} isOpen={session.id === open.id} leave={leave} />
+            ))}
+          </ul>
+        </section>
+      ))}
+      {!isWhole && (
+        <button type="button" class="quiet" onClick={() => void app.library.more().catch(saying("Could not load more"))}>
+          Show more
+        </button>
+      )}
     </>
   );
 }
 
 function Row({ app, session, isOpen, leave }: { app: App; session: Session; isOpen: boolean; leave: () => void }) {
   const [isRenamed, setRenamed] = useState(false);
-  const title = session.title ?? "Untitled";
+  const title = session.title ?? UNTITLED;
   const rename = (text: string): void => {
     setRenamed(false);
     if (text.trim() !== "" && text !== session.title)

@@ -25,6 +25,7 @@ export function Thread({ app, conversation }: { app: App; conversation: Conversa
   );
   usePlace(scroller, path[0]?.id);
   useEffect(() => stick.current?.toEnd(), [letters.length]); // who says something wants to see it
+  useWanted(conversation, content);
   return (
     <>
       <div class="thread" ref={scroller} tabIndex={0} role="region" aria-label="Messages">
@@ -63,6 +64,20 @@ function useStick(scroller: { current: HTMLElement | null }, content: { current:
     return () => stick.current?.end();
   }, []);
   return [stick, isAtEnd] as const;
+}
+
+/** Bring the message that was asked for into view, when it is there. */
+function useWanted(conversation: Conversation, content: { current: HTMLElement | null }): void {
+  const wanted = useCell(conversation.wanted);
+  const shape = useCell(conversation.shape);
+  useEffect(() => {
+    const message = wanted && content.current?.querySelector<HTMLElement>(`[data-message="${wanted}"]`);
+    if (!message) return;
+    message.scrollIntoView({ block: "center" });
+    message.tabIndex = -1;
+    message.focus({ preventScroll: true });
+    conversation.wanted.value = null;
+  }, [wanted, shape]);
 }
 
 /** When messages come before the first one, what the reader looks at stays where it is. */
