@@ -28,7 +28,7 @@ description: Reads what you wrote, and says what a reader would.
 ---
 You are for pictures.
 """
-PROSE = '''Streaming is easier than it looks. The server sends **Server-Sent Events**, and each carries its place in the log:
+PROSE = """Streaming is easier than it looks. The server sends **Server-Sent Events**, and each carries its place in the log:
 
 ```python
 async def follow(run: str, after: int):
@@ -49,7 +49,7 @@ Three things make it *robust*:
 | interrupted | up to the last event | yes |
 
 > What has been seen can never be unsaid.
-'''
+"""
 JOKE = {
     "setup": "Why did the chicken cross the road? To get to the other side.",
     "premise": "A question like that promises a clever reason, so you wait for a twist.",
