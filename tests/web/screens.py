@@ -28,7 +28,7 @@ description: Reads what you wrote, and says what a reader would.
 ---
 You are for pictures.
 """
-PROSE = """Streaming is easier than it looks. The server sends **Server-Sent Events**, and each carries its place in the log:
+PROSE = """Streaming is easier than it looks. The server sends **Server-Sent Events**, each with its place in the log:
 
 ```python
 async def follow(run: str, after: int):
