@@ -150,6 +150,7 @@ async def test_a_screen_reader_hears_that_an_answer_begins_and_then_all_of_it_at
     await expect(chat.answers).to_contain_text("Word by word")
     gate.set()
     await chat.answered("it comes.")
+    await chat.page.wait_for_function("window.spoken.at(-1)?.startsWith('Answer')")
     spoken: list[str] = await chat.page.evaluate("[...new Set(window.spoken)].filter(text => text)")
     assert spoken == ["The assistant is answering.", "Answer: Word by word it comes."]
     await expect(chat.answers).to_have_attribute("aria-busy", "false")

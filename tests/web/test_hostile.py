@@ -102,6 +102,16 @@ async def test_text_of_users_titles_and_functions_is_text(chat: Chat, script: Sc
     assert await chat.page.evaluate("window.harmed") is None
 
 
+async def test_an_address_that_is_no_session_is_a_new_chat(chat: Chat) -> None:
+    asked: list[str] = []
+    chat.page.on("request", lambda request: asked.append(request.url))
+    for address in ("../../docs", "x/../../y", "%2e%2e"):
+        await chat.page.goto(f"{chat.page.url.partition('#')[0]}#{address}")
+        await chat.page.reload()
+        await expect(chat.page.locator(".greeting")).to_be_visible()
+    assert not [url for url in asked if "/sessions/" in url or "docs" in url.partition("#")[0]]
+
+
 async def test_the_policy_holds_even_if_something_got_through(browser: Browser, service: Service) -> None:
     """As a script in the page would find: no text as HTML, no request to elsewhere, no text as a script."""
     page = await browser.new_page()

@@ -100,6 +100,21 @@ async def test_offline_in_the_middle_and_back(chat: Chat, script: Script) -> Non
     await chat.answered("Here, meanwhile, and back.")
 
 
+async def test_a_connection_that_died_without_a_word_is_made_anew(chat: Chat, script: Script) -> None:
+    """As after a router forgot it: nothing comes, not even a ping, and nobody says so."""
+    gate = asyncio.Event()
+    script.play([say("Before, "), gate, say("after."), stop()])
+    await chat.page.clock.install()
+    await chat.page.reload()
+    await chat.say("hello")
+    await expect(chat.answers).to_contain_text("Before,")
+    async with chat.page.expect_request(re.compile(r"/events\?after=1\.\d+$")):
+        await chat.page.clock.fast_forward(46_000)
+        await chat.page.clock.run_for(1_000)
+    gate.set()
+    await chat.answered("Before, after.")
+
+
 async def test_a_message_typed_offline_is_kept_and_sent_once(chat: Chat, script: Script, service: Service) -> None:
     script.play([say("Heard you."), stop()])
     await chat.page.context.set_offline(True)

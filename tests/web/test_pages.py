@@ -10,6 +10,7 @@ import pytest
 
 from chatkeep.api import pages
 from tests.service import Service
+from tests.web.conftest import needs
 
 ROOT = Path(__file__).parent.parent.parent
 WEB = ROOT / "web"
@@ -55,8 +56,7 @@ async def test_assets_come_packed_to_those_who_can_unpack_them(service: Service)
 
 
 def test_assets_whose_names_change_are_kept_for_good() -> None:
-    if not pages.bundle().is_built:
-        pytest.skip("the web client is not built: make web")
+    needs("built" if pages.bundle().is_built else None, "the web client is not built: make web")
     assert all(re.search(r"-[\w-]{8}\.\w+$", name) for name in pages.bundle().assets)
 
 

@@ -96,10 +96,10 @@ export class App {
   }
 }
 
-/** The page's address: `#SESSION`, or `#SESSION/MESSAGE` for a place in it. */
+/** The page's address: `#SESSION`, or `#SESSION/MESSAGE` for a place in it. What is no id is none: links are anybody's. */
 function address(): { session: string; message: string | undefined } {
-  const [session = "", message] = location.hash.slice(1).split("/");
-  return { session, message };
+  const [, session, message] = /^#([0-9a-f-]{36})(?:\/([0-9a-f-]{36}))?$/.exec(location.hash) ?? [];
+  return { session: session ?? "", message };
 }
 
 /** What a message says, in its own Markdown: for the clipboard, for editing, for reading out. */

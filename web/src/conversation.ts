@@ -168,6 +168,7 @@ export class Conversation {
     } catch (error) {
       if (this.#end.signal.aborted) return;
       if (error instanceof Refusal && error.status === 404) return this.#leave();
+      console.info("this session will be looked at again:", error);
       if (error instanceof Refusal && !error.passes) this.#position = null;
       this.link.value = "lost";
       await pause(1_000, this.#end.signal);

@@ -19,6 +19,12 @@ export function forget(name: string): void {
   stored(() => localStorage.removeItem(PREFIX + name));
 }
 
+export function move(name: string, to: string): void {
+  const text = recall(name);
+  if (text !== null) keep(to, text);
+  forget(name);
+}
+
 /** Be told when another tab changed `name`. */
 export function onChange(name: string, tell: () => void): void {
   addEventListener("storage", ({ key }) => (key === PREFIX + name ? tell() : undefined));

@@ -3,7 +3,7 @@ import type { App } from "../app.ts";
 import { useCell } from "../cell.ts";
 import type { Conversation } from "../conversation.ts";
 import { saying } from "../notice.ts";
-import { forget, keep, recall } from "../shelf.ts";
+import { forget, keep, move, recall } from "../shelf.ts";
 import { Icon } from "./icons.tsx";
 
 /** Where one writes. What is not sent is kept as a draft, a session each. */
@@ -13,6 +13,11 @@ export function Composer({ app, conversation }: { app: App; conversation: Conver
   const [text, setText] = useState(() => recall(draft) ?? "");
   const area = useRef<HTMLTextAreaElement>(null);
   useLayoutEffect(() => fit(area.current!), [text]);
+  const wasNew = useRef(isNew);
+  useEffect(() => {
+    if (wasNew.current && !isNew) move("draft.new", draft); // written while the session was being made
+    wasNew.current = isNew;
+  }, [isNew]);
   useEffect(() => {
     if (matchMedia("(hover: hover)").matches) area.current?.focus(); // a phone would open its keyboard
   }, []);
