@@ -4,7 +4,7 @@ from typing import Self
 
 from playwright.async_api import BrowserContext, Locator, Page, expect
 
-expect.set_options(timeout=15_000)
+expect.set_options(timeout=30_000)
 
 
 class Chat:

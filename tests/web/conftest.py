@@ -68,7 +68,7 @@ async def context(browser: Browser) -> AsyncGenerator[BrowserContext]:
     """A browser without a past. Its pages may fail no script, break no policy, and ask no host but the service."""
     watched = Watched()
     context = await browser.new_context(viewport={"width": 1200, "height": 800})
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(30_000)
     context.on("page", watched.watch)
     yield context
     await context.close()

@@ -112,6 +112,7 @@ async def test_all_can_be_done_with_the_keyboard_alone(chat: Chat, script: Scrip
     await expect(chat.sessions).to_have_text("Renamed")
     await press_until(chat, "Tab", "Delete Renamed")
     await keys.press("Enter")
+    await expect(chat.box).to_be_focused()  # of the new chat that took its place
     await press_until(chat, "Tab", "Undo")
     await keys.press("Enter")
     await expect(chat.sessions).to_have_text("Renamed")

@@ -127,6 +127,19 @@ async def test_a_message_typed_offline_is_kept_and_sent_once(chat: Chat, script:
     assert await chat.page.evaluate("localStorage['chatkeep.outbox']") == "[]"
 
 
+async def test_a_new_session_that_another_tab_delivers_is_followed_where_it_was_written(
+    chat: Chat, context: BrowserContext, script: Script, service: Service
+) -> None:
+    script.play([say("Delivered."), stop()])
+    other = await Chat.open(context, service.url)
+    await chat.page.route("**/api/sessions", lambda route: route.abort())  # this tab alone cannot
+    await chat.say("hello")
+    await expect(chat.said).to_contain_text("Sending…")
+    await other.page.evaluate("dispatchEvent(new Event('online'))")
+    await chat.answered("Delivered.")
+    assert await count_messages(service) == 2
+
+
 async def test_a_message_whose_acknowledgement_is_lost_is_one_message(
     chat: Chat, script: Script, service: Service
 ) -> None:

@@ -29,10 +29,14 @@ export async function refusal(answer: Response): Promise<Refusal> {
   return new Refusal(answer.status, isProblem ? await answer.json() : null, seconds > 0 ? seconds * 1000 : null);
 }
 
-/** Ask the service. Throws `Refusal` when it says no, and `TypeError` when it cannot be reached. */
+/** Milliseconds after which a request without an answer counts as lost. */
+const PATIENCE = 30_000;
+
+/** Ask the service. Throws `Refusal` when it says no, and `TypeError` or `DOMException` when it cannot be reached. */
 export async function ask<T>(method: string, path: string, body?: unknown, headers?: HeadersInit): Promise<T> {
   const answer = await fetch(`api/${path}`, {
     method,
+    signal: AbortSignal.timeout(PATIENCE),
     headers: { ...(body === undefined ? {} : { "content-type": "application/json" }), ...headers },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   });

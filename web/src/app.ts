@@ -85,7 +85,7 @@ export class App {
 
   #delivered(letter: Letter, answer: RunAnswer | null): void {
     const conversation = this.open.value;
-    if (letter.session === conversation.id && answer) conversation.acknowledge(answer);
+    if (letter.session === conversation.id) conversation.acknowledge(answer);
     this.library.changed();
   }
 

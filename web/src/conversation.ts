@@ -62,10 +62,10 @@ export class Conversation {
   }
 
   /** A turn of ours was stored. The feed tells the same, now or when it is back. */
-  acknowledge({ run, user_message, message }: RunAnswer): void {
+  acknowledge(answer: RunAnswer | null): void {
     void this.start();
-    if (this.tree.has(message.id) || hasEnded(run.status)) return;
-    this.#begin(run.id, user_message, message);
+    if (answer === null || this.tree.has(answer.message.id) || hasEnded(answer.run.status)) return;
+    this.#begin(answer.run.id, answer.user_message, answer.message);
   }
 
   message(id: string): Cell<Message> {

@@ -72,6 +72,7 @@ export class Library {
 
   #refreshSoon(): void {
     clearTimeout(this.#due);
+    if (document.hidden) return; // it looks when it is seen again
     this.#due = setTimeout(() => void this.#refresh(), 150) as unknown as number;
   }
 

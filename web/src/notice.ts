@@ -25,4 +25,4 @@ export function dismiss(): void {
 
 /** For actions whose failure the user should hear about and can do nothing else about. */
 export const saying = (what: string) => (error: unknown) =>
-  notify(`${what}: ${error instanceof TypeError ? "the service cannot be reached" : (error as Error).message}`);
+  notify(`${what}: ${error instanceof TypeError || error instanceof DOMException ? "the service cannot be reached" : (error as Error).message}`);

@@ -1,5 +1,6 @@
 // What was said and is not acknowledged: kept with its idempotency key until the service has it, across reloads and
-// days without a network. Any tab may deliver any letter, any number of times: the key makes it one message.
+// days without a network. Any tab may deliver any letter, any number of times: the key makes it one message. All tabs are
+// told, since the one that wrote it waits for that.
 
 import { ask, newId, Refusal } from "./api.ts";
 import { Cell } from "./cell.ts";
@@ -18,6 +19,9 @@ export interface Letter {
   readonly refused: string | null;
 }
 
+/** What became of a letter: no answer when it was delivered so long ago that the run's log is gone. */
+type Told = (letter: Letter, answer: RunAnswer | null) => void;
+
 const NAME = "outbox";
 const FIRST_WAIT = 1_000;
 const LONGEST_WAIT = 15_000;
@@ -26,12 +30,14 @@ export class Outbox {
   readonly letters = new Cell<readonly Letter[]>(read());
   /** Keys of letters that were heard back on a feed, though not acknowledged yet: not to be shown twice. */
   readonly heard = new Cell<ReadonlySet<string>>(new Set());
-  readonly #told: (letter: Letter, answer: RunAnswer | null) => void;
+  readonly #told: Told;
+  readonly #tabs = new BroadcastChannel("chatkeep.outbox");
   #isDelivering = false;
 
-  /** `told` hears of each delivery; without an answer when it was so long ago that the run's log is gone. */
-  constructor(told: (letter: Letter, answer: RunAnswer | null) => void) {
+  /** `told` hears of each delivery, by whichever tab. */
+  constructor(told: Told) {
     this.#told = told;
+    this.#tabs.onmessage = ({ data }: MessageEvent<Parameters<Told>>) => told(...data);
     onChange(NAME, () => (this.letters.value = read()));
     addEventListener("online", () => void this.deliver());
     void this.deliver();
@@ -64,28 +70,37 @@ export class Outbox {
     if (this.#isDelivering) return;
     this.#isDelivering = true;
     let wait = FIRST_WAIT;
-    for (let letter = this.#next(); letter; letter = this.#next()) {
-      const late = await this.#attempt(letter);
-      if (late === null) wait = FIRST_WAIT;
-      else await pause(late || wait);
-      if (late !== null) wait = Math.min(wait * 2, LONGEST_WAIT);
+    for (let late = await this.#turn(); late !== undefined; late = await this.#turn()) {
+      if (late !== null) await pause(late || wait);
+      wait = late === null ? FIRST_WAIT : Math.min(wait * 2, LONGEST_WAIT);
     }
     this.#isDelivering = false;
   }
 
+  /** Deliver the next letter, one at a time among all tabs; undefined when there is none. */
+  #turn(): Promise<number | null | undefined> {
+    const deliver = async (): Promise<number | null | undefined> => {
+      const letter = this.#next();
+      return letter && this.#attempt(letter);
+    };
+    return "locks" in navigator ? navigator.locks.request("chatkeep.outbox", deliver) : deliver();
+  }
+
   /** Null when the letter is settled, else the milliseconds that the service wants us to wait (0: it does not say). */
   async #attempt(letter: Letter): Promise<number | null> {
+    let answer: RunAnswer | null;
     try {
-      const answer = await post(letter);
-      this.#told(letter, answer);
-      this.remove(letter.key);
-      return null;
+      answer = await post(letter);
     } catch (error) {
       if (!(error instanceof Refusal)) return 0; // nobody answered
       if (error.passes) return error.retryAfter ?? 0;
       this.#mark(letter.key, error.message);
       return null;
     }
+    this.#told(letter, answer);
+    this.#tabs.postMessage([letter, answer] satisfies Parameters<Told>);
+    this.remove(letter.key);
+    return null;
   }
 
   #next(): Letter | undefined {
