@@ -3,13 +3,15 @@
 import os
 import shutil
 from collections.abc import AsyncGenerator
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright
 
 from chatkeep.api.pages import bundle
-from tests.service import Service
+from tests.script import Script
+from tests.service import Service, serving, settings
 from tests.web.chat import Chat
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -43,6 +45,13 @@ async def browser(anyio_backend: object) -> AsyncGenerator[Browser]:
         browser = await playwright.chromium.launch(executable_path=found, args=FLAGS)
         yield browser
         await browser.close()
+
+
+@pytest.fixture
+async def service(tmp_path: Path, script: Script) -> AsyncGenerator[Service]:
+    """The service, answered by `script`. A browser cannot tell the engines apart: one is enough."""
+    async with serving(settings(tmp_path), script) as service:
+        yield service
 
 
 class Watched:
