@@ -74,7 +74,7 @@ def test_ask_says_how_a_turn_failed(tmp_path: Path) -> None:
 def test_ask_refuses_an_assistant_that_is_not_there(tmp_path: Path) -> None:
     done = command("ask", "hello", "--assistant", "nobody", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "chatkeep: there is no assistant 'nobody'; known: default\n"
+    assert done.stderr == "chatkeep: there is no assistant 'nobody'; known: counsel, default, scribe\n"
 
 
 def test_ctrl_c_stops_an_answer_without_a_traceback(tmp_path: Path) -> None:
