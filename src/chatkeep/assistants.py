@@ -66,7 +66,7 @@ class Library:
         """
         self.problem: str | None = None
         self._directory = directory
-        self._tools = tools
+        self.tools = tools
         self._stamp: Stamp = ()
         self._found: Mapping[str, Assistant] = {}
         self._read(self._stamped())
@@ -94,7 +94,7 @@ class Library:
             self.problem = str(error)
 
     def _read(self, stamp: Stamp) -> None:
-        found = [parse(file.name, file.read_text("utf-8"), self._tools) for file in self._files()]
+        found = [parse(file.name, file.read_text("utf-8"), self.tools) for file in self._files()]
         self._found, self._stamp = {each.name: each for each in found}, stamp
 
     def _files(self) -> list[Traversable]:
