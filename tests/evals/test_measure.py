@@ -94,12 +94,17 @@ async def test_the_prompt_s_hash_is_that_of_the_runs_and_the_same_every_day(suit
 
 
 async def test_cases_can_be_picked_by_name(suite: str) -> None:
-    reports = await measure(settings(), [suite, "scribe"], Wanted(cases=["breaks"]), 1)
-    assert [[each.case for each in report.results] for report in reports] == [["breaks"]]
+    reports = await measure(settings(), [suite, "scribe"], Wanted(cases=["fails"]), 1)
+    assert [[each.case for each in report.results] for report in reports] == [["fails"]]
     with pytest.raises(CannotStart, match="there is no case 'nothing' in scribe"):
         await measure(settings(), ["scribe"], Wanted(cases=["nothing"]), 1)
     with pytest.raises(CannotStart, match="there is no assistant 'nobody'"):
         await measure(settings(), [suite], Wanted(assistant="nobody"), 1)
+
+
+async def test_a_model_that_never_answers_is_no_measurement(suite: str) -> None:
+    with pytest.raises(CannotStart, match="no sample was answered: model_auth: "):
+        await measure(settings(), [suite], Wanted(cases=["breaks"]), 2)
 
 
 class Counting:

@@ -79,7 +79,7 @@ async def measure(
     `model`: in place of the one that `settings` ask for.
 
     Raises:
-        CannotStart: a suite, a case or an assistant is not there, or wrong.
+        CannotStart: a suite, a case or an assistant is not there, or wrong; or the model answered nothing at all.
     """
     tools = load_tools(settings)
     library = Library(settings.assistants_dir, tools)
@@ -131,7 +131,11 @@ async def _results(
 
     async with asyncio.TaskGroup() as group:
         tasks = {case.name: [group.create_task(once(case)) for _ in range(samples)] for case in cases}
-    return [_counted(name, [task.result() for task in some]) for name, some in tasks.items()]
+    counted = {name: [task.result() for task in some] for name, some in tasks.items()}
+    all_samples = [each for some in counted.values() for each in some]
+    if all_samples and not any(each.answered for each in all_samples):  # says nothing about the prompt
+        raise CannotStart(f"no sample was answered: {all_samples[0].fault}")
+    return [_counted(name, some) for name, some in counted.items()]
 
 
 def _counted(case: str, samples: Sequence[Sample]) -> Result:

@@ -17,9 +17,10 @@ from chatkeep.types import Message, TextPart, Usage
 
 
 class Sample(NamedTuple):
-    """What came of a case, once. `fault`: why it did not pass; None when it did."""
+    """What came of a case, once. `fault`: why it did not pass; None when it did. `answered`: no turn of it failed."""
 
     fault: str | None
+    answered: bool
     usage: Usage
     corrections: int
     seconds: float
@@ -31,6 +32,7 @@ async def play(settings: Settings, model: Model, wanted: str, told: Brief, case:
     usage = Usage()
     corrected = 0
     wrong: str | None = None
+    answered = True
     history: list[Message] = []
     for exchange in case.exchanges:
         history.append(alone.message("user", history[-1].id if history else None, (TextPart(exchange.says),)))
@@ -38,7 +40,7 @@ async def play(settings: Settings, model: Model, wanted: str, told: Brief, case:
         try:
             answer = await _answer(turn, alone.message("assistant", history[-1].id, ()))
         except TurnFailed as failure:
-            wrong = f"{failure.code}: {failure}"
+            answered, wrong = False, f"{failure.code}: {failure}"
         else:
             wrong = fault(exchange, answer, turn.outcome or Outcome("incomplete", None))
             corrected += corrections(answer)
@@ -48,7 +50,7 @@ async def play(settings: Settings, model: Model, wanted: str, told: Brief, case:
             break
     if wrong is not None and len(case.exchanges) > 1:
         wrong = f"exchange {(len(history) + 1) // 2}: {wrong}"
-    return Sample(wrong, usage, corrected, time.perf_counter() - began)
+    return Sample(wrong, answered, usage, corrected, time.perf_counter() - began)
 
 
 async def _answer(turn: Turn, message: Message) -> Message:

@@ -28,6 +28,7 @@ to "call it wrong" to see a call corrected; \
 or to "fail with model_rate_limited" (or any other code of a failed run) to see how failures look."""
 
 _TOO_MUCH = re.compile(r"(\w+): Input should be less than or equal to (\d+)")
+_NO_SUCH = re.compile(r"(\w+): Input should be '(\w+)'")
 _FENCE = re.compile(r"</?data\b[^>]*>")
 _FAILURES = {failure.code: failure for failure in TurnFailed.__subclasses__()}
 
@@ -130,6 +131,8 @@ def _after_a_call(prompt: Prompt, result: str) -> _Script:
     if too_much := _TOO_MUCH.search(result):
         yield f"You are right, the highest {too_much[1]} is {too_much[2]}. "
         yield from _call(wrong[-1]["name"], {**arguments, too_much[1]: int(too_much[2])})
+    elif no_such := _NO_SUCH.search(result):
+        yield from _call(wrong[-1]["name"], {**arguments, no_such[1]: no_such[2]})
     elif len(wrong) < 2 or wrong[-1] != wrong[-2]:
         yield from _call(wrong[-1]["name"], arguments)
     else:
