@@ -6,6 +6,9 @@
 Each case begins with a call that is wrong in one way, put into the model's mouth. Then the model goes on, by the same
 turn as everywhere, once with the error that chatkeep tells and once with a bare "invalid arguments". Counted is whether
 a valid call of that function came of it within the two corrections that a turn allows.
+
+Some servers let a model write nothing but what the schema allows: then any second call is valid, whatever was said.
+With --loose the model is offered the names of the fields alone, and the error is all that it learns of the rest.
 """
 
 import argparse
@@ -56,8 +59,8 @@ CASES = (
 class Misled:
     """A model whose first answer is the wrong call, and which is told of errors as they are, or `bare`."""
 
-    def __init__(self, model: Model, wrong: Wrong, *, bare: bool) -> None:
-        self._model, self._wrong, self._bare, self._begun = model, wrong, bare, False
+    def __init__(self, model: Model, wrong: Wrong, *, bare: bool, loose: bool) -> None:
+        self._model, self._wrong, self._bare, self._loose, self._begun = model, wrong, bare, loose, False
 
     def name(self, wanted: str) -> str:
         return self._model.name(wanted)
@@ -70,7 +73,8 @@ class Misled:
             yield [Chunk([Choice(None, "tool_calls")], Tokens(0, 0))]
             return
         messages = [_bare(message) for message in prompt.messages] if self._bare else prompt.messages
-        async for chunks in self._model.stream(prompt._replace(messages=messages)):
+        tools = [_loose(tool) for tool in prompt.tools] if self._loose else prompt.tools
+        async for chunks in self._model.stream(prompt._replace(messages=messages, tools=tools)):
             yield chunks
 
     async def close(self) -> None:
@@ -82,11 +86,18 @@ def _bare(message: dict[str, Any]) -> dict[str, Any]:
     return {**message, "content": "Error: invalid arguments"} if failed else message
 
 
-async def corrected(settings: Settings, model: Model, tool: Tool, wrong: Wrong, *, bare: bool) -> bool:
+def _loose(tool: dict[str, Any]) -> dict[str, Any]:
+    function = tool["function"]
+    fields = {name: {} for name in function["parameters"]["properties"]}
+    named = {"name": function["name"], "description": function["description"]}
+    return {"type": "function", "function": {**named, "parameters": {"type": "object", "properties": fields}}}
+
+
+async def corrected(settings: Settings, model: Model, tool: Tool, wrong: Wrong, *, bare: bool, loose: bool) -> bool:
     """Whether a valid call came after the wrong one."""
-    told = Brief("bench", PROMPT, None, {tool.name: tool}, ())
+    told = Brief("bench", PROMPT, None, {tool.name: tool}, (), untitled=False)
     asked = alone.message("user", None, (TextPart(wrong.asked),))
-    turn = Turn(Misled(model, wrong, bare=bare), alone.start(settings, settings.model, told, [asked]))
+    turn = Turn(Misled(model, wrong, bare=bare, loose=loose), alone.start(settings, settings.model, told, [asked]))
     said: Message = alone.message("assistant", asked.id, ())
     try:
         async for events in turn.events():
@@ -97,21 +108,21 @@ async def corrected(settings: Settings, model: Model, tool: Tool, wrong: Wrong, 
     return any(isinstance(part, ToolCallPart) and part.arguments is not None for part in said.parts)
 
 
-async def measure(samples: int) -> dict[str, dict[str, int]]:
+async def measure(samples: int, *, loose: bool) -> dict[str, dict[str, int]]:
     """Print and return how many samples were corrected, by case and by what was told."""
     settings = load()
     tools = load_tools(settings)
     model = connect(settings, pace=0)
     figures: dict[str, dict[str, int]] = {}
-    print(f"{model.name(settings.model)}, {samples} samples: valid calls after the error")
+    print(f"{model.name(settings.model)}, {samples} samples{', loose' if loose else ''}: valid calls after the error")
     print(f"{'wrong in':20} {'named':>6} {'bare':>6}")
     for wrong in CASES:
-        counts = {
-            way: sum(
-                [await corrected(settings, model, tools[wrong.name], wrong, bare=way == "bare") for _ in range(samples)]
-            )
-            for way in ("named", "bare")
-        }
+        counts = {"named": 0, "bare": 0}
+        for way in counts:
+            for _ in range(samples):
+                counts[way] += await corrected(
+                    settings, model, tools[wrong.name], wrong, bare=way == "bare", loose=loose
+                )
         figures[wrong.what] = counts
         print(f"{wrong.what:20} {counts['named']:>6} {counts['bare']:>6}", flush=True)
     total = {way: sum(each[way] for each in figures.values()) for way in ("named", "bare")}
@@ -124,9 +135,12 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--samples", type=int, default=10)
     parser.add_argument("--json", type=Path, metavar="FILE")
+    parser.add_argument("--loose", action="store_true", help="offer the names of fields, without types and limits")
     wanted = parser.parse_args()
-    measured = asyncio.run(measure(wanted.samples))
+    measured = asyncio.run(measure(wanted.samples, loose=wanted.loose))
     if wanted.json:
         wanted.json.write_bytes(
-            msgspec.json.format(msgspec.json.encode({"samples": wanted.samples, "cases": measured}))
+            msgspec.json.format(
+                msgspec.json.encode({"samples": wanted.samples, "loose": wanted.loose, "cases": measured})
+            )
         )
