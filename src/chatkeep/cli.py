@@ -91,10 +91,11 @@ def _eval(arguments: argparse.Namespace) -> int:
     from chatkeep import config
     from chatkeep.evals.measure import Wanted, measure, rate
     from chatkeep.evals.suite import shipped
-    from chatkeep.evals.table import save, show
+    from chatkeep.evals.table import progress, save, show
 
     wanted = Wanted(arguments.assistant, arguments.model, arguments.only)
-    reports = asyncio.run(measure(config.load(), arguments.suites or shipped(), wanted, arguments.samples))
+    with progress() as tick:
+        reports = asyncio.run(measure(config.load(), arguments.suites or shipped(), wanted, arguments.samples, tick))
     show(reports)
     if arguments.json:
         save(reports, arguments.samples, arguments.json)

@@ -132,10 +132,13 @@ class Counting:
 
 
 async def test_samples_run_side_by_side_and_not_all_at_once(suite: str) -> None:
-    model = Counting()
-    (report,) = await measure(settings(), [suite], Wanted(model="big", cases=["passes"]), 3 * AT_ONCE, model)
+    model, ticked = Counting(), list[str]()
+    (report,) = await measure(
+        settings(), [suite], Wanted(model="big", cases=["passes"]), 3 * AT_ONCE, ticked.append, model
+    )
     assert report.model == "big"
     assert (model.most, model.asked) == (AT_ONCE, 3 * AT_ONCE)
+    assert ticked == ["passes"] * 3 * AT_ONCE
 
 
 def told() -> Brief:

@@ -2,9 +2,9 @@
 
 import asyncio
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, time
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -21,6 +21,9 @@ from chatkeep.runs.lifetime import load_tools
 
 AT_ONCE = 4
 """Samples under way at a time: a small server answers about as many without letting them wait."""
+
+
+Tick: TypeAlias = Callable[[str], None]
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -72,11 +75,16 @@ def rate(results: Sequence[Result]) -> float:
 
 
 async def measure(
-    settings: Settings, suites: Sequence[str], wanted: Wanted, samples: int, model: Model | None = None
+    settings: Settings,
+    suites: Sequence[str],
+    wanted: Wanted,
+    samples: int,
+    tick: Tick = lambda case: None,  # nobody looks on
+    model: Model | None = None,
 ) -> list[Report]:
     """A report for each of `suites` (names, or paths), in that order, from so many `samples` of each case.
 
-    `model`: in place of the one that `settings` ask for.
+    `tick`: called with the case's name after each sample. `model`: in place of the one that `settings` ask for.
 
     Raises:
         CannotStart: a suite, a case or an assistant is not there, or wrong; or the model answered nothing at all.
@@ -87,7 +95,7 @@ async def measure(
     chosen = _chosen(read, wanted.cases)
     answering = model or connect(settings, pace=0)
     try:
-        return [await _report(settings, answering, library, wanted, samples, *each) for each in chosen]
+        return [await _report(settings, answering, library, wanted, samples, tick, *each) for each in chosen]
     finally:
         await answering.close()
 
@@ -101,7 +109,14 @@ def _chosen(read: Sequence[tuple[str, Suite]], cases: Sequence[str]) -> list[tup
 
 
 async def _report(
-    settings: Settings, model: Model, library: Library, wanted: Wanted, samples: int, name: str, suite: Suite
+    settings: Settings,
+    model: Model,
+    library: Library,
+    wanted: Wanted,
+    samples: int,
+    tick: Tick,
+    name: str,
+    suite: Suite,
 ) -> Report:
     assistant = alone.assistant_named(library, wanted.assistant or suite.assistant)
     noon = datetime.combine(suite.date, time(12), ZoneInfo(settings.time_zone))
@@ -116,18 +131,20 @@ async def _report(
         date=f"{suite.date}",
         prompt=hash_of(told.told()),
         left_out=len(suite.cases) - len(cases),
-        results=await _results(settings, model, asked, told, cases, samples),
+        results=await _results(settings, model, asked, told, cases, samples, tick),
     )
 
 
 async def _results(
-    settings: Settings, model: Model, asked: str, told: Brief, cases: Sequence[Case], samples: int
+    settings: Settings, model: Model, asked: str, told: Brief, cases: Sequence[Case], samples: int, tick: Tick
 ) -> list[Result]:
     gate = asyncio.Semaphore(AT_ONCE)
 
     async def once(case: Case) -> Sample:
         async with gate:
-            return await play(settings, model, asked, told, case)
+            sample = await play(settings, model, asked, told, case)
+        tick(case.name)
+        return sample
 
     async with asyncio.TaskGroup() as group:
         tasks = {case.name: [group.create_task(once(case)) for _ in range(samples)] for case in cases}

@@ -1,13 +1,26 @@
 """Reports as tables for people, and as a file for programs."""
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 
 import msgspec
 
 import chatkeep
 from chatkeep.errors import CannotStart
-from chatkeep.evals.measure import Report, Result, rate
+from chatkeep.evals.measure import Report, Result, Tick, rate
+
+
+@contextmanager
+def progress() -> Generator[Tick]:
+    """On a terminal, a line that says how many samples are done; to be called after each."""
+    from rich.console import Console
+    from rich.markup import escape
+
+    done = count(1)
+    with Console(stderr=True).status("asking …") as status:
+        yield lambda case: status.update(f"{next(done)} samples done; the last: {escape(case)}")
 
 
 def show(reports: Sequence[Report]) -> None:
@@ -51,13 +64,14 @@ def _with_rate(result: Result) -> dict[str, object]:
 
 
 def _table(report: Report) -> object:
+    from rich.box import SIMPLE
     from rich.markup import escape
     from rich.table import Table
 
     of = f"{report.suite}: {report.assistant} with {report.model}, prompt {report.prompt[:12]}, {report.rate:.0%}"
-    table = Table(title=escape(of), title_justify="left", title_style="bold")
+    table = Table(title=escape(of), title_justify="left", title_style="bold", box=SIMPLE)
     table.add_column("case")
-    for name in ("passed", "corrections", "tokens in", "out", "seconds"):
+    for name in ("passed", "corrected", "tokens in", "out", "s"):
         table.add_column(name, justify="right")
     table.add_column("first fault")
     for each in report.results:

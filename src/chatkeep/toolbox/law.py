@@ -31,7 +31,7 @@ class LegalAnswer(_Closed):
     Use it whenever the user describes a situation and asks what the law says about it.
     """
 
-    issue: Annotated[str, Field(min_length=1, description="The legal question, in one sentence, with the place's law.")]
+    issue: Annotated[str, Field(min_length=1, description="The legal question, in one sentence, and whose law.")]
     rule: Annotated[str, Field(min_length=1, description="The rule that governs it, in plain words.")]
     application: Annotated[str, Field(min_length=1, description="The rule applied to the facts the user gave.")]
     conclusion: Annotated[str, Field(min_length=1, description="The answer, first of all to what was asked.")]
