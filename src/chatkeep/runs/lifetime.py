@@ -4,11 +4,11 @@ import asyncio
 import importlib
 import logging
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from chatkeep import tools
+from chatkeep import mcp, tools
 from chatkeep.assistants import Library
 from chatkeep.config import Settings
 from chatkeep.db.doorbell import Doorbell
@@ -34,17 +34,28 @@ async def working(settings: Settings, model: Model | None = None) -> AsyncGenera
     """A worker on the database of `settings`; `model` in place of the one they ask for, if given.
 
     Raises:
-        CannotStart: the database, an assistant or a module of functions is wrong.
+        CannotStart: the database, an assistant, or something that functions come from is wrong.
     """
-    functions = load_tools(settings)
-    library = load_assistants(settings, functions)
+    declared = load_tools(settings)
+    assistants = load_assistants(settings, declared)
+    async with (
+        mcp.offering(settings.mcp_servers, declared) as functions,
+        _on_database(settings, model, assistants, functions) as worker,
+    ):
+        yield worker
+
+
+@asynccontextmanager
+async def _on_database(
+    settings: Settings, model: Model | None, assistants: Library, functions: Mapping[str, tools.Tool]
+) -> AsyncGenerator[Worker]:
     path = settings.database_path()
     db = await open_database(path)
     doorbell = Doorbell()
     journal = Journal(db, doorbell, settings.flush_interval_ms / 1000)
     lock = LiveLock(path)
     try:
-        worker = Worker(settings, db, doorbell, journal, model or connect(settings), library, functions)
+        worker = Worker(settings, db, doorbell, journal, model or connect(settings), assistants, functions)
         if lock.alone() and (count := await recover(worker)):
             _log.warning("runs interrupted when the service last stopped: %d", count)
         await asyncio.to_thread(lock.share)
@@ -93,17 +104,22 @@ def load_assistants(settings: Settings, functions: dict[str, tools.Tool]) -> Lib
     Raises:
         CannotStart: a file is wrong, or the default assistant is not among them.
     """
-    found = Library(settings.assistants_dir, functions)
+    found = library(settings, functions)
     if settings.assistant not in found:
         raise CannotStart(f"CHATKEEP_ASSISTANT: there is no assistant {settings.assistant!r}")
     return found
+
+
+def library(settings: Settings, functions: Mapping[str, tools.Tool]) -> Library:
+    """As `load_assistants`, whether or not the default assistant is there."""
+    return Library(settings.assistants_dir, functions, [server.name for server in settings.mcp_servers])
 
 
 def load_tools(settings: Settings) -> dict[str, tools.Tool]:
     """The functions that come with chatkeep, and those of the modules in CHATKEEP_TOOLS.
 
     Raises:
-        CannotStart: a module cannot be imported.
+        CannotStart: a module cannot be imported, or MCP servers cannot be used beside them.
     """
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
@@ -112,7 +128,9 @@ def load_tools(settings: Settings) -> dict[str, tools.Tool]:
             importlib.import_module(module)
         except Exception as error:
             raise CannotStart(f"CHATKEEP_TOOLS: {module} cannot be imported: {error}") from error
-    return tools.declared()
+    declared = tools.declared()
+    mcp.check(settings.mcp_servers, declared)
+    return declared
 
 
 async def drain(worker: Worker, grace: float) -> None:
