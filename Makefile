@@ -5,6 +5,9 @@ BIN := .venv/bin
 serve: .venv/service
 	$(BIN)/chatkeep serve
 
+serve-local: .venv/local
+	$(BIN)/chatkeep serve --local
+
 test: .venv/tests
 	$(BIN)/python -m pytest -n 2
 
@@ -27,6 +30,10 @@ fix: .venv/tests
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	touch $@
 
+.venv/local: requirements-local.txt .venv/service
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-local.txt
+	touch $@
+
 bench: .venv/service
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r bench/requirements.txt
 	$(BIN)/python bench/run.py
@@ -41,4 +48,4 @@ soak: .venv/service
 clean:
 	rm -rf .venv
 
-.PHONY: serve test check fix bench faults soak clean
+.PHONY: serve serve-local test check fix bench faults soak clean
