@@ -34,6 +34,8 @@ class _Plain(Exception):  # noqa: N818  # a way out of the recursion, no error
 
 
 def _strict(schema: Mapping[str, Any]) -> dict[str, Any]:
+    if not isinstance(schema, Mapping):  # type: ignore[redundant-expr]  # `true` is a schema too
+        raise _Plain
     form: dict[str, Any] = {}
     for keyword, value in schema.items():
         if keyword in _LIMITS or (keyword == "format" and value not in _FORMATS):
