@@ -109,3 +109,10 @@ def test_a_file_that_became_wrong_changes_nothing_and_is_told_once(
     change(tmp_path / "cook.md", COOK.replace("0.5", "0.7"))
     library.refresh()
     assert (library["cook"].temperature, library.problem) == (0.7, None)
+
+
+def test_a_function_of_an_mcp_server_need_not_be_there_yet() -> None:
+    text = COOK.replace("[tell_joke]", "[wiki_look, wiki_*]")
+    assert parse("cook.md", text, TOOLS, ["wiki"]).functions == ["wiki_look", "wiki_*"]
+    with pytest.raises(CannotStart, match="unknown function wiki_look"):
+        parse("cook.md", text, TOOLS, ["wik", "wiki_look"])

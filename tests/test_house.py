@@ -12,8 +12,8 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "src" / "chatkeep"
 FILES = sorted(PACKAGE.rglob("*.py"))
 DOORS = {"cli.py", "copying.py", "serve.py", "ask.py", "printing.py", "__main__.py", "practice.py"}
-ROOMS = {"toolbox"}
-"""The terminal, the practice model and the toolbox: useful, and not on the way of a message."""
+ROOMS = {"toolbox", "mcp", "local"}
+"""The terminal, the practice model, the toolbox and the optional extras: useful, and not on the way of a message."""
 
 FILE_LINES = 300
 FUNCTION_LINES = 40

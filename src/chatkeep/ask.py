@@ -4,12 +4,12 @@ On a terminal it offers `ask_user` and puts the question itself; elsewhere there
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
 from functools import reduce
 
-from chatkeep import clock, ids, log
+from chatkeep import clock, ids, log, mcp
 from chatkeep.assistants import Assistant, Library
 from chatkeep.calling import Returned, ended
 from chatkeep.config import Settings
@@ -18,8 +18,9 @@ from chatkeep.events import Event, RunResumed
 from chatkeep.llm import Model, connect
 from chatkeep.printing import Json, Printer, Terminal, choose
 from chatkeep.runs.brief import ClientTool, brief
-from chatkeep.runs.lifetime import load_tools
-from chatkeep.tools import Caller
+from chatkeep.runs.lifetime import find_assistants, load_tools
+from chatkeep.servers import McpServer
+from chatkeep.tools import Caller, Tool
 from chatkeep.turn import Given, Turn
 from chatkeep.types import Message, Part, Role, TextPart, ToolCallPart
 
@@ -30,11 +31,14 @@ async def ask(settings: Settings, text: str, assistant: str | None, model: str |
     Raises:
         CannotStart: there is no such assistant, or a setting is wrong.
     """
+    declared = load_tools(settings)
+    asked = _assistant(find_assistants(settings, declared), assistant or settings.assistant)
     answering = connect(settings)
     printer = Json() if as_json else Terminal()
     can_ask = not as_json and sys.stdin.isatty() and sys.stdout.isatty()
     try:
-        await _answer(answering, _given(settings, text, assistant, model, can_ask=can_ask), printer)
+        async with mcp.offering(_needed(settings, asked), declared) as functions:
+            await _answer(answering, _given(settings, text, asked, functions, model, can_ask=can_ask), printer)
     except TurnFailed as failure:
         printer.end()
         print(f"chatkeep: {failure.code}: {failure}", file=sys.stderr)
@@ -76,9 +80,15 @@ def _answers(said: Message, waiting: Sequence[str], printer: Printer) -> list[Ev
     ]
 
 
-def _given(settings: Settings, text: str, name: str | None, model: str | None, *, can_ask: bool) -> Given:
-    tools = load_tools(settings)
-    assistant = _assistant(Library(settings.assistants_dir, tools), name or settings.assistant)
+def _needed(settings: Settings, assistant: Assistant) -> list[McpServer]:
+    """The MCP servers whose functions the assistant names: no other is waited for."""
+    named = {name.partition("_")[0] for name in assistant.functions}
+    return [server for server in settings.mcp_servers if server.name in named]
+
+
+def _given(
+    settings: Settings, text: str, assistant: Assistant, tools: Mapping[str, Tool], model: str | None, *, can_ask: bool
+) -> Given:
     offered = [ClientTool("ask_user")] if can_ask else []
     told = brief(tools, assistant, datetime.now(UTC), settings.time_zone, offered=offered)
     user = _message("user", None, (TextPart(text),))

@@ -5,7 +5,7 @@ read again; one that is wrong is refused with its name and line, and what was go
 """
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from functools import lru_cache
 from importlib import resources
@@ -58,8 +58,9 @@ class Assistant(BaseModel):
 class Library:
     """The assistants that come with chatkeep and those in a folder, which win, by name."""
 
-    def __init__(self, directory: Path | None, tools: Mapping[str, Tool]) -> None:
-        """`directory`: a folder of `NAME.md` files. `tools`: the functions that an assistant may name.
+    def __init__(self, directory: Path | None, tools: Mapping[str, Tool], servers: Collection[str] = ()) -> None:
+        """`directory`: a folder of `NAME.md` files. `tools`: the functions that an assistant may name, beside those
+        of the MCP servers `servers`, which nobody knows before a server is asked.
 
         Raises:
             CannotStart: there is no such folder, or a file is wrong; the message names it and the line.
@@ -67,6 +68,7 @@ class Library:
         self.problem: str | None = None
         self._directory = directory
         self._tools = tools
+        self._servers = servers
         self._stamp: Stamp = ()
         self._found: Mapping[str, Assistant] = {}
         self._read(self._stamped())
@@ -94,7 +96,7 @@ class Library:
             self.problem = str(error)
 
     def _read(self, stamp: Stamp) -> None:
-        found = [parse(file.name, file.read_text("utf-8"), self._tools) for file in self._files()]
+        found = [parse(file.name, file.read_text("utf-8"), self._tools, self._servers) for file in self._files()]
         self._found, self._stamp = {each.name: each for each in found}, stamp
 
     def _files(self) -> list[Traversable]:
@@ -109,8 +111,8 @@ class Library:
         return tuple((str(file), stat.st_mtime_ns, stat.st_size) for file, stat in seen)
 
 
-def parse(file: str, text: str, tools: Mapping[str, Tool]) -> Assistant:
-    """The assistant that `text`, the content of `file`, describes.
+def parse(file: str, text: str, tools: Mapping[str, Tool], servers: Collection[str] = ()) -> Assistant:
+    """The assistant that `text`, the content of `file`, describes. It may name `tools`, and what is of `servers`.
 
     Raises:
         CannotStart: there is no front matter, or something in the file is wrong; the message has file and line.
@@ -133,13 +135,18 @@ def parse(file: str, text: str, tools: Mapping[str, Tool]) -> Assistant:
         raise CannotStart(f"{file}:{_line_of(front, f'{field}:')}: {message}") from error
     except TypeError as error:
         raise CannotStart(f"{file}:{_FRONT}: front matter is a mapping of names to values") from error
-    _check_functions(file, front, assistant, tools)
+    _check_functions(file, front, assistant, tools, servers)
     _check_prompt(file, assistant.prompt, text.count("\n") - body.lstrip().count("\n") + 1)
     return assistant
 
 
-def _check_functions(file: str, front: str, assistant: Assistant, tools: Mapping[str, Tool]) -> None:
+def _check_functions(
+    file: str, front: str, assistant: Assistant, tools: Mapping[str, Tool], servers: Collection[str]
+) -> None:
     for name in assistant.functions:
+        server, is_a_servers, _ = name.partition("_")
+        if is_a_servers and server in servers:
+            continue  # looked up at each turn: the server may be down now
         if name not in tools:
             raise CannotStart(f"{file}:{_line_of(front, name)}: unknown function {name}")
         if tools[name].kind == "client":

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PositiveFloat, Posi
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from chatkeep.errors import CannotStart
+from chatkeep.servers import McpServer, read
 
 PREFIX = "CHATKEEP_"
 
@@ -18,6 +19,10 @@ def _split(value: object) -> object:
     if not isinstance(value, str):
         return value
     return tuple(item.strip() for item in value.split(",") if item.strip())
+
+
+def _read_servers(value: object) -> object:
+    return read(value) if isinstance(value, str) else value
 
 
 def _known_zone(name: str) -> str:
@@ -44,6 +49,7 @@ class Settings(BaseSettings):
     assistant: str = "default"
     assistants_dir: Path | None = None
     tools: CommaList = ()
+    mcp_servers: Annotated[tuple[McpServer, ...], NoDecode, BeforeValidator(_read_servers)] = ()
     titles: Literal["words", "model", "off"] = "words"
     time_zone: Annotated[str, AfterValidator(_known_zone)] = "UTC"
     connect_timeout: PositiveFloat = 5

@@ -14,8 +14,9 @@ and the documentation all come from it. How an action is run stands in `calling.
 
 import inspect
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar, get_type_hints, overload
 
@@ -117,6 +118,19 @@ def tool(*, kind: Kind = "action", safety: Safety = "unsafe", timeout: float | N
 def declared() -> dict[str, Tool]:
     """All functions declared so far, by name; importing a module declares its functions."""
     return {name: each.tool for name, each in _declared.items()}
+
+
+def chosen(known: Mapping[str, Tool], names: Iterable[str]) -> dict[str, Tool]:
+    """Those of the functions `known` that `names` mean, in that order: a name each, or a pattern such as `wiki_*`.
+
+    What is not known at the moment, as its server is not there, is left out.
+    """
+    return {
+        found: known[found]
+        for name in names
+        for found in (sorted(each for each in known if fnmatchcase(each, name)) if "*" in name else [name])
+        if found in known
+    }
 
 
 def schema_of(model: type[BaseModel]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from chatkeep.assistants import Assistant
 from chatkeep.db import Connection
 from chatkeep.errors import NotFound, StorageFailed
 from chatkeep.runs.worker import Worker
+from chatkeep.tools import chosen
 
 router = APIRouter(tags=["service"])
 
@@ -35,8 +36,8 @@ async def get_assistant(worker: WorkerDep, name: Annotated[str, Path(description
 
 
 def _tools(worker: Worker, assistant: Assistant) -> list[ToolView]:
-    tools = [worker.tools[name] for name in assistant.functions]
-    return [ToolView(tool.name, tool.description, tool.parameters, tool.kind) for tool in tools]
+    tools = chosen(worker.tools, assistant.functions)
+    return [ToolView(tool.name, tool.description, tool.parameters, tool.kind) for tool in tools.values()]
 
 
 @router.get("/healthz", responses={200: answer(Health)})

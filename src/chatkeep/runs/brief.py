@@ -16,7 +16,7 @@ from chatkeep.context import FENCE
 from chatkeep.db import Connection
 from chatkeep.errors import InvalidRequest
 from chatkeep.store import prompts as store_prompts
-from chatkeep.tools import Tool
+from chatkeep.tools import Tool, chosen
 
 
 class ClientTool(msgspec.Struct, frozen=True):
@@ -68,12 +68,12 @@ def brief(
 ) -> Brief:
     """What `assistant` gives a turn that begins `now`, with the functions that the client offers beside its own.
 
-    `known`: all functions of the service.
+    `known`: all functions of the service at this moment.
 
     Raises:
         InvalidRequest: a function of the client cannot be offered.
     """
-    tools = {name: known[name] for name in assistant.functions}
+    tools = chosen(known, assistant.functions)
     for each in offered:
         if each.name in tools:
             raise InvalidRequest(f"tools: there is a function {each.name!r} already")

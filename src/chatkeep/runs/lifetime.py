@@ -3,11 +3,11 @@
 import asyncio
 import importlib
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from chatkeep import tools
+from chatkeep import mcp, tools
 from chatkeep.assistants import Library
 from chatkeep.config import Settings
 from chatkeep.db import Database
@@ -32,12 +32,12 @@ async def working(settings: Settings, model: Model | None = None) -> AsyncGenera
     """A worker on the database of `settings`; `model` in place of the one they ask for, if given.
 
     Raises:
-        CannotStart: the database, an assistant or a module of functions is wrong.
+        CannotStart: the database, an assistant, or something that functions come from is wrong.
     """
-    functions = load_tools(settings)
-    library = load_assistants(settings, functions)
+    declared = load_tools(settings)
+    library = load_assistants(settings, declared)
     doorbell = Doorbell()
-    async with present(settings, doorbell) as presence:
+    async with mcp.offering(settings.mcp_servers, declared) as functions, present(settings, doorbell) as presence:
         db = await open_database(settings)
         journal = Journal(db, doorbell, settings.flush_interval_ms / 1000, settings.lease)
         doorbell.heard = journal.check
@@ -101,17 +101,22 @@ def load_assistants(settings: Settings, functions: dict[str, tools.Tool]) -> Lib
     Raises:
         CannotStart: a file is wrong, or the default assistant is not among them.
     """
-    found = Library(settings.assistants_dir, functions)
+    found = find_assistants(settings, functions)
     if settings.assistant not in found:
         raise CannotStart(f"CHATKEEP_ASSISTANT: there is no assistant {settings.assistant!r}")
     return found
+
+
+def find_assistants(settings: Settings, functions: Mapping[str, tools.Tool]) -> Library:
+    """As `load_assistants`, whether or not the default assistant is there."""
+    return Library(settings.assistants_dir, functions, [server.name for server in settings.mcp_servers])
 
 
 def load_tools(settings: Settings) -> dict[str, tools.Tool]:
     """The functions that come with chatkeep, and those of the modules in CHATKEEP_TOOLS.
 
     Raises:
-        CannotStart: a module cannot be imported.
+        CannotStart: a module cannot be imported, or MCP servers cannot be used beside them.
     """
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
@@ -120,7 +125,9 @@ def load_tools(settings: Settings) -> dict[str, tools.Tool]:
             importlib.import_module(module)
         except Exception as error:
             raise CannotStart(f"CHATKEEP_TOOLS: {module} cannot be imported: {error}") from error
-    return tools.declared()
+    declared = tools.declared()
+    mcp.check(settings.mcp_servers, declared)
+    return declared
 
 
 async def drain(worker: Worker, grace: float) -> None:

@@ -1,0 +1,119 @@
+"""One connection to an MCP server: opened, listed, called. The door to the SDK."""
+
+import sys
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from typing import Any
+
+import anyio
+from mcp import Client, MCPError, StdioServerParameters, stdio_client
+from mcp.client import Transport
+from mcp.client.streamable_http import streamable_http_client
+from mcp.client.subscriptions import SubscriptionLost
+from mcp.shared.message import SessionMessage
+from mcp.types import CONNECTION_CLOSED, CallToolResult, Implementation, ServerNotification, Tool
+from mcp.types import ToolListChangedNotification as Changed
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+
+import chatkeep
+from chatkeep.servers import McpServer
+from chatkeep.tools import ToolError
+
+MOST_TOOLS = 128
+"""The most functions of one server; a request takes no more in all (OpenAI, Chat Completions, `tools`)."""
+LISTEN_SECONDS = 5.0
+"""How long to wait before asking again to be told of changes, when the server has hung up."""
+
+
+class Lost(Exception):  # noqa: N818  # what happened
+    """The connection is gone; what becomes of a call that was open is not known."""
+
+
+@asynccontextmanager
+async def connected(server: McpServer, changed: Callable[[], None]) -> AsyncGenerator[Client]:
+    """A client of `server`. `changed` is called when the server says that its functions are others now.
+
+    To be entered and left by the same task, without `Task.cancel`: by a cancel scope only, against which the SDK
+    shields the end of the server's process.
+
+    Raises:
+        Exception: of whatever kind, in a group or not: there is no connection, or no longer.
+    """
+
+    async def heard(message: ServerNotification | Exception) -> None:
+        if isinstance(message, Changed):
+            changed()
+
+    async with _transport(server) as (read, write), anyio.create_task_group() as tasks:
+        send, receive = anyio.create_memory_object_stream[SessionMessage | Exception](0)
+
+        async def watch() -> None:
+            """Pass on what the server says, and see it end: the SDK tells only those who wait for an answer."""
+            async with send:
+                async for message in read:
+                    await send.send(message)
+            raise ConnectionError("it has ended the connection")
+
+        tasks.start_soon(watch)
+        me = Implementation(name="chatkeep", version=chatkeep.__version__)
+        streams = nullcontext((receive, write))
+        async with receive, Client(streams, message_handler=heard, client_info=me, cache=None) as client:
+            tasks.start_soon(_listen, client, changed)
+            yield client
+            tasks.cancel_scope.cancel()
+
+
+async def listed(client: Client) -> list[Tool]:
+    """The tools of the server, the first `MOST_TOOLS` of them."""
+    tools: list[Tool] = []
+    cursor: str | None = None
+    while True:
+        page = await client.list_tools(cursor=cursor)
+        tools += page.tools
+        cursor = page.next_cursor
+        if cursor is None or len(tools) >= MOST_TOOLS:
+            return tools[:MOST_TOOLS]
+
+
+async def called(client: Client, name: str, arguments: dict[str, Any]) -> CallToolResult:
+    """What the tool `name` answers. Cancelling it tells the server.
+
+    Raises:
+        ToolError: the server refuses, in its own words, or answers what its own schema does not allow.
+        Lost: the connection ended before the answer.
+    """
+    try:
+        return await client.call_tool(name, arguments)
+    except MCPError as error:
+        # Over HTTP a server that was started anew answers 404; the SDK has no code for it.
+        if error.code == CONNECTION_CLOSED or error.message == "Session terminated":
+            raise Lost from error
+        raise ToolError(error.message) from error
+    except RuntimeError as error:
+        raise ToolError(str(error)) from error
+
+
+async def _listen(client: Client, changed: Callable[[], None]) -> None:
+    """Ask to be told of changes, which servers of before 2026-07-28 do unasked."""
+    tools = client.server_capabilities.tools
+    if client.protocol_version not in MODERN_PROTOCOL_VERSIONS or tools is None or not tools.list_changed:
+        return
+    while True:
+        try:
+            async with client.listen(tools_list_changed=True) as changes:
+                changed()  # between the listing and this moment
+                async for _ in changes:
+                    pass  # `heard` hears them too
+        except SubscriptionLost:
+            pass  # it does not say that the server is gone: idle streams are cut on the way
+        except MCPError:
+            return  # it does not do what it said it could
+        await anyio.sleep(LISTEN_SECONDS)
+
+
+def _transport(server: McpServer) -> Transport | AbstractAsyncContextManager[Any]:
+    if server.url is not None:
+        return streamable_http_client(server.url)
+    # The SDK gives the process PATH, HOME and the like only: what else is in the environment are our secrets.
+    command, *arguments = server.command
+    return stdio_client(StdioServerParameters(command=command, args=arguments), errlog=sys.__stderr__ or sys.stderr)

@@ -1,0 +1,164 @@
+"""The owner of a connection, with a real server at its other end: over stdio and over HTTP."""
+
+import asyncio
+import logging
+import os
+import signal
+from collections.abc import AsyncGenerator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chatkeep import mcp
+from chatkeep.calling import OUTPUT_BYTES, Begun, Returned, run
+from chatkeep.errors import CannotStart
+from chatkeep.mcp import owner
+from chatkeep.servers import McpServer
+from chatkeep.tools import Caller, Tool
+from tests.mcp.start import STDIO, is_there, over_http
+
+pytestmark = pytest.mark.anyio
+Tools = Mapping[str, Tool]
+LOST = "t stopped while it was at work; this may have been done all the same"
+
+
+@pytest.fixture(params=["stdio", "http"])
+async def tools(request: pytest.FixtureRequest) -> AsyncGenerator[Tools]:
+    if request.param == "stdio":
+        async with mcp.offering([STDIO], {}) as tools:
+            yield tools
+    else:
+        async with over_http() as (server, _), mcp.offering([server], {}) as tools:
+            yield tools
+
+
+async def called(tools: Tools, name: str, limit: float = 20, **arguments: Any) -> Returned:
+    tool = tools[f"t_{name}"]
+    return await run(Begun(tool, tool.check(arguments)), Caller("me", "s", "r"), limit)
+
+
+async def until(there: Any) -> None:
+    """Wait until `there()`; the test's time limit ends it."""
+    while not there():
+        await asyncio.sleep(0.01)
+
+
+async def test_tools_are_listed_and_called(tools: Tools) -> None:
+    assert {"t_echo", "t_add", "t_slow", "t_crash"} <= set(tools)
+    assert [tools[f"t_{name}"].safety for name in ("echo", "add", "pid")] == ["read_only", "idempotent", "unsafe"]
+    assert await called(tools, "echo", text="<hello>\u2028") == Returned("<hello>\u2028")
+    assert await called(tools, "add", a=1, b=2) == Returned({"sum": 3})
+    assert await called(tools, "picture") == Returned("a cat\n[image left out: image/png, 3 bytes]")
+
+
+async def test_a_tool_whose_schema_is_none_is_left_out(tools: Tools) -> None:
+    assert "t_bent" not in tools
+    assert any(name.startswith("t_odd_name") for name in tools)
+
+
+async def test_a_tool_that_fails_is_told_in_its_words(tools: Tools) -> None:
+    returned = await called(tools, "fail")
+    assert returned.error is not None
+    assert (returned.error.code, returned.error.message[-22:]) == ("tool_error", "the printer is on fire")
+
+
+async def test_a_huge_output_is_cut(tools: Tools) -> None:
+    output = (await called(tools, "big", size=3_000_000)).output
+    assert len(output) < OUTPUT_BYTES + 100
+    assert output.endswith("[cut: this is the beginning of 3000002 bytes]")
+
+
+async def test_calls_run_side_by_side(tools: Tools, tmp_path: Path) -> None:
+    slow = asyncio.create_task(called(tools, "slow", seconds=600, note=str(tmp_path / "note")))
+    assert await called(tools, "echo", text="first") == Returned("first")
+    assert not slow.done()
+    slow.cancel()
+    await asyncio.wait([slow])
+
+
+async def test_a_call_past_its_time_is_cancelled_at_the_server(tools: Tools, tmp_path: Path) -> None:
+    note = tmp_path / "note"
+    returned = await called(tools, "slow", 1, seconds=600, note=str(note))
+    assert returned.error is not None
+    assert returned.error.code == "tool_timeout"
+    await until(lambda: note.read_text() == "cancelled")
+    assert await called(tools, "echo", text="still here") == Returned("still here")
+
+
+async def test_tools_that_come_later_are_listed_when_the_server_says_so(tools: Tools) -> None:
+    assert "t_grown" not in tools
+    assert await called(tools, "grow") == Returned("grown")
+    await until(lambda: "t_grown" in tools)
+    assert await called(tools, "grown") == Returned("new")
+
+
+async def test_a_crash_fails_what_is_open_and_the_server_is_started_again(tmp_path: Path) -> None:
+    note = tmp_path / "note"
+    async with mcp.offering([STDIO], {}) as tools:
+        first = int((await called(tools, "pid")).output)
+        slow = asyncio.create_task(called(tools, "slow", seconds=600, note=str(note)))
+        await until(note.exists)
+        ends = [await called(tools, "crash"), await slow]
+        assert [(end.error.code, end.error.message) for end in ends if end.error] == [("tool_error", LOST)] * 2
+        second = int((await called(tools, "pid")).output)  # waits for the new one
+        assert second != first
+        assert note.read_text() == "begun"  # and was not begun again
+    assert not is_there(first)
+    assert not is_there(second)
+
+
+async def test_a_server_that_dies_while_idle_is_started_again() -> None:
+    async with mcp.offering([STDIO], {}) as tools:
+        first = int((await called(tools, "pid")).output)
+        os.kill(first, signal.SIGKILL)
+        await until(lambda: not is_there(first))
+        assert int((await called(tools, "pid")).output) != first
+
+
+async def test_over_http_a_server_may_go_and_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(owner, "LAST_DELAY", 0.2)
+    async with over_http() as (server, port):
+        offering = mcp.offering([server], {})
+        tools = await offering.__aenter__()
+        assert await called(tools, "echo", text="1") == Returned("1")
+    lost = await called(tools, "echo", text="2")
+    assert lost.error is not None
+    assert lost.error.message == LOST
+    async with over_http(port):
+        assert await called(tools, "echo", text="3") == Returned("3")
+        await offering.__aexit__(None, None, None)
+
+
+async def test_a_call_while_there_is_no_server_is_not_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with over_http() as (server, _):
+        offering = mcp.offering([server], {})
+        tools = await offering.__aenter__()
+    await called(tools, "echo", text="notices that it is gone")
+    monkeypatch.setattr(owner, "AWAY_SECONDS", 0.05)
+    away = await called(tools, "echo", text="x")
+    assert away.error is not None
+    assert away.error.message == "t cannot be reached at the moment; this was not done"
+    await offering.__aexit__(None, None, None)
+
+
+async def test_a_server_that_cannot_be_started_stops_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    gone = McpServer("gone", command=("/no/such/server",))
+    with caplog.at_level(logging.WARNING, "chatkeep"):
+        async with mcp.offering([gone, STDIO], {}) as tools:
+            assert "t_echo" in tools
+            assert not any(name.startswith("gone_") for name in tools)
+    assert "MCP server gone: FileNotFoundError: " in caplog.text
+    assert "trying again in 0.2 s" in caplog.text
+
+
+async def test_a_server_that_says_nothing_is_waited_for_no_longer_than_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mcp, "START_SECONDS", 0.05)
+    async with mcp.offering([McpServer("mute", command=("sleep", "600"))], {"own": STDIO}) as tools:  # type: ignore[dict-item]  # any value
+        assert list(tools) == ["own"]
+
+
+def test_a_servers_name_belongs_to_it_alone() -> None:
+    with pytest.raises(CannotStart, match="call 'tell' something else: there is a function tell_joke"):
+        mcp.check([McpServer("tell", url="http://x")], ["tell_joke"])
+    mcp.check([McpServer("tel", url="http://x")], ["tell_joke"])
