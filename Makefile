@@ -8,6 +8,9 @@ serve: .venv/service
 serve-postgres: .venv/tests
 	$(BIN)/python -m tests.serve_postgres
 
+serve-local: .venv/local
+	$(BIN)/chatkeep serve --local
+
 test: .venv/tests
 	$(BIN)/python -m pytest -n 2
 
@@ -33,6 +36,10 @@ fix: .venv/tests
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	touch $@
 
+.venv/local: requirements-local.txt .venv/service
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-local.txt
+	touch $@
+
 bench: .venv/service
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r bench/requirements.txt
 	$(BIN)/python bench/run.py
@@ -47,4 +54,4 @@ soak: .venv/service
 clean:
 	rm -rf .venv
 
-.PHONY: serve serve-postgres test icu check fix bench faults soak clean
+.PHONY: serve serve-postgres serve-local test icu check fix bench faults soak clean

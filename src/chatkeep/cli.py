@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import chatkeep
@@ -37,6 +38,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--port", type=_port, default=8000, help="port to listen on (default: %(default)s; 0: any free)")
     serve.add_argument("--reload", action="store_true", help="start again when a source file changes")
     serve.add_argument("--workers", type=_count, default=1, metavar="N", help="processes (default: %(default)s)")
+    serve.add_argument("--local", action="store_true", help="with a small real model beside it; no key is needed")
     serve.set_defaults(run=_serve)
 
     ask = commands.add_parser("ask", help="one question in the terminal; nothing is stored, no server is needed")
@@ -62,13 +64,14 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _serve(arguments: argparse.Namespace) -> int:
-    from chatkeep import config
+    from chatkeep import config, local
     from chatkeep.serve import serve
 
-    hosts = config.load().allowed_hosts
-    # In the environment, where the processes of --workers and --reload find it too.
-    os.environ["CHATKEEP_ALLOWED_HOSTS"] = ",".join([*hosts, _as_host(arguments.host)])
-    return serve(config.load(), arguments.host, arguments.port, reload=arguments.reload, workers=arguments.workers)
+    settings = config.load()
+    # In the environment, where the processes of --workers and --reload find it too; so does a local model.
+    os.environ["CHATKEEP_ALLOWED_HOSTS"] = ",".join([*settings.allowed_hosts, _as_host(arguments.host)])
+    with local.running(settings) if arguments.local else nullcontext():
+        return serve(config.load(), arguments.host, arguments.port, reload=arguments.reload, workers=arguments.workers)
 
 
 def _ask(arguments: argparse.Namespace) -> int:
