@@ -32,6 +32,24 @@ def test_the_default_assistant_has_its_functions() -> None:
     assert "corny" in default.prompt
 
 
+@pytest.mark.parametrize(
+    ("name", "functions"),
+    [
+        ("counsel", ["legal_answer", "court_deadline", "suggest_replies"]),
+        ("scribe", ["write_document", "suggest_replies"]),
+    ],
+)
+def test_the_other_assistants_that_come_with_chatkeep(name: str, functions: list[str]) -> None:
+    assistant = Library(None, TOOLS)[name]
+    assert set(assistant.functions) >= set(functions)
+    assert 2 <= len(assistant.starters) <= 4
+    assert assistant.temperature is None  # some models refuse any but their own
+    prompt = assistant.render(EVENING, "UTC", None)
+    assert ("25 November 2026" in prompt) is (name == "counsel")
+    for function in functions:
+        assert f"`{function}`" in prompt
+
+
 def test_an_operators_assistant_is_found_and_wins_over_ours(tmp_path: Path) -> None:
     (tmp_path / "cook.md").write_text(COOK)
     (tmp_path / "default.md").write_text(COOK.replace("name: cook", "name: default"))

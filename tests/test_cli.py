@@ -74,7 +74,7 @@ def test_ask_says_how_a_turn_failed(tmp_path: Path) -> None:
 def test_ask_refuses_an_assistant_that_is_not_there(tmp_path: Path) -> None:
     done = command("ask", "hello", "--assistant", "nobody", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "chatkeep: there is no assistant 'nobody'; known: default\n"
+    assert done.stderr == "chatkeep: there is no assistant 'nobody'; known: counsel, default, scribe\n"
 
 
 def test_ctrl_c_stops_an_answer_without_a_traceback(tmp_path: Path) -> None:
@@ -130,3 +130,31 @@ def test_a_port_that_is_taken_is_one_line(tmp_path: Path) -> None:
 def test_an_unknown_setting_stops_the_start_in_one_line(tmp_path: Path) -> None:
     done = command("serve", cwd=tmp_path, CHATKEEP_MODLE="x")
     assert (done.returncode, done.stderr) == (1, "chatkeep: unknown setting CHATKEEP_MODLE; .env.example lists all\n")
+
+
+def test_eval_measures_prints_and_saves(tmp_path: Path) -> None:
+    words = ("eval", "scribe", "--only", "writes a document at once", "--samples", "2", "--json", "figures.json")
+    done = command(*words, "--min-rate", "1", cwd=tmp_path, COLUMNS="200")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "scribe: scribe with practice, prompt " in done.stdout
+    assert "2 of 2 samples passed: 100%" in done.stdout
+    saved = json.loads((tmp_path / "figures.json").read_text())
+    assert saved["suites"][0]["results"][0]["passed"] == 2
+    assert [file.name for file in tmp_path.iterdir()] == ["figures.json"]  # and no database
+
+
+def test_eval_ends_with_1_below_the_rate_that_was_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(
+        "assistant: default\ndate: 2026-03-02\ncases:\n"
+        "  - {name: never, practice: true, exchanges: [{says: count to 3, must_say: ['4']}]}\n"
+    )
+    assert command("eval", "mine.yaml", cwd=tmp_path).returncode == 0
+    assert command("eval", "mine.yaml", "--min-rate", "0.5", cwd=tmp_path).returncode == 1
+
+
+def test_eval_refuses_a_wrong_suite_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("assistant: default\ndate: 2026-03-02\ncases: []\n")
+    done = command("eval", "mine.yaml", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("chatkeep: mine.yaml:3: cases: ")
+    assert done.stderr.count("\n") == 1

@@ -7,12 +7,16 @@ import pytest
 
 from chatkeep import errors
 from chatkeep.api.app import create_app
+from chatkeep.assistants import VARIABLES
+from chatkeep.cli import main
 from chatkeep.config import Settings
+from chatkeep.evals.suite import Constraint, parse
 from chatkeep.events import Event
 from chatkeep.types import TRANSITIONS
 
 ROOT = Path(__file__).parent.parent
 PROTOCOL = (ROOT / "docs" / "protocol.md").read_text("utf-8")
+PROMPTS = (ROOT / "docs" / "prompts.md").read_text("utf-8")
 OPENAI = {"openai_api_key": "OPENAI_API_KEY", "openai_base_url": "OPENAI_BASE_URL"}
 
 
@@ -54,6 +58,31 @@ def test_every_route_is_documented() -> None:
     documented = re.sub(r"\{[^}]*\}", "{}", PROTOCOL)
     for path in paths:
         assert re.sub(r"\{[^}]*\}", "{}", path) in documented
+
+
+@pytest.mark.parametrize("name", VARIABLES)
+def test_every_variable_of_a_prompt_is_documented(name: str) -> None:
+    assert f"`{name}`" in (ROOT / "docs" / "extend.md").read_text("utf-8")
+    assert f"`{name}`" in PROMPTS
+
+
+def test_the_suite_in_the_page_is_one_and_shows_every_field() -> None:
+    (text,) = re.findall(r"```yaml\n(.*?)```", PROMPTS, re.DOTALL)
+    suite = parse("prompts.md", text, ["opening_hours", "suggest_replies"])
+    (case,) = suite.cases
+    (exchange,) = case.exchanges
+    for part in (suite, case, exchange):
+        assert part.model_fields_set == set(type(part).model_fields)
+    assert all(rule in text for rule in Constraint.model_fields)
+
+
+@pytest.mark.parametrize("page", ["prompts.md", "protocol.md"])
+def test_every_option_of_eval_is_documented(page: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["eval", "--help"])
+    text = (ROOT / "docs" / page).read_text("utf-8")
+    for option in set(re.findall(r"--[a-z-]+", capsys.readouterr().out)) - {"--help"}:
+        assert option in text
 
 
 def test_the_quick_start_has_two_commands() -> None:

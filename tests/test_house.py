@@ -11,9 +11,11 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "src" / "chatkeep"
 FILES = sorted(PACKAGE.rglob("*.py"))
-DOORS = {"cli.py", "copying.py", "serve.py", "ask.py", "printing.py", "__main__.py", "practice.py"}
-ROOMS = {"toolbox", "mcp", "local"}
-"""The terminal, the practice model, the toolbox and the optional extras: useful, and not on the way of a message."""
+DOORS = {
+    "cli.py", "copying.py", "serve.py", "ask.py", "printing.py", "__main__.py", "practice.py", "rules.py", "alone.py",
+}  # fmt: skip
+ROOMS = {"toolbox", "evals", "mcp", "local"}
+"""The terminal, the practice model, the toolbox, the evals and the optional extras: not on the way of a message."""
 
 FILE_LINES = 300
 FUNCTION_LINES = 40

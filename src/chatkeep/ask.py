@@ -9,20 +9,20 @@ from contextlib import aclosing
 from datetime import UTC, datetime
 from functools import reduce
 
-from chatkeep import clock, ids, log, mcp
-from chatkeep.assistants import Assistant, Library
+from chatkeep import alone, log, mcp
+from chatkeep.assistants import Assistant
 from chatkeep.calling import Returned, ended
 from chatkeep.config import Settings
-from chatkeep.errors import CannotStart, TurnFailed
+from chatkeep.errors import TurnFailed
 from chatkeep.events import Event, RunResumed
 from chatkeep.llm import Model, connect
 from chatkeep.printing import Json, Printer, Terminal, choose
 from chatkeep.runs.brief import ClientTool, brief
 from chatkeep.runs.lifetime import find_assistants, load_tools
 from chatkeep.servers import McpServer
-from chatkeep.tools import Caller, Tool
+from chatkeep.tools import Tool
 from chatkeep.turn import Given, Turn
-from chatkeep.types import Message, Part, Role, TextPart, ToolCallPart
+from chatkeep.types import Message, TextPart, ToolCallPart
 
 
 async def ask(settings: Settings, text: str, assistant: str | None, model: str | None, *, as_json: bool) -> int:
@@ -32,7 +32,7 @@ async def ask(settings: Settings, text: str, assistant: str | None, model: str |
         CannotStart: there is no such assistant, or a setting is wrong.
     """
     declared = load_tools(settings)
-    asked = _assistant(find_assistants(settings, declared), assistant or settings.assistant)
+    asked = alone.assistant_named(find_assistants(settings, declared), assistant or settings.assistant)
     answering = connect(settings)
     printer = Json() if as_json else Terminal()
     can_ask = not as_json and sys.stdin.isatty() and sys.stdout.isatty()
@@ -91,37 +91,5 @@ def _given(
 ) -> Given:
     offered = [ClientTool("ask_user")] if can_ask else []
     told = brief(tools, assistant, datetime.now(UTC), settings.time_zone, offered=offered)
-    user = _message("user", None, (TextPart(text),))
-    return Given(
-        model=model or assistant.model or settings.model,
-        prompt=told.prompt,
-        temperature=told.temperature,
-        tools=told.tools,
-        caller=Caller("local", "", ""),
-        tool_timeout=settings.tool_timeout,
-        history=[user],
-        message=_message("assistant", user.id, ()),
-        context_tokens=settings.context_tokens,
-        bytes_per_token=None,
-    )
-
-
-def _assistant(library: Library, name: str) -> Assistant:
-    if name not in library:
-        known = ", ".join(each.name for each in library.all())
-        raise CannotStart(f"there is no assistant {name!r}; known: {known}")
-    return library[name]
-
-
-def _message(role: Role, parent_id: str | None, parts: tuple[Part, ...]) -> Message:
-    return Message(
-        id=ids.new(),
-        session_id="",
-        parent_id=parent_id,
-        seq=1,
-        role=role,
-        parts=parts,
-        run_id=None,
-        status="in_progress",
-        created_at=clock.now(),
-    )
+    asked = alone.message("user", None, (TextPart(text),))
+    return alone.start(settings, model or assistant.model or settings.model, told, [asked])

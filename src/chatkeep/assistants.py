@@ -67,7 +67,7 @@ class Library:
         """
         self.problem: str | None = None
         self._directory = directory
-        self._tools = tools
+        self.tools = tools
         self._servers = servers
         self._stamp: Stamp = ()
         self._found: Mapping[str, Assistant] = {}
@@ -96,7 +96,7 @@ class Library:
             self.problem = str(error)
 
     def _read(self, stamp: Stamp) -> None:
-        found = [parse(file.name, file.read_text("utf-8"), self._tools, self._servers) for file in self._files()]
+        found = [parse(file.name, file.read_text("utf-8"), self.tools, self._servers) for file in self._files()]
         self._found, self._stamp = {each.name: each for each in found}, stamp
 
     def _files(self) -> list[Traversable]:

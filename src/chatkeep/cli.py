@@ -1,4 +1,4 @@
-"""The command line: serve, ask, backup, migrate. Each command imports what it needs: `--help` answers at once."""
+"""The command line: serve, ask, eval, backup, migrate. Each command imports what it needs: `--help` answers at once."""
 
 import argparse
 import asyncio
@@ -48,6 +48,20 @@ def _parser() -> argparse.ArgumentParser:
     ask.add_argument("--json", action="store_true", help="print the events, one JSON object a line")
     ask.set_defaults(run=_ask)
 
+    evaluate = commands.add_parser("eval", help="measure what an assistant's prompt is worth with a model")
+    evaluate.add_argument(
+        "suites", nargs="*", metavar="SUITE", help="by name, or a path (default: all that come along)"
+    )
+    evaluate.add_argument("--assistant", metavar="A", help="whom to measure (default: the suite's assistant)")
+    evaluate.add_argument("--model", metavar="M", help="with which model (default: the assistant's, or CHATKEEP_MODEL)")
+    evaluate.add_argument("--samples", type=_count, default=3, metavar="N", help="of each case (default: %(default)s)")
+    evaluate.add_argument(
+        "--only", action="append", default=[], metavar="CASE", help="this case alone; may be repeated"
+    )
+    evaluate.add_argument("--json", type=Path, metavar="FILE", help="save the figures")
+    evaluate.add_argument("--min-rate", type=_rate, metavar="R", help="exit with 1 if fewer pass, of 0 to 1")
+    evaluate.set_defaults(run=_eval)
+
     backup = commands.add_parser("backup", help="copy the database, as it is at this moment, while the service runs")
     backup.add_argument("path", type=Path, help="the file to make; it must not exist")
     backup.set_defaults(run=_backup)
@@ -80,6 +94,22 @@ def _ask(arguments: argparse.Namespace) -> int:
 
     answer = ask(config.load(), arguments.text, arguments.assistant, arguments.model, as_json=arguments.json)
     return asyncio.run(answer)
+
+
+def _eval(arguments: argparse.Namespace) -> int:
+    from chatkeep import config
+    from chatkeep.evals.measure import Wanted, measure, rate
+    from chatkeep.evals.suite import shipped
+    from chatkeep.evals.table import progress, save, show
+
+    wanted = Wanted(arguments.assistant, arguments.model, arguments.only)
+    with progress() as tick:
+        reports = asyncio.run(measure(config.load(), arguments.suites or shipped(), wanted, arguments.samples, tick))
+    show(reports)
+    if arguments.json:
+        save(reports, arguments.samples, arguments.json)
+    reached = rate([result for report in reports for result in report.results])
+    return int(arguments.min_rate is not None and reached < arguments.min_rate)
 
 
 def _backup(arguments: argparse.Namespace) -> int:
@@ -130,6 +160,12 @@ def _count(text: str) -> int:
     if int(text) < 1:
         raise argparse.ArgumentTypeError("at least 1")
     return int(text)
+
+
+def _rate(text: str) -> float:
+    if not 0 <= float(text) <= 1:
+        raise argparse.ArgumentTypeError("a rate is 0 to 1")
+    return float(text)
 
 
 def _as_host(address: str) -> str:

@@ -207,7 +207,7 @@ class Turn:
         elif checked.waiting:
             self.outcome = Outcome("requires_action", reason, checked.waiting)
         elif checked.failed:
-            if _corrections(self._message) > MAX_CORRECTIONS:
+            if corrections(self._message) > MAX_CORRECTIONS:
                 self.outcome = Outcome("completed", reason)
         elif not checked.actions:
             self.outcome = Outcome("completed", reason)
@@ -241,8 +241,8 @@ def _steps(message: Message) -> int:
     return sum(isinstance(part, StepPart) for part in message.parts) + (1 if message.parts else 0)
 
 
-def _corrections(message: Message) -> int:
-    """How many steps of `message` had a call that was not valid."""
+def corrections(message: Message) -> int:
+    """How many steps of `message` had a call that was not valid: each was corrected, or given up."""
     wrong: set[int] = set()
     step = 0
     for part in message.parts:

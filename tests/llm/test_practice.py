@@ -1,16 +1,19 @@
 """The practice model keeps the promises of its `HELP`, each through a whole turn."""
 
+import json
 import re
 from typing import Any
 
 import pytest
 
 from chatkeep import errors
+from chatkeep.arguments import InvalidArguments
 from chatkeep.context import fit
 from chatkeep.errors import TurnFailed
 from chatkeep.llm import Prompt
 from chatkeep.llm.practice import HELP, Practice
-from chatkeep.types import Message, ReasoningPart, StepPart, TextPart, ToolCallPart
+from chatkeep.tools import declared
+from chatkeep.types import CallError, Message, ReasoningPart, StepPart, TextPart, ToolCallPart
 from tests.turns import Played, answer, given, play, user
 
 pytestmark = pytest.mark.anyio
@@ -112,6 +115,37 @@ async def test_it_calls_it_wrong_and_corrects_itself() -> None:
     assert wrong.error.code == "invalid_arguments"
     assert reply(played)[1]["score"] == 9
     assert played.ending == ("completed", "tool_calls")
+
+
+async def wrongly(name: str, arguments: str, error: str) -> list[str]:
+    """What it calls after a call that failed so, once and then once more."""
+    parts: list[ToolCallPart | StepPart] = []
+    called: list[str] = [arguments]
+    for number in range(2):
+        failed = CallError("invalid_arguments", error)
+        parts += [ToolCallPart(f"c{number}", name, "reply", called[-1], None, "failed", None, failed), StepPart()]
+        messages = fit("P", [user("x"), answer(*parts)], [], 100_000).messages
+        pieces = [
+            call.function.arguments
+            async for chunks in Practice(pace=0).stream(Prompt("m", messages, []))
+            for chunk in chunks
+            for choice in chunk.choices or ()
+            if choice.delta
+            for call in choice.delta.tool_calls or ()
+            if call.function
+        ]
+        called.append("".join(str(piece or "") for piece in pieces))
+    return called[1:]
+
+
+async def test_it_corrects_what_an_error_names_and_nothing_else() -> None:
+    checked = declared()["court_deadline"]
+    wrong = {"event_date": "2026-03-02", "period": 1, "unit": "court days", "jurisdiction": "US", "direction": "after"}
+    with pytest.raises(InvalidArguments) as refused:
+        checked.check(wrong)
+    corrected, *_ = await wrongly("court_deadline", json.dumps(wrong), str(refused.value))
+    assert json.loads(corrected) == {**wrong, "unit": "days"}
+    assert await wrongly("tell_joke", '{"joke":"x"}', "invalid arguments") == ['{"joke":"x"}', ""]
 
 
 @pytest.mark.parametrize("failure", FAILURES, ids=lambda failure: failure.code)

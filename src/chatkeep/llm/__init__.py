@@ -36,12 +36,15 @@ class Model(Protocol):
         ...
 
 
-def connect(settings: Settings) -> Model:
-    """The model that `settings` ask for: practice when neither a key nor a base URL is set."""
-    if settings.openai_api_key is None and settings.openai_base_url is None:
-        from chatkeep.llm.practice import Practice
+def connect(settings: Settings, pace: float | None = None) -> Model:
+    """The model that `settings` ask for: practice when neither a key nor a base URL is set.
 
-        return Practice()
+    `pace`: seconds between two words of the practice model; None: as people speak.
+    """
+    if settings.openai_api_key is None and settings.openai_base_url is None:
+        from chatkeep.llm.practice import PACE, Practice
+
+        return Practice(PACE if pace is None else pace)
     from chatkeep.llm.client import OpenAIModel  # here, because it takes a second to import
 
     return OpenAIModel(settings)

@@ -6,7 +6,7 @@ to anything it has no rule for.
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -14,6 +14,7 @@ import msgspec
 from chatkeep.assembler import CallDelta, Choice, Chunk, FunctionDelta, MessageDelta, Tokens
 from chatkeep.errors import TurnFailed
 from chatkeep.llm import Prompt
+from chatkeep.llm.rules import Called, ruled
 
 PACE = 0.03
 """Seconds between two words: about as fast as people speak to each other in text."""
@@ -26,14 +27,11 @@ if you want a long answer to interrupt and resume; to "think" first; to use any 
 to "call it wrong" to see a call corrected; \
 or to "fail with model_rate_limited" (or any other code of a failed run) to see how failures look."""
 
+_TOO_MUCH = re.compile(r"(\w+): Input should be less than or equal to (\d+)")
+_NO_SUCH = re.compile(r"(\w+): Input should be '(\w+)'")
 _FENCE = re.compile(r"</?data\b[^>]*>")
 _FAILURES = {failure.code: failure for failure in TurnFailed.__subclasses__()}
-_CHICKEN = {
-    "setup": "Why did the chicken cross the road? To get to the other side.",
-    "premise": "A question like that promises a clever reason, so you wait for a twist.",
-    "punchline": "There is none: the chicken just wanted to be on the other side. The plain truth is the surprise.",
-}
-_JOKE = "I would tell you a joke about streaming, but you would only get it one token at a time."
+
 
 _Script = Iterator[MessageDelta | str]
 
@@ -79,14 +77,8 @@ def _script(prompt: Prompt) -> _Script:
     asked = str(last["content"])
     offered = {tool["function"]["name"] for tool in prompt.tools}
     low = asked.lower()
-    if "call it wrong" in low and "detect_sarcasm" in offered:
-        return _call("detect_sarcasm", {"quote": "This is going well.", "score": 12})
-    if "explain" in low and "joke" in low and "explain_joke" in offered:
-        return _call("explain_joke", _explained(asked))
-    if "sarcas" in low and "detect_sarcasm" in offered:
-        return _call("detect_sarcasm", {"quote": _quoted(asked), "score": 9 if "!" in asked else 5})
-    if "joke" in low and "tell_joke" in offered:
-        return _call("tell_joke", {"text": _JOKE})
+    if found := ruled(prompt.messages, offered):
+        return _said(found)
     if named := next((tool for tool in prompt.tools if _spoken(tool["function"]["name"]) in low), None):
         return _call(named["function"]["name"], _sample(named["function"]["parameters"]))
     if "fail" in low:
@@ -122,12 +114,29 @@ def _sample(schema: dict[str, Any]) -> Any:
             return "practice"
 
 
+def _said(found: Iterable[str | Called]) -> _Script:
+    for each in found:
+        yield from _words(each) if isinstance(each, str) else _call(*each)
+
+
 def _after_a_call(prompt: Prompt, result: str) -> _Script:
-    if result.startswith("Error (invalid_arguments)"):
-        yield "You are right, the highest score is 9. "
-        yield from _call("detect_sarcasm", {"quote": "This is going well.", "score": 9})
-    else:
+    """Once more with what the error asks for, or what the function answered; an error that asks for nothing is met
+    with the same call again, and then with a word of regret.
+    """
+    if not result.startswith("Error (invalid_arguments)"):
         yield from _words(f"The function answered: {_FENCE.sub('', result)}")
+        return
+    wrong = [call["function"] for message in prompt.messages for call in message.get("tool_calls", ())]
+    arguments = msgspec.json.decode(wrong[-1]["arguments"])
+    if too_much := _TOO_MUCH.search(result):
+        yield f"You are right, the highest {too_much[1]} is {too_much[2]}. "
+        yield from _call(wrong[-1]["name"], {**arguments, too_much[1]: int(too_much[2])})
+    elif no_such := _NO_SUCH.search(result):
+        yield from _call(wrong[-1]["name"], {**arguments, no_such[1]: no_such[2]})
+    elif len(wrong) < 2 or wrong[-1] != wrong[-2]:
+        yield from _call(wrong[-1]["name"], arguments)
+    else:
+        yield from _words("I do not know what is wrong with that.")
 
 
 def _failing(asked: str) -> _Script:
@@ -141,22 +150,6 @@ def _call(name: str, arguments: dict[str, Any]) -> _Script:
     yield MessageDelta(tool_calls=[CallDelta(0, f"practice_{name}", FunctionDelta(name, ""))])
     for word in _words(msgspec.json.encode(arguments).decode()):
         yield MessageDelta(tool_calls=[CallDelta(0, None, FunctionDelta(None, word))])
-
-
-def _explained(asked: str) -> dict[str, str]:
-    joke = asked.partition(":")[2].strip() or asked.strip()
-    if "chicken" in joke.lower():
-        return _CHICKEN
-    return {
-        "setup": joke,
-        "premise": "It leads you to expect something sensible.",
-        "punchline": "Then it does something else. (A real model would explain how.)",
-    }
-
-
-def _quoted(asked: str) -> str:
-    match = re.search(r"[\"“„'](.+)[\"”“']", asked)
-    return match[1] if match else asked.strip()
 
 
 def _words(text: str) -> Iterator[str]:

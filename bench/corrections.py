@@ -1,0 +1,146 @@
+"""Does an error that names the field and what was expected help a model to correct its call?
+
+    OPENAI_BASE_URL=http://127.0.0.1:8081/v1 OPENAI_API_KEY=none CHATKEEP_MODEL=local \\
+        python bench/corrections.py --samples 10          # without a model: the practice model
+
+Each case begins with a call that is wrong in one way, put into the model's mouth. Then the model goes on, by the same
+turn as everywhere, once with the error that chatkeep tells and once with a bare "invalid arguments". Counted is whether
+a valid call of that function came of it within the two corrections that a turn allows.
+
+Some servers let a model write nothing but what the schema allows: then any second call is valid, whatever was said.
+With --loose the model is offered the names of the fields alone, and the error is all that it learns of the rest.
+"""
+
+import argparse
+import asyncio
+import json
+from collections.abc import AsyncGenerator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from chatkeep import alone, log
+from chatkeep.assembler import CallDelta, Choice, Chunk, FunctionDelta, MessageDelta, Tokens
+from chatkeep.config import Settings, load
+from chatkeep.errors import TurnFailed
+from chatkeep.llm import Model, Prompt, connect
+from chatkeep.runs.brief import Brief
+from chatkeep.runs.lifetime import load_tools
+from chatkeep.tools import Tool
+from chatkeep.turn import Turn
+from chatkeep.types import Message, TextPart, ToolCallPart
+
+PROMPT = "You are a helpful assistant. Use a function when it fits. When a call fails, correct it and call again."
+DEADLINE = "I was served on 2 March 2026 and have 21 days, in US federal court. When is the answer due?"
+SERVED = {"event_date": "2026-03-02", "period": 21, "unit": "days", "jurisdiction": "US", "direction": "after"}
+
+
+class Wrong(NamedTuple):
+    """A call that is wrong in one way."""
+
+    what: str
+    asked: str
+    name: str
+    arguments: dict[str, Any]
+
+
+CASES = (
+    Wrong("a number too large", "Is 'Oh, great' sarcastic?", "detect_sarcasm", {"quote": "Oh, great", "score": 12}),
+    Wrong("a number as text", "Is 'Oh, great' sarcastic?", "detect_sarcasm", {"quote": "Oh, great", "score": "high"}),
+    Wrong("a field missing", "Is 'Oh, great' sarcastic?", "detect_sarcasm", {"score": 8}),
+    Wrong("a field misnamed", "Tell me a joke.", "tell_joke", {"joke": "I would, but it has no punchline."}),
+    Wrong("no such value", DEADLINE, "court_deadline", {**SERVED, "unit": "court days"}),
+    Wrong("a date in words", DEADLINE, "court_deadline", {**SERVED, "event_date": "2 March 2026"}),
+    Wrong("a list too short", "What could I ask next?", "suggest_replies", {"replies": ["Tell me more."]}),
+)
+
+
+class Misled:
+    """A model whose first answer is the wrong call, and which is told of errors as they are, or `bare`."""
+
+    def __init__(self, model: Model, wrong: Wrong, *, bare: bool, loose: bool) -> None:
+        self._model, self._wrong, self._bare, self._loose, self._begun = model, wrong, bare, loose, False
+
+    def name(self, wanted: str) -> str:
+        return self._model.name(wanted)
+
+    async def stream(self, prompt: Prompt) -> AsyncGenerator[Sequence[Chunk]]:
+        if not self._begun:
+            self._begun = True
+            function = FunctionDelta(self._wrong.name, json.dumps(self._wrong.arguments))
+            yield [Chunk([Choice(MessageDelta(tool_calls=[CallDelta(0, "call_1", function)]))])]
+            yield [Chunk([Choice(None, "tool_calls")], Tokens(0, 0))]
+            return
+        messages = [_bare(message) for message in prompt.messages] if self._bare else prompt.messages
+        tools = [_loose(tool) for tool in prompt.tools] if self._loose else prompt.tools
+        async for chunks in self._model.stream(prompt._replace(messages=messages, tools=tools)):
+            yield chunks
+
+    async def close(self) -> None:
+        pass
+
+
+def _bare(message: dict[str, Any]) -> dict[str, Any]:
+    failed = message["role"] == "tool" and message["content"].startswith("Error (")
+    return {**message, "content": "Error: invalid arguments"} if failed else message
+
+
+def _loose(tool: dict[str, Any]) -> dict[str, Any]:
+    function = tool["function"]
+    fields = {name: {} for name in function["parameters"]["properties"]}
+    named = {"name": function["name"], "description": function["description"]}
+    return {"type": "function", "function": {**named, "parameters": {"type": "object", "properties": fields}}}
+
+
+async def corrected(settings: Settings, model: Model, tool: Tool, wrong: Wrong, *, bare: bool, loose: bool) -> bool:
+    """Whether a valid call came after the wrong one."""
+    told = Brief("bench", PROMPT, None, {tool.name: tool}, (), untitled=False)
+    asked = alone.message("user", None, (TextPart(wrong.asked),))
+    turn = Turn(Misled(model, wrong, bare=bare, loose=loose), alone.start(settings, settings.model, told, [asked]))
+    said: Message = alone.message("assistant", asked.id, ())
+    try:
+        async for events in turn.events():
+            for event in log.merge(events, limit=None):
+                said = log.apply(said, event)
+    except TurnFailed as failure:
+        print(f"{wrong.what}: {failure.code}: {failure}")
+    return any(isinstance(part, ToolCallPart) and part.arguments is not None for part in said.parts)
+
+
+async def measure(samples: int, *, loose: bool) -> dict[str, dict[str, int]]:
+    """Print and return how many samples were corrected, by case and by what was told."""
+    settings = load()
+    tools = load_tools(settings)
+    model = connect(settings, pace=0)
+    figures: dict[str, dict[str, int]] = {}
+    print(f"{model.name(settings.model)}, {samples} samples{', loose' if loose else ''}: valid calls after the error")
+    print(f"{'wrong in':20} {'named':>6} {'bare':>6}")
+    for wrong in CASES:
+        counts = {"named": 0, "bare": 0}
+        for way in counts:
+            for _ in range(samples):
+                counts[way] += await corrected(
+                    settings, model, tools[wrong.name], wrong, bare=way == "bare", loose=loose
+                )
+        figures[wrong.what] = counts
+        print(f"{wrong.what:20} {counts['named']:>6} {counts['bare']:>6}", flush=True)
+    total = {way: sum(each[way] for each in figures.values()) for way in ("named", "bare")}
+    print(f"{'of ' + str(samples * len(CASES)):20} {total['named']:>6} {total['bare']:>6}")
+    await model.close()
+    return figures
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--samples", type=int, default=10)
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    parser.add_argument("--loose", action="store_true", help="offer the names of fields, without types and limits")
+    wanted = parser.parse_args()
+    measured = asyncio.run(measure(wanted.samples, loose=wanted.loose))
+    if wanted.json:
+        wanted.json.write_bytes(
+            msgspec.json.format(
+                msgspec.json.encode({"samples": wanted.samples, "loose": wanted.loose, "cases": measured})
+            )
+        )

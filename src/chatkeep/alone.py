@@ -1,0 +1,53 @@
+"""A turn without a service: what `ask` and `eval` start from. Nothing is stored."""
+
+from chatkeep import clock, ids
+from chatkeep.assistants import Assistant, Library
+from chatkeep.config import Settings
+from chatkeep.errors import CannotStart
+from chatkeep.runs.brief import Brief
+from chatkeep.tools import Caller
+from chatkeep.turn import Given
+from chatkeep.types import Message, Part, Role
+
+
+def assistant_named(library: Library, name: str) -> Assistant:
+    """The assistant with that name.
+
+    Raises:
+        CannotStart: there is none; the message lists those that there are.
+    """
+    if name not in library:
+        known = ", ".join(each.name for each in library.all())
+        raise CannotStart(f"there is no assistant {name!r}; known: {known}")
+    return library[name]
+
+
+def start(settings: Settings, model: str, told: Brief, history: list[Message]) -> Given:
+    """A turn that answers the last message of `history`, asked of `model` as `told`."""
+    return Given(
+        model=model,
+        prompt=told.prompt,
+        temperature=told.temperature,
+        tools=told.tools,
+        caller=Caller("local", "", ""),
+        tool_timeout=settings.tool_timeout,
+        history=history,
+        message=message("assistant", history[-1].id, ()),
+        context_tokens=settings.context_tokens,
+        bytes_per_token=None,
+    )
+
+
+def message(role: Role, parent_id: str | None, parts: tuple[Part, ...]) -> Message:
+    """A message of no session."""
+    return Message(
+        id=ids.new(),
+        session_id="",
+        parent_id=parent_id,
+        seq=1,
+        role=role,
+        parts=parts,
+        run_id=None,
+        status="in_progress",
+        created_at=clock.now(),
+    )

@@ -1,0 +1,166 @@
+"""A suite: cases in YAML, each with what the user says and what must come of it. Wrong ones are refused by line."""
+
+import datetime
+import re
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, cast
+
+import yaml
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo
+
+from chatkeep.errors import CannotStart
+
+NONE = "none"
+"""What `calls` says where the assistant has to answer in words alone."""
+
+
+class _Read(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _pattern(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise ValueError(f"not a regular expression: {error}") from error
+    return text
+
+
+def _known_function(name: str, info: ValidationInfo) -> str:
+    known = cast("Sequence[str]", info.context)
+    if name != NONE and name not in known:
+        raise ValueError(f"unknown function {name}")
+    return name
+
+
+def _as_constraint(value: Any) -> Any:
+    if value == {}:
+        raise ValueError(f"say one of {', '.join(Constraint.model_fields)}")
+    return cast("Any", value) if isinstance(value, dict) else {"equals": value}
+
+
+Pattern = Annotated[str, AfterValidator(_pattern)]
+"""A regular expression; found anywhere, in upper or lower case."""
+Function = Annotated[str, AfterValidator(_known_function)]
+
+
+class Constraint(_Read):
+    """What an argument has to be; where it is no text, `contains` and `matches` look at its JSON."""
+
+    equals: Any = None
+    contains: str | None = None
+    matches: Pattern | None = None
+    at_least: float | None = None
+    at_most: float | None = None
+
+
+class Exchange(_Read):
+    """What the user says, and what must come of it. What is not said here does not matter."""
+
+    says: Annotated[str, Field(min_length=1)]
+    calls: Function | None = None
+    arguments: dict[str, Annotated[Constraint, BeforeValidator(_as_constraint)]] = {}
+    may_call: list[Function] = ["suggest_replies"]
+    must_say: list[Pattern] = []
+    must_not_say: list[Pattern] = []
+    corrections: Annotated[int | None, Field(ge=0)] = None
+
+
+class Case(_Read):
+    """A conversation of one or several exchanges. `practice`: a model that follows fixed rules can pass it."""
+
+    name: Annotated[str, Field(min_length=1)]
+    practice: bool = False
+    exchanges: Annotated[list[Exchange], Field(min_length=1)]
+
+
+class Suite(_Read):
+    """The cases for an assistant. `date`: the day on which they happen, so that the prompt is the same every day."""
+
+    assistant: str
+    date: datetime.date
+    cases: Annotated[list[Case], Field(min_length=1)]
+
+
+def shipped() -> list[str]:
+    """The names of the suites that come with chatkeep."""
+    files = resources.files("chatkeep").joinpath("evals").iterdir()
+    return sorted(file.name.removesuffix(".yaml") for file in files if file.name.endswith(".yaml"))
+
+
+def load(name: str, functions: Sequence[str]) -> Suite:
+    """The suite of that name that comes with chatkeep, or that at the path `name`.
+
+    `functions`: all that a case may expect.
+
+    Raises:
+        CannotStart: there is none, or it is wrong; the message has file and line.
+    """
+    if name in shipped():
+        return parse(
+            f"{name}.yaml", (resources.files("chatkeep") / "evals" / f"{name}.yaml").read_text("utf-8"), functions
+        )
+    try:
+        return parse(name, Path(name).read_text("utf-8"), functions)
+    except OSError as error:
+        known = ", ".join(shipped())
+        raise CannotStart(f"there is no suite {name!r}; known: {known}, or a path") from error
+    except UnicodeDecodeError as error:
+        raise CannotStart(f"{name}: not UTF-8") from error
+
+
+def parse(file: str, text: str, functions: Sequence[str]) -> Suite:
+    """The suite that `text`, the content of `file`, describes.
+
+    Raises:
+        CannotStart: something in the file is wrong; the message has file and line.
+    """
+    try:
+        tree = cast("yaml.Node | None", yaml.compose(text, yaml.SafeLoader))  # pyright: ignore[reportUnknownMemberType]  # its stubs leave the stream's type open
+        value = _plain(yaml.safe_load(text))
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = mark.line + 1 if mark else 1
+        raise CannotStart(f"{file}:{line}: {' '.join(str(getattr(error, 'problem', error)).split())}") from error
+    try:
+        suite = Suite.model_validate(value, context=functions)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(each) for each in first["loc"]) or "suite"
+        raise CannotStart(f"{file}:{_line_of(tree, first['loc'])}: {where}: {first['msg']}") from error
+    names = [case.name for case in suite.cases]
+    for number, name in enumerate(names):
+        if name in names[:number]:
+            raise CannotStart(f"{file}:{_line_of(tree, ('cases', number, 'name'))}: a case {name!r} is there already")
+    return suite
+
+
+def _plain(value: Any) -> Any:
+    """`value` with the dates that YAML makes of text made text again: functions take JSON."""
+    match value:
+        case dict():
+            return {str(key): _plain(each) for key, each in cast("Mapping[Any, Any]", value).items()}
+        case list():
+            return [_plain(each) for each in cast("list[Any]", value)]
+        case datetime.date():
+            return value.isoformat()
+        case _:
+            return value
+
+
+def _line_of(node: yaml.Node | None, where: Sequence[int | str]) -> int:
+    """The line of what stands at `where`, or of the nearest that is there."""
+    line = 1
+    for step in where:
+        children: Any = {}
+        if isinstance(node, yaml.MappingNode):
+            children = {key.value: (key, value) for key, value in node.value}
+        elif isinstance(node, yaml.SequenceNode):
+            children = dict(enumerate((each, each) for each in node.value))
+        if step not in children:
+            return line
+        mark, node = children[step]
+        line = mark.start_mark.line + 1
+    return line

@@ -1,0 +1,87 @@
+"""Reports as tables for people, and as a file for programs."""
+
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+
+import msgspec
+
+import chatkeep
+from chatkeep.errors import CannotStart
+from chatkeep.evals.measure import Report, Result, Tick, rate
+
+
+@contextmanager
+def progress() -> Generator[Tick]:
+    """On a terminal, a line that says how many samples are done; to be called after each."""
+    from rich.console import Console
+    from rich.markup import escape
+
+    done = count(1)
+    with Console(stderr=True).status("asking …") as status:
+        yield lambda case: status.update(f"{next(done)} samples done; the last: {escape(case)}")
+
+
+def show(reports: Sequence[Report]) -> None:
+    """Print a table for each report, and the rate of all."""
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    for report in reports:
+        console.print(_table(report))
+        if report.left_out:
+            console.print(f"left out: {report.left_out} cases that take more than fixed rules", style="dim")
+    results = [result for report in reports for result in report.results]
+    passed = sum(each.passed for each in results)
+    console.print(f"{passed} of {sum(each.samples for each in results)} samples passed: {rate(results):.0%}")
+
+
+def save(reports: Sequence[Report], samples: int, file: Path) -> None:
+    """Write the reports as JSON, with rates.
+
+    Raises:
+        CannotStart: the file cannot be written.
+    """
+    suites = [
+        {**msgspec.to_builtins(report), "rate": report.rate, "results": [_with_rate(each) for each in report.results]}
+        for report in reports
+    ]
+    whole = {
+        "chatkeep": chatkeep.__version__,
+        "samples": samples,
+        "rate": rate([each for report in reports for each in report.results]),
+        "suites": suites,
+    }
+    try:
+        file.write_bytes(msgspec.json.format(msgspec.json.encode(whole)) + b"\n")
+    except OSError as error:
+        raise CannotStart(f"cannot write {file}: {error.strerror}") from error
+
+
+def _with_rate(result: Result) -> dict[str, object]:
+    return {**msgspec.to_builtins(result), "rate": rate([result])}
+
+
+def _table(report: Report) -> object:
+    from rich.box import SIMPLE
+    from rich.markup import escape
+    from rich.table import Table
+
+    of = f"{report.suite}: {report.assistant} with {report.model}, prompt {report.prompt[:12]}, {report.rate:.0%}"
+    table = Table(title=escape(of), title_justify="left", title_style="bold", box=SIMPLE)
+    table.add_column("case")
+    for name in ("passed", "corrected", "tokens in", "out", "s"):
+        table.add_column(name, justify="right")
+    table.add_column("first fault")
+    for each in report.results:
+        style = "" if each.passed == each.samples else "yellow" if each.passed else "red"
+        figures = (
+            f"{each.passed}/{each.samples}",
+            each.corrections,
+            each.input_tokens,
+            each.output_tokens,
+            each.seconds,
+        )
+        table.add_row(escape(each.case), *map(str, figures), escape(each.first_fault or ""), style=style)
+    return table

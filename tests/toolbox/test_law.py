@@ -1,0 +1,47 @@
+"""The card of a legal answer: what it may not leave out, and where its authorities may come from."""
+
+from typing import Any
+
+import pytest
+
+from chatkeep import toolbox
+from chatkeep.arguments import InvalidArguments
+from chatkeep.tools import declared
+
+assert toolbox.law  # importing it declares the functions
+
+ANSWER: dict[str, Any] = {
+    "issue": "Whether a landlord in Berlin may keep the deposit without a reason (German law).",
+    "rule": "A deposit secures the landlord's claims and is paid back when there are none.",
+    "application": "No claim was named.",
+    "conclusion": "Ask in writing for an account of the deposit.",
+    "confidence": "medium",
+    "unknown": ["When the tenancy ended."],
+    "authorities": [{"name": "§ 551 BGB", "source": "given_by_user", "says": "How large a deposit may be."}],
+}
+
+
+def refusal(**wrong: Any) -> str:
+    with pytest.raises(InvalidArguments) as refused:
+        declared()["legal_answer"].check({**ANSWER, **wrong})
+    return str(refused.value)
+
+
+def test_a_whole_answer_comes_through_as_it_is() -> None:
+    assert declared()["legal_answer"].check(ANSWER) == ANSWER
+
+
+def test_authorities_may_be_none_and_unknowns_may_not() -> None:
+    assert declared()["legal_answer"].check({**ANSWER, "authorities": []})["authorities"] == []
+    assert refusal(unknown=[]).startswith("unknown: ")
+
+
+def test_an_authority_says_where_it_comes_from() -> None:
+    name, says = "Smith v Jones", "Anything."
+    assert refusal(authorities=[{"name": name, "says": says}]).startswith("authorities.0.source: ")
+    looked_up = refusal(authorities=[{"name": name, "says": says, "source": "looked_up"}])
+    assert "'given_by_user' or 'general_knowledge_to_be_checked'" in looked_up
+
+
+def test_confidence_is_one_of_three_words() -> None:
+    assert "'low', 'medium' or 'high'" in refusal(confidence="certain")

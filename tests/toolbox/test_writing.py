@@ -1,0 +1,28 @@
+"""The document card."""
+
+import pytest
+
+from chatkeep import toolbox
+from chatkeep.arguments import InvalidArguments
+from chatkeep.context import fit
+from chatkeep.tools import declared
+from chatkeep.types import ToolCallPart
+from tests.turns import answer, user
+
+assert toolbox.writing  # importing it declares the functions
+
+NOTE = {"title": "Thanks", "body": "Dear Maria,\n\nthank you.", "note": "A first draft."}
+
+
+def test_a_document_comes_whole() -> None:
+    assert declared()["write_document"].check(NOTE) == NOTE
+    for field in NOTE:
+        with pytest.raises(InvalidArguments, match=f"^{field}: "):
+            declared()["write_document"].check({**NOTE, field: ""})
+
+
+def test_the_model_sees_the_last_version_when_it_revises() -> None:
+    card = ToolCallPart("c", "write_document", "reply", '{"title":…', NOTE, "succeeded", NOTE)
+    messages = fit("P", [user("Thank Maria."), answer(card), user("Shorter!")], [], 100_000).messages
+    assert [message["role"] for message in messages] == ["system", "user", "assistant", "tool", "user"]
+    assert "thank you." in messages[2]["tool_calls"][0]["function"]["arguments"]
