@@ -1,8 +1,11 @@
 # One word each. `make serve` and `make test` need nothing but Python 3.11+: they set everything up themselves.
 PYTHON ?= python3
 BIN := .venv/bin
+CLIENT := src/chatkeep/static/index.html
+WITHOUT := echo "The web client could not be built; the service starts with a small page instead."
 
 serve: .venv/service
+	@$(MAKE) --no-print-directory $(CLIENT) || $(WITHOUT)
 	$(BIN)/chatkeep serve
 
 serve-postgres: .venv/tests
@@ -12,16 +15,18 @@ serve-local: .venv/local
 	$(BIN)/chatkeep serve --local
 
 test: .venv/tests
+	@$(MAKE) --no-print-directory $(CLIENT) || $(WITHOUT)
 	$(BIN)/python -m pytest -n 2
 
 icu: .venv/tests
 	TEST_ICU_LOCALE=en-US $(BIN)/python -m pytest -n 2 -k postgres tests/store tests/api tests/runs tests/test_journal.py
 
-check: .venv/tests
+check: .venv/tests .venv/web
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
+	$(BIN)/python web/client.py check
 
 fix: .venv/tests
 	$(BIN)/ruff check --fix .
@@ -40,6 +45,15 @@ fix: .venv/tests
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-local.txt
 	touch $@
 
+web: $(CLIENT)
+
+$(CLIENT): .venv/web $(shell find web -type f -not -path "web/node_modules/*")
+	$(BIN)/python web/client.py
+
+.venv/web: web/requirements.txt .venv/service
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r web/requirements.txt
+	touch $@
+
 bench: .venv/service
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r bench/requirements.txt
 	$(BIN)/python bench/run.py
@@ -52,6 +66,6 @@ soak: .venv/service
 	$(BIN)/python bench/soak.py --minutes 20 --plot soak.png --json soak.json
 
 clean:
-	rm -rf .venv
+	rm -rf .venv web/node_modules src/chatkeep/static
 
-.PHONY: serve serve-postgres serve-local test icu check fix bench faults soak clean
+.PHONY: serve serve-postgres serve-local test icu check fix web bench faults soak clean

@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
 import chatkeep
-from chatkeep.api import answers, memory, messages, runs, schema, service, sessions
+from chatkeep.api import answers, memory, messages, pages, runs, schema, service, sessions
 from chatkeep.api.drain import draining_on_signals
 from chatkeep.api.gate import Gate
 from chatkeep.config import Settings, load
@@ -43,7 +43,7 @@ def create_app(settings: Settings | None = None, model: Model | None = None) -> 
         redoc_url=None, title="chatkeep", version=chatkeep.__version__, description=DESCRIPTION, lifespan=lifespan
     )
     app.openapi = lambda: schema.document(app)
-    for router in (sessions.router, messages.router, runs.router, memory.router, service.router):
+    for router in (sessions.router, messages.router, runs.router, memory.router, service.router, pages.router):
         app.include_router(router)
     app.add_exception_handler(Refused, answers.handle_refused)
     app.add_exception_handler(RequestValidationError, answers.handle_invalid)

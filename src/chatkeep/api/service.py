@@ -1,6 +1,5 @@
-"""What is neither a session nor a run: the assistants, the service's health, and the page at `/`."""
+"""What is neither a session nor a run: the assistants, and the service's health."""
 
-from importlib import resources
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Response
@@ -61,10 +60,3 @@ async def check_ready(worker: WorkerDep) -> Response:
     ready = checks == {"database": "ok", "draining": "no"}
     checks["assistants"] = worker.assistants.problem or "ok"  # the files as they were before are still in use
     return json_of(Health("ok" if ready else "unavailable", checks), 200 if ready else 503)
-
-
-@router.get("/", include_in_schema=False)
-async def show_page() -> Response:
-    """A page that talks to the service."""
-    page = resources.files("chatkeep.api").joinpath("page.html").read_bytes()
-    return Response(page, media_type="text/html; charset=utf-8")

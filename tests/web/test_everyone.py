@@ -1,0 +1,208 @@
+"""For everyone: the keyboard alone, screen readers, contrast in both themes, phones, less motion, right to left."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+from playwright.async_api import Browser, Page, ViewportSize, expect
+
+from chatkeep.errors import ModelRateLimited
+from tests.script import Script, call, say, stop
+from tests.service import Service
+from tests.web.chat import Chat
+
+pytestmark = pytest.mark.anyio
+
+AXE = (Path(__file__).parent.parent.parent / "web/node_modules/axe-core/axe.min.js").read_text
+PHONE: ViewportSize = {"width": 390, "height": 844}
+DESKTOP: ViewportSize = {"width": 1200, "height": 800}
+
+
+async def violations(page: Page) -> list[str]:
+    """What axe finds wrong, all of its rules asked, one line each."""
+    await page.evaluate(AXE("utf-8"))  # evaluated by the browser's debugger, which no policy binds
+    found: dict[str, Any] = await page.evaluate(
+        "axe.run(document, { runOnly: { type: 'tag', values: TAGS } })".replace("TAGS", TAGS)
+    )
+    return [f"{each['id']}: {node['html'][:120]}" for each in found["violations"] for node in each["nodes"]]
+
+
+TAGS = json.dumps(["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"])
+EVERYTHING = """Words, *more* words, `code` and [a link](https://example.org).
+
+> quoted
+
+1. one
+2. two
+
+| a | b |
+| --- | --- |
+| 1 | 2 |
+
+```python
+def f(x: int) -> str:  # why
+    return "text" + str(12)
+```
+"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+async def test_axe_finds_nothing_wrong(
+    browser: Browser, service: Service, script: Script, scheme: Literal["light", "dark"], size: ViewportSize
+) -> None:
+    gate = asyncio.Event()
+    script.play(
+        [say(EVERYTHING), stop()],
+        [call("explain_joke", {"setup": "a", "premise": "b", "punchline": "c"}), stop("tool_calls")],
+        [call("detect_sarcasm", {"quote": "Great.", "score": 7}), stop("tool_calls")],
+        [say("A few words"), ModelRateLimited("slow down")],
+        [call("ask_user", {"question": "Which way?", "choices": ["Left", "Right"]}), stop("tool_calls")],
+        [say("streaming "), gate],
+    )
+    context = await browser.new_context(color_scheme=scheme, viewport=size, reduced_motion="reduce")
+    chat = await Chat.open(context, service.url)
+    assert await violations(chat.page) == []
+    for sign in ("figure", ".joke", ".gauge", ".note", ".choices"):
+        await chat.say("go on")
+        await expect(chat.answers.last.locator(sign)).to_be_visible()
+    assert await violations(chat.page) == []
+    if size == PHONE:
+        await chat.button("Chats").click()
+    await chat.sessions.hover()
+    assert await violations(chat.page) == []
+    if size == PHONE:
+        await chat.button("Close the list").click()
+    await chat.said.last.get_by_role("button", name="Edit").click()
+    assert await violations(chat.page) == []
+    await chat.say("six")
+    await expect(chat.answers.last).to_contain_text("streaming")
+    assert await violations(chat.page) == []
+    await context.close()
+
+
+async def test_all_can_be_done_with_the_keyboard_alone(chat: Chat, script: Script) -> None:
+    script.play([say("One."), stop()], [say("Two."), stop()], [say("Three."), stop()])
+    keys = chat.page.keyboard
+    await expect(chat.box).to_be_focused()
+    await keys.type("hello")
+    await keys.press("Enter")
+    await chat.answered("One.")
+    await expect(chat.box).to_be_focused()
+    await press_until(chat, "Shift+Tab", "Answer again")
+    await keys.press("Enter")
+    await chat.answered("Two.")
+    await press_until(chat, "Shift+Tab", "Version before")
+    await keys.press("Enter")
+    await expect(chat.answers).to_contain_text("One.")
+    await press_until(chat, "Shift+Tab", "Edit")
+    await keys.press("Enter")
+    await expect(chat.page.get_by_role("textbox", name="Edit your message")).to_be_focused()
+    await keys.type(", again")
+    await keys.press("Enter")
+    await chat.answered("Three.")
+    await expect(chat.said).to_contain_text("hello, again")
+    await press_until(chat, "Shift+Tab", "Rename hello")
+    await keys.press("Enter")
+    await expect(chat.page.get_by_role("textbox", name="Title")).to_be_focused()
+    await keys.type("Renamed")
+    await keys.press("Enter")
+    await expect(chat.sessions).to_have_text("Renamed")
+    await press_until(chat, "Tab", "Delete Renamed")
+    await keys.press("Enter")
+    await expect(chat.box).to_be_focused()  # of the new chat that took its place
+    await press_until(chat, "Tab", "Undo")
+    await keys.press("Enter")
+    await expect(chat.sessions).to_have_text("Renamed")
+
+
+async def press_until(chat: Chat, key: str, label: str) -> None:
+    """Go on with Tab until what is called `label` has the focus, and shows it."""
+    focused = chat.page.locator(":focus-visible")
+    for _ in range(40):
+        await chat.page.keyboard.press(key)
+        if await focused.count() and await name_of(chat) == label:
+            outline = await focused.evaluate("element => getComputedStyle(element).outlineStyle")
+            assert outline != "none"
+            return
+    raise AssertionError(f"{label} cannot be reached")
+
+
+async def name_of(chat: Chat) -> str:
+    return await chat.page.evaluate(
+        "document.activeElement.getAttribute('aria-label') ?? document.activeElement.textContent.trim()"
+    )
+
+
+async def test_a_screen_reader_hears_that_an_answer_begins_and_then_all_of_it_at_once(
+    chat: Chat, script: Script
+) -> None:
+    gate = asyncio.Event()
+    script.play([say("Word by word "), gate, say("it comes."), stop()])
+    await chat.page.evaluate("""() => {
+        window.spoken = [];
+        const live = [...document.querySelectorAll("[role=status], [aria-live], [role=log], [role=alert]")];
+        new MutationObserver(() => window.spoken.push(live.map(each => each.textContent).join("")))
+            .observe(document.body, { subtree: true, childList: true, characterData: true });
+    }""")
+    await chat.say("hello")
+    await expect(chat.answers).to_contain_text("Word by word")
+    gate.set()
+    await chat.answered("it comes.")
+    await chat.page.wait_for_function("window.spoken.at(-1)?.startsWith('Answer')")
+    spoken: list[str] = await chat.page.evaluate("[...new Set(window.spoken)].filter(text => text)")
+    assert spoken == ["The assistant is answering.", "Answer: Word by word it comes."]
+    await expect(chat.answers).to_have_attribute("aria-busy", "false")
+
+
+async def test_a_phone_has_the_list_in_a_drawer(browser: Browser, service: Service, script: Script) -> None:
+    script.play([say("Hi."), stop()])
+    context = await browser.new_context(viewport=PHONE, has_touch=True, is_mobile=True)
+    chat = await Chat.open(context, service.url)
+    await chat.say("a longer message that does not fit into one line of a phone, however one turns it")
+    await chat.answered("Hi.")
+    assert await chat.page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    await expect(chat.sessions).to_have_count(0)
+    await chat.button("Chats").tap()
+    await expect(chat.sessions).to_be_visible()
+    await expect(chat.button("Close the list")).to_be_focused()
+    await expect(chat.page.get_by_role("main")).to_have_attribute("inert", "")
+    await chat.page.keyboard.press("Escape")
+    await expect(chat.sessions).to_have_count(0)
+    await expect(chat.button("Chats")).to_be_focused()
+    await chat.button("Chats").tap()
+    await chat.button("New chat").tap()
+    await expect(chat.page.get_by_role("heading", level=1)).to_have_text("New chat")
+    await expect(chat.sessions).to_have_count(0)
+    await context.close()
+
+
+async def test_nothing_moves_for_those_who_asked_for_less_motion(
+    browser: Browser, service: Service, script: Script
+) -> None:
+    script.play([asyncio.Event()])
+    for motion, count in (("reduce", 0), ("no-preference", 3)):
+        context = await browser.new_context(reduced_motion="reduce" if motion == "reduce" else "no-preference")
+        chat = await Chat.open(context, service.url)
+        script.play([asyncio.Event()])
+        await chat.say("hello")
+        await expect(chat.answers.locator(".thinking i")).to_have_count(3)
+        moving = "document.getAnimations().filter(each => each instanceof CSSAnimation).length"
+        assert await chat.page.evaluate(moving) == count
+        await context.close()
+
+
+async def test_text_from_right_to_left_stands_on_the_right(chat: Chat, script: Script) -> None:
+    script.play([say("مرحبا بالعالم\n\n- واحد\n- اثنان\n\nAnd English.\n\n`code`"), stop()])
+    await chat.say("שלום עולם")
+    await chat.answered("And English.")
+    direction = "element => getComputedStyle(element).direction"
+    assert await chat.said.locator(".bubble").evaluate(direction) == "rtl"
+    paragraphs = chat.answers.locator("p")
+    assert [await paragraphs.nth(index).evaluate(direction) for index in range(2)] == ["rtl", "ltr"]
+    assert await chat.answers.locator("ul").evaluate(direction) == "rtl"
+    assert await chat.sessions.evaluate(direction) == "rtl"
+    await chat.box.fill("עוד")
+    assert await chat.box.evaluate(direction) == "rtl"

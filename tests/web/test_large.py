@@ -1,0 +1,111 @@
+"""Long sessions and long answers."""
+
+import asyncio
+
+import pytest
+from playwright.async_api import BrowserContext, expect
+
+from chatkeep import clock, ids
+from chatkeep.db import Connection
+from chatkeep.store import messages as store_messages
+from chatkeep.types import Message, TextPart
+from tests.script import Script, say, stop
+from tests.service import Service
+from tests.web.chat import Chat
+
+pytestmark = pytest.mark.anyio
+
+MANY = 5_000
+
+
+@pytest.fixture
+async def long_session(service: Service) -> str:
+    """A session of 5,000 messages, as if somebody had talked for a year."""
+    session_id = await service.session(title="A year")
+    names = [ids.new() for _ in range(MANY)]
+
+    async def write(tx: Connection) -> None:
+        for index, name in enumerate(names):
+            said = TextPart(f"Message number {index}. It has **some** text, so that it has a height.")
+            role = "assistant" if index % 2 else "user"
+            parent = names[index - 1] if index else None
+            message = Message(name, session_id, parent, index + 1, role, (said,), None, "completed", clock.now())
+            await store_messages.add_message(tx, message)
+        head = (names[-1], MANY + 1)
+        await tx.run("UPDATE sessions SET head_id = $2, next_message = $3 WHERE id = $1", session_id, *head)
+
+    await service.worker.db.transaction(write)
+    return session_id
+
+
+async def test_a_session_of_5000_messages_opens_at_its_end_and_pages_on_scroll(
+    context: BrowserContext, service: Service, script: Script, long_session: str
+) -> None:
+    chat = await Chat.open(context, f"{service.url}/#{long_session}")
+    await expect(chat.answers.last).to_contain_text("Message number 4999.")
+    shown = await chat.page.locator("article").count()
+    assert shown < 200
+    first = chat.page.locator("article").first
+    anchor = chat.page.locator("article", has_text="Message number 4905.")
+    await anchor.evaluate("message => message.scrollIntoView()")
+    await expect(chat.page.locator("article")).not_to_have_count(shown)
+    assert abs(await anchor.evaluate("message => message.getBoundingClientRect().top") - await top(chat)) < 40
+    await expect(first).not_to_contain_text("Message number 4900.")
+    script.play([say("Still here."), stop()])
+    await chat.say("are you still there?")
+    await chat.answered("Still here.")
+
+
+async def top(chat: Chat) -> float:
+    return await chat.thread.evaluate("box => box.getBoundingClientRect().top")
+
+
+async def test_all_5000_messages_can_be_reached_and_an_answer_still_touches_none_of_them(
+    context: BrowserContext, service: Service, script: Script, long_session: str
+) -> None:
+    chat = await Chat.open(context, f"{service.url}/#{long_session}")
+    await expect(chat.answers.last).to_contain_text("Message number 4999.")
+    earlier = chat.page.locator(".older")  # by role would be a search through thousands of messages
+    while await earlier.count():
+        await chat.thread.evaluate("box => box.scrollTo(0, 0)")
+        await asyncio.sleep(0)
+    await expect(chat.page.locator("article").first).to_contain_text("Message number 0.")
+    await expect(chat.page.locator("article")).to_have_count(MANY)
+    gate = asyncio.Event()
+    script.play([*[say(f"word{number} ") for number in range(200)], gate, say("END"), stop()])
+    await chat.say("go on")
+    await expect(chat.answers.last).to_contain_text("word199")
+    await chat.page.evaluate(WATCH)
+    gate.set()
+    await chat.answered("END")
+    assert await chat.page.evaluate("window.touched") == []
+
+
+WATCH = """() => {
+    window.touched = [];
+    const last = [...document.querySelectorAll("article")].at(-1);
+    new MutationObserver(changes => window.touched.push(
+        ...changes.filter(change => !last.contains(change.target)).map(change => change.target.className)
+    )).observe(document.querySelector(".column"),
+        { subtree: true, childList: true, characterData: true, attributes: true });
+}"""
+"""Notes what changes outside the last message: a token must cost the same, however much is there."""
+
+
+async def test_an_answer_of_100_kb_streams_without_a_stutter(chat: Chat, script: Script) -> None:
+    """Blocks that are complete are never drawn again: the work for a piece does not grow with what is there."""
+    paragraph = "Some **words** with `code`, a [link](https://example.org) and *more* words, as a model writes them. "
+    pieces = [say(f"{paragraph * 5}\n\n- one\n- two\n\n```python\nx = {number}\n```\n\n") for number in range(300)]
+    gate = asyncio.Event()
+    script.play([*pieces[:150], gate, *pieces[150:], say("THE END"), stop()])
+    await chat.say("a book, please")
+    await expect(chat.answers.locator("figure")).to_have_count(150)
+    await chat.page.evaluate("document.querySelector('.prose p').marked = true")
+    gate.set()
+    await chat.answered("THE END")
+    text = await chat.answers.locator(".prose").inner_text()
+    assert len(text) > 100_000
+    assert await chat.page.evaluate("document.querySelector('.prose p').marked") is True
+    await chat.page.reload()
+    await chat.answered("THE END")
+    assert await chat.answers.locator(".prose").inner_text() == text

@@ -1,0 +1,253 @@
+"""No word is lost: not by a reload, a dead server, a network that is away, or many tabs."""
+
+import asyncio
+import re
+import socket
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from playwright.async_api import BrowserContext, Route, expect
+
+from tests.faults.process import READY
+from tests.script import Script, say, stop
+from tests.service import Service
+from tests.web.chat import Chat
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_reload_in_the_middle_goes_on_where_it_was(chat: Chat, script: Script) -> None:
+    gate = asyncio.Event()
+    script.play([say("Before the reload, "), gate, say("after the reload."), stop()])
+    await chat.say("hello")
+    await expect(chat.answers).to_contain_text("Before the reload,")
+    await chat.page.reload()
+    await expect(chat.answers.locator(".prose")).to_have_text("Before the reload,")
+    gate.set()
+    await chat.answered("Before the reload, after the reload.")
+    assert len(script.prompts) == 1
+
+
+@asynccontextmanager
+async def serving(port: int, directory: Path) -> AsyncGenerator[asyncio.subprocess.Process]:
+    """The real command on `port`, with the practice model, once it is ready."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "chatkeep", "serve", "--port", str(port)),
+        cwd=directory,
+        env={"CHATKEEP_DATABASE_URL": f"sqlite:///{directory}/web.db"},
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    try:
+        assert (await process.stdout.readline()).decode().startswith(READY)
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
+
+
+async def test_a_server_killed_in_the_middle_and_started_again(context: BrowserContext, tmp_path: Path) -> None:
+    port = free_port()
+    async with serving(port, tmp_path) as process:
+        chat = await Chat.open(context, f"http://127.0.0.1:{port}")
+        await chat.say("count to 2000")
+        await expect(chat.answers).to_contain_text("1 2 3 4 5 6 7 8 9 10")
+        process.kill()
+        await expect(chat.page.get_by_text("Connection lost.")).to_be_visible()
+    seen = (await chat.answers.locator(".prose").inner_text()).split()
+    async with serving(port, tmp_path):
+        await chat.answered("The service stopped in the middle. What it had said is kept.")
+        await expect(chat.page.get_by_text("Connection lost.")).to_have_count(0)
+        kept = (await chat.answers.locator(".prose").inner_text()).split()
+        assert kept[: len(seen)] == seen
+        await chat.say("hello")
+        await chat.answered("practice model")
+
+
+async def test_a_server_that_restarts_in_an_orderly_way(context: BrowserContext, tmp_path: Path) -> None:
+    """It ends streams at once and lets the answer come to its end: the page has it when the server is back."""
+    port = free_port()
+    async with serving(port, tmp_path) as process:
+        chat = await Chat.open(context, f"http://127.0.0.1:{port}")
+        await chat.say("count to 60")
+        await expect(chat.answers).to_contain_text("1 2 3")
+        process.terminate()
+        await process.wait()
+    async with serving(port, tmp_path):
+        await chat.answered(" ".join(map(str, range(1, 61))))
+
+
+async def test_offline_in_the_middle_and_back(chat: Chat, script: Script) -> None:
+    gate, late = asyncio.Event(), asyncio.Event()
+    script.play([say("Here, "), gate, say("meanwhile, "), late, say("and back."), stop()])
+    await chat.say("hello")
+    await expect(chat.answers).to_contain_text("Here,")
+    await chat.page.context.set_offline(True)
+    await expect(chat.page.get_by_text("Connection lost.")).to_be_visible()
+    gate.set()
+    await chat.page.context.set_offline(False)
+    await expect(chat.answers.locator(".prose")).to_have_text("Here, meanwhile,")
+    late.set()
+    await chat.answered("Here, meanwhile, and back.")
+
+
+async def test_a_connection_that_died_without_a_word_is_made_anew(chat: Chat, script: Script) -> None:
+    """As after a router forgot it: nothing comes, not even a ping, and nobody says so."""
+    gate = asyncio.Event()
+    script.play([say("Before, "), gate, say("after."), stop()])
+    await chat.page.clock.install()
+    await chat.page.reload()
+    await chat.say("hello")
+    await expect(chat.answers).to_contain_text("Before,")
+    async with chat.page.expect_request(re.compile(r"/events\?after=1\.\d+$")):
+        await chat.page.clock.fast_forward(46_000)
+        await chat.page.clock.run_for(1_000)
+    gate.set()
+    await chat.answered("Before, after.")
+
+
+async def test_a_message_typed_offline_is_kept_and_sent_once(chat: Chat, script: Script, service: Service) -> None:
+    script.play([say("Heard you."), stop()])
+    await chat.page.context.set_offline(True)
+    await chat.say("from the tunnel")
+    await expect(chat.said).to_contain_text("Will be sent when the network is back.")
+    await chat.page.context.set_offline(False)
+    await chat.answered("Heard you.")
+    await expect(chat.said).to_have_count(1)
+    assert await count_messages(service) == 2
+    assert await chat.page.evaluate("localStorage['chatkeep.outbox']") == "[]"
+
+
+async def test_a_new_session_that_another_tab_delivers_is_followed_where_it_was_written(
+    chat: Chat, context: BrowserContext, script: Script, service: Service
+) -> None:
+    script.play([say("Delivered."), stop()])
+    other = await Chat.open(context, service.url)
+    await chat.page.route("**/api/sessions", lambda route: route.abort())  # this tab alone cannot
+    await chat.say("hello")
+    await expect(chat.said).to_contain_text("Sending…")
+    await other.page.evaluate("dispatchEvent(new Event('online'))")
+    await chat.answered("Delivered.")
+    assert await count_messages(service) == 2
+
+
+async def test_a_message_whose_acknowledgement_is_lost_is_one_message(
+    chat: Chat, script: Script, service: Service
+) -> None:
+    """The service has it, the page does not know; a reload later, it asks again with the same key."""
+    script.play([say("Once."), stop()])
+    await chat.page.route("**/messages", route_lost)
+    async with chat.page.expect_event("requestfailed", lambda request: request.url.endswith("/messages")):
+        await chat.say("hello")
+    await chat.page.unroute_all(behavior="ignoreErrors")
+    await chat.page.reload()
+    await chat.answered("Once.")
+    await expect(chat.said).to_have_count(1)
+    await expect(chat.said).to_have_text("You said" + "hello")
+    assert await count_messages(service) == 2
+    assert len(script.prompts) == 1
+
+
+async def route_lost(route: Route) -> None:
+    """Let the request through, and tear the connection before its answer."""
+    await route.fetch()
+    await route.abort("connectionreset")
+
+
+async def test_a_refused_message_says_why_and_can_be_tried_again(chat: Chat, script: Script) -> None:
+    script.play([say("Now."), stop()])
+    problem = '{"type":"about:blank","title":"x","status":422,"code":"invalid_request","detail":"not today"}'
+    await chat.page.route(
+        "**/messages", lambda route: route.fulfill(status=422, content_type="application/problem+json", body=problem)
+    )
+    await chat.say("hello")
+    await expect(chat.page.get_by_role("alert")).to_contain_text("Not sent: not today")
+    await chat.page.unroute("**/messages")
+    await chat.button("Try again").click()
+    await chat.answered("Now.")
+    await expect(chat.page.get_by_role("alert")).to_have_count(0)
+
+
+async def count_messages(service: Service) -> int:
+    sessions = (await service.client.get("/api/sessions")).json()["data"]
+    return sum([session["message_count"] for session in sessions])
+
+
+async def test_two_tabs_and_a_phone_show_the_same_live(chat: Chat, context: BrowserContext, script: Script) -> None:
+    gate = asyncio.Event()
+    script.play([say("Hi."), stop()], [say("All of you "), gate, say("see this."), stop()])
+    await chat.say("hello")
+    await chat.answered("Hi.")
+    tabs = [chat, *[await Chat.open(context, chat.page.url) for _ in range(2)]]
+    await tabs[2].say("who sees this?")
+    for tab in tabs:
+        await expect(tab.answers.last.locator(".prose")).to_have_text("All of you")
+        await expect(tab.said.last).to_contain_text("who sees this?")
+    gate.set()
+    for tab in tabs:
+        await tab.answered("All of you see this.")
+        await expect(tab.said).to_have_count(2)
+
+
+async def test_a_session_that_another_tab_deletes_is_gone_here_too(
+    chat: Chat, script: Script, service: Service
+) -> None:
+    script.play([say("Hi."), stop()])
+    await chat.say("hello")
+    await chat.answered("Hi.")
+    (session,) = (await service.client.get("/api/sessions")).json()["data"]
+    await service.client.delete(f"/api/sessions/{session['id']}")
+    await expect(chat.page.get_by_text("This chat is no longer there.")).to_be_visible()
+    await expect(chat.sessions).to_have_count(0)
+
+
+async def test_the_seventh_tab_works_too(context: BrowserContext, service: Service, script: Script) -> None:
+    """A browser opens six connections to a host: seven windows in sight, each with a session of its own."""
+    script.play(*[[say(f"Answer {number}."), stop()] for number in range(14)])
+    tabs = [await Chat.open(context, service.url) for _ in range(7)]
+    for tab in tabs:
+        await tab.say("hello")
+        await tab.answered("Answer")
+    for tab in reversed(tabs):
+        await tab.say("and again?")
+    for tab in tabs:
+        await expect(tab.answers).to_have_count(2)
+        await tab.answered("Answer")
+
+
+async def test_a_tab_that_nobody_sees_holds_no_connection(chat: Chat, script: Script, service: Service) -> None:
+    gate = asyncio.Event()
+    script.play([say("Seen, "), gate, say("unseen, caught up."), stop()])
+    await chat.say("hello")
+    await expect(chat.answers).to_contain_text("Seen,")
+    async with chat.page.expect_event("requestfailed", lambda request: "/events" in request.url):
+        await hide(chat, hidden=True)
+    gate.set()
+    (session,) = (await service.client.get("/api/sessions")).json()["data"]
+    async with asyncio.timeout(15):
+        while (await service.client.get(f"/api/sessions/{session['id']}")).json()["status"] != "idle":
+            await asyncio.sleep(0.02)
+    await expect(chat.answers.locator(".prose")).to_have_text("Seen,")
+    async with chat.page.expect_request(re.compile(r"/events\?after=1\.\d+$")):
+        await hide(chat, hidden=False)
+    await chat.answered("Seen, unseen, caught up.")
+
+
+async def hide(chat: Chat, *, hidden: bool) -> None:
+    """What a browser does when another tab is brought to the front."""
+    await chat.page.evaluate(
+        """hidden => {
+            Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
+            document.dispatchEvent(new Event("visibilitychange"));
+        }""",
+        hidden,
+    )

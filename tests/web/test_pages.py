@@ -1,0 +1,95 @@
+"""The page and its assets as they come over the wire; what the client is made of is current."""
+
+import re
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from chatkeep.api import pages
+from tests.service import Service
+from tests.web.conftest import needs
+
+ROOT = Path(__file__).parent.parent.parent
+WEB = ROOT / "web"
+SOURCES = sorted({*WEB.glob("src/**/*.ts"), *WEB.glob("src/**/*.tsx")} - {WEB / "src" / "schema.ts"})
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_the_page_may_run_its_own_scripts_and_reach_nobody_else(service: Service) -> None:
+    answer = await service.client.get("/")
+    assert answer.status_code == 200
+    parts = [part.partition(" ") for part in answer.headers["content-security-policy"].split("; ")]
+    policy = {name: value for name, _, value in parts}
+    assert policy["default-src"] == "'none'"
+    assert {policy[name] for name in ("script-src", "style-src", "img-src", "font-src", "connect-src")} == {"'self'"}
+    assert policy["require-trusted-types-for"] == "'script'"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["referrer-policy"] == "no-referrer"
+    assert answer.headers["cache-control"] == "no-cache"
+
+
+async def test_all_that_the_page_names_is_there(service: Service) -> None:
+    page = (await service.client.get("/")).text
+    named = re.findall(r'(?:src|href)="(?:\./)?(assets/[^"]+)"', page)
+    assert len(named) >= 2
+    for address in named:
+        answer = await service.client.get(f"/{address}")
+        assert answer.status_code == 200
+        assert answer.headers["content-type"].partition(";")[0] in {"text/javascript", "text/css", "image/svg+xml"}
+        assert answer.headers["x-content-type-options"] == "nosniff"
+    assert (await service.client.get("/assets/none.js")).json()["code"] == "not_found"
+
+
+async def test_assets_come_packed_to_those_who_can_unpack_them(service: Service) -> None:
+    name = next(name for name in pages.bundle().assets if name.endswith(".js"))
+    plain = await service.client.get(f"/assets/{name}", headers={"accept-encoding": "identity"})
+    packed = await service.client.get(f"/assets/{name}", headers={"accept-encoding": "gzip"})
+    assert "content-encoding" not in plain.headers
+    assert packed.headers["content-encoding"] == "gzip"
+    assert packed.headers["vary"] == "accept-encoding"
+    assert packed.content == plain.content
+    assert int(packed.headers["content-length"]) < len(plain.content)
+
+
+def test_assets_whose_names_change_are_kept_for_good() -> None:
+    needs("built" if pages.bundle().is_built else None, "the web client is not built: make web")
+    assert all(re.search(r"-[\w-]{8}\.\w+$", name) for name in pages.bundle().assets)
+
+
+async def test_without_the_client_a_small_page_says_how_to_get_it(
+    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = pages.find(tmp_path)
+    assert not small.is_built
+    monkeypatch.setattr(pages, "bundle", lambda: small)
+    page = await service.client.get("/")
+    assert "<code>make web</code>" in page.text
+    script = await service.client.get("/assets/page.js")
+    assert script.headers["content-type"].startswith("text/javascript")
+    assert script.headers["cache-control"] == "no-cache"
+
+
+def test_the_types_are_those_of_the_service() -> None:
+    schema = runpy.run_path(str(WEB / "schema.py"))
+    assert schema["TARGET"].read_text("utf-8") == schema["typescript"](), "run: python web/schema.py"
+
+
+def test_the_pure_parts_of_the_client_do_what_they_should() -> None:
+    """Its fold above all, on the streams that `tests/test_log.py` folds too."""
+    tests = subprocess.run(
+        [sys.executable, WEB / "client.py", "test"], capture_output=True, text=True, check=False, timeout=110
+    )
+    assert tests.returncode == 0, tests.stdout + tests.stderr
+
+
+@pytest.mark.parametrize("file", SOURCES, ids=lambda file: file.name)
+def test_a_file_of_the_client_is_one_idea_long(file: Path) -> None:
+    assert len(file.read_text("utf-8").splitlines()) <= 300
+
+
+def test_the_lock_names_no_registry() -> None:
+    assert '"resolved"' not in (WEB / "package-lock.json").read_text("utf-8")

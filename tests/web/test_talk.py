@@ -1,0 +1,234 @@
+"""Talking: everything one does in a chat, done in a browser against the real service."""
+
+import asyncio
+
+import pytest
+from playwright.async_api import expect
+
+from tests.script import Script, say, stop
+from tests.service import Service
+from tests.web.chat import Chat
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_an_answer_streams_in_and_its_session_is_listed(chat: Chat, script: Script) -> None:
+    gate = asyncio.Event()
+    script.play([say("To get "), gate, say("to the *other* side."), stop()])
+    await chat.say("why did the chicken cross the road?")
+    await expect(chat.said).to_have_text("You said" + "why did the chicken cross the road?")
+    await expect(chat.answers.locator(".prose")).to_have_text("To get")
+    await expect(chat.sessions).to_have_accessible_name("New chat , answering")
+    gate.set()
+    await chat.answered("To get to the other side.")
+    await expect(chat.answers.locator("em")).to_have_text("other")
+    await expect(chat.sessions).to_have_accessible_name("why did the chicken cross the road?")
+    await expect(chat.page).to_have_title("why did the chicken cross the road? · chatkeep")
+
+
+async def test_enter_sends_and_shift_enter_breaks_the_line(chat: Chat, script: Script) -> None:
+    script.play([say("Yes."), stop()])
+    await chat.box.press_sequentially("one")
+    await chat.box.press("Shift+Enter")
+    await chat.box.press_sequentially("two")
+    await expect(chat.box).to_have_value("one\ntwo")
+    await chat.box.press("Enter")
+    await chat.answered("Yes.")
+    await expect(chat.box).to_have_value("")
+    assert script.prompts[0].messages[-1]["content"] == "one\ntwo"
+
+
+async def test_a_draft_survives_a_reload_in_the_session_it_belongs_to(chat: Chat, script: Script) -> None:
+    script.play([say("Hi."), stop()])
+    await chat.say("hello")
+    await chat.answered("Hi.")
+    await chat.box.fill("half a thou")
+    await chat.page.reload()
+    await expect(chat.box).to_have_value("half a thou")
+    await chat.button("New chat").click()
+    await expect(chat.box).to_have_value("")
+    await chat.sessions.first.click()
+    await expect(chat.box).to_have_value("half a thou")
+
+
+async def test_stop_keeps_what_was_said(chat: Chat, script: Script, service: Service) -> None:
+    script.play([say("Once upon a time"), asyncio.Event()])
+    await chat.say("a story")
+    await expect(chat.answers).to_contain_text("Once upon a time")
+    await chat.button("Stop").click()
+    await chat.answered("Stopped.")
+    await expect(chat.answers).to_contain_text("Once upon a time")
+    await expect(chat.button("Stop")).to_have_count(0)
+    assert script.closed == 1
+    (session,) = (await service.client.get("/api/sessions")).json()["data"]
+    assert session["status"] == "idle"
+
+
+async def test_answering_again_makes_a_version_and_one_walks_between_them(chat: Chat, script: Script) -> None:
+    script.play([say("First."), stop()], [say("Second."), stop()], [say("After the first."), stop()])
+    await chat.say("hello")
+    await chat.answered("First.")
+    await chat.done(chat.answers.last).click()
+    await chat.answered("Second.")
+    await expect(chat.answers).to_have_count(1)
+    await expect(chat.answers.locator(".walk")).to_have_text("2/2")
+    await chat.answers.get_by_role("button", name="Version before").click()
+    await expect(chat.answers).to_contain_text("First.")
+    await expect(chat.answers.locator(".walk")).to_have_text("1/2")
+    await chat.say("and then?")
+    await chat.answered("After the first.")
+    assert [message["content"] for message in script.prompts[-1].messages[-3:]] == ["hello", "First.", "and then?"]
+    await chat.page.reload()
+    await expect(chat.answers).to_have_count(2)
+    await expect(chat.answers.first.locator(".walk")).to_have_text("1/2")
+
+
+async def test_an_edited_message_is_a_branch_of_its_own(chat: Chat, script: Script) -> None:
+    script.play([say("One."), stop()], [say("Two."), stop()], [say("Three."), stop()])
+    await chat.say("first")
+    await chat.answered("One.")
+    await chat.say("second")
+    await chat.answered("Two.")
+    await chat.said.first.hover()
+    await chat.said.first.get_by_role("button", name="Edit").click()
+    field = chat.page.get_by_role("textbox", name="Edit your message")
+    await expect(field).to_be_focused()
+    await field.fill("changed")
+    await field.press("Enter")
+    await chat.answered("Three.")
+    await expect(chat.said).to_have_count(1)
+    await expect(chat.said.locator(".walk")).to_have_text("2/2")
+    assert script.prompts[-1].messages[-1]["content"] == "changed"
+    await chat.said.get_by_role("button", name="Version before").click()
+    await expect(chat.answers).to_have_count(2)
+    await expect(chat.answers.last).to_contain_text("Two.")
+
+
+async def test_escape_leaves_an_edit_as_it_was(chat: Chat, script: Script) -> None:
+    script.play([say("One."), stop()])
+    await chat.say("first")
+    await chat.answered("One.")
+    await chat.said.hover()
+    await chat.said.get_by_role("button", name="Edit").click()
+    await chat.page.get_by_role("textbox", name="Edit your message").press("Escape")
+    await expect(chat.said.locator(".bubble")).to_have_text("first")
+
+
+async def test_copy_takes_the_markdown_as_it_was_written(chat: Chat, script: Script) -> None:
+    await chat.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    script.play([say("some *text*\n\n```python\nx = 1\n```"), stop()])
+    await chat.say("hello")
+    await chat.answered("some text")
+    await chat.answers.get_by_role("button", name="Copy", exact=True).last.click()
+    await expect(chat.answers.get_by_role("button", name="Copied")).to_be_visible()
+    assert await chat.page.evaluate("navigator.clipboard.readText()") == "some *text*\n\n```python\nx = 1\n```"
+    await chat.answers.locator(".copy-code").click()
+    await expect(chat.answers.locator(".copy-code")).to_have_text("Copied")
+    assert await chat.page.evaluate("navigator.clipboard.readText()") == "x = 1\n"
+
+
+async def test_code_is_coloured_when_it_is_complete(chat: Chat, script: Script) -> None:
+    gate = asyncio.Event()
+    script.play([say("```python\nfor x in range(3):\n"), gate, say("    print(x)\n```\n"), stop()])
+    await chat.say("code")
+    await expect(chat.answers.locator("code")).to_have_text("for x in range(3):\n")
+    gate.set()
+    await expect(chat.answers.locator("code .hljs-keyword")).to_have_text(["for", "in"])
+
+
+async def test_a_session_is_renamed_in_the_list(chat: Chat, script: Script) -> None:
+    script.play([say("Hi."), stop()])
+    await chat.say("hello")
+    await chat.answered("Hi.")
+    await chat.sessions.hover()
+    await chat.button("Rename hello").click()
+    field = chat.page.get_by_role("textbox", name="Title")
+    await expect(field).to_be_focused()
+    await field.fill("Greetings")
+    await field.press("Enter")
+    await expect(chat.sessions).to_have_text("Greetings")
+    await expect(chat.page.get_by_role("heading", level=1)).to_have_text("Greetings")
+
+
+async def test_a_deletion_can_be_taken_back(chat: Chat, script: Script, service: Service) -> None:
+    script.play([say("Hi."), stop()])
+    await chat.say("hello")
+    await chat.answered("Hi.")
+    await chat.sessions.hover()
+    await chat.button("Delete hello").click()
+    await expect(chat.sessions).to_have_count(0)
+    await expect(chat.page.get_by_role("heading", level=1)).to_have_text("New chat")
+    await chat.button("Undo").click()
+    await chat.answered("Hi.")
+    await expect(chat.sessions).to_have_text("hello")
+    await chat.sessions.hover()
+    await chat.button("Delete hello").click()
+    async with chat.page.expect_response(lambda answer: answer.request.method == "DELETE"):
+        await chat.button("Dismiss").click()
+    assert (await service.client.get("/api/sessions")).json()["data"] == []
+
+
+async def test_a_deletion_that_is_under_way_is_done_when_the_page_is_left(
+    chat: Chat, script: Script, service: Service
+) -> None:
+    script.play([say("Hi."), stop()])
+    await chat.say("hello")
+    await chat.answered("Hi.")
+    await chat.sessions.hover()
+    await chat.button("Delete hello").click()
+    await chat.page.goto("about:blank")
+    while (await service.client.get("/api/sessions")).json()["data"]:
+        await asyncio.sleep(0.02)
+
+
+async def test_a_search_finds_messages_and_leads_to_them(chat: Chat, script: Script) -> None:
+    long = "\n\n".join(f"Paragraph {number}." for number in range(60))
+    script.play([say("A needle, here."), stop()], [say(long), stop()], [say("Another version."), stop()])
+    await chat.say("first")
+    await chat.answered("A needle")
+    await chat.say("second")
+    await chat.answered("Paragraph 59.")
+    await chat.said.first.hover()
+    await chat.said.first.get_by_role("button", name="Edit").click()
+    await chat.page.get_by_role("textbox", name="Edit your message").fill("first, but otherwise")
+    await chat.page.keyboard.press("Enter")
+    await chat.answered("Another version.")
+    await chat.button("New chat").click()
+    search = chat.page.get_by_role("searchbox", name="Search all chats")
+    await search.fill("needle here")
+    found = chat.page.get_by_role("region", name="Search results").get_by_role("link")
+    await expect(found).to_have_text("first" + "A needle, here.")
+    await found.click()
+    await expect(chat.answers.first).to_be_focused()
+    await expect(chat.answers.first).to_be_in_viewport()
+    await expect(chat.answers).to_have_count(2)
+    await search.fill("no such words")
+    await expect(chat.page.get_by_role("heading", name="Nothing found")).to_be_visible()
+    await search.fill("")
+    await expect(chat.sessions).to_have_text(["first"])
+
+
+async def test_one_who_reads_is_never_pulled_to_the_end(chat: Chat, script: Script) -> None:
+    gates = [asyncio.Event(), asyncio.Event(), asyncio.Event()]
+    long = "\n\n".join(f"Paragraph {number}." for number in range(60))
+    script.play([say(long), gates[0], say(" MORE "), gates[1], say(long), gates[2], say("THE END"), stop()])
+    await chat.say("a long one")
+    await expect(chat.answers).to_contain_text("Paragraph 59.")
+    assert await distance_to_end(chat) <= 8
+    await chat.thread.hover()
+    await chat.page.mouse.wheel(0, -600)
+    await expect(chat.button("Latest")).to_be_visible()
+    top = await chat.thread.evaluate("box => box.scrollTop")
+    gates[0].set()
+    gates[1].set()
+    await expect(chat.answers.locator("p", has_text="Paragraph 0.")).to_have_count(2)
+    assert await chat.thread.evaluate("box => box.scrollTop") == top
+    await chat.button("Latest").click()
+    await expect(chat.button("Latest")).to_have_count(0)
+    gates[2].set()
+    await chat.answered("THE END")
+    assert await distance_to_end(chat) <= 8
+
+
+async def distance_to_end(chat: Chat) -> float:
+    return await chat.thread.evaluate("box => box.scrollHeight - box.scrollTop - box.clientHeight")

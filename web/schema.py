@@ -1,0 +1,68 @@
+"""Writes `web/src/schema.ts`: the service's OpenAPI schemas as TypeScript.
+
+`python web/schema.py`, after a change there.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from chatkeep.api.app import create_app
+from chatkeep.config import Settings
+
+TARGET = Path(__file__).parent / "src" / "schema.ts"
+_HEAD = "// Written by web/schema.py from the service's OpenAPI document; a test keeps it current.\n"
+_PLAIN = {"string": "string", "integer": "number", "number": "number", "boolean": "boolean", "null": "null"}
+
+
+def typescript() -> str:
+    """The whole file."""
+    schemas: dict[str, Any] = create_app(Settings.model_construct()).openapi()["components"]["schemas"]
+    return _HEAD + "".join(_declaration(name, schemas[name]) for name in sorted(schemas))
+
+
+def _declaration(name: str, schema: dict[str, Any]) -> str:
+    head = f"\n/** {' '.join(schema.get('description', name).split())} */\nexport "
+    if "properties" not in schema:
+        return f"{head}type {name} = {_type(schema)};\n"
+    fields = "".join(
+        f"  {field}{'' if _is_always_there(name, schema, field) else '?'}: {_type(each)};\n"
+        for field, each in schema["properties"].items()
+    )
+    return f"{head}interface {name} {{\n{fields}}}\n"
+
+
+def _is_always_there(name: str, schema: dict[str, Any], field: str) -> bool:
+    """Whether a value has this field. What we answer has all of its fields, except a problem document."""
+    is_request = schema.get("additionalProperties") is False
+    return field in schema.get("required", ()) or not (is_request or name == "ProblemDocument")
+
+
+def _type(schema: dict[str, Any]) -> str:
+    match schema:
+        case {"$ref": str(reference)}:
+            return reference.rpartition("/")[2]
+        case {"enum": values}:
+            return " | ".join(json.dumps(value) for value in values)
+        case {"const": value}:
+            return json.dumps(value)
+        case {"anyOf": options} | {"oneOf": options}:
+            return " | ".join(dict.fromkeys(_type(option) for option in options))
+        case {"type": "array"}:
+            return f"readonly {_grouped(_type(schema.get('items', {})))}[]"
+        case {"type": "object", "additionalProperties": dict()}:
+            return f"Readonly<Record<string, {_type(schema['additionalProperties'])}>>"
+        case {"type": "object"}:
+            return "Readonly<Record<string, unknown>>"
+        case {"type": str(name)}:
+            return _PLAIN[name]
+        case _:
+            return "unknown"
+
+
+def _grouped(text: str) -> str:
+    return f"({text})" if "|" in text else text
+
+
+if __name__ == "__main__":
+    TARGET.write_text(typescript(), "utf-8")

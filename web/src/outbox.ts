@@ -1,0 +1,136 @@
+// What was said and is not acknowledged: kept with its idempotency key until the service has it, across reloads and
+// days without a network. Any tab may deliver any letter, any number of times: the key makes it one message. All tabs are
+// told, since the one that wrote it waits for that.
+
+import { ask, newId, Refusal } from "./api.ts";
+import { Cell } from "./cell.ts";
+import type { NewMessage, NewRun, NewSession, RunAnswer } from "./schema.ts";
+import { keep, onChange, recall } from "./shelf.ts";
+import { pause } from "./stream.ts";
+
+export interface Letter {
+  readonly key: string;
+  readonly session: string;
+  /** The session to be made first; null when it is there. Making it is safe to repeat, too. */
+  readonly create: NewSession | null;
+  /** A new message, or another answer to one. */
+  readonly body: NewMessage | NewRun;
+  /** Why the service will not have it; null while it may be delivered. */
+  readonly refused: string | null;
+}
+
+/** What became of a letter: no answer when it was delivered so long ago that the run's log is gone. */
+type Told = (letter: Letter, answer: RunAnswer | null) => void;
+
+const NAME = "outbox";
+const FIRST_WAIT = 1_000;
+const LONGEST_WAIT = 15_000;
+
+export class Outbox {
+  readonly letters = new Cell<readonly Letter[]>(read());
+  /** Keys of letters that were heard back on a feed, though not acknowledged yet: not to be shown twice. */
+  readonly heard = new Cell<ReadonlySet<string>>(new Set());
+  readonly #told: Told;
+  readonly #tabs = new BroadcastChannel("chatkeep.outbox");
+  #isDelivering = false;
+
+  /** `told` hears of each delivery, by whichever tab. */
+  constructor(told: Told) {
+    this.#told = told;
+    this.#tabs.onmessage = ({ data }: MessageEvent<Parameters<Told>>) => told(...data);
+    onChange(NAME, () => (this.letters.value = read()));
+    addEventListener("online", () => void this.deliver());
+    void this.deliver();
+  }
+
+  add(letter: Omit<Letter, "key" | "refused">): void {
+    this.#change((letters) => [...letters, { ...letter, key: newId(), refused: null }]);
+    void this.deliver();
+  }
+
+  /** A feed tells of a message in `session`: perhaps one of ours, whose acknowledgement is still on its way. */
+  hear(session: string, content: string): void {
+    const isIt = (letter: Letter): boolean => letter.session === session && contentOf(letter) === content;
+    const letter = this.letters.value.find((each) => isIt(each) && !this.heard.value.has(each.key));
+    if (letter) this.heard.value = new Set([...this.heard.value, letter.key]);
+  }
+
+  remove(key: string): void {
+    this.#change((letters) => letters.filter((letter) => letter.key !== key));
+  }
+
+  /** Try a refused letter again. */
+  retry(key: string): void {
+    this.#mark(key, null);
+    void this.deliver();
+  }
+
+  /** Deliver what can be delivered, oldest first. */
+  async deliver(): Promise<void> {
+    if (this.#isDelivering) return;
+    this.#isDelivering = true;
+    let wait = FIRST_WAIT;
+    for (let late = await this.#turn(); late !== undefined; late = await this.#turn()) {
+      if (late !== null) await pause(late || wait);
+      wait = late === null ? FIRST_WAIT : Math.min(wait * 2, LONGEST_WAIT);
+    }
+    this.#isDelivering = false;
+  }
+
+  /** Deliver the next letter, one at a time among all tabs; undefined when there is none. */
+  #turn(): Promise<number | null | undefined> {
+    const deliver = async (): Promise<number | null | undefined> => {
+      const letter = this.#next();
+      return letter && this.#attempt(letter);
+    };
+    return "locks" in navigator ? navigator.locks.request("chatkeep.outbox", deliver) : deliver();
+  }
+
+  /** Null when the letter is settled, else the milliseconds that the service wants us to wait (0: it does not say). */
+  async #attempt(letter: Letter): Promise<number | null> {
+    let answer: RunAnswer | null;
+    try {
+      answer = await post(letter);
+    } catch (error) {
+      if (!(error instanceof Refusal)) return 0; // nobody answered
+      if (error.passes) return error.retryAfter ?? 0;
+      this.#mark(letter.key, error.message);
+      return null;
+    }
+    this.#told(letter, answer);
+    this.#tabs.postMessage([letter, answer] satisfies Parameters<Told>);
+    this.remove(letter.key);
+    return null;
+  }
+
+  #next(): Letter | undefined {
+    return read().find((letter) => letter.refused === null);
+  }
+
+  #mark(key: string, refused: string | null): void {
+    this.#change((letters) => letters.map((letter) => (letter.key === key ? { ...letter, refused } : letter)));
+  }
+
+  #change(change: (letters: readonly Letter[]) => readonly Letter[]): void {
+    const letters = change(read());
+    keep(NAME, JSON.stringify(letters));
+    this.letters.value = letters;
+  }
+}
+
+/** What a letter says; null when it asks for another answer. */
+export const contentOf = ({ body }: Letter): string | null => ("content" in body ? body.content : null);
+
+async function post(letter: Letter): Promise<RunAnswer | null> {
+  if (letter.create) await ask("POST", "sessions", letter.create);
+  const route = contentOf(letter) === null ? "runs" : "messages";
+  try {
+    const headers = { "idempotency-key": letter.key, prefer: "respond-async" };
+    return await ask("POST", `sessions/${letter.session}/${route}`, letter.body, headers);
+  } catch (error) {
+    if (error instanceof Refusal && error.problem?.code === "events_expired") return null; // delivered long ago
+    throw error;
+  }
+}
+
+const read = (): Letter[] => JSON.parse(recall(NAME) ?? "[]");

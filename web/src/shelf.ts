@@ -1,0 +1,40 @@
+// What this browser keeps: drafts, and messages that are not acknowledged yet. Where it may keep nothing (a private
+// window, a full disk), the page remembers as long as it is open.
+
+const PREFIX = "chatkeep.";
+const remembered = new Map<string, string>();
+
+export function recall(name: string): string | null {
+  return remembered.get(name) ?? stored(() => localStorage.getItem(PREFIX + name)) ?? null;
+}
+
+export function keep(name: string, text: string): void {
+  const isKept = stored(() => (localStorage.setItem(PREFIX + name, text), true));
+  if (isKept) remembered.delete(name);
+  else remembered.set(name, text);
+}
+
+export function forget(name: string): void {
+  remembered.delete(name);
+  stored(() => localStorage.removeItem(PREFIX + name));
+}
+
+export function move(name: string, to: string): void {
+  const text = recall(name);
+  if (text !== null) keep(to, text);
+  forget(name);
+}
+
+/** Be told when another tab changed `name`. */
+export function onChange(name: string, tell: () => void): void {
+  addEventListener("storage", ({ key }) => (key === PREFIX + name ? tell() : undefined));
+}
+
+function stored<T>(use: () => T): T | undefined {
+  try {
+    return use();
+  } catch (error) {
+    console.warn("this browser keeps nothing for the page:", error);
+    return undefined;
+  }
+}

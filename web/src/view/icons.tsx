@@ -1,0 +1,29 @@
+// Line icons, 20 by 20, drawn in the colour of the text beside them.
+
+const PATHS = {
+  menu: "M3 6h14M3 10h14M3 14h14",
+  plus: "M10 4v12M4 10h12",
+  pencil: "M4 16l.8-3.2L13.6 4a1.4 1.4 0 0 1 2 0l.4.4a1.4 1.4 0 0 1 0 2L7.2 15.2 4 16z",
+  bin: "M4 6h12M8 6V4h4v2M5.5 6l.7 10h7.6l.7-10M8.5 9v4M11.5 9v4",
+  copy: "M7 7V4h9v9h-3M4 7h9v9H4z",
+  again: "M15.5 8.5A6 6 0 1 0 16 11M16 4.5v4h-4",
+  send: "M10 16V4.5M5 9l5-5 5 5",
+  left: "M12 5l-5 5 5 5",
+  right: "M8 5l5 5-5 5",
+  down: "M10 4v11M5.5 10.5L10 15l4.5-4.5",
+  close: "M5 5l10 10M15 5L5 15",
+  check: "M4 10.5l4 4 8-9",
+} as const;
+
+export const Icon = ({ name }: { name: keyof typeof PATHS }) => (
+  <svg class="icon" viewBox="0 0 20 20" aria-hidden="true">
+    <path d={PATHS[name]} />
+  </svg>
+);
+
+export const IconButton = (props: { name: keyof typeof PATHS; label: string; run: () => void; disabled?: boolean }) => (
+  <button type="button" class="icon-button" aria-label={props.label} title={props.label} onClick={props.run}
+    disabled={props.disabled ?? false}>
+    <Icon name={props.name} />
+  </button>
+);
