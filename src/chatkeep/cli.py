@@ -5,12 +5,15 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
+from typing import TypeAlias
 
 import chatkeep
 from chatkeep.errors import CannotStart
+
+_Adding: TypeAlias = Callable[..., argparse.ArgumentParser]  # `add_parser` of a type that has no public name
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -32,8 +35,14 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="chatkeep", description="A self-hosted chat service.")
     parser.add_argument("--version", action="version", version=f"chatkeep {chatkeep.__version__}")
     commands = parser.add_subparsers(required=True, metavar="command")
+    _add_talking(commands.add_parser)
+    _add_measuring(commands.add_parser)
+    _add_keeping(commands.add_parser)
+    return parser
 
-    serve = commands.add_parser("serve", help="start the service")
+
+def _add_talking(add: _Adding) -> None:
+    serve = add("serve", help="start the service")
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     serve.add_argument("--port", type=_port, default=8000, help="port to listen on (default: %(default)s; 0: any free)")
     serve.add_argument("--reload", action="store_true", help="start again when a source file changes")
@@ -41,14 +50,16 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--local", action="store_true", help="with a small real model beside it; no key is needed")
     serve.set_defaults(run=_serve)
 
-    ask = commands.add_parser("ask", help="one question in the terminal; nothing is stored, no server is needed")
+    ask = add("ask", help="one question in the terminal; nothing is stored, no server is needed")
     ask.add_argument("text", help="what to say")
     ask.add_argument("--assistant", metavar="A", help="which assistant answers (default: CHATKEEP_ASSISTANT)")
     ask.add_argument("--model", metavar="M", help="which model answers (default: the assistant's, or CHATKEEP_MODEL)")
     ask.add_argument("--json", action="store_true", help="print the events, one JSON object a line")
     ask.set_defaults(run=_ask)
 
-    evaluate = commands.add_parser("eval", help="measure what an assistant's prompt is worth with a model")
+
+def _add_measuring(add: _Adding) -> None:
+    evaluate = add("eval", help="measure what an assistant's prompt is worth with a model")
     evaluate.add_argument(
         "suites", nargs="*", metavar="SUITE", help="by name, or a path (default: all that come along)"
     )
@@ -62,19 +73,20 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--min-rate", type=_rate, metavar="R", help="exit with 1 if fewer pass, of 0 to 1")
     evaluate.set_defaults(run=_eval)
 
-    backup = commands.add_parser("backup", help="copy the database, as it is at this moment, while the service runs")
+
+def _add_keeping(add: _Adding) -> None:
+    backup = add("backup", help="copy the database, as it is at this moment, while the service runs")
     backup.add_argument("path", type=Path, help="the file to make; it must not exist")
     backup.set_defaults(run=_backup)
 
-    copy = commands.add_parser("copy", help="copy everything to another database, of either engine, and compare")
+    copy = add("copy", help="copy everything to another database, of either engine, and compare")
     copy.add_argument("source", metavar="FROM", help="a database's URL; no service may run on it")
     copy.add_argument("target", metavar="TO", help="the URL of an empty one")
     copy.add_argument("--resume", action="store_true", help="go on with a copy that was cut off")
     copy.set_defaults(run=_copy)
 
-    migrate = commands.add_parser("migrate", help="bring the database to this version's schema")
+    migrate = add("migrate", help="bring the database to this version's schema")
     migrate.set_defaults(run=_migrate)
-    return parser
 
 
 def _serve(arguments: argparse.Namespace) -> int:
