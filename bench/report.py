@@ -1,0 +1,161 @@
+"""What was measured, as tables, ratios and pictures."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from statistics import median
+from typing import NamedTuple, TypeAlias
+
+from tools import Figures
+
+Rounds: TypeAlias = Mapping[str, Sequence[Figures]]
+"""By service."""
+
+COLUMNS = {
+    "cpu_us_per_chunk": "CPU/chunk µs",
+    "cpu_ms_per_turn": "CPU/turn ms",
+    "events_per_chunk": "events/chunk",
+    "age_p50": "age p50 ms",
+    "age_p99": "p99",
+    "first_wait_p50": "first token p50 ms",
+    "first_wait_p99": "p99",
+    "rss_kb_per_stream": "KB/stream",
+    "failures": "failures",
+    "others": "core's time of others",
+}
+MOVED = ("cpu_us_per_chunk", "cpu_ms_per_turn")
+"""Figures that are given with their range: what the ratios are made of."""
+
+
+class Goal(NamedTuple):
+    """A ratio or figure with what it has to be, and ought to be; `of` is None where ours stands alone."""
+
+    title: str
+    scenario: str
+    figure: str
+    of: str | None
+    must: float
+    aim: float
+    more_is_better: bool
+
+
+GOALS = [
+    Goal("CPU per chunk, 200 × 50/s: cheaper than naive", "200 streams × 50/s", "cpu_us_per_chunk", "naive", 7, 13, True),
+    Goal(
+        "… than LiteLLM's proxy, which stores nothing",
+        "200 streams × 50/s, all services",
+        "cpu_us_per_chunk",
+        "litellm",
+        20,
+        40,
+        True,
+    ),
+    Goal("… against nginx (times nginx's cost)", "200 streams × 50/s", "cpu_us_per_chunk", "nginx", 2, 1, False),
+    Goal(
+        "provider as fast as it can: cheaper than naive",
+        "the provider as fast as it can",
+        "cpu_us_per_chunk",
+        "naive",
+        60,
+        120,
+        True,
+    ),
+    Goal(
+        "CPU of a one-chunk turn: cheaper than naive",
+        "one-chunk turns, 10 callers",
+        "cpu_ms_per_turn",
+        "naive",
+        2.5,
+        4,
+        True,
+    ),
+    Goal("added time to first token, idle, p50 (ms)", "first token, idle", "first_wait_p50", "direct", 5, 2, False),
+    Goal("1,000 × 20/s: chunk age p99 (ms)", "1000 streams × 20/s", "age_p99", None, 250, 100, False),
+    Goal("1,000 × 20/s: failed turns", "1000 streams × 20/s", "failures", None, 0, 0, False),
+    Goal("memory per open stream, of 1,000 (KB)", "1000 streams × 20/s", "rss_kb_per_stream", None, 35, 16, False),
+    Goal("memory per open stream, of 200 (KB)", "200 streams × 50/s", "rss_kb_per_stream", None, 35, 16, False),
+]
+
+
+def tables(measured: Mapping[str, Rounds]) -> str:
+    """A table for each scenario: a row for each service, medians (least to most)."""
+    lines: list[str] = []
+    for scenario, services in measured.items():
+        lines += [f"\n### {scenario}\n", f"| | {' | '.join(COLUMNS.values())} |", f"|---|{'---:|' * len(COLUMNS)}"]
+        for service, rounds in services.items():
+            cells = [_cell([figures[name] for figures in rounds], name in MOVED) for name in COLUMNS]
+            lines.append(f"| {service} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def ratios(measured: Mapping[str, Rounds]) -> str:
+    """What had to be reached, ought to be, and was: ratios of medians."""
+    lines = ["\n### Ratios of medians\n", "| | measured | must | aim | |", "|---|---:|---:|---:|---|"]
+    for goal in GOALS:
+        if (reached := value(goal, measured.get(goal.scenario, {}))) is None:
+            continue
+        sign = "≥" if goal.more_is_better else "≤"
+
+        def holds(limit: float, goal: Goal = goal, reached: float = reached) -> bool:
+            return reached >= limit if goal.more_is_better else reached <= limit
+
+        verdict = "aim reached" if holds(goal.aim) else "must reached" if holds(goal.must) else "**not reached**"
+        lines.append(f"| {goal.title} | {_short(reached)} | {sign} {goal.must:g} | {sign} {goal.aim:g} | {verdict} |")
+    return "\n".join(lines)
+
+
+def value(goal: Goal, services: Rounds) -> float | None:
+    """What came of a goal; None where it was not measured."""
+    if "chatkeep" not in services or (goal.of is not None and goal.of not in services):
+        return None
+    ours = _median(services["chatkeep"], goal.figure)
+    if goal.of is None:
+        return ours
+    theirs = _median(services[goal.of], goal.figure)
+    if goal.figure.startswith("first_wait"):
+        return ours - theirs
+    return theirs / ours if goal.more_is_better else ours / theirs
+
+
+def plot(measured: Mapping[str, Rounds], folder: Path) -> None:
+    """CPU per chunk, chunk age and memory against the number of streams, each chunk 20 times a second."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot
+
+    steps = {int(name.partition(" ")[0]): rounds for name, rounds in measured.items() if name.endswith("× 20/s")}
+    pictures: dict[str, tuple[str, Callable[[Figures], float]]] = {
+        "cpu": ("CPU per chunk, µs", lambda figures: figures["cpu_us_per_chunk"]),
+        "age": ("chunk age, p99, ms", lambda figures: figures["age_p99"]),
+        "memory": ("memory per open stream, KB", lambda figures: figures["rss_kb_per_stream"]),
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, (title, read) in pictures.items():
+        figure, axis = pyplot.subplots(figsize=(6, 4), layout="constrained")
+        for service in ("chatkeep", "naive", "nginx"):
+            points = [
+                (streams, median(map(read, rounds[service])), rounds[service])
+                for streams, rounds in sorted(steps.items())
+                if service in rounds
+            ]
+            axis.plot([point[0] for point in points], [point[1] for point in points], marker="o", label=service)
+            failing = [(x, y) for x, y, rounds in points if any(figures["failures"] for figures in rounds)]
+            if failing:
+                axis.plot(*zip(*failing, strict=True), "x", color="red", markersize=10, label=f"{service}: turns fail")
+        axis.set(xscale="log", yscale="log", xlabel="streams, 20 chunks/s each", title=title)
+        axis.grid(visible=True, alpha=0.3)
+        axis.legend()
+        figure.savefig(folder / f"performance-{name}.png", dpi=90)
+
+
+def _median(rounds: Sequence[Figures], figure: str) -> float:
+    return median(figures[figure] for figures in rounds)
+
+
+def _cell(values: Sequence[float], with_range: bool) -> str:
+    middle = _short(median(values))
+    return f"{middle} ({_short(min(values))}-{_short(max(values))})" if with_range and len(values) > 1 else middle
+
+
+def _short(value: float) -> str:
+    return f"{value:.0f}" if abs(value) >= 100 or value == int(value) else f"{value:.3g}"

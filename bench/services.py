@@ -1,0 +1,156 @@
+"""The services that are measured side by side, each started with what it needs and told where the provider is."""
+
+import contextlib
+import http.client
+import json
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Generator
+from pathlib import Path
+
+from tools import HERE, THEIR_CORE, Service, post, started
+
+QUESTION = "please explain the joke: why did the chicken cross the road?"
+RIVALS = HERE.parent / ".venv" / "rivals"
+KEY = "sk-bench-0123456789abcdef0123456789"
+
+
+@contextlib.contextmanager
+def chatkeep(provider: Service, folder: Path) -> Generator[Service]:
+    """Ours, with its defaults: SQLite, `synchronous = FULL`, everything stored before it is shown."""
+    environment = {**_of(provider), "CHATKEEP_DATABASE_URL": f"sqlite:///{folder / 'chatkeep.db'}"}
+    command = [sys.executable, "-m", "chatkeep", "serve", "--port", "0"]
+    with started("chatkeep", command, THEIR_CORE, environment, folder) as service:
+
+        def requests(count: int) -> list[bytes]:
+            connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=30)
+            made: list[bytes] = []
+            for _ in range(count):
+                connection.request("POST", "/api/sessions", b"{}", {"content-type": "application/json"})
+                session = json.loads(connection.getresponse().read())["id"]
+                made.append(post(f"/api/sessions/{session}/messages", {"content": QUESTION}))
+            connection.close()
+            return made
+
+        service.requests = requests
+        service.repeat = 'data: {"type":"run.finished"'
+        yield service
+
+
+@contextlib.contextmanager
+def naive(provider: Service, folder: Path) -> Generator[Service]:
+    """What one writes in an afternoon (`naive.py`)."""
+    environment = {**_of(provider), "NAIVE_DATABASE": str(folder / "naive.db")}
+    with started("naive", [sys.executable, str(HERE / "naive.py")], THEIR_CORE, environment, folder) as service:
+
+        def requests(count: int) -> list[bytes]:
+            name = time.monotonic_ns()
+            return [post("/chat", {"conversation_id": f"{name}-{i}", "content": QUESTION}) for i in range(count)]
+
+        service.requests = requests
+        yield service
+
+
+@contextlib.contextmanager
+def nginx(provider: Service, folder: Path) -> Generator[Service | None]:
+    """A pure relay: one worker, no buffering, connections to the provider kept."""
+    if (program := shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")) is None:
+        print("nginx: skipped, it is not installed (Debian: apt-get install nginx-light)", file=sys.stderr)
+        yield None
+        return
+    port = _free_port()
+    paths = "".join(f"{each}_temp_path {folder}/{each};" for each in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+    (folder / "nginx.conf").write_text(
+        f"""daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/nginx.log warn;
+        events {{ worker_connections 8192; }}
+        http {{ access_log off; keepalive_requests 100000; {paths}
+          upstream provider {{ server 127.0.0.1:{provider.port}; keepalive 1024; keepalive_requests 100000; }}
+          server {{ listen 127.0.0.1:{port} backlog=4096;
+            location / {{ proxy_pass http://provider; proxy_http_version 1.1; proxy_set_header Connection "";
+                          proxy_buffering off; proxy_read_timeout 300s; }} }} }}"""
+    )
+    folder.chmod(0o755)  # its worker is another user
+    command = [program, "-e", f"{folder}/nginx.log", "-c", f"{folder}/nginx.conf", "-p", str(folder)]
+    with started("nginx", command, THEIR_CORE, {}, folder, port) as service:
+        service.requests = provider.requests
+        yield service
+
+
+@contextlib.contextmanager
+def litellm(provider: Service, folder: Path) -> Generator[Service | None]:
+    """LiteLLM's proxy, which parses and meters every chunk, and stores nothing."""
+    if (python := _installed("litellm")) is None:
+        yield None
+        return
+    (folder / "litellm.yaml").write_text(
+        f"""model_list:
+  - model_name: bench
+    litellm_params: {{model: openai/bench, api_base: "http://127.0.0.1:{provider.port}/v1", api_key: x}}
+litellm_settings: {{num_retries: 0, telemetry: false}}
+"""
+    )
+    port = _free_port()
+    command = [str(python.parent / "litellm"), "--config", str(folder / "litellm.yaml"), "--port", str(port)]
+    command += ["--host", "127.0.0.1", "--num_workers", "1"]
+    environment = {"LITELLM_MODE": "PRODUCTION", "LITELLM_LOG": "ERROR", "LITELLM_MASTER_KEY": KEY}
+    environment |= {"LITELLM_LOCAL_MODEL_COST_MAP": "True"}
+    with started("litellm", command, THEIR_CORE, environment, folder, port) as service:
+        body = {"model": "bench", "stream": True, "messages": [{"role": "user", "content": QUESTION}]}
+        ask = post("/v1/chat/completions", body, f"authorization: Bearer {KEY}")
+        service.requests = lambda count: [ask] * count
+        yield service
+
+
+@contextlib.contextmanager
+def chatkit(provider: Service, folder: Path) -> Generator[Service | None]:
+    """OpenAI's ChatKit server over a SQLite store (`rivals/chatkit.py`)."""
+    if (python := _installed("chatkit")) is None:
+        yield None
+        return
+    environment = {**_of(provider), "CHATKIT_DATABASE": str(folder / "chatkit.db")}
+    command = [str(python), "-P", str(HERE / "rivals" / "serve_chatkit.py")]
+    with started("chatkit", command, THEIR_CORE, environment, folder) as service:
+        content = [{"type": "input_text", "text": QUESTION}]
+        said = {"content": content, "attachments": [], "inference_options": {}}
+        ask = post("/chatkit", {"type": "threads.create", "params": {"input": said}, "metadata": {}})
+        service.requests = lambda count: [ask] * count
+        service.repeat = 'data: {"type":"thread.item.done"'
+        yield service
+
+
+SERVICES: dict[str, Callable[[Service, Path], "contextlib.AbstractContextManager[Service | None]"]] = {
+    "chatkeep": chatkeep,
+    "naive": naive,
+    "nginx": nginx,
+    "litellm": litellm,
+    "chatkit": chatkit,
+}
+
+
+def _of(provider: Service) -> dict[str, str]:
+    return {"OPENAI_BASE_URL": f"http://127.0.0.1:{provider.port}/v1", "OPENAI_API_KEY": "x"}
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return free.getsockname()[1]
+
+
+def _installed(rival: str) -> Path | None:
+    """The Python of a rival's own environment, made from its pins when it is first needed; None when it cannot be."""
+    folder = RIVALS / rival
+    python = folder / "bin" / "python"
+    if not (folder / "complete").exists():
+        print(f"{rival}: installing it into {folder}", file=sys.stderr)
+        try:
+            subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
+            pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"]
+            subprocess.run([*pip, str(HERE / "rivals" / f"{rival}.txt")], check=True)
+        except (subprocess.CalledProcessError, OSError) as error:
+            print(f"{rival}: skipped, it cannot be installed: {error}", file=sys.stderr)
+            return None
+        (folder / "complete").touch()
+    return python
