@@ -208,6 +208,28 @@ def test_arguments_sent_as_an_object_are_its_json(arguments: dict[str, object]) 
     assert json.loads(part.arguments_text) == arguments
 
 
+TOGETHER = [
+    [say("a"), say("b"), say(""), say("c")],
+    [say("a"), say("\ud83d"), say("\ude00b"), say("\ud83d"), say("c"), stop("stop", (1, 2))],
+    [say("a"), call("weather", '{"x":', 0, "call_1"), call(None, "1}", 0), say("b"), say("c"), Chunk([])],
+    [
+        Chunk([Choice(MessageDelta(reasoning="r"))]),
+        say("a"),
+        say("b"),
+        Chunk([Choice(MessageDelta("c", refusal="no"))]),
+    ],
+]
+
+
+@pytest.mark.parametrize("feed", TOGETHER)
+def test_chunks_that_came_together_say_what_they_say_one_by_one(feed: list[Chunk]) -> None:
+    together, apart = Assembler(0, KINDS.get, set()), Assembler(0, KINDS.get, set())
+    events = together.read(feed) + together.finish()
+    assert log.merge(log.place(events, 1)) == log.merge(log.place(assembled(feed, apart), 1))
+    assert (together.finish_reason, together.tokens) == (apart.finish_reason, apart.tokens)
+    assert len(events) < len(feed)
+
+
 def assembled(feed: Sequence[Chunk], assembler: Assembler | None = None) -> list[Event]:
     """The events that `feed` brings, to the end."""
     assembler = assembler or Assembler(0, KINDS.get, set())

@@ -67,7 +67,7 @@ async def test_events_come_as_the_model_speaks() -> None:
     turn = Turn(Script([say("a"), [say("b"), say("c")], stop()]), given("why?"))
     assert [list(events) async for events in turn.events()] == [
         [TextDelta(index=0, text="a")],
-        [TextDelta(index=0, text="b"), TextDelta(index=0, text="c")],
+        [TextDelta(index=0, text="bc")],
     ]
 
 

@@ -141,7 +141,7 @@ class Turn:
         most = _HELD
         async with aclosing(self._model.stream(prompt)) as answer:
             async for chunks in answer:
-                events = [event for chunk in chunks for event in step.feed(chunk)]
+                events = step.read(chunks)
                 if events:
                     self._said += sum(map(log.units, events))
                     held += events

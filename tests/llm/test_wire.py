@@ -129,7 +129,7 @@ def read(pieces: Iterable[bytes]) -> Told:
 
 
 def fed(assembler: Assembler, chunks: Sequence[Chunk]) -> list[Event]:
-    return [event for chunk in chunks for event in assembler.feed(chunk)]
+    return assembler.read(chunks)
 
 
 def code(failure: TurnFailed | None) -> str | None:
