@@ -39,7 +39,9 @@ class Goal(NamedTuple):
 
 
 GOALS = [
-    Goal("CPU per chunk, 200 × 50/s: cheaper than naive", "200 streams × 50/s", "cpu_us_per_chunk", "naive", 7, 13, True),
+    Goal(
+        "CPU per chunk, 200 × 50/s: cheaper than naive", "200 streams × 50/s", "cpu_us_per_chunk", "naive", 7, 13, True
+    ),
     Goal(
         "… than LiteLLM's proxy, which stores nothing",
         "200 streams × 50/s, all services",
