@@ -19,7 +19,7 @@ from chatkeep.assembler import Chunk
 from chatkeep.config import Settings
 from chatkeep.llm import Prompt
 from chatkeep.llm.failures import is_retryable, retry_after, translate
-from chatkeep.llm.transport import BODY, Body, Transport
+from chatkeep.llm.transport import BODY, Body, Head, Transport
 from chatkeep.llm.wire import Splitter
 
 _JSON = {"content-type": "application/json"}
@@ -34,12 +34,14 @@ class OpenAIModel:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else None
+        self._transport = None if getproxies() else Transport()
+        self._request: httpx2.Request | None = None  # the first that was answered
         self._client = openai.AsyncOpenAI(
             api_key=self._key or "none",  # a server at home asks for none; the SDK insists on one
             base_url=settings.openai_base_url,
             max_retries=0,
             timeout=httpx2.Timeout(None, connect=settings.connect_timeout),
-            http_client=_http_client(settings),
+            http_client=_http_client(settings, self._transport),
         )
 
     def name(self, wanted: str) -> str:
@@ -71,22 +73,41 @@ class OpenAIModel:
         """Let go of all connections."""
         await self._client.close()
 
-    async def _answer(self, prompt: Prompt) -> AsyncGenerator[Sequence[Chunk]]:
-        splitter = Splitter(self._key)
-        loop = asyncio.get_running_loop()
-        due = loop.time() + self._settings.first_byte_timeout
-        # The SDK's way for requests of one's own: `create` would look at every message with its types, and wrap the
-        # answer twice. That was a third of a request's cost; address, signature, errors are the SDK's as before.
-        async with asyncio.timeout_at(due):
+    async def _open(self, content: bytes) -> httpx2.Response:
+        """The response to a request with that body, as soon as its head is there.
+
+        The SDK addresses, signs and sends the first request; those that follow have the same head and another body,
+        and go out without it: to make the same head again was a quarter of the cost of a short turn.
+        """
+        if self._transport is None or self._request is None:
             answer: object = await self._client.post(
                 "/chat/completions",
                 cast_to=httpx2.Response,
-                content=msgspec.json.encode(_parameters(prompt)),
+                content=content,
                 options={"headers": _JSON},
                 stream=True,
                 stream_cls=openai.AsyncStream[Any],
             )
-        response = cast("httpx2.Response", answer)  # `cast_to` wins over `stream_cls`, whatever the types say
+            response = cast("httpx2.Response", answer)  # `cast_to` wins over `stream_cls`, whatever the types say
+            self._request = response.request
+            return response
+        try:
+            status, headers, body = await self._transport.send(Head.of(self._request), content)
+        except httpx2.TimeoutException as error:
+            raise openai.APITimeoutError(self._request) from error
+        except httpx2.HTTPError as error:
+            raise openai.APIConnectionError(request=self._request) from error
+        response = httpx2.Response(status, headers=headers, stream=body, extensions={BODY: body})
+        if not response.is_success:
+            raise await _failed(response, self._request)
+        return response
+
+    async def _answer(self, prompt: Prompt) -> AsyncGenerator[Sequence[Chunk]]:
+        splitter = Splitter(self._key)
+        loop = asyncio.get_running_loop()
+        due = loop.time() + self._settings.first_byte_timeout
+        async with asyncio.timeout_at(due):
+            response = await self._open(msgspec.json.encode(_parameters(prompt)))
         try:
             read = _reader(response)
             while data := await read(due):
@@ -105,12 +126,29 @@ class OpenAIModel:
             await response.aclose()
 
 
-def _http_client(settings: Settings) -> httpx2.AsyncClient:
-    """Our own transport; where the environment names a proxy, or certificates of its own, the SDK's client."""
-    if getproxies():
+async def _failed(response: httpx2.Response, request: httpx2.Request) -> openai.APIStatusError:
+    """The SDK's error for a response that is none of success, made as the SDK makes it."""
+    response.request = request
+    try:
+        await response.aread()
+    finally:
+        await response.aclose()
+    try:
+        body: Any = response.json()
+    except ValueError:
+        return openai.APIStatusError(
+            response.text or f"Error code: {response.status_code}", response=response, body=None
+        )
+    body = body.get("error", body) if isinstance(body, dict) else body  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]  # a provider's JSON
+    return openai.APIStatusError(f"Error code: {response.status_code} - {body}", response=response, body=body)
+
+
+def _http_client(settings: Settings, transport: Transport | None) -> httpx2.AsyncClient:
+    """A client over our own transport; or the SDK's, for where the environment names a proxy."""
+    if transport is None:
         return openai.DefaultAsyncHttpxClient(limits=httpx2.Limits(max_connections=settings.max_runs))
     headers = {"accept-encoding": "identity"}  # small pieces gain nothing from it, and each would be held back
-    return httpx2.AsyncClient(transport=Transport(), headers=headers, follow_redirects=True)
+    return httpx2.AsyncClient(transport=transport, headers=headers, follow_redirects=True)
 
 
 def _reader(response: httpx2.Response) -> Callable[[float], Awaitable[bytes]]:

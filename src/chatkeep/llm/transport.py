@@ -9,7 +9,7 @@ import asyncio
 import ssl
 from collections import defaultdict
 from collections.abc import AsyncGenerator
-from typing import TypeAlias, cast
+from typing import NamedTuple, TypeAlias, cast
 
 import httptools
 import httpx2
@@ -52,6 +52,26 @@ class Body(httpx2.AsyncByteStream):
         self._connection.leave()
 
 
+class Head(NamedTuple):
+    """Where a request goes and how it begins, ready to be sent but for the length of its body."""
+
+    origin: _Origin
+    lines: bytes
+    connect: float | None  # seconds that making a connection may take
+
+    @classmethod
+    def of(cls, request: httpx2.Request) -> "Head":
+        """The head of `request`."""
+        url = request.url
+        lines = [b"%b %b HTTP/1.1\r\n" % (request.method.encode(), url.raw_path)]
+        lines += [b"%b: %b\r\n" % header for header in request.headers.raw if header[0].lower() != b"content-length"]
+        return cls(
+            (url.raw_scheme, url.host, url.port or (443 if url.scheme == "https" else 80)),
+            b"".join(lines),
+            request.extensions.get("timeout", {}).get("connect"),
+        )
+
+
 class Transport(httpx2.AsyncBaseTransport):
     """Carries requests, one at a time on each connection."""
 
@@ -67,19 +87,24 @@ class Transport(httpx2.AsyncBaseTransport):
             httpx2.ConnectError: no connection.
             httpx2.ReadError: the connection broke before the response began.
         """
-        url = request.url
-        origin = (url.raw_scheme, url.host, url.port or (443 if url.scheme == "https" else 80))
-        connection = self._find_idle(origin) or await self._connect(origin, request)
-        body = await request.aread()
-        lines = [b"%b %b HTTP/1.1" % (request.method.encode(), url.raw_path)]
-        lines += [b"%b: %b" % header for header in request.headers.raw]
+        status, headers, body = await self.send(Head.of(request), await request.aread())
+        return httpx2.Response(status, headers=headers, stream=body, extensions={BODY: body})
+
+    async def send(self, head: Head, content: bytes) -> tuple[int, list[tuple[bytes, bytes]], Body]:
+        """Send a request with that head; the status, the headers and the body of its response.
+
+        Raises:
+            as `handle_async_request`.
+        """
+        connection = self._find_idle(head.origin) or await self._connect(head)
         try:
-            status, headers = await connection.ask(b"\r\n".join(lines) + b"\r\n\r\n" + body)
+            status, headers = await connection.ask(
+                b"%bcontent-length: %d\r\n\r\n" % (head.lines, len(content)) + content
+            )
         except BaseException:
             connection.leave()
             raise
-        stream = Body(connection)
-        return httpx2.Response(status, headers=headers, stream=stream, extensions={BODY: stream})
+        return status, headers, Body(connection)
 
     async def aclose(self) -> None:
         """Close the idle connections."""
@@ -96,12 +121,12 @@ class Transport(httpx2.AsyncBaseTransport):
                 return connection
         return None
 
-    async def _connect(self, origin: _Origin, request: httpx2.Request) -> "_Connection":
+    async def _connect(self, head: Head) -> "_Connection":
+        origin, limit = head.origin, head.connect
         scheme, host, port = origin
         if scheme == b"https" and self._tls is None:
             self._tls = ssl.create_default_context()
         tls = self._tls if scheme == b"https" else None
-        limit = request.extensions.get("timeout", {}).get("connect")
         try:
             async with asyncio.timeout(limit):
                 _, connection = await asyncio.get_running_loop().create_connection(
