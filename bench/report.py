@@ -40,18 +40,24 @@ class Goal(NamedTuple):
 
 GOALS = [
     Goal(
-        "CPU per chunk, 200 × 50/s: cheaper than naive", "200 streams × 50/s", "cpu_us_per_chunk", "naive", 7, 13, True
+        "CPU per chunk, 200 streams of 50 chunks/s: cheaper than naive",
+        "200 streams of 50 chunks/s",
+        "cpu_us_per_chunk",
+        "naive",
+        7,
+        13,
+        True,
     ),
     Goal(
         "… than LiteLLM's proxy, which stores nothing",
-        "200 streams × 50/s, all services",
+        "200 streams of 50 chunks/s, all services",
         "cpu_us_per_chunk",
         "litellm",
         20,
         40,
         True,
     ),
-    Goal("… against nginx (times nginx's cost)", "200 streams × 50/s", "cpu_us_per_chunk", "nginx", 2, 1, False),
+    Goal("… against nginx (times the cost)", "200 streams of 50 chunks/s", "cpu_us_per_chunk", "nginx", 2, 1, False),
     Goal(
         "provider as fast as it can: cheaper than naive",
         "the provider as fast as it can",
@@ -71,10 +77,20 @@ GOALS = [
         True,
     ),
     Goal("added time to first token, idle, p50 (ms)", "first token, idle", "first_wait_p50", "direct", 5, 2, False),
-    Goal("1,000 × 20/s: chunk age p99 (ms)", "1000 streams × 20/s", "age_p99", None, 250, 100, False),
-    Goal("1,000 × 20/s: failed turns", "1000 streams × 20/s", "failures", None, 0, 0, False),
-    Goal("memory per open stream, of 1,000 (KB)", "1000 streams × 20/s", "rss_kb_per_stream", None, 35, 16, False),
-    Goal("memory per open stream, of 200 (KB)", "200 streams × 50/s", "rss_kb_per_stream", None, 35, 16, False),
+    Goal(
+        "1,000 streams of 20 chunks/s: chunk age p99 (ms)",
+        "1000 streams of 20 chunks/s",
+        "age_p99",
+        None,
+        250,
+        100,
+        False,
+    ),
+    Goal("1,000 streams of 20 chunks/s: failed turns", "1000 streams of 20 chunks/s", "failures", None, 0, 0, False),
+    Goal(
+        "memory per open stream, of 1,000 (KB)", "1000 streams of 20 chunks/s", "rss_kb_per_stream", None, 35, 16, False
+    ),
+    Goal("memory per open stream, of 200 (KB)", "200 streams of 50 chunks/s", "rss_kb_per_stream", None, 35, 16, False),
 ]
 
 
@@ -125,7 +141,9 @@ def plot(measured: Mapping[str, Rounds], folder: Path) -> None:
     mpl.use("Agg")
     from matplotlib import pyplot
 
-    steps = {int(name.partition(" ")[0]): rounds for name, rounds in measured.items() if name.endswith("× 20/s")}
+    steps = {
+        int(name.partition(" ")[0]): rounds for name, rounds in measured.items() if name.endswith("of 20 chunks/s")
+    }
     pictures: dict[str, tuple[str, Callable[[Figures], float]]] = {
         "cpu": ("CPU per chunk, µs", lambda figures: figures["cpu_us_per_chunk"]),
         "age": ("chunk age, p99, ms", lambda figures: figures["age_p99"]),

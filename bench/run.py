@@ -31,23 +31,23 @@ def scenarios(quick: bool) -> list[tuple[Scenario, Sequence[str], int]]:
     """What is measured, with which services, in how many rounds."""
     if quick:
         return [
-            (Scenario("200 streams × 50/s", 200, 100, 20_000, 200), LIGHT, 2),
+            (Scenario("200 streams of 50 chunks/s", 200, 100, 20_000, 200), LIGHT, 2),
             (Scenario("the provider as fast as it can", 4, 2500, 0, 4, ramp_ms=0), LIGHT, 2),
             (Scenario("one-chunk turns, 10 callers", 10, 1, 1000, 150, ramp_ms=0, delay_us=0), LIGHT, 3),
             (Scenario("first token, idle", 1, 5, 10_000, 40, ramp_ms=0, delay_us=0), ("direct", *LIGHT), 1),
         ]
     growth = [
-        (Scenario(f"{streams} streams × 20/s", streams, 100, 50_000, streams, ramp_ms=1000), LIGHT, 3)
+        (Scenario(f"{streams} streams of 20 chunks/s", streams, 100, 50_000, streams, ramp_ms=1000), LIGHT, 3)
         for streams in (10, 50, 200, 500)
     ]
     return [
-        (Scenario("200 streams × 50/s", 200, 150, 20_000, 200, ramp_ms=1000), ("direct", *LIGHT), 5),
-        (Scenario("200 streams × 50/s, all services", 200, 100, 20_000, 200, ramp_ms=1000), ALL, 2),
+        (Scenario("200 streams of 50 chunks/s", 200, 150, 20_000, 200, ramp_ms=1000), ("direct", *LIGHT), 5),
+        (Scenario("200 streams of 50 chunks/s, all services", 200, 100, 20_000, 200, ramp_ms=1000), ALL, 2),
         (Scenario("the provider as fast as it can", 4, 5000, 0, 4, ramp_ms=0), ("direct", *LIGHT), 5),
         (Scenario("one-chunk turns, 10 callers", 10, 1, 1000, 200, ramp_ms=0, delay_us=0), ("direct", *ALL), 5),
         (Scenario("first token, idle", 1, 5, 10_000, 100, ramp_ms=0, delay_us=0), ("direct", *LIGHT), 3),
         *growth,
-        (Scenario("1000 streams × 20/s", 1000, 100, 50_000, 1000, ramp_ms=3000), ("direct", *LIGHT), 3),
+        (Scenario("1000 streams of 20 chunks/s", 1000, 100, 50_000, 1000, ramp_ms=3000), ("direct", *LIGHT), 3),
     ]
 
 
