@@ -21,12 +21,16 @@ Answer = Callable[[Asked, asyncio.StreamWriter], Awaitable[None]]
 
 @dataclass
 class Provider:
-    """`answers` are used up one a request; the last one goes on for ever. `gone` counts clients that left early."""
+    """`answers` are used up one a request; the last one goes on for ever. `gone` counts clients that left early.
+
+    `is_known`: a model that a test connects has asked it already, when the test begins.
+    """
 
     answers: list[Answer] = field(default_factory=list[Answer])
     asked: list[Asked] = field(default_factory=list[Asked])
     gone: int = 0
     url: str = ""
+    is_known: bool = False
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)

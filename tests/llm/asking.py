@@ -13,7 +13,7 @@ from chatkeep.assembler import Chunk, Tokens
 from chatkeep.errors import TurnFailed
 from chatkeep.llm import Model, Prompt
 from chatkeep.llm.client import OpenAIModel
-from tests.provider import Provider
+from tests.provider import Provider, streams, text_chunks
 from tests.service import settings
 
 KEY = "open-sesame-42"
@@ -51,9 +51,19 @@ async def connected(provider: Provider, **changes: Any) -> AsyncGenerator[OpenAI
     values = {"openai_base_url": provider.url, "openai_api_key": SecretStr(KEY), "model_retries": 0, **changes}
     model = OpenAIModel(settings(Path(), **values))
     try:
+        if provider.is_known and "openai_base_url" not in changes:
+            await _meet(model, provider)
         yield model
     finally:
         await model.close()
+
+
+async def _meet(model: OpenAIModel, provider: Provider) -> None:
+    """Let `model` ask `provider` once, and leave no trace of it there."""
+    wanted, provider.answers = provider.answers, [streams(*text_chunks("Hello"))]
+    assert (await hear(model)).text == "Hello"
+    provider.answers = wanted
+    provider.asked.clear()
 
 
 async def hear(model: Model, prompt: Prompt = PROMPT) -> Heard:

@@ -158,3 +158,24 @@ async def test_a_key_or_a_base_url_chooses_the_real_model(set_: dict[str, Any]) 
 
 async def test_without_key_and_base_url_practice_answers() -> None:
     assert isinstance(connect(settings(Path())), Practice)
+
+
+async def test_all_requests_have_the_head_that_the_sdk_made_for_the_first(provider: Provider) -> None:
+    provider.answers = [streams(*text_chunks("Hello"))]
+    async with connected(provider) as model:
+        await hear(model)
+        await hear(model, Prompt("m", [{"role": "user", "content": "a longer question"}], [TOOL]))
+    first, second = ({**asked.headers, "content-length": ""} for asked in provider.asked)
+    assert first == second
+    assert first["user-agent"].startswith("AsyncOpenAI/Python")
+
+
+async def test_a_provider_that_moves_is_followed(provider: Provider) -> None:
+    async with Provider([streams(*text_chunks("Over here"))]) as new:
+        provider.answers = [refuses(307, {}, {"location": f"{new.url}/chat/completions"})]
+        async with connected(provider) as model:
+            answers = [await hear(model), await hear(model)]
+    assert [answer.text for answer in answers] == ["Over here", "Over here"]
+    once = 2 if provider.is_known else 1  # who is known is asked again, with the SDK, which follows
+    assert len(provider.asked) == once, "the last request goes where the one before was sent to"
+    assert [asked.body["stream"] for asked in new.asked] == [True, True]
