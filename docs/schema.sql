@@ -94,4 +94,4 @@ CREATE TABLE run_events (
     position INTEGER NOT NULL,                  -- of the log, after this event
     event    TEXT NOT NULL,                     -- JSON, as clients get it
     PRIMARY KEY (run_id, position)
-) STRICT, WITHOUT ROWID;
+) STRICT;

@@ -60,7 +60,7 @@ async def db(database: str) -> AsyncGenerator[Counting]:
 
 
 @pytest.fixture
-def journal(db: Counting) -> Journal:
+async def journal(db: Counting) -> Journal:
     return Journal(db, Doorbell(), max_gap=0.05)
 
 

@@ -40,13 +40,14 @@ class Journal:
         """`max_gap`: the most seconds between two flushes; `lease`: for how many seconds a flush renews leases."""
         self._db = db
         self._doorbell = doorbell
+        self._loop = asyncio.get_running_loop()  # kept: CPython asks for the process's id each time one asks for it
         self._max_gap = max_gap
         self._lease = lease
         self._lives: dict[str, Live] = {}
         self._dirty: dict[str, Live] = {}
         self._flush: asyncio.Task[None] | None = None
         self._beginning = False
-        self._tick = asyncio.Event()  # the turns that wait for the gap to be over
+        self._waiting: list[asyncio.Future[None]] = []  # the turns that wait for the gap to be over
         self._timer: asyncio.TimerHandle | None = None
         self._urgent = False
         self._flush_seconds = 0.0
@@ -83,7 +84,7 @@ class Journal:
             if live.failure is not None:
                 raise live.failure
         elif self._gap():
-            await self._tick.wait()
+            await self._gap_over()
 
     async def finish(self, live: Live, close: Callable[[Connection], Awaitable[list[Entry]]]) -> None:
         """Commit what is pending together with what `close` writes (the run's end, or that it waits), then show both.
@@ -160,21 +161,27 @@ class Journal:
 
     async def _committed(self, live: Live) -> None:
         if live.flushed is None:
-            live.flushed = asyncio.get_running_loop().create_future()
+            live.flushed = self._loop.create_future()
         await asyncio.shield(live.flushed)
 
     def _schedule(self, *, urgent: bool) -> None:
         self._urgent = self._urgent or urgent
         if self._flush is not None or self._beginning:
             return
-        loop = asyncio.get_running_loop()
-        due = 0.0 if self._urgent else self._last_flush + self._gap() - loop.time()
+        if self._timer is not None and not self._urgent:
+            return
+        due = 0.0 if self._urgent else self._last_flush + self._gap() - self._loop.time()
         if due <= 0:
             if self._timer is not None:
                 self._timer.cancel()
             self._start()
         elif self._timer is None:
-            self._timer = loop.call_later(due, self._start)
+            self._timer = self._loop.call_later(due, self._start)
+
+    def _gap_over(self) -> asyncio.Future[None]:
+        turn = self._loop.create_future()
+        self._waiting.append(turn)
+        return turn
 
     def _gap(self) -> float:
         if len(self._lives) <= QUIET_RUNS:
@@ -184,9 +191,11 @@ class Journal:
     def _start(self) -> None:
         """Let the waiting turns bring what they have, all in the event loop's next round, and flush right after."""
         self._timer, self._urgent, self._beginning = None, False, True
-        self._tick.set()
-        self._tick = asyncio.Event()
-        asyncio.get_running_loop().call_soon(self._begin)
+        for turn in self._waiting:
+            if not turn.done():
+                turn.set_result(None)
+        self._waiting.clear()
+        self._loop.call_soon(self._begin)
 
     def _begin(self) -> None:
         self._beginning = False
@@ -194,8 +203,7 @@ class Journal:
             self._flush = asyncio.ensure_future(self._flush_all())
 
     async def _flush_all(self) -> None:
-        loop = asyncio.get_running_loop()
-        began = loop.time()
+        began = self._loop.time()
         batch = [Taken(live) for _, live in sorted(self._dirty.items()) if not live.finishing]
         self._dirty = {}
         try:
@@ -211,7 +219,7 @@ class Journal:
                 self.abandon(taken.live, failure)
         for taken in batch:
             taken.release()
-        self._last_flush = loop.time()
+        self._last_flush = self._loop.time()
         self._flush_seconds += (self._last_flush - began - self._flush_seconds) / 4
         self._flush = None
         self._schedule(urgent=False)  # nothing new, perhaps; but turns may wait for the gap to be over

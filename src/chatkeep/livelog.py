@@ -82,7 +82,7 @@ class Taken:
         self.live = live
         self.waiter, live.flushed = live.flushed, None
         self.events, live.pending, live.backlog = live.pending, [], 0
-        self.entries = [enter(event) for event in merge(self.events)]
+        self.entries = [enter(event) for event in (merge(self.events) if len(self.events) > 1 else self.events)]
         position = self.events[-1].position if self.events else live.committed
         run = live.run
         self.progress = store_leases.Progress(

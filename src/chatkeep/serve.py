@@ -1,6 +1,7 @@
 """`chatkeep serve`: uvicorn around the application, a line when it is ready, a line when it cannot start."""
 
 import asyncio
+import gc
 import os
 import signal
 import socket
@@ -22,6 +23,8 @@ STUCK_SECONDS = 5
 
 UNREAD_SECONDS = 60
 """How long a client may leave everything unread before its connection is closed; it can come back and go on."""
+YOUNG_OBJECTS = 10_000
+"""How many more objects there have to be before the youngest are looked through for garbage; Python's own is 700."""
 KEEP_ALIVE_SECONDS = 15
 """How long an idle connection is kept; a reset one keeps its memory until then."""
 
@@ -44,6 +47,7 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start listening."""
         await super().startup(sockets)
+        _settle_memory()
         if self.started:
             listening = sockets[0] if sockets else self.servers[0].sockets[0]
             host, port = listening.getsockname()[:2]
@@ -71,6 +75,16 @@ def serve(settings: Settings, host: str, port: int, *, reload: bool, workers: in
     server = Server(config)
     server.run([_bound(config)])
     return 0 if server.started else 1
+
+
+def _settle_memory() -> None:
+    """Spare what was made for the start from garbage collection, and collect the youngest objects less often.
+
+    Streams make objects all the time, few of them in cycles: 7 % of the event loop's time went into looking for those.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(YOUNG_OBJECTS)
 
 
 def _bound(config: uvicorn.Config) -> socket.socket:

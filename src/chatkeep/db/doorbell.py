@@ -76,6 +76,7 @@ class Bell:
     def __init__(self, doorbell: Doorbell, topic: str) -> None:
         self.topic = topic
         self._doorbell = doorbell
+        self._loop = asyncio.get_running_loop()  # kept: to ask for it is a system call on CPython 3.11
         self._rung = False
         self._waiter: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -100,9 +101,8 @@ class Bell:
     async def wait(self, seconds: float) -> bool:
         """Until the bell rings: True; or for `seconds`: False."""
         if not self._rung:
-            loop = asyncio.get_running_loop()
-            self._waiter = loop.create_future()
-            self._set_timer(loop, loop.time() + seconds)
+            self._waiter = self._loop.create_future()
+            self._set_timer(self._loop.time() + seconds)
             try:
                 await self._waiter
             finally:
@@ -110,20 +110,20 @@ class Bell:
         rung, self._rung = self._rung, False
         return rung
 
-    def _set_timer(self, loop: asyncio.AbstractEventLoop, due: float) -> None:
+    def _set_timer(self, due: float) -> None:
         """One timer serves many waits: a ring comes long before it, and it is only moved when it fires too early."""
         self._due = due
         if self._timer is None or self._timer.when() > due:
             if self._timer is not None:
                 self._timer.cancel()
-            self._timer = loop.call_at(due, self._time_out, loop)
+            self._timer = self._loop.call_at(due, self._time_out)
 
-    def _time_out(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _time_out(self) -> None:
         self._timer = None
-        if loop.time() >= self._due:
+        if self._loop.time() >= self._due:
             self._release()
         elif self._waiter is not None:
-            self._timer = loop.call_at(self._due, self._time_out, loop)
+            self._timer = self._loop.call_at(self._due, self._time_out)
 
     def _release(self) -> None:
         if self._waiter is not None and not self._waiter.done():
