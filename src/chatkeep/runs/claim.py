@@ -27,6 +27,9 @@ from chatkeep.store import runs as store_runs
 from chatkeep.store import sessions as store_sessions
 from chatkeep.types import Message, Run, TextPart, Usage, has_ended
 
+KNOWN_PROMPTS = 1_000
+"""So many prompts are known to be stored, and not stored again: there are few, unless each names its session."""
+
 OnBusy: TypeAlias = Literal["reject", "interrupt"]
 
 
@@ -64,6 +67,7 @@ class _Claimed(NamedTuple):
     entry: Entry
     interrupted: Closed | None
     brief: Brief
+    prompt_hash: str
 
 
 class _Repeated(Exception):  # noqa: N818  # a way out of the transaction, no error
@@ -92,6 +96,9 @@ async def _claim_and_start(worker: Worker, owner: str, wanted: Wanted) -> Run:
         return repeated.run
     if claimed.interrupted is not None:
         worker.released(wanted.session_id, claimed.interrupted.run.id, claimed.interrupted.entries)
+    if len(worker.prompts) >= KNOWN_PROMPTS:
+        worker.prompts.clear()
+    worker.prompts.add(claimed.prompt_hash)
     carry.start(worker, claimed.run, [claimed.entry], claimed.brief)
     worker.doorbell.ring(wanted.session_id)
     return claimed.run
@@ -126,13 +133,15 @@ async def _claim(tx: Connection, worker: Worker, owner: str, wanted: Wanted) -> 
     if isinstance(wanted.user, NewMessage):
         await store_messages.add_message(tx, user)
     await store_messages.add_message(tx, answer)
-    prompt_hash = hash_of(given.told())
-    await store_prompts.add_prompt(tx, prompt_hash, given.told())
+    told = given.told()
+    prompt_hash = hash_of(told)
+    if prompt_hash not in worker.prompts:
+        await store_prompts.add_prompt(tx, prompt_hash, told)
     await store_runs.add_run(tx, run, given.record(prompt_hash), wanted.key, request_hash, worker.lease(now))
     entry = enter(RunStarted(position=1, run=run, user_message=user, message=answer))
     await store_events.add_events(tx, run.id, [entry])
     await store_sessions.set_head(tx, session_id, answer.id)
-    return _Claimed(run, entry, interrupted, given)
+    return _Claimed(run, entry, interrupted, given, prompt_hash)
 
 
 async def _check_repeat(tx: Connection, session_id: str, key: str | None, request_hash: str) -> None:

@@ -31,6 +31,7 @@ class Worker:
     name: str
     tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict[str, asyncio.Task[None]])
     chores: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
+    prompts: set[str] = field(default_factory=set[str])  # hashes of those that are known to be stored, for good
     draining: bool = False
     interrupting: bool = False
 
