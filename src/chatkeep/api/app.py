@@ -43,7 +43,15 @@ def create_app(settings: Settings | None = None, model: Model | None = None) -> 
         redoc_url=None, title="chatkeep", version=chatkeep.__version__, description=DESCRIPTION, lifespan=lifespan
     )
     app.openapi = lambda: schema.document(app)
-    for router in (sessions.router, messages.router, runs.router, memory.router, service.router, pages.router):
+    for router in (
+        sessions.router,
+        messages.sending,
+        messages.router,
+        runs.router,
+        memory.router,
+        service.router,
+        pages.router,
+    ):
         app.include_router(router)
     app.add_exception_handler(Refused, answers.handle_refused)
     app.add_exception_handler(RequestValidationError, answers.handle_invalid)

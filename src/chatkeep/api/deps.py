@@ -56,16 +56,16 @@ async def known_message_id(message_id: Annotated[str, Path(description="A messag
     return _known(message_id, "message")
 
 
+KEY = r"^[A-Za-z0-9:_-]{1,128}$"
+"""What an idempotency key is made of."""
+
 # scope="function": nothing a dependency holds stays held while a stream is open.
 OwnSession: TypeAlias = Annotated[Session, Depends(own_session, scope="function")]
 OwnRun: TypeAlias = Annotated[Run, Depends(own_run, scope="function")]
 MessageId: TypeAlias = Annotated[str, Depends(known_message_id)]
 IdempotencyKey: TypeAlias = Annotated[
     str | None,
-    Header(
-        pattern=r"^[A-Za-z0-9:_-]{1,128}$",
-        description="Makes this request safe to repeat: the same key and request give the same run.",
-    ),
+    Header(pattern=KEY, description="Makes this request safe to repeat: the same key and request give the same run."),
 ]
 
 
