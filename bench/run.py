@@ -13,11 +13,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
 import report
-from services import SERVICES
+from services import SERVICES, chatkeep
 from tools import CORES, OUR_CORE, THEIR_CORE, Figures, Scenario, Service, provider, read, set_pace
 
 Measured: TypeAlias = dict[str, dict[str, list[Figures]]]
@@ -97,12 +98,19 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=0, help="so many, whatever the scenario wants")
     parser.add_argument("--json", type=Path, default=None, help="a file for every figure of every round")
     parser.add_argument("--plots", type=Path, default=None, help="a folder for the pictures")
+    parser.add_argument("--beside", type=Path, default=None, help="another checkout, to be measured beside this one")
     given = parser.parse_args()
+    if given.beside is not None:
+        SERVICES["beside"] = partial(chatkeep, checkout=given.beside.resolve())
     os.sched_setaffinity(0, {OUR_CORE})
     if OUR_CORE == THEIR_CORE:
         print("only one core: the services share it with the readers\n")
     wanted = [
-        (scenario, [name for name in services if not given.services or name in given.services], given.rounds or rounds)
+        (
+            scenario,
+            [name for name in (*services, "beside") if name in (given.services or SERVICES)],
+            given.rounds or rounds,
+        )
         for scenario, services, rounds in scenarios(given.quick)
         if not given.only or any(some in scenario.name for some in given.only)
     ]

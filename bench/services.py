@@ -19,11 +19,12 @@ KEY = "sk-bench-0123456789abcdef0123456789"
 
 
 @contextlib.contextmanager
-def chatkeep(provider: Service, folder: Path) -> Generator[Service]:
+def chatkeep(provider: Service, folder: Path, checkout: Path = HERE.parent) -> Generator[Service]:
     """Ours, with its defaults: SQLite, `synchronous = FULL`, everything stored before it is shown."""
     environment = {**_of(provider), "CHATKEEP_DATABASE_URL": f"sqlite:///{folder / 'chatkeep.db'}"}
+    environment["PYTHONPATH"] = str(checkout / "src")
     command = [sys.executable, "-m", "chatkeep", "serve", "--port", "0"]
-    with started("chatkeep", command, THEIR_CORE, environment, folder) as service:
+    with started(folder.name, command, THEIR_CORE, environment, folder) as service:
 
         def requests(count: int) -> list[bytes]:
             connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=30)

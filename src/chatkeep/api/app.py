@@ -13,6 +13,7 @@ import chatkeep
 from chatkeep.api import answers, memory, messages, pages, runs, schema, service, sessions
 from chatkeep.api.drain import draining_on_signals
 from chatkeep.api.gate import Gate
+from chatkeep.api.sse import Streams
 from chatkeep.config import Settings, load
 from chatkeep.errors import Refused, StorageFailed
 from chatkeep.llm import Model
@@ -22,6 +23,16 @@ DESCRIPTION = """Sessions, messages, and answers streamed as they are made; ever
 
 Answers come as Server-Sent Events (`text/event-stream`); with `Accept: application/json`, which this page sends,
 they come when they are complete. `docs/protocol.md` is the whole contract."""
+
+_ROUTERS = (
+    sessions.router,
+    messages.sending,
+    messages.router,
+    runs.router,
+    memory.router,
+    service.router,
+    pages.router,
+)
 
 
 def create_app(settings: Settings | None = None, model: Model | None = None) -> FastAPI:
@@ -43,15 +54,7 @@ def create_app(settings: Settings | None = None, model: Model | None = None) -> 
         redoc_url=None, title="chatkeep", version=chatkeep.__version__, description=DESCRIPTION, lifespan=lifespan
     )
     app.openapi = lambda: schema.document(app)
-    for router in (
-        sessions.router,
-        messages.sending,
-        messages.router,
-        runs.router,
-        memory.router,
-        service.router,
-        pages.router,
-    ):
+    for router in _ROUTERS:
         app.include_router(router)
     app.add_exception_handler(Refused, answers.handle_refused)
     app.add_exception_handler(RequestValidationError, answers.handle_invalid)
@@ -67,5 +70,6 @@ def create_app(settings: Settings | None = None, model: Model | None = None) -> 
             expose_headers=["Location", "Content-Location"],
         )
     hosts = frozenset(host.lower() for host in settings.allowed_hosts)
-    app.add_middleware(Gate, hosts=hosts, max_body=settings.max_body_bytes)  # added last: the first to be asked
+    app.add_middleware(Gate, hosts=hosts, max_body=settings.max_body_bytes)
+    app.add_middleware(Streams)  # added last: the first to be asked
     return app

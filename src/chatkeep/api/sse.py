@@ -10,7 +10,7 @@ from contextlib import aclosing
 
 import msgspec
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chatkeep.api.schema import SessionDeleted, SessionUpdated
 from chatkeep.events import Entry
@@ -22,6 +22,8 @@ PING = b": ping\n"
 HEADERS = {"content-type": "text/event-stream", "cache-control": "no-store", "x-accel-buffering": "no"}
 SEND_LIMIT = 30.0
 """Seconds that a client may leave us waiting before it is cut off; it can come back and go on."""
+_BEGUN = "chatkeep.streams"
+"""Where in a request's scope its stream is left, once its head is sent."""
 
 
 async def run_frames(following: AsyncGenerator[Sequence[Entry]]) -> AsyncGenerator[bytes]:
@@ -70,15 +72,19 @@ class EventStream(Response):
         self._is_cut = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the stream (ASGI)."""
-        del scope
+        """Send the head (ASGI); the rest is `Streams`' to send."""
+        del receive
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        scope[_BEGUN].append(self)
+
+    async def go_on(self, receive: Receive, send: Send) -> None:
+        """Send the body, to its end or until the client has left."""
         sending = asyncio.current_task()
         assert sending is not None, "ASGI runs in a task"
         # One task beside the response's own, not the three that a task group and two waits come to: 0.1 ms a stream.
         watch = asyncio.create_task(self._watch(receive, sending))
         try:
             async with aclosing(self._frames):
-                await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
                 await self._send_all(send)
         except asyncio.CancelledError:
             if not self._is_cut:
@@ -110,6 +116,25 @@ class EventStream(Response):
 
     def _is_stuck(self, now: float) -> bool:
         return self._sending_since is not None and now - self._sending_since > SEND_LIMIT
+
+
+class Streams:
+    """Middleware, the outermost: sends the bodies of streams, when all that was there to answer the request is gone.
+
+    A stream is open for long. Under routing, dependencies and the other middleware, twenty coroutines would wait with
+    it, and each event would pass through all of them: 4 % of what a stream costs (200 streams of 50 chunks/s).
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Have the request answered, then send the rest of the answer (ASGI)."""
+        begun: list[EventStream] = []
+        scope[_BEGUN] = begun
+        await self._app(scope, receive, send)
+        for stream in begun:
+            await stream.go_on(receive, send)
 
 
 async def _until_gone(receive: Receive) -> None:
