@@ -244,6 +244,26 @@ async def test_with_many_runs_a_turn_goes_on_just_before_the_next_flush(db: Coun
         )
 
 
+async def test_what_cannot_wait_is_committed_without_the_deltas_of_the_others(
+    db: Counting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chatkeep.journal.GAP_PER_FLUSH", 1e9)
+    journal = Journal(db, Doorbell(), max_gap=3600)
+    lives = [await open_run(db, journal, f"r{number}") for number in range(8)]
+    await asyncio.gather(*(journal.append(live, text("a")) for live in lives))  # measures a flush: a gap of an hour
+    for live in lives:
+        await shown(live, 2)
+    waiting = asyncio.ensure_future(journal.append(lives[0], text("b")))
+    await asyncio.sleep(0)
+    await asyncio.wait_for(journal.append(lives[1], [StepStarted(index=0)]), 10)
+    assert (lives[1].committed, lives[0].position, lives[0].committed) == (3, 3, 2)
+    assert len(await stored(db, uid("r0"))) == 1
+    assert not waiting.done()
+    await journal.settle(uid("r0 session"))
+    assert lives[0].committed == 3
+    waiting.cancel()
+
+
 async def test_turns_that_wait_are_let_go_though_nothing_new_comes(db: Counting, journal: Journal) -> None:
     lives = [await open_run(db, journal, f"r{number}") for number in range(8)]
     async with asyncio.timeout(10):

@@ -3,7 +3,7 @@
 1. No flush is under way twice. What gathers while one runs is the next one: load makes each token cheaper.
 2. Between two flushes passes a gap: none with few open runs, then growing with the time a flush takes
    (which includes the event loop's lag), up to CHATKEEP_FLUSH_INTERVAL_MS.
-3. A run's first delta, and every event that is no delta, does not wait for the gap.
+3. A run's first delta, and every event that is no delta, does not wait for the gap; it is flushed without the others.
 4. Where there is a gap, a turn that has brought a delta goes on only when the gap is over: what its model said
    meanwhile is then read, decoded and written as one. It comes just before the flush, so nobody waits longer for it.
 5. A flush begins with the fence of each run: events of one that was closed by somebody else are dropped, and its
@@ -45,11 +45,11 @@ class Journal:
         self._lease = lease
         self._lives: dict[str, Live] = {}
         self._dirty: dict[str, Live] = {}
+        self._urgent: set[str] = set()  # those of them that do not wait for the gap
         self._flush: asyncio.Task[None] | None = None
         self._beginning = False
         self._waiting: list[asyncio.Future[None]] = []  # the turns that wait for the gap to be over
         self._timer: asyncio.TimerHandle | None = None
-        self._urgent = False
         self._flush_seconds = 0.0
         self._last_flush = 0.0
 
@@ -77,8 +77,7 @@ class Journal:
         live.backlog += placed[-1].position - live.position
         live.position = placed[-1].position
         must_commit = not all(isinstance(event, Delta) for event in events)
-        self._dirty[live.run.id] = live
-        self._schedule(urgent=first or must_commit)
+        self._soil(live, urgent=first or must_commit)
         if must_commit or live.backlog > BACKLOG:
             await self._committed(live)
             if live.failure is not None:
@@ -118,20 +117,18 @@ class Journal:
     async def settle(self, session_id: str) -> None:
         """Commit what is pending of the session's run now, if this process carries one: it is about to be closed."""
         for live in [live for live in self._lives.values() if live.run.session_id == session_id]:
-            self._dirty[live.run.id] = live
-            self._schedule(urgent=True)
+            self._soil(live, urgent=True)
             await self._committed(live)
 
     def renew(self) -> None:
         """Renew the leases of all runs, also of those that have nothing to say."""
-        self._dirty = {**self._lives, **self._dirty}
-        self._schedule(urgent=False)
+        self._dirty |= self._lives
+        self._schedule()
 
     def check(self, run_id: str) -> None:
         """Look whether the run is still ours, if it was: somebody has closed it, perhaps."""
         if live := self._lives.get(run_id):
-            self._dirty[run_id] = live
-            self._schedule(urgent=True)
+            self._soil(live, urgent=True)
 
     @property
     def carried(self) -> frozenset[str]:
@@ -164,19 +161,25 @@ class Journal:
             live.flushed = self._loop.create_future()
         await asyncio.shield(live.flushed)
 
-    def _schedule(self, *, urgent: bool) -> None:
-        self._urgent = self._urgent or urgent
+    def _soil(self, live: Live, *, urgent: bool) -> None:
+        self._dirty[live.run.id] = live
+        if urgent:
+            self._urgent.add(live.run.id)
+        self._schedule()
+
+    def _schedule(self) -> None:
+        """See to it that a flush comes: of everything when the gap is over, of what is urgent now."""
         if self._flush is not None or self._beginning:
             return
-        if self._timer is not None and not self._urgent:
-            return
-        due = 0.0 if self._urgent else self._last_flush + self._gap() - self._loop.time()
-        if due <= 0:
-            if self._timer is not None:
-                self._timer.cancel()
-            self._start()
-        elif self._timer is None:
+        if self._timer is None:
+            due = self._last_flush + self._gap() - self._loop.time()
+            if due <= 0:
+                self._start()
+                return
             self._timer = self._loop.call_later(due, self._start)
+        if self._urgent:
+            self._beginning = True
+            self._loop.call_soon(self._begin, False)
 
     def _gap_over(self) -> asyncio.Future[None]:
         turn = self._loop.create_future()
@@ -190,22 +193,26 @@ class Journal:
 
     def _start(self) -> None:
         """Let the waiting turns bring what they have, all in the event loop's next round, and flush right after."""
-        self._timer, self._urgent, self._beginning = None, False, True
+        self._timer = None
+        if self._flush is not None or self._beginning:
+            return
+        self._beginning = True
         for turn in self._waiting:
             if not turn.done():
                 turn.set_result(None)
         self._waiting.clear()
-        self._loop.call_soon(self._begin)
+        self._loop.call_soon(self._begin, True)
 
-    def _begin(self) -> None:
+    def _begin(self, is_all: bool) -> None:
         self._beginning = False
-        if self._dirty:
-            self._flush = asyncio.ensure_future(self._flush_all())
+        if wanted := sorted(self._dirty if is_all else self._urgent):
+            self._flush = asyncio.ensure_future(self._flush_these(wanted, is_all=is_all))
 
-    async def _flush_all(self) -> None:
+    async def _flush_these(self, wanted: Sequence[str], *, is_all: bool) -> None:
         began = self._loop.time()
-        batch = [Taken(live) for _, live in sorted(self._dirty.items()) if not live.finishing]
-        self._dirty = {}
+        lives = [self._dirty.pop(run_id) for run_id in wanted]
+        self._urgent.clear()
+        batch = [Taken(live) for live in lives if not live.finishing]
         try:
             accepted = await self._db.transaction(lambda tx: write_all(tx, batch, self._lease))
             for taken in batch:
@@ -219,7 +226,8 @@ class Journal:
                 self.abandon(taken.live, failure)
         for taken in batch:
             taken.release()
-        self._last_flush = self._loop.time()
-        self._flush_seconds += (self._last_flush - began - self._flush_seconds) / 4
+        if is_all:
+            self._last_flush = self._loop.time()
+            self._flush_seconds += (self._last_flush - began - self._flush_seconds) / 4
         self._flush = None
-        self._schedule(urgent=False)  # nothing new, perhaps; but turns may wait for the gap to be over
+        self._schedule()  # nothing new, perhaps; but turns may wait for the gap to be over
