@@ -10,11 +10,13 @@
 # (apsw's stubs name a buffer type that Python 3.11 does not have)
 
 import asyncio
+import re
 import threading
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any, LiteralString, TypeVar, cast
 
@@ -55,11 +57,11 @@ class SqliteConnection:
 
     async def many(self, sql: LiteralString, rows: Iterable[Sequence[Param]]) -> None:
         """Run a statement once per row of values."""
-        self.raw.executemany(sql, map(_named, rows))
+        self.raw.executemany(_numbered(sql), rows)
 
     async def returning(self, sql: LiteralString, rows: Iterable[Sequence[Param]]) -> list[Row]:
         """Run a statement once per row of values; what they return."""
-        return self.raw.executemany(sql, map(_named, rows)).fetchall()
+        return self.raw.executemany(_numbered(sql), rows).fetchall()
 
     async def now(self) -> str:
         """The machine's time, since the file and the process share one clock; the same within a transaction."""
@@ -228,12 +230,13 @@ def _driven(work: Awaitable[T]) -> T:
 
 
 def _rows(connection: apsw.Connection, sql: str, params: Sequence[Param]) -> list[Row]:
-    return connection.execute(sql, _named(params)).fetchall()
+    return connection.execute(_numbered(sql), params).fetchall()
 
 
-def _named(params: Sequence[Param]) -> dict[str, Param]:
-    """SQLite reads `$1` as a parameter *named* 1; bound by name, it may appear in any order, any number of times."""
-    return {str(number): value for number, value in enumerate(params, 1)}
+@cache
+def _numbered(sql: str) -> str:
+    """`$1` as `?1`: SQLite reads the first as a parameter *named* 1, whose values would come in a dict for each row."""
+    return re.sub(r"\$(?=\d)", "?", sql)
 
 
 def _opened(path: Path, flags: int) -> apsw.Connection:
