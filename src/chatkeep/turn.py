@@ -26,8 +26,8 @@ _CUT = ("length", "content_filter")
 """Finish reasons that say that the model was not done."""
 _CORRECTED = ("invalid_arguments", "unknown_function")
 """Errors that the model can correct."""
-_HELD = 64
-"""Events of a step that are held before they are merged: what was said is kept once, not piece by piece."""
+_HELD = 16
+"""Events of a step that are held before they are merged: a word as an event of its own takes ten times its length."""
 
 
 class Given(NamedTuple):
@@ -138,16 +138,16 @@ class Turn:
         self.input_bytes += fitted.size
         prompt = Prompt(given.model, fitted.messages, self._offered, given.temperature)
         held: list[Event] = []
-        most = _HELD
+        merged = 0  # of `held`
         async with aclosing(self._model.stream(prompt)) as answer:
             async for chunks in answer:
                 events = step.read(chunks)
                 if events:
                     self._said += sum(map(log.units, events))
                     held += events
-                    if len(held) > most:
-                        held = log.merge(held, limit=None)
-                        most = _HELD + 2 * len(held)
+                    if len(held) - merged > _HELD:
+                        held[merged:] = log.merge(held[merged:], limit=None)
+                        merged = len(held)
                     yield events
         if last := step.finish():
             yield last

@@ -131,8 +131,7 @@ class Streams:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Have the request answered, then send the rest of the answer (ASGI)."""
         begun: list[EventStream] = []
-        scope[_BEGUN] = begun
-        await self._app(scope, receive, send)
+        await self._app({**scope, _BEGUN: begun}, receive, send)  # a copy: what others leave there goes with them
         for stream in begun:
             await stream.go_on(receive, send)
 
