@@ -6,6 +6,7 @@ chunk and looks at every idle connection for each request; a turn's upstream sid
 """
 
 import asyncio
+import os
 import ssl
 from collections import defaultdict
 from collections.abc import AsyncGenerator
@@ -16,8 +17,12 @@ import httpx2
 
 KEPT = 100
 """Idle connections kept for each provider."""
+KEPT_SECONDS = 30.0
+"""How long: what lies between may forget a quiet connection without a word, and the next request would wait in vain."""
 BUFFER = 1_048_576
 """Bytes of a body that may wait to be read before the provider has to wait too."""
+SWEEP = 65_536
+"""Bytes that are taken from a connection at once when its reader comes for them."""
 ERROR_BODY_SECONDS = 60
 """How long the next piece of an error's body may take."""
 BODY = "chatkeep.body"
@@ -31,6 +36,7 @@ class Body(httpx2.AsyncByteStream):
 
     def __init__(self, connection: "_Connection") -> None:
         self._connection = connection
+        self._is_left = False
 
     async def read(self, due: float) -> bytes:
         """What has arrived since the last read, or the first that does; nothing at the end.
@@ -49,7 +55,9 @@ class Body(httpx2.AsyncByteStream):
 
     async def aclose(self) -> None:
         """Keep the connection for the next request if the body was read to its end; else hang up at once."""
-        self._connection.leave()
+        if not self._is_left:  # later it may be another's
+            self._is_left = True
+            self._connection.leave()
 
 
 class Head(NamedTuple):
@@ -115,6 +123,9 @@ class Transport(httpx2.AsyncBaseTransport):
 
     def _find_idle(self, origin: _Origin) -> "_Connection | None":
         idle = self._idle[origin]
+        too_old = asyncio.get_running_loop().time() - KEPT_SECONDS
+        while idle and idle[0].idle_since < too_old:
+            idle.pop(0).hang_up()
         while idle:
             connection = idle.pop()
             if not connection.is_lost:
@@ -144,11 +155,14 @@ class _Connection(asyncio.Protocol):
 
     def __init__(self, idle: "list[_Connection]") -> None:
         self.is_lost = False
+        self.idle_since = 0.0
         self._idle = idle
         self._loop = asyncio.get_running_loop()
         self._waiter: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._due = 0.0
+        self._socket: int | None = None  # where it may be read past the transport
+        self._is_paused = False
         self._begin()
 
     def _begin(self) -> None:
@@ -158,6 +172,7 @@ class _Connection(asyncio.Protocol):
         self._data: list[bytes] = []
         self._size = 0
         self._is_whole = False
+        self._may_be_kept = False
         self._error: httpx2.TransportError | None = None
 
     async def ask(self, request: bytes) -> tuple[int, list[tuple[bytes, bytes]]]:
@@ -172,33 +187,69 @@ class _Connection(asyncio.Protocol):
 
     async def read(self, due: float) -> bytes:
         """See `Body.read`."""
+        is_late = True
         while not self._data and not self._is_whole:
             if self._error is not None:
                 raise self._error
-            await self._wait(due)
-        data, self._data = b"".join(self._data), []
-        if self._size > BUFFER:
-            self._transport.resume_reading()
-        self._size = 0
+            if not self._swept():
+                await self._wait(due)
+                is_late = False
+        data, self._data, self._size = b"".join(self._data), [], 0
+        if is_late and self._socket is not None:
+            self._pause()
+        elif self._is_paused:
+            self._resume()
         return data
+
+    def _swept(self) -> bool:
+        """Fetch what has come to a connection that is paused, or let it be read as it comes again.
+
+        A reader that finds its data there already comes less often than they do. Then the event loop need not look
+        for them: one read fetches all. It takes a tenth off what a chunk costs (200 streams of 50 chunks/s, in
+        `bench/`). Behind TLS this cannot be done: what lies in the socket is not what was sent.
+        """
+        if not self._is_paused:
+            return False
+        try:
+            data = os.read(self._socket, SWEEP) if self._socket is not None else b""
+        except OSError:  # nothing there; what is worse, the transport will find and tell
+            data = b""
+        if data:
+            self.data_received(data)
+        else:
+            self._resume()
+        return bool(data)
+
+    def _pause(self) -> None:
+        if not self._is_paused and not self.is_lost:
+            self._transport.pause_reading()
+            self._is_paused = True
+
+    def _resume(self) -> None:
+        if self._is_paused and not self.is_lost:
+            self._transport.resume_reading()
+        self._is_paused = False
 
     def leave(self) -> None:
         """The request is over, for whoever made it."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        # One that was paused is not kept: it would never hear of its next answer.
-        is_good = self._is_whole and not self.is_lost and self._size <= BUFFER and self._parser.should_keep_alive()
-        if is_good and len(self._idle) < KEPT:
-            if self not in self._idle:
-                self._idle.append(self)
+        if self._is_whole and self._may_be_kept and not self.is_lost and len(self._idle) < KEPT:
+            self._resume()
+            self.idle_since = self._loop.time()
+            self._idle.append(self)
         else:
             self.hang_up()
 
     def hang_up(self) -> None:
         """Close the connection at once."""
         if not self.is_lost:
-            self._transport.abort()
+            self._abort()
+
+    def _abort(self) -> None:
+        self._socket = None  # its number may be another's soon
+        self._transport.abort()
 
     async def _wait(self, due: float) -> None:
         """Until something happens. One timer serves many waits: it is only looked at again when it fires."""
@@ -228,25 +279,27 @@ class _Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's own is one in all but name
+        if transport.get_extra_info("sslcontext") is None:
+            self._socket = transport.get_extra_info("socket").fileno()
 
     def data_received(self, data: bytes) -> None:
         if self._is_whole:  # more than one answer to one question: nothing on this connection can be trusted now
-            self._transport.abort()
+            self._abort()
             return
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
             self._error = httpx2.RemoteProtocolError(f"the provider does not speak HTTP: {error}")
-            self._transport.abort()
+            self._abort()
         if self._size > BUFFER:
-            self._transport.pause_reading()
+            self._pause()
         self._wake()
 
     def eof_received(self) -> None:
         return None
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.is_lost = True
+        self.is_lost, self._socket = True, None
         names = {name.lower() for name, _ in self._headers}
         if self._status and exc is None and not names & {b"content-length", b"transfer-encoding"}:
             self._is_whole = True  # a body that ends with its connection (RFC 9112 §6.3)
@@ -256,7 +309,7 @@ class _Connection(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         if self._is_whole:
-            self._transport.abort()
+            self._abort()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if not self._is_whole:
@@ -278,3 +331,4 @@ class _Connection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         self._is_whole = bool(self._status)
+        self._may_be_kept = self._parser.should_keep_alive()  # which it no longer knows when this has returned
