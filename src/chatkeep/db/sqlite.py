@@ -1,8 +1,8 @@
 """SQLite: one writer thread that commits in groups, a few read-only connections.
 
 1. Whatever was submitted while a commit ran becomes the next group: one BEGIN IMMEDIATE … COMMIT, one fsync.
-2. In a group each submission has a savepoint: one that raises is undone alone. Who is alone needs none, and SQLite
-   no copy of each page before it is changed.
+2. When a submission raises, the group is begun anew, with a savepoint for each: that one is undone alone. Nearly
+   always none does, and savepoints cost two statements each, and copies of all pages that are changed after them.
 3. SQLite may end a transaction by itself (a full disk). Then the whole group is refused, never half of it.
 4. BEGIN IMMEDIATE is a statement, never `with connection:`, which waits for the lock with the GIL held.
 """
@@ -143,7 +143,8 @@ class _Writer:
             raise StorageFailed("the database is closed")
         submission = _Submission(fn)
         self._queue.append(submission)
-        self._wake.set()
+        if not self._wake.is_set():  # else the writer will look once more; setting it takes a lock, and wakes
+            self._wake.set()
         return await submission.future
 
     def stop(self) -> None:
@@ -167,10 +168,12 @@ class _Writer:
         execute = self._connection.execute
         try:
             execute("BEGIN IMMEDIATE")
-            for submission in group:
-                self._run(submission, is_alone=len(group) == 1)
-            if self._connection.in_transaction:  # what was alone and raised is undone already
-                execute("COMMIT")
+            if not self._all_ran(group):
+                execute("ROLLBACK")
+                execute("BEGIN IMMEDIATE")
+                for submission in group:
+                    self._run(submission)
+            execute("COMMIT")
         except apsw.Error as error:
             if self._connection.in_transaction:
                 execute("ROLLBACK")
@@ -178,20 +181,31 @@ class _Writer:
                 submission.error = StorageFailed(str(error))
                 submission.error.__cause__ = error
 
-    def _run(self, submission: "_Submission", *, is_alone: bool) -> None:
+    def _all_ran(self, group: "list[_Submission]") -> bool:
+        """Run them, up to one that raises; whether none did."""
+        try:
+            for submission in group:
+                submission.result = _driven(submission.fn(SqliteConnection(self._connection)))
+        except BaseException as error:  # noqa: BLE001  # it will raise again where it is handed to its caller
+            self._refuse_if_over(error)
+            return False
+        return True
+
+    def _run(self, submission: "_Submission") -> None:
         execute = self._connection.execute
-        if not is_alone:
-            execute("SAVEPOINT submission")
+        execute("SAVEPOINT submission")
         try:
             submission.result = _driven(submission.fn(SqliteConnection(self._connection)))
-        except BaseException as error:  # handed to whoever submitted it
-            if not self._connection.in_transaction:
-                raise apsw.FullError(f"SQLite ended the transaction: {error}") from error
-            execute("ROLLBACK" if is_alone else "ROLLBACK TO submission")
+        except BaseException as error:  # noqa: BLE001  # handed to whoever submitted it
+            self._refuse_if_over(error)
+            execute("ROLLBACK TO submission")
             submission.error = StorageFailed(str(error)) if isinstance(error, apsw.Error) else error
             submission.error.__cause__ = error if submission.error is not error else error.__cause__
-        if not is_alone:
-            execute("RELEASE submission")
+        execute("RELEASE submission")
+
+    def _refuse_if_over(self, error: BaseException) -> None:
+        if not self._connection.in_transaction:
+            raise apsw.FullError(f"SQLite ended the transaction: {error}") from error
 
 
 class _Submission:
