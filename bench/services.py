@@ -20,7 +20,7 @@ KEY = "sk-bench-0123456789abcdef0123456789"
 
 @contextlib.contextmanager
 def chatkeep(provider: Service, folder: Path, checkout: Path = HERE.parent) -> Generator[Service]:
-    """Ours, with its defaults: SQLite, `synchronous = FULL`, everything stored before it is shown."""
+    """Ours, with its defaults: SQLite (`FOLDER/chatkeep.db`), `synchronous = FULL`, stored before it is shown."""
     environment = {**_of(provider), "CHATKEEP_DATABASE_URL": f"sqlite:///{folder / 'chatkeep.db'}"}
     environment["PYTHONPATH"] = str(checkout / "src")
     command = [sys.executable, "-m", "chatkeep", "serve", "--port", "0"]

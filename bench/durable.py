@@ -1,0 +1,105 @@
+"""Durable messages a second at 200 callers: our writer thread beside one aiosqlite connection that all share.
+
+Each caller stores one message of 200 characters at a time, and goes on when it is on disk (WAL, `synchronous = FULL`).
+Ours is a transaction for each, that can be undone alone; on the shared connection one caller's commit is everybody's.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from itertools import count
+from pathlib import Path
+from statistics import median
+
+import aiosqlite
+import uvloop
+from archive import add_session, opened
+from tools import OUR_CORE
+
+from chatkeep import clock, ids
+from chatkeep.store import messages as store_messages
+from chatkeep.types import Message, TextPart
+
+CALLERS = 200
+TEXT = "a" * 200
+
+
+async def ours(path: Path, seconds: float) -> float:
+    """Messages a second through `Database.transaction` and the store."""
+    async with opened(path) as db:
+        session = await db.transaction(lambda tx: add_session(tx, 0))
+
+        async def add(seq: int) -> None:
+            message = Message(ids.new(), session, None, seq, "user", (TextPart(TEXT),), None, "completed", clock.now())
+            await db.transaction(lambda tx: store_messages.add_message(tx, message))
+
+        return await _rate(add, seconds)
+
+
+async def shared(path: Path, seconds: float) -> float:
+    """Messages a second through one aiosqlite connection: an INSERT and a commit each, into the same schema."""
+    async with opened(path) as db:
+        session = await db.transaction(lambda tx: add_session(tx, 0))
+    async with aiosqlite.connect(path) as connection:
+        await connection.execute("PRAGMA synchronous = FULL")
+        await connection.execute("PRAGMA foreign_keys = ON")
+
+        async def add(seq: int) -> None:
+            parts = json.dumps([{"type": "text", "text": TEXT}])
+            await connection.execute(
+                "INSERT INTO messages (id, session_id, seq, parent_id, role, parts, created_at)"
+                " VALUES (?, ?, ?, NULL, 'user', ?, ?)",
+                (ids.new(), session, seq, parts, clock.now()),
+            )
+            await connection.commit()
+
+        return await _rate(add, seconds)
+
+
+async def _rate(add: Callable[[int], Awaitable[None]], seconds: float) -> float:
+    stored, numbers = 0, count(1)
+
+    async def call(until: float) -> None:
+        nonlocal stored
+        while time.monotonic() < until:
+            await add(next(numbers))
+            stored += 1
+
+    began = time.monotonic()
+    await asyncio.gather(*(call(began + seconds) for _ in range(CALLERS)))
+    return stored / (time.monotonic() - began)
+
+
+def measure(rounds: int, seconds: float) -> dict[str, list[float]]:
+    """Both, turn and turn about."""
+    rates: dict[str, list[float]] = {"ours": [], "shared": []}
+    for _ in range(rounds):
+        for name, run in (("ours", ours), ("shared", shared)):
+            with tempfile.TemporaryDirectory(prefix="bench-durable-") as folder:
+                rates[name].append(uvloop.run(run(Path(folder) / "messages.db", seconds)))
+    return rates
+
+
+def main() -> None:
+    """See the top."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=3.0)
+    parser.add_argument("--json", type=Path, default=None, help="a file for every figure")
+    given = parser.parse_args()
+    os.sched_setaffinity(0, {OUR_CORE})
+    rates = measure(given.rounds, given.seconds)
+    print(f"\n### Durable messages a second, {CALLERS} callers\n\n| | median (least to most) |\n|---|---:|")
+    for name, seen in rates.items():
+        print(f"| {name} | {median(seen):.0f} ({min(seen):.0f} to {max(seen):.0f}) |")
+    print(f"\nRatio: {median(rates['ours']) / median(rates['shared']):.2f} (must ≥ 2, aim ≥ 3).")
+    if given.json is not None:
+        given.json.write_text(json.dumps(rates, indent=1))
+
+
+if __name__ == "__main__":
+    main()
