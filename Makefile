@@ -41,6 +41,10 @@ fix: .venv/tests
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	touch $@
 
+.venv/bench: bench/requirements.txt .venv/service
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r bench/requirements.txt
+	touch $@
+
 .venv/local: requirements-local.txt .venv/service
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-local.txt
 	touch $@
@@ -54,18 +58,21 @@ $(CLIENT): .venv/web $(shell find web -type f -not -path "web/node_modules/*")
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r web/requirements.txt
 	touch $@
 
-bench: .venv/service
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r bench/requirements.txt
-	$(BIN)/python bench/run.py
+bench: .venv/bench
+	$(BIN)/python bench/run.py --json bench.json --plots docs
+	$(BIN)/python bench/growth.py
+	$(BIN)/python bench/durable.py
+
+bench-quick: .venv/bench
+	$(BIN)/python bench/run.py --quick
 
 faults: .venv/tests
 	FAULT_KILLS=200 $(BIN)/python -m pytest tests/faults -s
 
-soak: .venv/service
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r bench/requirements.txt
+soak: .venv/bench
 	$(BIN)/python bench/soak.py --minutes 20 --plot soak.png --json soak.json
 
 clean:
 	rm -rf .venv web/node_modules src/chatkeep/static
 
-.PHONY: serve serve-postgres serve-local test icu check fix web bench faults soak clean
+.PHONY: serve serve-postgres serve-local test icu check fix web bench bench-quick faults soak clean

@@ -7,12 +7,11 @@ All share the machine: provider, readers, service and server. What travels is CP
 
 import argparse
 import asyncio
+import http.client
 import json
-import os
 import platform
 import shutil
 import sqlite3
-import subprocess
 import sys
 import tempfile
 import time
@@ -21,35 +20,19 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx2
-import psutil
-import uvloop
-from load import Target, listen, prepare
+from services import asking
+from tools import HERE, Scenario, Service, provider, read, set_pace, started
 
-HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
 
-from tests import postgres  # noqa: E402  # from the root of the project, which is put on the path above
+from tests import postgres  # from the root of the project, which is put on the path above
 
-CHUNKS, INTERVAL_MS = 200, 20.0
+CHUNKS, INTERVAL_US = 200, 20_000
 WAIT = 60
 
 
 @contextmanager
-def provider() -> Generator[str]:
-    """An upstream that sends a chunk every 20 ms to everybody."""
-    pace = ("--chunks", str(CHUNKS), "--interval-ms", str(INTERVAL_MS))
-    process = subprocess.Popen([sys.executable, HERE / "provider.py", *pace], stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout is not None
-        yield process.stdout.readline().split()[-1]
-    finally:
-        process.terminate()
-        process.wait()
-
-
-@contextmanager
-def server() -> Generator[tuple[str, psutil.Process]]:
+def server() -> Generator[tuple[str, Service]]:
     """A PostgreSQL as it comes: it syncs each commit."""
     found = postgres.binaries()
     assert found is not None, postgres.missing()
@@ -58,7 +41,7 @@ def server() -> Generator[tuple[str, psutil.Process]]:
     process = postgres.run(home, found, port, {"listen_addresses": "127.0.0.1", "max_connections": "200"})
     try:
         postgres.wait_until_ready(process, found, port)
-        yield f"postgresql://postgres@127.0.0.1:{port}/postgres", psutil.Process(process.pid)
+        yield f"postgresql://postgres@127.0.0.1:{port}/postgres", Service("postgres", port, process.pid)
     finally:
         process.send_signal(2)
         process.wait(WAIT)
@@ -66,45 +49,27 @@ def server() -> Generator[tuple[str, psutil.Process]]:
 
 
 @contextmanager
-def service(url: str, upstream: str, workers: int, directory: Path) -> Generator[tuple[Target, psutil.Process]]:
+def service(url: str, upstream: Service, workers: int, directory: Path) -> Generator[Service]:
     """The service with so many processes, ready."""
     port = postgres.free_port()
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("OPENAI_", "CHATKEEP_"))}
-    environment = {**kept, "CHATKEEP_DATABASE_URL": url, "OPENAI_BASE_URL": f"{upstream}/v1", "OPENAI_API_KEY": "x"}
-    environment["CHATKEEP_TITLES"] = "words"
+    environment = {"CHATKEEP_DATABASE_URL": url, "CHATKEEP_TITLES": "words", "PYTHONPATH": str(HERE.parent / "src")}
+    environment |= {"OPENAI_BASE_URL": f"http://127.0.0.1:{upstream.port}/v1", "OPENAI_API_KEY": "x"}
     command = [sys.executable, "-m", "chatkeep", "serve", "--port", str(port), "--workers", str(workers)]
-    with (directory / "service.log").open("wb") as log:
-        process = subprocess.Popen(command, cwd=directory, env=environment, stdout=log, stderr=log)
-    try:
+    with started("chatkeep", command, None, environment, directory, port) as found:
         until = time.monotonic() + WAIT
-        while not ready(port, workers, process.pid):
-            assert time.monotonic() < until, (directory / "service.log").read_text("utf-8")
+        while not ready(found, workers):
+            assert time.monotonic() < until, "not all processes came"
             time.sleep(0.1)
-        yield Target.at("chatkeep", f"http://127.0.0.1:{port}"), psutil.Process(process.pid)
-    finally:
-        process.terminate()
-        process.wait(WAIT)
+        asking(found)
+        yield found
 
 
-def ready(port: int, workers: int, pid: int) -> bool:
+def ready(service: Service, workers: int) -> bool:
     """Whether all processes are there and one answers; each takes its second or two to import."""
-    children = psutil.Process(pid).children()
-    grown = [each for each in children if each.memory_info().rss > 60 * 2**20]
-    if workers > 1 and len(grown) < workers:
-        return False
-    try:
-        return httpx2.get(f"http://127.0.0.1:{port}/readyz", trust_env=False).status_code == 200
-    except httpx2.TransportError:
-        return False
-
-
-def cpu(process: psutil.Process) -> float:
-    """Seconds that a process and its children have used."""
-    seconds = 0.0
-    for each in [process, *process.children(recursive=True)]:
-        times = each.cpu_times()
-        seconds += times.user + times.system
-    return seconds
+    grown = [pid for pid in service.pids() if Service("", 0, pid).rss_kb() > 60 * 1024]
+    connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=10)
+    connection.request("GET", "/readyz")
+    return len(grown) >= workers and connection.getresponse().status == 200
 
 
 def stored(url: str) -> dict[str, float]:
@@ -121,30 +86,27 @@ def stored(url: str) -> dict[str, float]:
     return {"commits": commits, "bytes": size, "messages": messages}
 
 
-def measure(url: str, upstream: str, workers: int, streams: int, database: psutil.Process | None) -> dict[str, Any]:
+def measure(url: str, upstream: Service, workers: int, streams: int, server: Service | None) -> dict[str, Any]:
     """One round."""
+    scenario = Scenario("", streams, CHUNKS, INTERVAL_US, streams)
+    set_pace(upstream, scenario)
     with tempfile.TemporaryDirectory() as directory, service(url, upstream, workers, Path(directory)) as found:
-        target, process = found
-        requests = prepare(target, streams)
-        before, began = stored(url), time.monotonic()
-        used, theirs = cpu(process), cpu(database) if database else 0.0
-        heard = uvloop.run(listen(target, requests, CHUNKS, 120))
-        used, theirs = cpu(process) - used, (cpu(database) if database else 0.0) - theirs
-        seconds = time.monotonic() - began
+        before, theirs = stored(url), server.cpu_seconds() if server else 0.0
+        figures = read(found, scenario)
+        theirs = (server.cpu_seconds() if server else 0.0) - theirs
         time.sleep(1)  # the server's statistics come late
         after = stored(url)
-    ages = sorted(heard.ages)
     return {
         "processes": workers,
         "streams": streams,
-        "chunks per second": round(heard.chunks / seconds),
-        "service: CPU per chunk, µs": round(used / max(heard.chunks, 1) * 1e6, 1),
-        "server: CPU per chunk, µs": round(theirs / max(heard.chunks, 1) * 1e6, 1),
-        "chunk age p50, ms": round(ages[len(ages) // 2], 1) if ages else None,
-        "chunk age p99, ms": round(ages[len(ages) * 99 // 100], 1) if ages else None,
-        "commits per second": round((after["commits"] - before["commits"]) / seconds),
+        "chunks per second": round(figures["chunks"] / figures["seconds"]),
+        "service: CPU per chunk, µs": round(figures["cpu_us_per_chunk"], 1),
+        "server: CPU per chunk, µs": round(theirs / max(figures["chunks"], 1) * 1e6, 1),
+        "chunk age p50, ms": round(figures["age_p50"], 1),
+        "chunk age p99, ms": round(figures["age_p99"], 1),
+        "commits per second": round((after["commits"] - before["commits"]) / figures["seconds"]),
         "bytes per message": round((after["bytes"] - before["bytes"]) / max(after["messages"] - before["messages"], 1)),
-        "failures": len(heard.failures),
+        "failures": round(figures["failures"]),
     }
 
 

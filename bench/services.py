@@ -25,20 +25,25 @@ def chatkeep(provider: Service, folder: Path, checkout: Path = HERE.parent) -> G
     environment["PYTHONPATH"] = str(checkout / "src")
     command = [sys.executable, "-m", "chatkeep", "serve", "--port", "0"]
     with started(folder.name, command, THEIR_CORE, environment, folder) as service:
-
-        def requests(count: int) -> list[bytes]:
-            connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=30)
-            made: list[bytes] = []
-            for _ in range(count):
-                connection.request("POST", "/api/sessions", b"{}", {"content-type": "application/json"})
-                session = json.loads(connection.getresponse().read())["id"]
-                made.append(post(f"/api/sessions/{session}/messages", {"content": QUESTION}))
-            connection.close()
-            return made
-
-        service.requests = requests
-        service.repeat = 'data: {"type":"run.finished"'
+        asking(service)
         yield service
+
+
+def asking(service: Service) -> None:
+    """Have each of its answers asked for in a session of its own."""
+
+    def requests(count: int) -> list[bytes]:
+        connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=30)
+        made: list[bytes] = []
+        for _ in range(count):
+            connection.request("POST", "/api/sessions", b"{}", {"content-type": "application/json"})
+            session = json.loads(connection.getresponse().read())["id"]
+            made.append(post(f"/api/sessions/{session}/messages", {"content": QUESTION}))
+        connection.close()
+        return made
+
+    service.requests = requests
+    service.repeat = 'data: {"type":"run.finished"'
 
 
 @contextlib.contextmanager

@@ -165,12 +165,14 @@ def post(path: str, body: object, *headers: str) -> bytes:
 
 @contextlib.contextmanager
 def started(
-    name: str, command: Sequence[str], core: int, environment: Mapping[str, str], folder: Path, port: int = 0
+    name: str, command: Sequence[str], core: int | None, environment: Mapping[str, str], folder: Path, port: int = 0
 ) -> Generator[Service]:
-    """A process on `core` that prints its URL when it is ready, or answers on `port`; in no environment but ours."""
+    """A process on `core` (None: on all) that prints its URL when it is ready, or answers on `port`; with no
+    environment but the given one.
+    """
     with (Path(tempfile.gettempdir()) / f"chatkeep-bench-{os.getuid()}" / f"{name}.log").open("wb") as log:
         process = subprocess.Popen(
-            ["taskset", "-c", str(core), *command],
+            command if core is None else ["taskset", "-c", str(core), *command],
             cwd=folder,
             env={"PATH": os.environ.get("PATH", os.defpath), "HOME": str(folder), **environment},
             stdout=log if port else subprocess.PIPE,
