@@ -15,7 +15,7 @@ import msgspec
 
 from chatkeep import ids
 from chatkeep.events import Event, ReasoningDelta, RefusalDelta, TextDelta, ToolCallDelta, ToolCallStarted
-from chatkeep.text import HIGH_SURROGATE, clean
+from chatkeep.text import clean, is_cut
 from chatkeep.types import Kind
 
 Speech: TypeAlias = TextDelta | ReasoningDelta | RefusalDelta
@@ -283,7 +283,7 @@ class Assembler:
     def _whole(self, what: Call | int, said: str) -> str:
         """`said` made storable; half a character at its end waits for the rest."""
         said = self._half.pop(what, "") + said
-        if HIGH_SURROGATE.search(said):
+        if is_cut(said):
             self._half[what] = said[-1]
             said = said[:-1]
         return clean(said)

@@ -12,11 +12,9 @@ from chatkeep.store import events as store_events
 from chatkeep.store import leases as store_leases
 from chatkeep.types import Run, Usage
 
-WINDOW = 4_096
-"""Bytes of a run's newest entries kept in memory for its readers, apart from those of the last flush, which all are.
+NEWEST, WINDOW = 12, 65_536
+"""So many entries of a run, and bytes of their JSON, are kept in memory for its readers, and all of the last flush.
 Who is further behind reads the table: it cannot keep up, or has just come."""
-ENTRY = 300
-"""Bytes that an entry takes beside its JSON and its text, about as long as each other."""
 
 
 class Fenced(Exception):  # noqa: N818  # what happened, no error of anybody
@@ -67,19 +65,17 @@ class Live:
         """Let readers see `entries`, which are committed."""
         self.entries.extend(entries)
         self.committed = entries[-1].event.position if entries else self.committed
-        self._size += sum(map(_size, entries))
-        while self._size > WINDOW and len(self.entries) > max(1, len(entries)):
-            self._size -= _size(self.entries.popleft())
+        for entry in entries:
+            self._size += len(entry.json)
+        most = max(NEWEST, len(entries))
+        while len(self.entries) > most or (self._size > WINDOW and len(self.entries) > max(1, len(entries))):
+            self._size -= len(self.entries.popleft().json)
 
     def release(self) -> None:
         """Let whoever waits for a commit go on."""
         if self.flushed is not None and not self.flushed.done():
             self.flushed.set_result(None)
         self.flushed = None
-
-
-def _size(entry: Entry) -> int:
-    return ENTRY + 2 * len(entry.json)
 
 
 class Taken:

@@ -3,16 +3,20 @@
 import re
 from typing import Any
 
-HIGH_SURROGATE = re.compile(r"[\ud800-\udbff]\Z")
 DEEPEST = 100
 """How many levels a JSON value from outside may have."""
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
+def is_cut(text: str) -> bool:
+    """Whether `text` ends with the first half of a surrogate pair."""
+    return bool(text) and "\ud800" <= text[-1] <= "\udbff"
+
+
 def clean(text: str) -> str:
     """`text` with U+0000 and lone surrogates as U+FFFD; a surrogate pair becomes the character it stands for."""
-    if not _UNSTORABLE.search(text):
+    if (text.isascii() and "\x00" not in text) or not _UNSTORABLE.search(text):  # what most text is costs the least
         return text
     whole = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     return whole.replace("\x00", "\ufffd")

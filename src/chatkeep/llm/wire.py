@@ -60,7 +60,7 @@ class Splitter:
                 self.failure = ModelProtocol("the provider sent an event without an end")
             return []
         self._rest = buffer[end + 2 :]
-        return self._chunks(buffer[:end].split(b"\n\n"))
+        return self._plain(buffer[:end]) or self._chunks(buffer[:end].split(b"\n\n"))
 
     def finish(self) -> list[Chunk]:
         """The chunks of a last event that was not closed by an empty line, if it is whole."""
@@ -70,6 +70,20 @@ class Splitter:
         if self._seen_other and not self._seen_data:
             self.failure = ModelProtocol("the provider did not answer with an event stream")
         return chunks
+
+    def _plain(self, events: bytes) -> list[Chunk]:
+        """The chunks of events that are one line of data each, as nearly all are; none if there is any other.
+
+        They need not be looked at one by one: half the cost of decoding them, when a read brings a hundred.
+        """
+        if not events.startswith(b"data: ") or events.count(b"\n") != 2 * events.count(b"\n\ndata: "):
+            return []
+        try:
+            chunks = _decode_lines(events[6:].replace(b"\n\ndata: ", b"\n"))
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return []
+        self._seen_data = True
+        return self._up_to_failure(chunks)
 
     def _chunks(self, frames: list[bytes]) -> list[Chunk]:
         payloads: list[bytes] = []
