@@ -6,23 +6,17 @@ chunk and looks at every idle connection for each request; a turn's upstream sid
 """
 
 import asyncio
-import os
 import ssl
 from collections import defaultdict
 from collections.abc import AsyncGenerator
-from typing import NamedTuple, TypeAlias, cast
+from typing import NamedTuple, TypeAlias
 
-import httptools
 import httpx2
 
-KEPT = 100
-"""Idle connections kept for each provider."""
+from chatkeep.llm.connection import Connection
+
 KEPT_SECONDS = 30.0
 """How long: what lies between may forget a quiet connection without a word, and the next request would wait in vain."""
-BUFFER = 1_048_576
-"""Bytes of a body that may wait to be read before the provider has to wait too."""
-SWEEP = 65_536
-"""Bytes that are taken from a connection at once when its reader comes for them."""
 ERROR_BODY_SECONDS = 60
 """How long the next piece of an error's body may take."""
 BODY = "chatkeep.body"
@@ -34,7 +28,7 @@ _Origin: TypeAlias = tuple[bytes, str, int]
 class Body(httpx2.AsyncByteStream):
     """A response's body as it arrives."""
 
-    def __init__(self, connection: "_Connection") -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._is_left = False
 
@@ -84,7 +78,7 @@ class Transport(httpx2.AsyncBaseTransport):
     """Carries requests, one at a time on each connection."""
 
     def __init__(self) -> None:
-        self._idle: dict[_Origin, list[_Connection]] = defaultdict(list)
+        self._idle: dict[_Origin, list[Connection]] = defaultdict(list)
         self._tls: ssl.SSLContext | None = None
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
@@ -121,7 +115,7 @@ class Transport(httpx2.AsyncBaseTransport):
                 connection.hang_up()
         self._idle.clear()
 
-    def _find_idle(self, origin: _Origin) -> "_Connection | None":
+    def _find_idle(self, origin: _Origin) -> Connection | None:
         idle = self._idle[origin]
         too_old = asyncio.get_running_loop().time() - KEPT_SECONDS
         while idle and idle[0].idle_since < too_old:
@@ -132,7 +126,7 @@ class Transport(httpx2.AsyncBaseTransport):
                 return connection
         return None
 
-    async def _connect(self, head: Head) -> "_Connection":
+    async def _connect(self, head: Head) -> Connection:
         origin, limit = head.origin, head.connect
         scheme, host, port = origin
         if scheme == b"https" and self._tls is None:
@@ -141,194 +135,10 @@ class Transport(httpx2.AsyncBaseTransport):
         try:
             async with asyncio.timeout(limit):
                 _, connection = await asyncio.get_running_loop().create_connection(
-                    lambda: _Connection(self._idle[origin]), host, port, ssl=tls
+                    lambda: Connection(self._idle[origin]), host, port, ssl=tls
                 )
         except TimeoutError as error:
             raise httpx2.ConnectTimeout(f"no connection to {host}:{port} within {limit} s") from error
         except OSError as error:
             raise httpx2.ConnectError(str(error)) from error
         return connection
-
-
-class _Connection(asyncio.Protocol):
-    """A connection, and the response that is being read from it. The names `on_…` are httptools' callbacks."""
-
-    def __init__(self, idle: "list[_Connection]") -> None:
-        self.is_lost = False
-        self.idle_since = 0.0
-        self._idle = idle
-        self._loop = asyncio.get_running_loop()
-        self._waiter: asyncio.Future[None] | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._due = 0.0
-        self._socket: int | None = None  # where it may be read past the transport
-        self._is_paused = False
-        self._begin()
-
-    def _begin(self) -> None:
-        self._parser = httptools.HttpResponseParser(self)
-        self._headers: list[tuple[bytes, bytes]] = []
-        self._status = 0
-        self._data: list[bytes] = []
-        self._size = 0
-        self._is_whole = False
-        self._may_be_kept = False
-        self._error: httpx2.TransportError | None = None
-
-    async def ask(self, request: bytes) -> tuple[int, list[tuple[bytes, bytes]]]:
-        """Send a request; the status and headers of its response."""
-        self._begin()
-        self._transport.write(request)
-        while not self._status and self._error is None and not self.is_lost:
-            await self._wait(float("inf"))
-        if not self._status:
-            raise self._error or httpx2.ReadError("the provider closed the connection without an answer")
-        return self._status, self._headers
-
-    async def read(self, due: float) -> bytes:
-        """See `Body.read`."""
-        is_late = True
-        while not self._data and not self._is_whole:
-            if self._error is not None:
-                raise self._error
-            if not self._swept():
-                await self._wait(due)
-                is_late = False
-        data, self._data, self._size = b"".join(self._data), [], 0
-        if is_late and self._socket is not None:
-            self._pause()
-        elif self._is_paused:
-            self._resume()
-        return data
-
-    def _swept(self) -> bool:
-        """Fetch what has come to a connection that is paused, or let it be read as it comes again.
-
-        A reader that finds its data there already comes less often than they do. Then the event loop need not look
-        for them: one read fetches all. It takes a tenth off what a chunk costs (200 streams of 50 chunks/s, in
-        `bench/`). Behind TLS this cannot be done: what lies in the socket is not what was sent.
-        """
-        if not self._is_paused:
-            return False
-        try:
-            data = os.read(self._socket, SWEEP) if self._socket is not None else b""
-        except OSError:  # nothing there; what is worse, the transport will find and tell
-            data = b""
-        if data:
-            self.data_received(data)
-        else:
-            self._resume()
-        return bool(data)
-
-    def _pause(self) -> None:
-        if not self._is_paused and not self.is_lost:
-            self._transport.pause_reading()
-            self._is_paused = True
-
-    def _resume(self) -> None:
-        if self._is_paused and not self.is_lost:
-            self._transport.resume_reading()
-        self._is_paused = False
-
-    def leave(self) -> None:
-        """The request is over, for whoever made it."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if self._is_whole and self._may_be_kept and not self.is_lost and len(self._idle) < KEPT:
-            self._resume()
-            self.idle_since = self._loop.time()
-            self._idle.append(self)
-        else:
-            self.hang_up()
-
-    def hang_up(self) -> None:
-        """Close the connection at once."""
-        if not self.is_lost:
-            self._abort()
-
-    def _abort(self) -> None:
-        self._socket = None  # its number may be another's soon
-        self._transport.abort()
-
-    async def _wait(self, due: float) -> None:
-        """Until something happens. One timer serves many waits: it is only looked at again when it fires."""
-        self._due = due
-        if self._timer is not None and self._timer.when() > due:
-            self._timer.cancel()
-            self._timer = None
-        if self._timer is None and due != float("inf"):
-            self._timer = self._loop.call_at(due, self._ring)
-        self._waiter = self._loop.create_future()
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
-
-    def _ring(self) -> None:
-        if self._loop.time() < self._due:  # something came since; the time limit counts from then
-            self._timer = self._loop.call_at(self._due, self._ring)
-            return
-        self._timer = None
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_exception(TimeoutError())
-
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)  # uvloop's own is one in all but name
-        if transport.get_extra_info("sslcontext") is None:
-            self._socket = transport.get_extra_info("socket").fileno()
-
-    def data_received(self, data: bytes) -> None:
-        if self._is_whole:  # more than one answer to one question: nothing on this connection can be trusted now
-            self._abort()
-            return
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserError as error:
-            self._error = httpx2.RemoteProtocolError(f"the provider does not speak HTTP: {error}")
-            self._abort()
-        if self._size > BUFFER:
-            self._pause()
-        self._wake()
-
-    def eof_received(self) -> None:
-        return None
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.is_lost, self._socket = True, None
-        names = {name.lower() for name, _ in self._headers}
-        if self._status and exc is None and not names & {b"content-length", b"transfer-encoding"}:
-            self._is_whole = True  # a body that ends with its connection (RFC 9112 §6.3)
-        elif not self._is_whole and self._error is None:
-            self._error = httpx2.ReadError(str(exc or "the provider closed the connection"))
-        self._wake()
-
-    def on_message_begin(self) -> None:
-        if self._is_whole:
-            self._abort()
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if not self._is_whole:
-            self._headers.append((name, value))
-
-    def on_headers_complete(self) -> None:
-        status = self._parser.get_status_code()
-        if self._is_whole:
-            return
-        if status >= 200:
-            self._status = status
-        else:
-            self._headers.clear()  # an interim answer (RFC 9110 §15.2)
-
-    def on_body(self, body: bytes) -> None:
-        if not self._is_whole:
-            self._data.append(body)
-            self._size += len(body)
-
-    def on_message_complete(self) -> None:
-        self._is_whole = bool(self._status)
-        self._may_be_kept = self._parser.should_keep_alive()  # which it no longer knows when this has returned
