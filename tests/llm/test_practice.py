@@ -1,10 +1,12 @@
-"""The practice model keeps the promises of its `HELP`, each through a whole turn."""
+"""The practice model keeps the promises of its `HELP` and of docs/extend.md, each through a whole turn."""
 
 import json
 import re
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
 
 import pytest
+from pydantic import BaseModel, ConfigDict, Field, HttpUrl
 
 from chatkeep import errors
 from chatkeep.arguments import InvalidArguments
@@ -12,13 +14,20 @@ from chatkeep.context import fit
 from chatkeep.errors import TurnFailed
 from chatkeep.llm import Prompt
 from chatkeep.llm.practice import HELP, Practice
-from chatkeep.tools import declared
-from chatkeep.types import CallError, Message, ReasoningPart, StepPart, TextPart, ToolCallPart
+from chatkeep.tools import Tool, declared, tool
+from chatkeep.types import CallError, Message, Part, ReasoningPart, RefusalPart, StepPart, TextPart, ToolCallPart
+from tests.functions import TOOLS
 from tests.turns import Played, answer, given, play, user
 
 pytestmark = pytest.mark.anyio
 
 FAILURES: list[type[TurnFailed]] = TurnFailed.__subclasses__()
+PAGE = (Path(__file__).parents[2] / "docs" / "extend.md").read_text("utf-8")
+TITLE = "What the practice model understands"
+TABLE = PAGE.partition(f"## {TITLE}")[2].partition("## ")[0]
+EXAMPLES = re.findall(r"^\| `([^`]+)` \| .+ \| ([^|]+) \|$", TABLE, re.MULTILINE)
+SHIPPED = re.findall(r"`(\w+)`", PAGE.partition("| name | kind |")[2].partition("## ")[0])
+ALL = {**declared(), **TOOLS}
 
 
 async def ask(text: str, **more: Any) -> Played:
@@ -57,6 +66,129 @@ def test_help_offers_what_is_tested_here() -> None:
         "call it wrong",
         "fail with model_rate_limited",
     ]
+    assert "docs/extend.md" in HELP
+    assert TITLE in HELP
+
+
+@pytest.fixture(scope="module")
+def on_the_page() -> dict[str, Tool]:
+    """The functions that come with chatkeep, and those that docs/extend.md declares."""
+    code = "\n".join(re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL))
+    exec(compile(code, "my_functions.py", "exec"), {"__name__": "my_functions"})
+    return {name: each for name, each in declared().items() if name in (*SHIPPED, "opening_hours", "recipe")}
+
+
+def trace(played: Played) -> str:
+    """What came of a turn, in the words of the page's table."""
+    waiting = played.turn.outcome.waiting if played.turn.outcome else ()
+
+    def told(part: Part) -> str:
+        if isinstance(part, ToolCallPart):
+            state = "waiting" if part.call_id in waiting else part.error.code if part.error else part.state
+            return f"{part.name} {state}"
+        return {TextPart: "text", ReasoningPart: "reasoning", RefusalPart: "refusal", StepPart: ""}[type(part)]
+
+    parts = ", ".join(told(part) for part in played.parts if not isinstance(part, StepPart))
+    if played.failure is not None:
+        return f"{parts}; failed ({played.failure.code})"
+    assert played.ending is not None
+    status, reason = played.ending
+    return f"{parts}; {status}" + (f" ({reason})" if status == "incomplete" else "")
+
+
+def test_the_page_has_a_table_of_all_that_it_understands() -> None:
+    assert len(EXAMPLES) == TABLE.count("\n| `") > 20
+    offers = [offer.strip("… ") for offer in re.findall(r'"([^"]+)"', HELP)]
+    assert [offer for offer in offers if not any(offer in example for example, _ in EXAMPLES)] == []
+
+
+@pytest.mark.parametrize(("said", "comes"), EXAMPLES)
+async def test_each_example_of_the_page_does_what_the_page_says(
+    said: str, comes: str, on_the_page: dict[str, Tool]
+) -> None:
+    assert trace(await ask(said, tools=on_the_page)) == comes
+
+
+def calls(played: Played) -> list[tuple[str, str]]:
+    """The calls of a turn: name and arguments, as they were sent."""
+    return [(part.name, part.arguments_text) for part in played.parts if isinstance(part, ToolCallPart)]
+
+
+@pytest.mark.parametrize(
+    ("said", "called"),
+    [
+        ("weather", [("weather", '{"city":"practice","days":1}')]),
+        ("Weather, please!", [("weather", '{"city":"practice","days":1}')]),
+        ("the weather_station or a weatherman", []),
+        ('weather in "Oslo", not in "Bergen"', [("weather", '{"city":"Oslo","days":1}')]),
+        ("weather in “Oslo”", [("weather", '{"city":"Oslo","days":1}')]),
+        ('weather {"city": "Oslo",  "days": 2.0}!', [("weather", '{"city": "Oslo",  "days": 2.0}')]),
+        ('`send_letter`: {"to": "the weather"}', [("send_letter", '{"to": "the weather"}')]),
+        ('send letter to "the weather in Oslo"', [("send_letter", '{"to":"the weather in Oslo"}')]),
+        ('use "send_letter" for "Anna"', [("send_letter", '{"to":"Anna"}')]),
+        ("send letter and send_letter", [("send_letter", '{"to":"practice"}')]),
+        ('send_letter "Bo", weather "Oslo"', [("send_letter", '{"to":"Bo"}'), ("weather", '{"city":"Oslo","days":1}')]),
+        ('weather {"city": "Oslo", ', [("weather", '{"city": "Oslo", ')]),
+        ('tell_joke "Knock, knock."', [("tell_joke", '{"text":"Knock, knock."}')]),
+        ('tell_joke {"text": "Mine."}', [("tell_joke", '{"text": "Mine."}')]),
+    ],
+)  # fmt: skip
+async def test_it_calls_what_is_named_with_what_is_said(said: str, called: list[tuple[str, str]]) -> None:
+    assert calls(await ask(said, tools=ALL))[: len(called) or None] == called
+
+
+async def test_calls_of_one_function_side_by_side_are_told_apart() -> None:
+    played = await ask('send_letter {"to": "Anna"} send_letter {"to": "Bo"}', tools=ALL)
+    first, second, _, said = played.parts
+    assert isinstance(first, ToolCallPart)
+    assert isinstance(second, ToolCallPart)
+    assert first.call_id != second.call_id
+    assert (first.output, second.output) == ("sent to Anna for me", "sent to Bo for me")
+    assert isinstance(said, TextPart)
+    assert said.text.count("`send_letter` answered: ") == 2
+
+
+@pytest.mark.parametrize("mistake", ["call it wrong", "call it broken"])
+@pytest.mark.parametrize("name", sorted(ALL))
+async def test_it_calls_any_function_wrong_and_then_right(name: str, mistake: str) -> None:
+    played = await ask(f"{mistake}: {name}", tools=ALL)
+    first, second, *_ = (part for part in played.parts if isinstance(part, ToolCallPart))
+    assert first.name == second.name == name
+    assert first.error is not None
+    assert first.error.code == "invalid_arguments"
+    assert second.arguments is not None, second.error
+
+
+async def test_a_limit_that_only_the_error_tells_is_met() -> None:
+    """The strict form of a schema has no lengths."""
+
+    @tool(kind="reply")
+    class LongCard(BaseModel):
+        """Show a long card."""
+
+        model_config = ConfigDict(extra="forbid")
+
+        title: Annotated[str, Field(min_length=40)]
+        link: HttpUrl
+
+    assert LongCard
+    made = declared()["long_card"]
+    assert trace(await ask("long_card", tools={"long_card": made})) == (
+        "long_card invalid_arguments, long_card succeeded; completed"
+    )
+
+
+async def test_it_corrects_one_of_two_calls() -> None:
+    played = await ask('weather {"city": 7} send_letter "Anna"', tools=ALL)
+    assert [name for name, _ in calls(played)] == ["weather", "send_letter", "weather"]
+
+
+async def test_it_cannot_fail_in_a_way_that_nobody_knows() -> None:
+    (said,) = (await ask("fail with grace")).parts
+    assert isinstance(said, TextPart)
+    assert said.text.startswith("I cannot fail with grace.")
+    for failure in FAILURES:
+        assert failure.code in said.text
 
 
 @pytest.mark.parametrize(

@@ -41,10 +41,10 @@ _JOKE = "I would tell you a joke about streaming, but you would only get it one 
 
 
 class Called(NamedTuple):
-    """A function, and what it is called with."""
+    """A function, and what it is called with: an object, or text as the user gave it."""
 
     name: str
-    arguments: dict[str, Any]
+    arguments: dict[str, Any] | str
 
 
 Ruled: TypeAlias = Sequence[str | Called]
@@ -82,8 +82,6 @@ def _explanation(asked: str) -> Ruled:
 
 
 def _sarcasm(asked: str) -> Ruled:
-    if "call it wrong" in asked.lower():
-        return (Called("detect_sarcasm", {"quote": "This is going well.", "score": 12}),)
     if "sarcas" not in asked.lower():
         return ()
     quoted = re.search(r"[\"“„'](.+)[\"”“']", asked)
