@@ -18,7 +18,8 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
-from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar, get_type_hints, overload
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar, get_args, get_type_hints, overload
 
 from pydantic import BaseModel, ConfigDict, create_model
 from pydantic.json_schema import GenerateJsonSchema
@@ -83,16 +84,20 @@ class Tool:
 class _Declared(NamedTuple):
     tool: Tool
     by: str
+    file: str
+    line: int
 
 
 _declared: dict[str, _Declared] = {}
 
 
 @overload
+def tool(it: _F, /) -> _F: ...
+@overload
 def tool(*, kind: Literal["reply", "client"]) -> Callable[[_M], _M]: ...
 @overload
 def tool(*, safety: Safety = "unsafe", timeout: float | None = None) -> Callable[[_F], _F]: ...
-def tool(*, kind: Kind = "action", safety: Safety = "unsafe", timeout: float | None = None) -> Callable[[Any], Any]:
+def tool(it: Any = None, /, *, kind: Kind = "action", safety: Safety = "unsafe", timeout: float | None = None) -> Any:
     """Declare a function. What is decorated is left as it is.
 
     An action is a function with typed parameters; `async def` runs on the event loop, plain `def` in a thread, for
@@ -102,17 +107,25 @@ def tool(*, kind: Kind = "action", safety: Safety = "unsafe", timeout: float | N
 
     Raises:
         TypeError: it cannot be a function: no docstring, no types, a name that is taken.
+        ValueError: `kind`, `safety` or `timeout` is none.
     """
+    for name, value, allowed in (("kind", kind, get_args(Kind)), ("safety", safety, get_args(Safety))):
+        if value not in allowed:
+            raise ValueError(f"{name}={value!r}: one of {', '.join(map(repr, allowed))}")
+    if timeout is not None and not timeout > 0:
+        raise ValueError(f"timeout={timeout!r}: seconds, more than 0; or None, for CHATKEEP_TOOL_TIMEOUT")
+    caller = getattr(inspect.currentframe(), "f_back", None)
+    place = (caller.f_code.co_filename, caller.f_lineno) if caller else ("", 0)
 
     def declare(it: Any) -> Any:
         if kind == "action":
-            return _declare(_action(it, safety, timeout), it)
+            return _declare(_action(it, safety, timeout), it, *place)
         if not (inspect.isclass(it) and issubclass(it, BaseModel)):
             raise TypeError(f"{it.__qualname__}: a function of kind {kind!r} is a Pydantic model")
         name = _WORD.sub("_", it.__name__).lower()
-        return _declare(Tool(name, _described(it), kind, schema_of(it), by_model(it)), it)
+        return _declare(Tool(name, _described(it), kind, schema_of(it), by_model(it)), it, *place)
 
-    return declare
+    return declare if it is None else declare(it)
 
 
 def declared() -> dict[str, Tool]:
@@ -145,19 +158,21 @@ class _Untitled(GenerateJsonSchema):
         return False
 
 
-def _declare(made: Tool, it: Any) -> Any:
+def _declare(made: Tool, it: Any, file: str, line: int) -> Any:
     by = f"{it.__module__}.{it.__qualname__}"
     if not NAME.fullmatch(made.name):
         raise TypeError(f"{by}: a function's name has 1 to 64 letters, digits, - or _")
-    if (other := _declared.get(made.name)) is not None and other.by != by:
-        raise TypeError(f"{by}: there is a function {made.name!r} already, {other.by}")
-    _declared[made.name] = _Declared(made, by)
+    other = _declared.get(made.name)
+    if other is not None and (other.by != by or (other.file == file and other.line != line)):
+        taken = f"{other.by} ({Path(other.file).name}, line {other.line})"
+        raise TypeError(f"{by}: there is a function {made.name!r} already: {taken}")
+    _declared[made.name] = _Declared(made, by, file, line)
     return it
 
 
 def _action(function: Callable[..., Any], safety: Safety, timeout: float | None) -> Tool:
     if not inspect.isfunction(function):
-        raise TypeError(f"{function!r}: an action is a function; a class is a reply or a client function: say its kind")
+        raise TypeError(f"{function!r} is no function; of a class, say its kind: @tool(kind='reply')")
     model, for_caller = _model_of(function)
     runs = _in_loop if inspect.iscoroutinefunction(function) else _in_thread
 

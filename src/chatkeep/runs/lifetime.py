@@ -1,11 +1,8 @@
 """The life of a worker: opened, recovered, drained, closed."""
 
 import asyncio
-import importlib
-import sys
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 from chatkeep import mcp, tools
 from chatkeep.assistants import Library
@@ -22,6 +19,7 @@ from chatkeep.runs.resume import expire_for_ever
 from chatkeep.runs.sweep import sweep_for_ever
 from chatkeep.runs.takeover import attend_for_ever, recover
 from chatkeep.runs.worker import Worker
+from chatkeep.toolbox.loading import load
 
 REFRESH_SECONDS = 1.0
 """How soon a changed assistant is seen."""
@@ -118,14 +116,7 @@ def load_tools(settings: Settings) -> dict[str, tools.Tool]:
     Raises:
         CannotStart: a module cannot be imported, or MCP servers cannot be used beside them.
     """
-    if str(Path.cwd()) not in sys.path:
-        sys.path.insert(0, str(Path.cwd()))
-    for module in ("chatkeep.toolbox", *settings.tools):
-        try:
-            importlib.import_module(module)
-        except Exception as error:
-            raise CannotStart(f"CHATKEEP_TOOLS: {module} cannot be imported: {error}") from error
-    declared = tools.declared()
+    declared = load(settings.tools)
     mcp.check(settings.mcp_servers, declared)
     return declared
 
