@@ -57,6 +57,23 @@ def test_ask_streams_text_plainly_into_a_pipe(tmp_path: Path) -> None:
     assert done.stdout == "1 2 3 4 5 \n"
 
 
+def test_ask_shows_what_was_rejected_as_it_was_sent(tmp_path: Path) -> None:
+    done = command("ask", 'detect_sarcasm {"quote":  "[b]", "score": 12}', cwd=tmp_path)
+    name, sent, error, said, name_again, *rest = done.stdout.splitlines()
+    assert (name, sent) == ("detect_sarcasm", '{"quote":  "[b]", "score": 12}')
+    assert error == "detect_sarcasm: invalid_arguments: score: Input should be less than or equal to 9"
+    assert said == "You are right, the highest score is 9. "
+    assert name_again == name
+    assert json.loads("".join(rest)) == {"quote": "[b]", "score": 9}
+
+
+def test_ask_shows_what_was_no_json(tmp_path: Path) -> None:
+    done = command("ask", "tell_joke {not json", cwd=tmp_path)
+    name, sent, error, *_ = done.stdout.splitlines()
+    assert (name, sent) == ("tell_joke", "{not json")
+    assert error.startswith("tell_joke: invalid_arguments: the arguments are not valid JSON: ")
+
+
 def test_ask_json_prints_the_events(tmp_path: Path) -> None:
     done = command("ask", "--json", "count to 3", cwd=tmp_path)
     events = [json.loads(line) for line in done.stdout.splitlines()]

@@ -9,6 +9,7 @@ from chatkeep.events import (
     ReasoningDelta,
     RefusalDelta,
     TextDelta,
+    ToolCallDelta,
     ToolCallFinished,
     ToolCallReady,
     ToolCallRunning,
@@ -41,7 +42,10 @@ class Json:
 
 
 class Terminal:
-    """Text as it comes; a function by its name, its arguments and what came of it as indented JSON."""
+    """Text as it comes; a function by its name, its arguments and what came of it as indented JSON.
+
+    Arguments that were rejected are shown as the model sent them.
+    """
 
     def __init__(self) -> None:
         from rich.console import Console
@@ -49,6 +53,7 @@ class Terminal:
         self._console = Console(soft_wrap=True, highlight=False)
         self._column = 0
         self._calls: dict[int, ToolCallStarted] = {}
+        self._sent: dict[int, str] = {}  # arguments that are not yet known to be valid
 
     def show(self, event: Event) -> None:
         """Print what the event brings."""
@@ -59,7 +64,11 @@ class Terminal:
                 self._write(event.text, "dim italic")
             case ToolCallStarted():
                 self._calls[event.index] = event
+                self._sent[event.index] = ""
+            case ToolCallDelta():
+                self._sent[event.index] += event.arguments_text
             case ToolCallReady():
+                del self._sent[event.index]
                 self._title(event.index)
                 self._console.print_json(msgspec.json.encode(event.arguments).decode())
             case ToolCallRunning():
@@ -87,6 +96,9 @@ class Terminal:
         call = self._calls[event.index]
         if event.error is not None:
             self.end()
+            if sent := self._sent.pop(event.index, ""):
+                self._title(event.index)
+                self._console.print(sent, markup=False)
             said = f"{call.name}: {event.error.code}: {event.error.message}"
             self._console.print(said, style="red", markup=False)
         elif call.kind != "reply":  # the output of a reply is its arguments
