@@ -67,8 +67,14 @@ def test_an_operators_assistant_is_found_and_wins_over_ours(tmp_path: Path) -> N
         ("---\nname: cook\n", 1, "front matter"),
         ("---\nname: [\n---\nx", 2, "expected the node content"),
         ("---\n- a\n---\nx", 2, "mapping"),
-        (COOK.replace("model: big", "modle: big"), 4, "modle"),
-        (COOK.replace("[tell_joke]", "[tell_jokes]"), 6, "unknown function tell_jokes"),
+        (
+            COOK.replace("model: big", "modle: big"),
+            4,
+            ": unknown key 'modle'; known: name, description, model, temperature, ",
+        ),
+        (COOK.replace("name: cook", "nme: cook"), 2, ": unknown key 'nme'; known: name"),
+        (COOK.replace("functions:", "function:"), 6, "functions, starters"),
+        (COOK.replace("[tell_joke]", "[tell_jokes]"), 6, "unknown function tell_jokes; known: court_deadline, "),
         (COOK.replace("[tell_joke]", "[ask_user]"), 6, "clients offer it"),
         (COOK.replace("0.5", "warm"), 5, "temperature"),
         (COOK.replace("name: cook", "name: 'a cook'"), 2, "name"),
@@ -93,6 +99,14 @@ def test_a_prompt_speaks_of_the_day_where_the_service_is_and_of_the_session() ->
     assistant = parse("cook.md", f"---\nname: cook\ndescription: Cooks.\n---\n{variables}", TOOLS)
     assert assistant.render(EVENING, "UTC", "Soup") == "Wednesday, 25 November 2026 | UTC | Soup"
     assert assistant.render(EVENING, "Asia/Tokyo", None) == "Thursday, 26 November 2026 | Asia/Tokyo | None"
+
+
+def test_two_files_of_one_name_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "cook.md").write_text(COOK)
+    (tmp_path / "default.md").write_text(COOK.replace("name: cook", "name: default"))
+    (tmp_path / "second.md").write_text(COOK.replace("name: cook\ndescription: Cooks.", "description: .\nname: cook"))
+    with pytest.raises(CannotStart, match=r"^second.md:3: the name 'cook' is that of cook.md already$"):
+        Library(tmp_path, TOOLS)
 
 
 def test_what_a_session_is_called_is_no_template() -> None:
@@ -132,5 +146,5 @@ def test_a_file_that_became_wrong_changes_nothing_and_is_told_once(
 def test_a_function_of_an_mcp_server_need_not_be_there_yet() -> None:
     text = COOK.replace("[tell_joke]", "[wiki_look, wiki_*]")
     assert parse("cook.md", text, TOOLS, ["wiki"]).functions == ["wiki_look", "wiki_*"]
-    with pytest.raises(CannotStart, match="unknown function wiki_look"):
+    with pytest.raises(CannotStart, match=r"unknown function wiki_look; known: .*, wik_\*, wiki_look_\*$"):
         parse("cook.md", text, TOOLS, ["wik", "wiki_look"])

@@ -20,6 +20,7 @@ import jinja2.nodes
 import yaml
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 
 from chatkeep.errors import CannotStart
 from chatkeep.tools import Tool
@@ -27,6 +28,8 @@ from chatkeep.tools import Tool
 VARIABLES = ("date", "time_zone", "session_title")
 """What a prompt may speak of: today's date in words, the time zone it is in, and the session's title or None."""
 
+UNKNOWN = "extra_forbidden"
+"""What Pydantic calls a key that it does not know."""
 _FRONT = 2
 """The line of a file that its front matter begins with."""
 _templates = ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined, autoescape=False)  # prose, no HTML
@@ -96,18 +99,32 @@ class Library:
             self.problem = str(error)
 
     def _read(self, stamp: Stamp) -> None:
-        found = [parse(file.name, file.read_text("utf-8"), self.tools, self._servers) for file in self._files()]
-        self._found, self._stamp = {each.name: each for each in found}, stamp
+        ours, theirs = map(self._parsed, self._folders())
+        self._found, self._stamp = {**ours, **theirs}, stamp
 
-    def _files(self) -> list[Traversable]:
+    def _parsed(self, folder: Iterable[Traversable]) -> dict[str, Assistant]:
+        """The assistants of one folder, by name."""
+        found: dict[str, Assistant] = {}
+        files: dict[str, str] = {}
+        for file in folder:
+            text = file.read_text("utf-8")
+            each = parse(file.name, text, self.tools, self._servers)
+            if each.name in found:
+                line = _line_of(text.partition("\n")[2], "name:")
+                raise CannotStart(f"{file.name}:{line}: the name {each.name!r} is that of {files[each.name]} already")
+            found[each.name], files[each.name] = each, file.name
+        return found
+
+    def _folders(self) -> list[list[Traversable]]:
+        """The files that come with chatkeep, and those of the operator."""
         if self._directory is not None and not self._directory.is_dir():
             raise CannotStart(f"CHATKEEP_ASSISTANTS_DIR: {self._directory} is no directory")
         ours = resources.files("chatkeep").joinpath("assistants").iterdir()
         theirs: Iterable[Traversable] = sorted(self._directory.iterdir()) if self._directory is not None else ()
-        return [file for file in [*ours, *theirs] if file.name.endswith(".md")]
+        return [[file for file in folder if file.name.endswith(".md")] for folder in (ours, theirs)]
 
     def _stamped(self) -> Stamp:
-        seen = [(file, file.stat()) for file in self._files() if isinstance(file, Path)]
+        seen = [(file, file.stat()) for folder in self._folders() for file in folder if isinstance(file, Path)]
         return tuple((str(file), stat.st_mtime_ns, stat.st_size) for file, stat in seen)
 
 
@@ -129,15 +146,23 @@ def parse(file: str, text: str, tools: Mapping[str, Tool], servers: Collection[s
         line = mark.line + _FRONT if mark else _FRONT
         raise CannotStart(f"{file}:{line}: {' '.join(str(getattr(error, 'problem', error)).split())}") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        field = str(first["loc"][0])
-        message = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        fault = first_fault(error)
+        field = str(fault["loc"][0])
+        message = f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}"
+        if fault["type"] == UNKNOWN:
+            message = f"unknown key {field!r}; known: {', '.join(Assistant.model_fields).removesuffix(', prompt')}"
         raise CannotStart(f"{file}:{_line_of(front, f'{field}:')}: {message}") from error
     except TypeError as error:
         raise CannotStart(f"{file}:{_FRONT}: front matter is a mapping of names to values") from error
     _check_functions(file, front, assistant, tools, servers)
     _check_prompt(file, assistant.prompt, text.count("\n") - body.lstrip().count("\n") + 1)
     return assistant
+
+
+def first_fault(error: ValidationError) -> ErrorDetails:
+    """What to tell of `error`: a key that is not known before others that are missing, as it may be one, misspelt."""
+    faults = error.errors()
+    return next((each for each in faults if each["type"] == UNKNOWN), faults[0])
 
 
 def _check_functions(
@@ -148,7 +173,9 @@ def _check_functions(
         if is_a_servers and server in servers:
             continue  # looked up at each turn: the server may be down now
         if name not in tools:
-            raise CannotStart(f"{file}:{_line_of(front, name)}: unknown function {name}")
+            known = [each for each, tool in sorted(tools.items()) if tool.kind != "client"]
+            listed = ", ".join([*known, *(f"{server}_*" for server in servers)])
+            raise CannotStart(f"{file}:{_line_of(front, name)}: unknown function {name}; known: {listed}")
         if tools[name].kind == "client":
             raise CannotStart(f"{file}:{_line_of(front, name)}: {name} is a client's function: clients offer it")
 

@@ -147,7 +147,7 @@ def told() -> Brief:
 
 
 async def test_later_exchanges_see_the_earlier_ones() -> None:
-    suite = load("scribe", list(load_tools(settings())))
+    suite = load("scribe", load_tools(settings()))
     case: Case = next(each for each in suite.cases if each.name == "keeps what was written three versions ago")
     whole = await play(settings(), Practice(pace=0), "m", told(), case)
     assert whole.fault is None

@@ -1,5 +1,7 @@
 """Suites are files: read, and refused with file and line."""
 
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ from chatkeep.evals.suite import NONE, load, parse, shipped
 from chatkeep.tools import declared
 
 assert toolbox is not None  # importing it declares the functions
-FUNCTIONS = list(declared())
+FUNCTIONS = declared()
 GOOD = """# A suite.
 assistant: default
 date: 2026-03-02
@@ -40,20 +42,44 @@ def test_a_suite_is_read() -> None:
 
 
 def test_a_date_is_text_and_a_plain_value_is_exact() -> None:
-    text = GOOD.replace("text: {contains: chicken}", "day: 2026-02-13\n          number: 21")
+    text = GOOD.replace("text: {contains: chicken}", "event_date: 2026-02-13\n          period: 21")
+    text = text.replace("tell_joke", "court_deadline")
     arguments = parse("mine.yaml", text, FUNCTIONS).cases[0].exchanges[0].arguments
-    assert (arguments["day"].equals, arguments["number"].equals) == ("2026-02-13", 21)
+    assert (arguments["event_date"].equals, arguments["period"].equals) == ("2026-02-13", 21)
+
+
+def test_a_suite_without_a_date_happens_today() -> None:
+    before = datetime.now(UTC).date()
+    date = parse("mine.yaml", GOOD.replace("date: 2026-03-02\n", ""), FUNCTIONS).date
+    assert before <= date <= datetime.now(UTC).date()
+
+
+def test_a_function_that_takes_anything_may_be_expected_with_anything() -> None:
+    joke = FUNCTIONS["tell_joke"]
+    taking = replace(joke, parameters={**joke.parameters, "additionalProperties": True})
+    text = GOOD.replace("          text: {", "          anything: {")
+    assert parse("mine.yaml", text, {"tell_joke": taking}).cases[0].exchanges[0].arguments.keys() == {"anything"}
 
 
 @pytest.mark.parametrize(
     ("old", "new", "line", "message"),
     [
-        ("assistant: default", "assistent: default", 1, "assistant: Field required"),
+        ("assistant: default", "", 1, "assistant: Field required"),
+        ("assistant: default", "assistent: default", 2, ": unknown key 'assistent'; known: assistant, date, cases"),
         ("date: 2026-03-02", "date: tomorrow", 3, "date"),
-        ("    practice: true", "    practise: true", 6, "cases.0.practise: Extra inputs are not permitted"),
-        ("calls: tell_joke", "calls: tell_jokes", 9, "unknown function tell_jokes"),
+        (
+            "    practice: true",
+            "    practise: true",
+            6,
+            "cases.0: unknown key 'practise'; known: name, practice, exchanges",
+        ),
+        ("says: A joke!", "said: A joke!", 8, "exchanges.0: unknown key 'said'; known: says, calls, arguments, "),
+        ("calls: tell_joke", "calls: tell_jokes", 9, "calls: unknown function tell_jokes; known: "),
+        ("text: {contains", "txt: {contains", 11, ": tell_joke has no argument 'txt'; known: text"),
+        ("        calls: tell_joke\n", "", 9, ": arguments: of which function? calls names none"),
+        ("calls: tell_joke", "calls: none", 10, ": arguments: of which function? calls names none"),
         ("calls: none", "may_call: [none, shout]", 15, "unknown function shout"),
-        ("{contains: chicken}", "{contain: chicken}", 11, "contain: Extra inputs"),
+        ("{contains: chicken}", "{contain: chicken}", 11, "text: unknown key 'contain'; known: equals, contains"),
         ("{contains: chicken}", "{}", 11, "say one of equals, contains, matches, at_least, at_most"),
         ("{contains: chicken}", "{matches: '('}", 11, "not a regular expression"),
         ("calls: none", "must_say: ['*']", 15, "not a regular expression"),

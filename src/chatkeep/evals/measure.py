@@ -91,7 +91,7 @@ async def measure(
     """
     tools = load_tools(settings)
     library = find_assistants(settings, tools)
-    read = [(name, load(name, list(tools))) for name in suites]
+    read = [(name, load(name, tools)) for name in suites]
     chosen = _chosen(read, wanted.cases)
     answering = model or connect(settings, pace=0)
     try:

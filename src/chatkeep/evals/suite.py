@@ -2,16 +2,20 @@
 
 import datetime
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, TypeAlias, cast
 
 import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo
 
+from chatkeep.assistants import UNKNOWN, first_fault
 from chatkeep.errors import CannotStart
+from chatkeep.tools import Tool
 
+Fault: TypeAlias = tuple[tuple[int | str, ...], str]
+"""What is wrong in a suite: where, as keys and numbers, and what."""
 NONE = "none"
 """What `calls` says where the assistant has to answer in words alone."""
 
@@ -29,9 +33,9 @@ def _pattern(text: str) -> str:
 
 
 def _known_function(name: str, info: ValidationInfo) -> str:
-    known = cast("Sequence[str]", info.context)
+    known = cast("Mapping[str, Tool]", info.context)
     if name != NONE and name not in known:
-        raise ValueError(f"unknown function {name}")
+        raise ValueError(f"unknown function {name}; known: {', '.join(sorted(known))}, or {NONE}")
     return name
 
 
@@ -77,10 +81,12 @@ class Case(_Read):
 
 
 class Suite(_Read):
-    """The cases for an assistant. `date`: the day on which they happen, so that the prompt is the same every day."""
+    """The cases for an assistant. `date`: the day on which they happen, so that the prompt is the same every day; today
+    where none is said.
+    """
 
     assistant: str
-    date: datetime.date
+    date: Annotated[datetime.date, Field(default_factory=lambda: datetime.datetime.now(datetime.UTC).date())]
     cases: Annotated[list[Case], Field(min_length=1)]
 
 
@@ -90,10 +96,10 @@ def shipped() -> list[str]:
     return sorted(file.name.removesuffix(".yaml") for file in files if file.name.endswith(".yaml"))
 
 
-def load(name: str, functions: Sequence[str]) -> Suite:
+def load(name: str, functions: Mapping[str, Tool]) -> Suite:
     """The suite of that name that comes with chatkeep, or that at the path `name`.
 
-    `functions`: all that a case may expect.
+    `functions`: all that a case may expect, by name.
 
     Raises:
         CannotStart: there is none, or it is wrong; the message has file and line.
@@ -111,7 +117,7 @@ def load(name: str, functions: Sequence[str]) -> Suite:
         raise CannotStart(f"{name}: not UTF-8") from error
 
 
-def parse(file: str, text: str, functions: Sequence[str]) -> Suite:
+def parse(file: str, text: str, functions: Mapping[str, Tool]) -> Suite:
     """The suite that `text`, the content of `file`, describes.
 
     Raises:
@@ -127,14 +133,46 @@ def parse(file: str, text: str, functions: Sequence[str]) -> Suite:
     try:
         suite = Suite.model_validate(value, context=functions)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(each) for each in first["loc"]) or "suite"
-        raise CannotStart(f"{file}:{_line_of(tree, first['loc'])}: {where}: {first['msg']}") from error
+        where, message = _told(error)
+        raise CannotStart(f"{file}:{_line_of(tree, where)}: {message}") from error
+    for where, message in [*_same_names(suite), *_wrong_arguments(suite, functions)]:
+        raise CannotStart(f"{file}:{_line_of(tree, where)}: {message}")
+    return suite
+
+
+def _told(error: ValidationError) -> Fault:
+    fault = first_fault(error)
+    where = fault["loc"]
+    if fault["type"] == UNKNOWN:
+        *inside, key = map(str, where)
+        known = ", ".join((Suite, Case, Exchange, Constraint)[len(inside) // 2].model_fields)
+        path = f"{'.'.join(inside)}: " if inside else ""
+        return where, f"{path}unknown key {key!r}; known: {known}"
+    return where, f"{'.'.join(map(str, where)) or 'suite'}: {fault['msg'].removeprefix('Value error, ')}"
+
+
+def _same_names(suite: Suite) -> Iterator[Fault]:
     names = [case.name for case in suite.cases]
     for number, name in enumerate(names):
         if name in names[:number]:
-            raise CannotStart(f"{file}:{_line_of(tree, ('cases', number, 'name'))}: a case {name!r} is there already")
-    return suite
+            yield ("cases", number, "name"), f"a case {name!r} is there already"
+
+
+def _wrong_arguments(suite: Suite, functions: Mapping[str, Tool]) -> Iterator[Fault]:
+    """Expectations that no call could meet."""
+    for number, case in enumerate(suite.cases):
+        for nth, exchange in enumerate(case.exchanges):
+            where = ("cases", number, "exchanges", nth, "arguments")
+            if exchange.calls is None or exchange.calls == NONE:
+                if exchange.arguments:
+                    yield where, "arguments: of which function? calls names none"
+                continue
+            schema = functions[exchange.calls].parameters
+            known = schema.get("properties", {})
+            for name in exchange.arguments:
+                if name not in known and not schema.get("additionalProperties"):
+                    listed = ", ".join(known) or "none"
+                    yield (*where, name), f"{exchange.calls} has no argument {name!r}; known: {listed}"
 
 
 def _plain(value: Any) -> Any:
