@@ -1,22 +1,27 @@
 """What is there is documented, and what is documented is there."""
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from chatkeep import errors
 from chatkeep.api.app import create_app
 from chatkeep.assistants import VARIABLES
+from chatkeep.assistants import parse as parse_assistant
 from chatkeep.cli import main
 from chatkeep.config import Settings
+from chatkeep.errors import CannotStart
 from chatkeep.evals.suite import Constraint, parse
 from chatkeep.events import Event
 from chatkeep.types import TRANSITIONS
+from tests.pages import EXTEND, PROMPTS, PROTOCOL, ROOT, blocks, functions_of_extend
+from tests.test_cli import command, environment
 
-ROOT = Path(__file__).parent.parent
-PROTOCOL = (ROOT / "docs" / "protocol.md").read_text("utf-8")
-PROMPTS = (ROOT / "docs" / "prompts.md").read_text("utf-8")
 OPENAI = {"openai_api_key": "OPENAI_API_KEY", "openai_base_url": "OPENAI_BASE_URL"}
 
 
@@ -62,13 +67,13 @@ def test_every_route_is_documented() -> None:
 
 @pytest.mark.parametrize("name", VARIABLES)
 def test_every_variable_of_a_prompt_is_documented(name: str) -> None:
-    assert f"`{name}`" in (ROOT / "docs" / "extend.md").read_text("utf-8")
+    assert f"`{name}`" in EXTEND
     assert f"`{name}`" in PROMPTS
 
 
 def test_the_suite_in_the_page_is_one_and_shows_every_field() -> None:
-    (text,) = re.findall(r"```yaml\n(.*?)```", PROMPTS, re.DOTALL)
-    suite = parse("prompts.md", text, ["opening_hours", "suggest_replies"])
+    (text,) = blocks(PROMPTS, "yaml")
+    suite = parse("prompts.md", text, functions_of_extend())
     (case,) = suite.cases
     (exchange,) = case.exchanges
     for part in (suite, case, exchange):
@@ -83,6 +88,75 @@ def test_every_option_of_eval_is_documented(page: str, capsys: pytest.CaptureFix
     text = (ROOT / "docs" / page).read_text("utf-8")
     for option in set(re.findall(r"--[a-z-]+", capsys.readouterr().out)) - {"--help"}:
         assert option in text
+
+
+STARTERS = yaml.safe_load(blocks(EXTEND, "markdown")[0].split("---\n")[1])["starters"]
+TOOLS, FOLDER = "my_functions", "assistants"
+
+
+@pytest.fixture
+def street(tmp_path: Path) -> Path:
+    """A directory with the first example of docs/extend.md, as it stands there."""
+    (tmp_path / "my_functions.py").write_text(blocks(EXTEND, "python")[0])
+    (tmp_path / "assistants").mkdir()
+    (tmp_path / "assistants" / "street.md").write_text(blocks(EXTEND, "markdown")[0])
+    return tmp_path
+
+
+def test_the_first_example_of_extending_does_what_the_page_says(street: Path) -> None:
+    (script,) = (each for each in blocks(EXTEND, "sh") if "CHATKEEP_TOOLS=" in each)
+    asked, serve = script.removesuffix("\n").rsplit("\n", 1)
+    assert serve == "chatkeep serve"
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["sh", "-e", "-c", asked],
+        cwd=street,
+        env=environment(PATH=path),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    for shown in ('"shop": "baker"', "opening_hours is running", "opening_hours returned", '"open": "7 to 15"'):
+        assert shown in done.stdout
+    assert "error" not in done.stdout
+
+
+@pytest.mark.parametrize("starter", STARTERS)
+def test_what_the_first_example_offers_to_begin_with_works(street: Path, starter: str) -> None:
+    done = command(
+        "ask", "--assistant", "street", starter, cwd=street, CHATKEEP_TOOLS=TOOLS, CHATKEEP_ASSISTANTS_DIR=FOLDER
+    )
+    assert "opening_hours returned" in done.stdout
+    assert "error" not in done.stdout
+
+
+def test_the_suite_in_the_page_passes_with_the_first_example(street: Path) -> None:
+    (street / "street.yaml").write_text(blocks(PROMPTS, "yaml")[0])
+    done = command(
+        "eval",
+        "street.yaml",
+        "--min-rate",
+        "1",
+        cwd=street,
+        COLUMNS="200",
+        CHATKEEP_TOOLS=TOOLS,
+        CHATKEEP_ASSISTANTS_DIR=FOLDER,
+    )
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    assert "3 of 3 samples passed: 100%" in done.stdout
+
+
+def test_the_faults_that_a_page_shows_are_told_so(street: Path) -> None:
+    """Those of a changed assistant in docs/extend.md."""
+    file = street / "assistants" / "street.md"
+    text, tools = file.read_text(), functions_of_extend()
+    shown = next(each for each in EXTEND.split("```\n") if each.startswith("street.md:")).splitlines()
+    for line, old, new in zip(shown, ("opening_hours,", "{{ date }}"), ("opening_hour,", "{{ weekday }}"), strict=True):
+        with pytest.raises(CannotStart) as refused:
+            parse_assistant("street.md", text.replace(old, new), tools)
+        assert str(refused.value).startswith(line.removesuffix(" …")), str(refused.value)
 
 
 def test_the_quick_start_has_two_commands() -> None:

@@ -2,7 +2,6 @@
 
 import json
 import re
-from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
@@ -17,16 +16,15 @@ from chatkeep.llm.practice import HELP, Practice
 from chatkeep.tools import Tool, declared, tool
 from chatkeep.types import CallError, Message, Part, ReasoningPart, RefusalPart, StepPart, TextPart, ToolCallPart
 from tests.functions import TOOLS
+from tests.pages import EXTEND, functions_of_extend
 from tests.turns import Played, answer, given, play, user
 
 pytestmark = pytest.mark.anyio
 
 FAILURES: list[type[TurnFailed]] = TurnFailed.__subclasses__()
-PAGE = (Path(__file__).parents[2] / "docs" / "extend.md").read_text("utf-8")
 TITLE = "What the practice model understands"
-TABLE = PAGE.partition(f"## {TITLE}")[2].partition("## ")[0]
+TABLE = EXTEND.partition(f"## {TITLE}")[2].partition("## ")[0]
 EXAMPLES = re.findall(r"^\| `([^`]+)` \| .+ \| ([^|]+) \|$", TABLE, re.MULTILINE)
-SHIPPED = re.findall(r"`(\w+)`", PAGE.partition("| name | kind |")[2].partition("## ")[0])
 ALL = {**declared(), **TOOLS}
 
 
@@ -72,10 +70,8 @@ def test_help_offers_what_is_tested_here() -> None:
 
 @pytest.fixture(scope="module")
 def on_the_page() -> dict[str, Tool]:
-    """The functions that come with chatkeep, and those that docs/extend.md declares."""
-    code = "\n".join(re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL))
-    exec(compile(code, "my_functions.py", "exec"), {"__name__": "my_functions"})
-    return {name: each for name, each in declared().items() if name in (*SHIPPED, "opening_hours", "recipe")}
+    """What is on offer in the page's examples."""
+    return functions_of_extend()
 
 
 def trace(played: Played) -> str:
