@@ -1,18 +1,19 @@
 # One word each. `make serve` and `make test` need nothing but Python 3.11+: they set everything up themselves.
 PYTHON ?= python3
 BIN := .venv/bin
+PORT := 8000
 CLIENT := src/chatkeep/static/index.html
 WITHOUT := echo "The web client could not be built; the service starts with a small page instead."
 
 serve: .venv/service
 	@$(MAKE) --no-print-directory $(CLIENT) || $(WITHOUT)
-	$(BIN)/chatkeep serve
+	$(BIN)/chatkeep serve --port $(PORT)
 
 serve-postgres: .venv/tests
 	$(BIN)/python -m tests.serve_postgres
 
 serve-local: .venv/local
-	$(BIN)/chatkeep serve --local
+	$(BIN)/chatkeep serve --local --port $(PORT)
 
 test: .venv/tests
 	@$(MAKE) --no-print-directory $(CLIENT) || $(WITHOUT)

@@ -74,6 +74,18 @@ def test_ask_shows_what_was_no_json(tmp_path: Path) -> None:
     assert error.startswith("tell_joke: invalid_arguments: the arguments are not valid JSON: ")
 
 
+def test_a_function_in_ask_runs_for_nobody_in_particular(tmp_path: Path) -> None:
+    (tmp_path / "whose.py").write_text(
+        "from chatkeep.tools import Caller, tool\n\n@tool\ndef whose_turn(caller: Caller) -> list[str]:\n"
+        "    'Say whose.'\n    return [caller.owner, caller.session_id, caller.run_id]\n"
+    )
+    (tmp_path / "asking.md").write_text("---\nname: asking\ndescription: Asks.\nfunctions: [whose_turn]\n---\nYou ask.")
+    words = ("ask", "--json", "--assistant", "asking", "whose_turn")
+    done = command(*words, cwd=tmp_path, CHATKEEP_TOOLS="whose", CHATKEEP_ASSISTANTS_DIR=".")
+    (output,) = (each["output"] for each in map(json.loads, done.stdout.splitlines()) if "output" in each)
+    assert output == ["local", "", ""]
+
+
 def test_ask_json_prints_the_events(tmp_path: Path) -> None:
     done = command("ask", "--json", "count to 3", cwd=tmp_path)
     events = [json.loads(line) for line in done.stdout.splitlines()]

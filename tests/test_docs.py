@@ -165,6 +165,23 @@ def test_the_quick_start_has_two_commands() -> None:
     assert re.findall(r"```sh\n(.*?)```", quick_start, re.DOTALL) == ["make serve\nmake test\n"]
 
 
+def test_the_port_of_make_serve_is_the_one_that_is_said() -> None:
+    """Whatever PORT is in the environment: it may be meant for something else."""
+    said = "make serve PORT=8001"
+    assert f"`{said}`" in (ROOT / "README.md").read_text("utf-8")
+    for command_line, port in ((said, "8001"), ("make serve", "8000")):
+        done = subprocess.run(
+            [*command_line.split(), "--dry-run"],
+            cwd=ROOT,
+            env=environment(PORT="9"),
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+        )
+        assert done.stdout.rstrip().endswith(f"chatkeep serve --port {port}")
+
+
 @pytest.mark.parametrize("page", [*sorted(ROOT.glob("docs/**/*.md")), ROOT / "README.md"], ids=lambda page: page.name)
 def test_links_between_pages_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\((?!http)([^)#]+)", page.read_text("utf-8")):

@@ -45,7 +45,7 @@ def _add_talking(add: _Adding) -> None:
     serve = add("serve", help="start the service")
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     serve.add_argument("--port", type=_port, default=8000, help="port to listen on (default: %(default)s; 0: any free)")
-    serve.add_argument("--reload", action="store_true", help="start again when a source file changes")
+    serve.add_argument("--reload", action="store_true", help="start again when a .py file here or below changes")
     serve.add_argument("--workers", type=_count, default=1, metavar="N", help="processes (default: %(default)s)")
     serve.add_argument("--local", action="store_true", help="with a small real model beside it; no key is needed")
     serve.set_defaults(run=_serve)
