@@ -2,13 +2,14 @@
 
 import json
 import re
+import time
 from typing import Annotated, Any
 
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, HttpUrl
 
 from chatkeep import errors
-from chatkeep.arguments import InvalidArguments
+from chatkeep.arguments import InvalidArguments, by_schema
 from chatkeep.context import fit
 from chatkeep.errors import TurnFailed
 from chatkeep.llm import Prompt
@@ -153,6 +154,34 @@ async def test_it_calls_any_function_wrong_and_then_right(name: str, mistake: st
     assert first.error is not None
     assert first.error.code == "invalid_arguments"
     assert second.arguments is not None, second.error
+
+
+async def test_what_was_said_is_what_a_wrong_call_is_corrected_to() -> None:
+    for said in ('call it wrong: send_letter "Anna"', 'call it broken: send_letter {"to": "Anna"}'):
+        assert calls(await ask(said, tools=ALL))[-1] == ("send_letter", '{"to":"Anna"}')
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"type": "object"},
+        {"type": "object", "properties": {"a": True, "b": {}}},
+        {"type": "object", "properties": {"a": {"type": "object"}}},
+        {"type": "object", "properties": {"a": {"type": ["array", "object"]}}, "required": []},
+        {"type": "object", "properties": {"a": {"type": "number", "exclusiveMaximum": 3}}, "required": ["a", "b"]},
+    ],
+)
+async def test_it_calls_a_function_of_any_schema_wrong_and_then_right(parameters: dict[str, Any]) -> None:
+    made = Tool("any_schema", "Take it.", "reply", parameters, by_schema(parameters))
+    played = await ask("call it wrong", tools={"any_schema": made})
+    assert trace(played) == "any_schema invalid_arguments, any_schema succeeded; completed"
+
+
+async def test_a_long_message_is_no_work() -> None:
+    began = time.perf_counter()
+    for said in ('weather "', 'weather {"a', '"weather" and "'):
+        await ask(said * 50_000, tools={"weather": ALL["weather"]})
+    assert time.perf_counter() - began < 20
 
 
 async def test_a_limit_that_only_the_error_tells_is_met() -> None:

@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 _QUOTED = re.compile(r"[\"“„]([^\"“”„]+)[\"”“]")
+_READ = 8_000
+"""Characters of a message in which names and quotes are looked for."""
 _JSON = re.compile(r"[\s:(`]*(?=\{)")
 """What may stand between a name and its arguments."""
 
@@ -36,7 +38,7 @@ class _Mention(NamedTuple):
 def named_in(asked: str, offered: Sequence[str]) -> list[Named]:
     """The functions of `offered` that `asked` names, in its order; each once, or once for each JSON given for it."""
     mentions = list(_mentions(asked, offered))
-    strings = [(match.start(), match[1]) for match in _QUOTED.finditer(asked) if not _is_in(match, mentions)]
+    strings = [(match.start(), match[1]) for match in _QUOTED.finditer(asked, 0, _READ) if not _is_in(match, mentions)]
     given = {each.named.name for each in mentions if each.named.arguments is not None}
     found: dict[tuple[str, int], Named] = {}
     for each, ends in zip(mentions, [*(each.start for each in mentions), len(asked)][1:], strict=True):
@@ -58,9 +60,9 @@ def _mentions(asked: str, offered: Sequence[str]) -> Iterator[_Mention]:
     any_of = "|".join("[ _-]".join(map(re.escape, each.split(" "))) for each in longest_first)
     pattern = re.compile(rf"(?<!\w)(?:{any_of})(?!\w)", re.IGNORECASE)
     at = 0
-    while match := pattern.search(asked, at):
+    while match := pattern.search(asked, at, _READ):
         at = match.end()
-        if inside := next((each for each in _QUOTED.finditer(asked) if _holds(each, match)), None):
+        if inside := next((each for each in _QUOTED.finditer(asked, 0, _READ) if _holds(each, match)), None):
             at = inside.end()  # words in quotes are an argument
             continue
         name = names[_spoken(match[0])]

@@ -2,10 +2,10 @@
 
 import json
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, cast
 
-from chatkeep.llm.sampling import WORD, Schema, sample_of
+from chatkeep.llm.sampling import WORD, Schema, fits, sample_of
 
 _FIELD = re.compile(r"(?:^|; )([\w-]+)(?:\.[\w.-]+)?: ([^;]*)")
 _LIMITS = {
@@ -19,16 +19,22 @@ _ONE_OF = re.compile(r"Input should be '([^']*)'")
 
 
 def wrong(schema: Schema, arguments: Mapping[str, Any]) -> str:
-    """`arguments` as JSON, made wrong in one way: a number too large, an argument missing or of another type."""
-    properties: dict[str, Any] = schema.get("properties", {})
-    for name, each in properties.items():
-        if "maximum" in each:
-            return json.dumps({**arguments, name: each["maximum"] + 3})
+    """`arguments` as JSON, made wrong in one way: a number too large, one left out, one of another type, no object."""
+    return json.dumps(next((each for each in _attempts(schema, arguments) if not fits(schema, each)), [WORD]))
+
+
+def _attempts(schema: Schema, arguments: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    limits = {name: each["maximum"] for name, each in schema.get("properties", {}).items() if "maximum" in _keys(each)}
+    yield from ({**arguments, name: limit + 3} for name, limit in limits.items())
     for name in schema.get("required", ()):
-        return json.dumps({key: value for key, value in arguments.items() if key != name})
-    for name, each in properties.items():
-        return json.dumps({**arguments, name: [] if each.get("type") == "object" else {}})
-    return json.dumps([WORD])
+        yield {key: value for key, value in arguments.items() if key != name}
+    for name in schema.get("properties", {}):
+        yield {**arguments, name: {}}
+        yield {**arguments, name: []}
+
+
+def _keys(schema: Any) -> Iterable[str]:
+    return cast("dict[str, Any]", schema) if isinstance(schema, dict) else ()  # `true` is a schema too
 
 
 def corrected(schema: Schema, arguments: Mapping[str, Any], meant: Mapping[str, Any], error: str) -> dict[str, Any]:

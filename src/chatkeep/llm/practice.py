@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from chatkeep.arguments import InvalidArguments, parse
 from chatkeep.assembler import CallDelta, Choice, Chunk, FunctionDelta, MessageDelta, Tokens
 from chatkeep.errors import TurnFailed
 from chatkeep.llm import Prompt
@@ -112,7 +113,7 @@ def _called(prompt: Prompt, named: Named) -> Ruled:
     if named.arguments is not None:
         return (Called(named.name, named.arguments),)
     schema = _offered(prompt)[named.name]
-    in_words = re.sub(re.escape(named.name), named.name.replace("_", " "), _asked(prompt))
+    in_words = _asked(prompt).replace(named.name, named.name.replace("_", " "))
     by_rule = ruled([*prompt.messages[:-1], {"role": "user", "content": in_words}], [named.name])
     made = by_rule or (Called(named.name, sample(schema)),)
     field = free_text(schema)
@@ -146,10 +147,17 @@ def _mistaken(prompt: Prompt, low: str, named: Sequence[Named]) -> _Script | Non
 def _meant(prompt: Prompt, name: str) -> dict[str, Any]:
     """The arguments that a call of `name` has, if nothing goes wrong with it."""
     schema = _offered(prompt).get(name, {})
-    named = [each for each in named_in(_asked(prompt), [name]) if each.arguments is None]
+    named = named_in(_asked(prompt), [name])
     calls = _called(prompt, named[0]) if named and schema else ruled(prompt.messages, [name])
-    found = [each.arguments for each in calls if isinstance(each, Called)]
-    return next((each for each in found if isinstance(each, dict)), None) or sample(schema)
+    found = [_object(each.arguments) for each in calls if isinstance(each, Called)]
+    return next(iter(found), None) or sample(schema)
+
+
+def _object(arguments: dict[str, Any] | str) -> dict[str, Any] | None:
+    try:
+        return parse(arguments) if isinstance(arguments, str) else arguments
+    except InvalidArguments:
+        return None
 
 
 def _stopping(script: _Script) -> _Script:

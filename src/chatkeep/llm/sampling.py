@@ -4,9 +4,11 @@ They fit the schema and mean nothing. A limit that cannot be met (a pattern that
 the service will say what is wrong.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
+from operator import ge, gt, le, lt
 from typing import Any, cast
+
+from chatkeep.arguments import InvalidArguments, by_schema
 
 WORD = "practice"
 """What stands where any text will do."""
@@ -28,9 +30,14 @@ _FORMATS = {
     "ipv4": "127.0.0.1",
     "ipv6": "::1",
 }
+_COMPARED = {"minimum": ge, "exclusiveMinimum": gt, "maximum": le, "exclusiveMaximum": lt}
 _DEEP = 6
 """Levels below which nothing is put that can be left out: a schema may hold itself."""
 _DEEPEST = 40
+_MOST = 1_000
+"""Values that are made; whoever asks for more gets null in their place."""
+_LONGEST = 10_000
+"""Characters that a text has at the most."""
 
 Schema = Mapping[str, Any]
 
@@ -51,15 +58,28 @@ def free_text(schema: Schema) -> str | None:
     return next((name for name, each in schema.get("properties", {}).items() if sampler.takes_any_text(each)), None)
 
 
+def fits(schema: Schema, arguments: dict[str, Any]) -> bool:
+    """Whether `arguments` are what `schema` asks for; of a schema that is none, everything is."""
+    try:
+        by_schema({**schema})(arguments)
+    except InvalidArguments:
+        return False
+    except ValueError:
+        return True
+    return True
+
+
 class _Sampler:
     """Values for the parts of one schema. `depth` counts how far inside it a part stands."""
 
     def __init__(self, root: Schema) -> None:
         self._root = root
+        self._made = 0
 
     def value(self, schema: Any, depth: int, nth: int = 0) -> Any:
         """A value that fits; the `nth` is another than the first, as long as the schema lets it."""
-        schema = self._followed(schema) if depth < _DEEPEST else {"const": None}
+        self._made += 1
+        schema = self._followed(schema) if depth < _DEEPEST and self._made < _MOST else {"const": None}
         if "default" in schema and nth == 0:
             return schema["default"]
         if "const" in schema:
@@ -92,7 +112,7 @@ class _Sampler:
             for name, each in properties.items()
             if name in wanted or "default" in self._followed(each)
         }
-        for number in range(schema.get("minProperties", 0) - len(made)):
+        for number in range(min(int(schema.get("minProperties", 0)), _MOST) - len(made)):
             made[f"{WORD}{number + 1}"] = self.value(schema.get("additionalProperties", {}), depth + 1)
         return made
 
@@ -107,7 +127,7 @@ class _Sampler:
         first: list[Any] = schema.get("prefixItems", [])
         yield from (self.value(each, depth + 1) for each in first)
         number = schema.get("minItems", 0 if first or depth > _DEEP else 1)
-        for nth in range(min(number, schema.get("maxItems", number)) - len(first)):
+        for nth in range(min(int(number), int(schema.get("maxItems", number)), _MOST) - len(first)):
             yield self.value(schema.get("items", {}), depth + 1, nth)
 
     def _one(self, some: Iterable[Any], depth: int) -> Any:
@@ -149,41 +169,34 @@ def _text(schema: Schema, nth: int) -> str:
     if schema.get("format") in _FORMATS:
         return _FORMATS[schema["format"]]
     if "pattern" in schema:
-        fitting = [word for word in _WORDS if _fits(schema["pattern"], word)] or [WORD]
+        text = {"properties": {"text": {"pattern": schema["pattern"]}}}
+        fitting = [word for word in _WORDS if fits(text, {"text": word})] or [WORD]
         return fitting[nth % len(fitting)]
     word = f"{WORD} {nth + 1}" if nth else WORD
-    least = schema.get("minLength", 0)
-    return f"{word} {WORD * least}"[:least] if len(word) < least else word[: schema.get("maxLength")]
-
-
-def _fits(pattern: str, word: str) -> bool:
-    try:
-        return re.search(pattern, word) is not None
-    except re.error:  # a pattern of another dialect
-        return False
+    least = min(int(schema.get("minLength", 0)), _LONGEST)
+    if len(word) < least:
+        return f"{word} {WORD * least}"[:least]
+    return word[: int(schema.get("maxLength", _LONGEST))]
 
 
 def _number(schema: Schema, nth: int) -> float:
     """The least number that fits, or the greatest where there is no least; 1 where there is neither."""
-    lowest, above = _limit(schema, "minimum"), _limit(schema, "exclusiveMinimum")
-    highest, below = _limit(schema, "maximum"), _limit(schema, "exclusiveMaximum")
     whole = _type(schema) == "integer"
-    step = _limit(schema, "multipleOf") or 1
+    step = schema.get("multipleOf", 1)
+    ends = [limit for name in _COMPARED if (limit := _limit(schema, name)) is not None]
+    try:
+        near = [round(end // step + by, 9) * step for end in ends or [step] for by in (0, 1, -1)]
+        between = [*ends, (min(ends) + max(ends)) / 2] if ends and "multipleOf" not in schema and not whole else []
+        start = next((each for each in [*between[:1], *near, *between] if _is_within(schema, each)), 1)
+        number = start + step * nth if _is_within(schema, start + step * nth) else start
+        return int(number) if whole or float(number).is_integer() else number
+    except (OverflowError, ValueError):  # a limit beyond all numbers
+        return 1
 
-    def fits(number: float) -> bool:
-        return not (
-            (lowest is not None and number < lowest)
-            or (above is not None and number <= above)
-            or (highest is not None and number > highest)
-            or (below is not None and number >= below)
-        )
 
-    ends = [each for each in (lowest, above, highest, below) if each is not None]
-    near = [round(end // step + by, 9) * step for end in ends or [step] for by in (0, 1, -1)]
-    between = [*ends, (min(ends) + max(ends)) / 2] if ends and "multipleOf" not in schema and not whole else []
-    start = next(filter(fits, [*between[:1], *near, *between]), 1)
-    number = start + step * nth if fits(start + step * nth) else start
-    return int(number) if whole or float(number).is_integer() else number
+def _is_within(schema: Schema, number: float) -> bool:
+    limits = {name: limit for name in _COMPARED if (limit := _limit(schema, name)) is not None}
+    return all(_COMPARED[name](number, limit) for name, limit in limits.items())
 
 
 def _limit(schema: Schema, name: str) -> float | None:
