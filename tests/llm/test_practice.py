@@ -3,6 +3,7 @@
 import json
 import re
 import time
+from dataclasses import replace
 from typing import Annotated, Any
 
 import pytest
@@ -134,6 +135,12 @@ async def test_it_calls_what_is_named_with_what_is_said(said: str, called: list[
     assert calls(await ask(said, tools=ALL))[: len(called) or None] == called
 
 
+async def test_a_name_as_it_is_written_is_that_function_s() -> None:
+    tools = {name: replace(ALL["weather"], name=name) for name in ("rain_now", "rain-now", "Rain_Now", "rain")}
+    for name in tools:
+        assert [called for called, _ in calls(await ask(name, tools=tools))] == [name]
+
+
 async def test_calls_of_one_function_side_by_side_are_told_apart() -> None:
     played = await ask('send_letter {"to": "Anna"} send_letter {"to": "Bo"}', tools=ALL)
     first, second, _, said = played.parts
@@ -179,7 +186,7 @@ async def test_it_calls_a_function_of_any_schema_wrong_and_then_right(parameters
 
 async def test_a_long_message_is_no_work() -> None:
     began = time.perf_counter()
-    for said in ('weather "', 'weather {"a', '"weather" and "'):
+    for said in ('weather "', 'weather {"a', '"weather" and "', 'weather {"a":', '{"a":'):
         await ask(said * 50_000, tools={"weather": ALL["weather"]})
     assert time.perf_counter() - began < 20
 

@@ -90,10 +90,12 @@ def test_two_functions_of_one_name_are_refused_in_one_module_too(refused: Callab
 
 
 def test_a_module_that_is_not_there_says_where_it_was_looked_for(refused: Callable[..., str], here: Path) -> None:
-    assert refused("", "nowhere") == f"there is no module nowhere in {here}, nor where Python looks"
-    assert refused("", "no.where").startswith("there is no module no.where in ")
+    assert refused("", "nowhere") == (
+        f"nowhere cannot be imported: there is no such module in {here}, nor where Python looks"
+    )
+    assert refused("", "no.where").startswith("no.where cannot be imported: there is no such module in ")
     assert refused("", "faulty.py").endswith("; write faulty, without .py")
-    assert refused("", "./faulty.py").startswith("'./faulty.py' is no module; name it as `import` does")
+    assert refused("", "./faulty.py").startswith("./faulty.py is no module's name; name it as `import` does")
 
 
 def test_what_is_decorated_without_brackets_is_an_action(here: Path) -> None:

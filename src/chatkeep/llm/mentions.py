@@ -65,7 +65,7 @@ def _mentions(asked: str, offered: Sequence[str]) -> Iterator[_Mention]:
         if inside := next((each for each in _QUOTED.finditer(asked, 0, _READ) if _holds(each, match)), None):
             at = inside.end()  # words in quotes are an argument
             continue
-        name = names[_spoken(match[0])]
+        name = match[0] if match[0] in offered else names[_spoken(match[0])]
         begun = _JSON.match(asked, at)
         arguments = _object(asked, begun.end()) if begun else None
         at = begun.end() + len(arguments) if begun and arguments else at
@@ -81,7 +81,7 @@ def _object(asked: str, at: int) -> str:
     """The JSON object that begins at `at`; all that follows where it is none: broken arguments are told as such."""
     try:
         _, end = json.JSONDecoder().raw_decode(asked, at)
-    except ValueError:
+    except (ValueError, RecursionError):
         end = len(asked)
     return asked[at:end]
 

@@ -28,11 +28,11 @@ def load(modules: Iterable[str]) -> dict[str, Tool]:
 
 def _told(module: str, error: BaseException) -> str:
     if not all(part.isidentifier() for part in module.split(".")):
-        return f"{module!r} is no module; name it as `import` does, e.g. my_functions for my_functions.py"
+        return f"{module} is no module's name; name it as `import` does, e.g. my_functions for my_functions.py"
     missing = error.name if isinstance(error, ModuleNotFoundError) else None
     if missing and f"{module}.".startswith(f"{missing}."):
         hint = f"; write {module[:-3]}, without .py" if module.endswith(".py") else ""
-        return f"there is no module {module} in {Path.cwd()}, nor where Python looks{hint}"
+        return f"{module} cannot be imported: there is no such module in {Path.cwd()}, nor where Python looks{hint}"
     what = " ".join(str(error).partition("\n\n")[0].split())  # Pydantic goes on for a page
     return f"{module} cannot be imported: {type(error).__name__}: {what}{_place(module, error)}"
 
