@@ -74,7 +74,7 @@ def test_an_operators_assistant_is_found_and_wins_over_ours(tmp_path: Path) -> N
         ),
         (COOK.replace("name: cook", "nme: cook"), 2, ": unknown key 'nme'; known: name"),
         (COOK.replace("functions:", "function:"), 6, "functions, starters"),
-        (COOK.replace("[tell_joke]", "[tell_jokes]"), 6, "unknown function tell_jokes; known: court_deadline, "),
+        (COOK.replace("[tell_joke]", "[tell_jokes]"), 6, "unknown function tell_jokes; known: "),
         (COOK.replace("[tell_joke]", "[ask_user]"), 6, "clients offer it"),
         (COOK.replace("0.5", "warm"), 5, "temperature"),
         (COOK.replace("name: cook", "name: 'a cook'"), 2, "name"),
