@@ -100,6 +100,13 @@ def test_ask_says_how_a_turn_failed(tmp_path: Path) -> None:
     assert done.stderr.startswith("chatkeep: model_auth: ")
 
 
+def test_ask_says_that_an_answer_is_incomplete(tmp_path: Path) -> None:
+    ended = command("ask", "stop early", cwd=tmp_path)
+    assert ended.returncode == 0
+    assert ended.stdout.strip()
+    assert "incomplete (length)" in ended.stderr
+
+
 def test_ask_refuses_an_assistant_that_is_not_there(tmp_path: Path) -> None:
     done = command("ask", "hello", "--assistant", "nobody", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (1, "")

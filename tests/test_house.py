@@ -12,10 +12,9 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "src" / "chatkeep"
 FILES = sorted(PACKAGE.rglob("*.py"))
 DOORS = {
-    "cli.py", "copying.py", "serve.py", "ask.py", "printing.py", "__main__.py", "practice.py", "rules.py", "alone.py",
-    "mentions.py", "sampling.py", "mistakes.py",
+    "cli.py", "copying.py", "serve.py", "ask.py", "printing.py", "__main__.py", "alone.py",
 }  # fmt: skip
-ROOMS = {"toolbox", "evals", "mcp", "local"}
+ROOMS = {"practice", "toolbox", "evals", "mcp", "local"}
 """The terminal, the practice model, the toolbox, the evals and the optional extras: not on the way of a message."""
 
 FILE_LINES = 300

@@ -21,7 +21,7 @@ from chatkeep.runs.brief import ClientTool, brief
 from chatkeep.runs.lifetime import find_assistants, load_tools
 from chatkeep.servers import McpServer
 from chatkeep.tools import Tool
-from chatkeep.turn import Given, Turn
+from chatkeep.turn import Given, Outcome, Turn
 from chatkeep.types import Message, TextPart, ToolCallPart
 
 
@@ -38,7 +38,8 @@ async def ask(settings: Settings, text: str, assistant: str | None, model: str |
     can_ask = not as_json and sys.stdin.isatty() and sys.stdout.isatty()
     try:
         async with mcp.offering(_needed(settings, asked), declared) as functions:
-            await _answer(answering, _given(settings, text, asked, functions, model, can_ask=can_ask), printer)
+            given = _given(settings, text, asked, functions, model, can_ask=can_ask)
+            outcome = await _answer(answering, given, printer)
     except TurnFailed as failure:
         printer.end()
         print(f"chatkeep: {failure.code}: {failure}", file=sys.stderr)
@@ -46,11 +47,13 @@ async def ask(settings: Settings, text: str, assistant: str | None, model: str |
     finally:
         await answering.close()
     printer.end()
+    if outcome.status == "incomplete":
+        print(f"chatkeep: the answer is incomplete ({outcome.finish_reason})", file=sys.stderr)
     return 0
 
 
-async def _answer(model: Model, given: Given, printer: Printer) -> None:
-    """Let the turn happen, and go on each time that it waits for an answer from the terminal."""
+async def _answer(model: Model, given: Given, printer: Printer) -> Outcome:
+    """Let the turn happen, and go on each time that it waits for an answer from the terminal; how it ended."""
     position = 0
     while True:
         turn = Turn(model, given)
@@ -58,8 +61,9 @@ async def _answer(model: Model, given: Given, printer: Printer) -> None:
         async with aclosing(turn.events()) as happening:
             async for events in happening:
                 said, position = _shown(printer, events, said, position)
-        if turn.outcome is None or not turn.outcome.waiting:
-            return
+        assert turn.outcome is not None, "a turn that does not raise has an outcome"
+        if not turn.outcome.waiting:
+            return turn.outcome
         said, position = _shown(printer, [*_answers(said, turn.outcome.waiting, printer), RunResumed()], said, position)
         given = given._replace(message=said, counted=turn.usage, input_bytes=turn.input_bytes)
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, HttpUrl, create_model
 
 from chatkeep import toolbox
 from chatkeep.arguments import by_schema, validated
-from chatkeep.llm.sampling import free_text, sample, sample_of
+from chatkeep.llm.practice.sampling import free_text, sample, sample_of
 from chatkeep.strict import strict
 from chatkeep.tools import Tool, declared, schema_of
 from tests.functions import TOOLS

@@ -16,10 +16,10 @@ from chatkeep.arguments import InvalidArguments, parse
 from chatkeep.assembler import CallDelta, Choice, Chunk, FunctionDelta, MessageDelta, Tokens
 from chatkeep.errors import TurnFailed
 from chatkeep.llm import Prompt
-from chatkeep.llm.mentions import Named, named_in
-from chatkeep.llm.mistakes import corrected, highest, wrong
-from chatkeep.llm.rules import Called, Ruled, ruled
-from chatkeep.llm.sampling import free_text, sample
+from chatkeep.llm.practice.mentions import Named, named_in
+from chatkeep.llm.practice.mistakes import corrected, highest, wrong
+from chatkeep.llm.practice.rules import Called, Ruled, ruled
+from chatkeep.llm.practice.sampling import free_text, sample
 
 PACE = 0.03
 """Seconds between two words: about as fast as people speak to each other in text."""

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, cast
 
-from chatkeep.llm.sampling import WORD, Schema, fits, sample_of
+from chatkeep.llm.practice.sampling import WORD, Schema, fits, sample_of
 
 _FIELD = re.compile(r"(?:^|; )([\w-]+)(?:\.[\w.-]+)?: ([^;]*)")
 _LIMITS = {
