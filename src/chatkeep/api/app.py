@@ -13,6 +13,7 @@ import chatkeep
 from chatkeep.api import answers, memory, messages, pages, runs, schema, service, sessions
 from chatkeep.api.drain import draining_on_signals
 from chatkeep.api.gate import Gate
+from chatkeep.api.shortcut import ShortCut
 from chatkeep.api.sse import Streams
 from chatkeep.config import Settings, load
 from chatkeep.errors import Refused, StorageFailed
@@ -24,15 +25,7 @@ DESCRIPTION = """Sessions, messages, and answers streamed as they are made; ever
 Answers come as Server-Sent Events (`text/event-stream`); with `Accept: application/json`, which this page sends,
 they come when they are complete. `docs/protocol.md` is the whole contract."""
 
-_ROUTERS = (
-    sessions.router,
-    messages.sending,
-    messages.router,
-    runs.router,
-    memory.router,
-    service.router,
-    pages.router,
-)
+_ROUTERS = (sessions.router, messages.router, runs.router, memory.router, service.router, pages.router)
 
 
 def create_app(settings: Settings | None = None, model: Model | None = None) -> FastAPI:
@@ -61,6 +54,7 @@ def create_app(settings: Settings | None = None, model: Model | None = None) -> 
     app.add_exception_handler(HTTPException, answers.handle_http)
     app.add_exception_handler(StorageFailed, answers.handle_storage)
     app.add_exception_handler(Exception, answers.handle_unexpected)
+    app.add_middleware(ShortCut)  # the first that is added is the last to be asked
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -71,5 +65,5 @@ def create_app(settings: Settings | None = None, model: Model | None = None) -> 
         )
     hosts = frozenset(host.lower() for host in settings.allowed_hosts)
     app.add_middleware(Gate, hosts=hosts, max_body=settings.max_body_bytes)
-    app.add_middleware(Streams)  # added last: the first to be asked
+    app.add_middleware(Streams)
     return app

@@ -89,15 +89,9 @@ class JsonRoute(APIRoute):
         handler = super().get_route_handler()
 
         async def handle(request: Request) -> Response:
-            request = Utf8Request(request.scope, request.receive)
-            return await self.answer_plain(request) or await handler(request)
+            return await handler(Utf8Request(request.scope, request.receive))
 
         return handle
-
-    async def answer_plain(self, request: Request) -> Response | None:
-        """A short cut for requests with nothing unusual about them; None for those that FastAPI is to take apart."""
-        del request
-        return None
 
 
 class Body(BaseModel):

@@ -46,12 +46,7 @@ class Gate:
             if len(body) > self._max_body:
                 await problem(_too_large(self._max_body))(scope, receive, send)
                 return
-        whole: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
-
-        async def receive_counted() -> Message:
-            return whole.pop() if whole else await receive()
-
-        await self._app(scope, receive_counted, send)
+        await self._app(scope, replayed(body, receive), send)
 
     def _refusal(self, method: str, headers: Headers) -> Refused | None:
         host = _without_port(headers.get("host", "")).lower()
@@ -65,6 +60,16 @@ class Gate:
         if method not in ("GET", "HEAD", "OPTIONS") and media != "application/json" and (media or has_body):
             return UnsupportedMediaType("bodies are application/json")
         return None
+
+
+def replayed(body: bytes, receive: Receive) -> Receive:
+    """`receive` for whoever comes after somebody that has read the whole body."""
+    whole: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive_again() -> Message:
+        return whole.pop() if whole else await receive()
+
+    return receive_again
 
 
 def _too_large(limit: int) -> BodyTooLarge:

@@ -1,14 +1,13 @@
 """Messages: what the user says, and what was said."""
 
-import re
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Query, Response
 
 from chatkeep import ids
-from chatkeep.api.answers import WantedForm, answer_run, json_of, wanted_form
+from chatkeep.api.answers import WantedForm, answer_run, json_of
 from chatkeep.api.bodies import JsonRoute, NewMessage
-from chatkeep.api.deps import KEY, IdempotencyKey, MessageId, Owner, SessionId, WorkerDep, get_owner, get_worker
+from chatkeep.api.deps import IdempotencyKey, MessageId, Owner, SessionId, WorkerDep
 from chatkeep.api.schema import EVENT_STREAM, MessagePage, RunAnswer, answer, refusals
 from chatkeep.errors import (
     EventsExpired,
@@ -28,30 +27,6 @@ from chatkeep.types import Message
 router = APIRouter(prefix="/api", tags=["messages"], route_class=JsonRoute)
 
 
-class SendingRoute(JsonRoute):
-    """The route of `send_message`.
-
-    A sound request, which nearly all are, is answered without FastAPI's solving of dependencies: 0.2 of the 1.2 ms that
-    a turn took in the event loop. Whatever is wrong, or not known here, is left to FastAPI, which says what it is.
-    """
-
-    async def answer_plain(self, request: Request) -> Response | None:
-        """The answer to a sound request."""
-        headers = request.headers
-        session_id = ids.parse(request.path_params["session_id"])
-        key = ",".join(headers.getlist("idempotency-key"))  # none of several lines would be a key
-        if session_id is None or ("idempotency-key" in headers and not re.fullmatch(KEY, key)):
-            return None
-        try:
-            body = NewMessage.model_validate(await request.json())
-        except (ValueError, RecursionError):
-            return None
-        form = await wanted_form(headers.getlist("accept"), headers.getlist("prefer"))
-        return await send_message(await get_worker(request), await get_owner(), session_id, body, form, key or None)
-
-
-sending = APIRouter(prefix="/api", tags=["messages"], route_class=SendingRoute)
-
 CLAIMS = {
     200: answer(RunAnswer, content=EVENT_STREAM),
     202: answer(RunAnswer),
@@ -60,7 +35,7 @@ CLAIMS = {
 """What a claim is answered with (protocol §3)."""
 
 
-@sending.post("/sessions/{session_id}/messages", responses=CLAIMS)
+@router.post("/sessions/{session_id}/messages", responses=CLAIMS)
 async def send_message(
     worker: WorkerDep,
     owner: Owner,
