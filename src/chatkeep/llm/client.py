@@ -8,7 +8,7 @@ import asyncio
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 from urllib.request import getproxies
 
 import httpx2
@@ -118,9 +118,8 @@ class OpenAIModel:
         loop = asyncio.get_running_loop()
         due = loop.time() + self._settings.first_byte_timeout
         async with asyncio.timeout_at(due):
-            response = await self._open(msgspec.json.encode(_parameters(prompt)))
+            read, close = _reading(await self._open(msgspec.json.encode(_parameters(prompt))))
         try:
-            read = _reader(response)
             while data := await read(due):
                 due = loop.time() + self._settings.idle_timeout
                 if chunks := splitter.feed(data):
@@ -134,7 +133,7 @@ class OpenAIModel:
             if splitter.failure is not None:
                 raise splitter.failure
         finally:
-            await response.aclose()
+            await close()
 
 
 async def _failure(response: httpx2.Response) -> openai.APIStatusError:
@@ -160,18 +159,23 @@ def _http_client(settings: Settings, transport: Transport | None) -> httpx2.Asyn
     return httpx2.AsyncClient(transport=transport, headers=headers, follow_redirects=True)
 
 
-def _reader(response: httpx2.Response) -> Callable[[float], Awaitable[bytes]]:
-    """What reads the body: all that has arrived, or the first that does until the time given; nothing at the end."""
+_Read: TypeAlias = Callable[[float], Awaitable[bytes]]
+
+
+def _reading(response: httpx2.Response) -> tuple[_Read, Callable[[], Awaitable[None]]]:
+    """What reads the body (all that has arrived, or the first that does until the time given; nothing at the end), and
+    what closes it. Of the response nothing else is kept while it is read.
+    """
     body = response.extensions.get(BODY)
     if isinstance(body, Body) and response.headers.get("content-encoding", "identity") == "identity":
-        return body.read
+        return body.read, body.aclose
     pieces = response.aiter_bytes()
 
     async def read(due: float) -> bytes:
         async with asyncio.timeout_at(due):
             return await anext(pieces, b"")
 
-    return read
+    return read, response.aclose
 
 
 def _parameters(prompt: Prompt) -> dict[str, Any]:

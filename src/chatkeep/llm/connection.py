@@ -38,6 +38,7 @@ class Connection(asyncio.Protocol):
         self._size = 0
         self._is_whole = False
         self._may_be_kept = False
+        self._ends_with_connection = False
         self._error: httpx2.TransportError | None = None
 
     async def ask(self, request: bytes) -> tuple[int, list[tuple[bytes, bytes]]]:
@@ -48,7 +49,8 @@ class Connection(asyncio.Protocol):
             await self._wait(float("inf"))
         if not self._status:
             raise self._error or httpx2.ReadError("the provider closed the connection without an answer")
-        return self._status, self._headers
+        headers, self._headers = self._headers, []
+        return self._status, headers
 
     async def read(self, due: float) -> bytes:
         """See `Body.read`."""
@@ -168,8 +170,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """asyncio: it is over; `exc` says why, unless it ended well."""
         self.is_lost, self._socket = True, None
-        names = {name.lower() for name, _ in self._headers}
-        if self._status and exc is None and not names & {b"content-length", b"transfer-encoding"}:
+        if self._status and exc is None and self._ends_with_connection:
             self._is_whole = True  # a body that ends with its connection (RFC 9112 §6.3)
         elif not self._is_whole and self._error is None:
             self._error = httpx2.ReadError(str(exc or "the provider closed the connection"))
@@ -192,6 +193,8 @@ class Connection(asyncio.Protocol):
             return
         if status >= 200:
             self._status = status
+            names = {name.lower() for name, _ in self._headers}
+            self._ends_with_connection = not names & {b"content-length", b"transfer-encoding"}
         else:
             self._headers.clear()  # an interim answer (RFC 9110 §15.2)
 
