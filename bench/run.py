@@ -43,7 +43,7 @@ def scenarios(quick: bool) -> list[tuple[Scenario, Sequence[str], int]]:
     ]
     return [
         (Scenario("200 streams of 50 chunks/s", 200, 300, 20_000, 200, ramp_ms=1000), ("direct", *LIGHT), 5),
-        (Scenario("200 streams of 50 chunks/s, all services", 200, 100, 20_000, 200, ramp_ms=1000), ALL, 2),
+        (Scenario("200 streams of 50 chunks/s, all services", 200, 300, 20_000, 200, ramp_ms=1000), ALL, 2),
         (Scenario("the provider as fast as it can", 4, 5000, 0, 4, ramp_ms=0), ("direct", *LIGHT), 5),
         (Scenario("one-chunk turns, 10 callers", 10, 1, 1000, 400, ramp_ms=0, delay_us=0), ("direct", *ALL), 5),
         (Scenario("first token, idle", 1, 5, 10_000, 100, ramp_ms=0, delay_us=0), ("direct", *LIGHT), 3),
