@@ -158,6 +158,24 @@ async def test_a_connection_is_not_kept_when_the_provider_says_so_nor_for_long(
         assert server.connections == number
 
 
+async def test_a_body_that_is_done_may_end_a_moment_later(server: Server, transport: Transport) -> None:
+    body, reader, writer = await late(server, transport)
+    await body.close(is_done=True)
+    writer.write(chunk(b"nobody wants this") + chunk(b""))
+    await arrived()
+    await ask_again(server, transport, reader)
+    assert server.connections == 1
+
+
+async def test_a_body_that_is_done_and_does_not_end_costs_its_connection(
+    server: Server, transport: Transport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chatkeep.llm.connection.END_SECONDS", 0.02)
+    body, reader, _ = await late(server, transport)
+    await body.close(is_done=True)
+    assert await asyncio.wait_for(reader.read(), 10) == b""
+
+
 async def test_more_than_one_sweep_takes_comes_in_order(server: Server, transport: Transport) -> None:
     body, _, writer = await late(server, transport)
     said = b"".join(b"%07d " % number for number in range(40_000))

@@ -8,7 +8,7 @@ import asyncio
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
-from typing import Any, TypeAlias, cast
+from typing import Any, Protocol, cast
 from urllib.request import getproxies
 
 import httpx2
@@ -133,7 +133,7 @@ class OpenAIModel:
             if splitter.failure is not None:
                 raise splitter.failure
         finally:
-            await close()
+            await close(is_done=splitter.done)
 
 
 async def _failure(response: httpx2.Response) -> openai.APIStatusError:
@@ -159,23 +159,28 @@ def _http_client(settings: Settings, transport: Transport | None) -> httpx2.Asyn
     return httpx2.AsyncClient(transport=transport, headers=headers, follow_redirects=True)
 
 
-_Read: TypeAlias = Callable[[float], Awaitable[bytes]]
+class _Close(Protocol):
+    def __call__(self, *, is_done: bool) -> Awaitable[None]: ...
 
 
-def _reading(response: httpx2.Response) -> tuple[_Read, Callable[[], Awaitable[None]]]:
+def _reading(response: httpx2.Response) -> tuple[Callable[[float], Awaitable[bytes]], _Close]:
     """What reads the body (all that has arrived, or the first that does until the time given; nothing at the end), and
     what closes it. Of the response nothing else is kept while it is read.
     """
     body = response.extensions.get(BODY)
     if isinstance(body, Body) and response.headers.get("content-encoding", "identity") == "identity":
-        return body.read, body.aclose
+        return body.read, body.close
     pieces = response.aiter_bytes()
 
     async def read(due: float) -> bytes:
         async with asyncio.timeout_at(due):
             return await anext(pieces, b"")
 
-    return read, response.aclose
+    async def close(*, is_done: bool) -> None:
+        del is_done
+        await response.aclose()
+
+    return read, close
 
 
 def _parameters(prompt: Prompt) -> dict[str, Any]:

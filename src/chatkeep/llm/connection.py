@@ -11,6 +11,8 @@ KEPT = 100
 """Idle connections kept for each provider."""
 BUFFER = 1_048_576
 """Bytes of a body that may wait to be read before the provider has to wait too."""
+END_SECONDS = 1.0
+"""How long the end of a body may take after the last that was wanted of it, for the connection to be kept."""
 SWEEP = 65_536
 """Bytes that are taken from a connection at once when its reader comes for them."""
 
@@ -38,6 +40,7 @@ class Connection(asyncio.Protocol):
         self._size = 0
         self._is_whole = False
         self._may_be_kept = False
+        self._is_ending = False
         self._ends_with_connection = False
         self._error: httpx2.TransportError | None = None
 
@@ -97,8 +100,8 @@ class Connection(asyncio.Protocol):
             self._transport.resume_reading()
         self._is_paused = False
 
-    def leave(self) -> None:
-        """The request is over, for whoever made it."""
+    def leave(self, *, is_done: bool = False) -> None:
+        """The request is over, for whoever made it. `is_done`: nothing is missing but the end of the body."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -106,6 +109,10 @@ class Connection(asyncio.Protocol):
             self._resume()
             self.idle_since = self._loop.time()
             self._idle.append(self)
+        elif is_done and not self._is_whole and self._error is None:
+            self._is_ending = True
+            self._resume()
+            self._timer = self._loop.call_later(END_SECONDS, self.hang_up)
         else:
             self.hang_up()
 
@@ -160,6 +167,8 @@ class Connection(asyncio.Protocol):
         except httptools.HttpParserError as error:
             self._error = httpx2.RemoteProtocolError(f"the provider does not speak HTTP: {error}")
             self._abort()
+        if self._is_ending and self._is_whole:
+            self.leave()
         if self._size > BUFFER:
             self._pause()
         self._wake()
@@ -200,7 +209,7 @@ class Connection(asyncio.Protocol):
 
     def on_body(self, body: bytes) -> None:
         """httptools: a piece of the body."""
-        if not self._is_whole:
+        if not self._is_whole and not self._is_ending:
             self._data.append(body)
             self._size += len(body)
 

@@ -47,11 +47,17 @@ class Body(httpx2.AsyncByteStream):
         while data := await self.read(loop.time() + ERROR_BODY_SECONDS):
             yield data
 
-    async def aclose(self) -> None:
-        """Keep the connection for the next request if the body was read to its end; else hang up at once."""
+    async def close(self, *, is_done: bool) -> None:
+        """Keep the connection for the next request if the body was read to its end, or if it `is_done`, nothing more
+        is wanted of it, and the end comes soon; else hang up at once.
+        """
         if not self._is_left:  # later it may be another's
             self._is_left = True
-            self._connection.leave()
+            self._connection.leave(is_done=is_done)
+
+    async def aclose(self) -> None:
+        """httpx2's own way: no more is wanted, be it done or not."""
+        await self.close(is_done=False)
 
 
 class Head(NamedTuple):
