@@ -108,7 +108,7 @@ def main() -> int:
     wanted = [
         (
             scenario,
-            [name for name in (*services, "beside") if name in (given.services or SERVICES)],
+            [name for name in (*services, "beside") if name in (given.services or ("direct", *SERVICES))],
             given.rounds or rounds,
         )
         for scenario, services, rounds in scenarios(given.quick)
