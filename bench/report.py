@@ -140,6 +140,7 @@ def plot(measured: Mapping[str, Rounds], folder: Path) -> None:
 
     mpl.use("Agg")
     from matplotlib import pyplot
+    from matplotlib.ticker import LogLocator, NullFormatter
 
     steps = {
         int(name.partition(" ")[0]): rounds for name, rounds in measured.items() if name.endswith("of 20 chunks/s")
@@ -163,6 +164,10 @@ def plot(measured: Mapping[str, Rounds], folder: Path) -> None:
             if failing:
                 axis.plot(*zip(*failing, strict=True), "x", color="red", markersize=10, label=f"{service}: turns fail")
         axis.set(xscale="log", yscale="log", xlabel="streams, 20 chunks/s each", title=title)
+        for each in (axis.xaxis, axis.yaxis):
+            each.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            each.set_major_formatter("{x:g}")
+            each.set_minor_formatter(NullFormatter())
         axis.grid(visible=True, alpha=0.3)
         axis.legend()
         figure.savefig(folder / f"performance-{name}.png", dpi=90)
