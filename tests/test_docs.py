@@ -171,9 +171,9 @@ def test_the_port_of_make_serve_is_the_one_that_is_said() -> None:
     assert f"`{said}`" in (ROOT / "README.md").read_text("utf-8")
     for command_line, port in ((said, "8001"), ("make serve", "8000")):
         done = subprocess.run(
-            [*command_line.split(), "--dry-run"],
+            [*command_line.split(), "--dry-run", "--no-print-directory"],
             cwd=ROOT,
-            env=environment(PORT="9"),
+            env=environment(PORT="9", MAKEFLAGS="", MAKELEVEL="0"),  # of the `make test` that has begun this, perhaps
             capture_output=True,
             text=True,
             check=True,

@@ -250,7 +250,10 @@ async def test_what_cannot_wait_is_committed_without_the_deltas_of_the_others(
     monkeypatch.setattr("chatkeep.journal.GAP_PER_FLUSH", 1e9)
     journal = Journal(db, Doorbell(), max_gap=3600)
     lives = [await open_run(db, journal, f"r{number}") for number in range(8)]
-    await asyncio.gather(*(journal.append(live, text("a")) for live in lives))  # measures a flush: a gap of an hour
+    db.gate.clear()
+    await asyncio.gather(*(journal.append(live, text("a")) for live in lives))
+    await asyncio.sleep(0.02)  # the flush takes that long, by a clock of milliseconds: a gap of an hour follows
+    db.gate.set()
     for live in lives:
         await shown(live, 2)
     waiting = asyncio.ensure_future(journal.append(lives[0], text("b")))
@@ -262,6 +265,24 @@ async def test_what_cannot_wait_is_committed_without_the_deltas_of_the_others(
     await journal.settle(uid("r0 session"))
     assert lives[0].committed == 3
     waiting.cancel()
+
+
+async def test_what_becomes_urgent_as_a_flush_begins_does_not_wait_for_the_gap_after_it(
+    db: Counting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chatkeep.journal.GAP_PER_FLUSH", 1e9)
+    journal = Journal(db, Doorbell(), max_gap=3600)
+    lives = [await open_run(db, journal, f"r{number}") for number in range(8)]
+    db.gate.clear()
+    await journal.append(lives[0], text("a"))
+    ended = asyncio.ensure_future(asyncio.wait_for(journal.append(lives[1], [StepStarted(index=0)]), 10))
+    while not db.transactions:  # each round of the event loop, up to where the flush has begun
+        await asyncio.sleep(0)
+        journal.check(lives[1].run.id)
+    await asyncio.sleep(0.02)
+    db.gate.set()
+    await ended
+    assert lives[1].committed == 2
 
 
 async def test_turns_that_wait_are_let_go_though_nothing_new_comes(db: Counting, journal: Journal) -> None:

@@ -206,12 +206,12 @@ class Journal:
     def _begin(self, is_all: bool) -> None:
         self._beginning = False
         if wanted := sorted(self._dirty if is_all else self._urgent):
-            self._flush = asyncio.ensure_future(self._flush_these(wanted, is_all=is_all))
+            self._urgent.difference_update(wanted)  # and no other: more may become urgent before the task begins
+            lives = [self._dirty.pop(run_id) for run_id in wanted]
+            self._flush = asyncio.ensure_future(self._flush_these(lives, is_all=is_all))
 
-    async def _flush_these(self, wanted: Sequence[str], *, is_all: bool) -> None:
+    async def _flush_these(self, lives: Sequence[Live], *, is_all: bool) -> None:
         began = self._loop.time()
-        lives = [self._dirty.pop(run_id) for run_id in wanted]
-        self._urgent.clear()
         batch = [Taken(live) for live in lives if not live.finishing]
         try:
             accepted = await self._db.transaction(lambda tx: write_all(tx, batch, self._lease))

@@ -109,7 +109,7 @@ class OpenAIModel:
             )
         )
         response = cast("httpx2.Response", answer)  # `cast_to` wins over `stream_cls`, whatever the types say
-        if response.request.method == "POST":  # and not what a redirect made of it
+        if not response.history:  # a 307 is for one request (RFC 9110 §15.4.8), and its target is not to have the key
             self._known = response.request, Head.of(response.request)
         return response
 
