@@ -275,13 +275,11 @@ async def test_what_becomes_urgent_as_a_flush_begins_does_not_wait_for_the_gap_a
     lives = [await open_run(db, journal, f"r{number}") for number in range(8)]
     db.gate.clear()
     await journal.append(lives[0], text("a"))
-    ended = asyncio.ensure_future(asyncio.wait_for(journal.append(lives[1], [StepStarted(index=0)]), 10))
-    while not db.transactions:  # each round of the event loop, up to where the flush has begun
-        await asyncio.sleep(0)
-        journal.check(lives[1].run.id)
+    ended = asyncio.ensure_future(journal.append(lives[1], [StepStarted(index=0)]))  # runs just before the flush's task
     await asyncio.sleep(0.02)
     db.gate.set()
-    await ended
+    async with asyncio.timeout(10):
+        await ended
     assert lives[1].committed == 2
 
 
