@@ -1,15 +1,18 @@
 // What was said and is not acknowledged: kept with its idempotency key until the service has it, across reloads and
 // days without a network. Any tab may deliver any letter, any number of times: the key makes it one message. All tabs are
-// told, since the one that wrote it waits for that.
+// told, since the one that wrote it waits for that. Each letter is kept under a name of its own: a list of them all
+// would be changed by two tabs at once, and one of the changes be lost.
 
 import { ask, newId, Refusal } from "./api.ts";
 import { Cell } from "./cell.ts";
 import type { NewMessage, NewRun, NewSession, RunAnswer } from "./schema.ts";
-import { keep, onChange, recall } from "./shelf.ts";
+import { forget, keep, names, onChange, recall } from "./shelf.ts";
 import { pause } from "./stream.ts";
 
 export interface Letter {
   readonly key: string;
+  /** When, in milliseconds: the oldest is delivered first. */
+  readonly said: number;
   readonly session: string;
   /** The session to be made first; null when it is there. Making it is safe to repeat, too. */
   readonly create: NewSession | null;
@@ -22,7 +25,7 @@ export interface Letter {
 /** What became of a letter: no answer when it was delivered so long ago that the run's log is gone. */
 type Told = (letter: Letter, answer: RunAnswer | null) => void;
 
-const NAME = "outbox";
+const PLACE = "outbox.";
 const FIRST_WAIT = 1_000;
 const LONGEST_WAIT = 15_000;
 
@@ -38,13 +41,13 @@ export class Outbox {
   constructor(told: Told) {
     this.#told = told;
     this.#tabs.onmessage = ({ data }: MessageEvent<Parameters<Told>>) => told(...data);
-    onChange(NAME, () => (this.letters.value = read()));
+    onChange(PLACE, () => (this.letters.value = read()));
     addEventListener("online", () => void this.deliver());
     void this.deliver();
   }
 
-  add(letter: Omit<Letter, "key" | "refused">): void {
-    this.#change((letters) => [...letters, { ...letter, key: newId(), refused: null }]);
+  add(letter: Omit<Letter, "key" | "said" | "refused">): void {
+    this.#put({ ...letter, key: newId(), said: performance.timeOrigin + performance.now(), refused: null });
     void this.deliver();
   }
 
@@ -56,7 +59,8 @@ export class Outbox {
   }
 
   remove(key: string): void {
-    this.#change((letters) => letters.filter((letter) => letter.key !== key));
+    forget(PLACE + key);
+    this.letters.value = read();
   }
 
   /** Try a refused letter again. */
@@ -108,13 +112,13 @@ export class Outbox {
   }
 
   #mark(key: string, refused: string | null): void {
-    this.#change((letters) => letters.map((letter) => (letter.key === key ? { ...letter, refused } : letter)));
+    const letter = read().find((each) => each.key === key);
+    if (letter) this.#put({ ...letter, refused });
   }
 
-  #change(change: (letters: readonly Letter[]) => readonly Letter[]): void {
-    const letters = change(read());
-    keep(NAME, JSON.stringify(letters));
-    this.letters.value = letters;
+  #put(letter: Letter): void {
+    keep(PLACE + letter.key, JSON.stringify(letter));
+    this.letters.value = read();
   }
 }
 
@@ -133,4 +137,7 @@ async function post(letter: Letter): Promise<RunAnswer | null> {
   }
 }
 
-const read = (): Letter[] => JSON.parse(recall(NAME) ?? "[]");
+function read(): Letter[] {
+  const texts = names(PLACE).map(recall).filter((text) => text !== null);
+  return texts.map((text): Letter => JSON.parse(text)).sort((one, other) => one.said - other.said);
+}

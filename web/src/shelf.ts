@@ -19,15 +19,22 @@ export function forget(name: string): void {
   stored(() => localStorage.removeItem(PREFIX + name));
 }
 
+/** All names that begin so. */
+export function names(start: string): string[] {
+  const kept = stored(() => Object.keys(localStorage)) ?? [];
+  const ours = kept.filter((key) => key.startsWith(PREFIX + start)).map((key) => key.slice(PREFIX.length));
+  return [...new Set([...ours, ...[...remembered.keys()].filter((name) => name.startsWith(start))])];
+}
+
 export function move(name: string, to: string): void {
   const text = recall(name);
   if (text !== null) keep(to, text);
   forget(name);
 }
 
-/** Be told when another tab changed `name`. */
-export function onChange(name: string, tell: () => void): void {
-  addEventListener("storage", ({ key }) => (key === PREFIX + name ? tell() : undefined));
+/** Be told when another tab changed what is kept under a name that begins so. */
+export function onChange(start: string, tell: () => void): void {
+  addEventListener("storage", ({ key }) => (key?.startsWith(PREFIX + start) ? tell() : undefined));
 }
 
 function stored<T>(use: () => T): T | undefined {
