@@ -1,4 +1,4 @@
-"""Brings a database to this version's schema: numbered, forward-only files, each applied once and in order.
+"""Brings a database to this version's schema: forward-only files, numbered for each engine, applied once and in order.
 
 A file that was applied is never changed: its checksum is kept. A database that knows more than this
 version does is refused, so that an old process never writes into a newer schema.
