@@ -127,6 +127,31 @@ async def test_a_message_typed_offline_is_kept_and_sent_once(chat: Chat, script:
     assert await chat.page.evaluate("Object.keys(localStorage).filter(key => key.includes('outbox'))") == []
 
 
+async def test_what_an_earlier_version_has_not_sent_is_sent_in_its_order(
+    chat: Chat, script: Script, service: Service
+) -> None:
+    """It kept all letters as one list, under a name of its own."""
+    script.play(*[[say(f"Answer {number}."), stop()] for number in range(3)])
+    await chat.say("hello")
+    await chat.answered("Answer 0.")
+    await chat.page.context.set_offline(True)
+    for text in ("first", "second"):
+        await chat.say(text)
+    await expect(chat.said).to_have_count(3)
+    await chat.page.evaluate("""() => {
+        const names = Object.keys(localStorage).filter(name => name.startsWith("chatkeep.outbox."));
+        const letters = names.map(name => JSON.parse(localStorage[name])).sort((one, other) => one.said - other.said);
+        names.forEach(name => localStorage.removeItem(name));
+        localStorage["chatkeep.outbox"] = JSON.stringify(letters.map(({ said, ...letter }) => letter));
+    }""")
+    await chat.page.context.set_offline(False)
+    await chat.page.reload()
+    await expect(chat.said).to_have_text([re.compile(text) for text in ("hello", "first", "second")])
+    await expect(chat.answers.last).to_contain_text("Answer 2.")
+    assert await count_messages(service) == 6
+    assert await chat.page.evaluate("Object.keys(localStorage).filter(key => key.includes('outbox'))") == []
+
+
 async def test_a_new_session_that_another_tab_delivers_is_followed_where_it_was_written(
     chat: Chat, context: BrowserContext, script: Script, service: Service
 ) -> None:

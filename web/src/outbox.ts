@@ -26,6 +26,8 @@ export interface Letter {
 type Told = (letter: Letter, answer: RunAnswer | null) => void;
 
 const PLACE = "outbox.";
+/** Where earlier versions kept all letters, as one list. */
+const FORMER = "outbox";
 const FIRST_WAIT = 1_000;
 const LONGEST_WAIT = 15_000;
 
@@ -40,6 +42,9 @@ export class Outbox {
   /** `told` hears of each delivery, by whichever tab. */
   constructor(told: Told) {
     this.#told = told;
+    const former: Letter[] = JSON.parse(recall(FORMER) ?? "[]");
+    former.forEach((letter, said) => this.#put({ ...letter, said }));
+    forget(FORMER);
     this.#tabs.onmessage = ({ data }: MessageEvent<Parameters<Told>>) => told(...data);
     onChange(PLACE, () => (this.letters.value = read()));
     addEventListener("online", () => void this.deliver());
