@@ -28,11 +28,12 @@ Table: TypeAlias = dict[int, Figures]
 
 def by_length(upstream: Service, rounds: int) -> Table:
     """50 streams of 100 chunks/s whose answers are short, or long."""
-    return _each(
-        upstream,
-        {n: Scenario(f"answers of {n} chunks", 50, n, 10_000, max(50, 3000 // n), ramp_ms=100) for n in LENGTHS},
-        rounds,
-    )
+    table: Table = {}
+    with _serving(upstream, []) as (service, _):
+        for n in LENGTHS:
+            scenario = Scenario(f"answers of {n} chunks", 50, n, 10_000, max(50, 3000 // n), ramp_ms=100)
+            table[n] = _rounds(upstream, service, scenario, rounds)
+    return table
 
 
 def by_history(upstream: Service, rounds: int) -> Table:
@@ -74,11 +75,6 @@ def by_age(upstream: Service, rounds: int) -> Table:
         for length, taken in times.items():
             table[length] = {"ms": median(taken[20:]) * 1000}
     return table
-
-
-def _each(upstream: Service, scenarios: dict[int, Scenario], rounds: int) -> Table:
-    with _serving(upstream, []) as (service, _):
-        return {number: _rounds(upstream, service, scenario, rounds) for number, scenario in scenarios.items()}
 
 
 def _rounds(upstream: Service, service: Service, scenario: Scenario, rounds: int) -> Figures:

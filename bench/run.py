@@ -100,6 +100,7 @@ def main() -> int:
     parser.add_argument("--plots", type=Path, default=None, help="a folder for the pictures")
     parser.add_argument("--beside", type=Path, default=None, help="another checkout, to be measured beside this one")
     given = parser.parse_args()
+    others = ["beside"] if given.beside is not None else []
     if given.beside is not None:
         SERVICES["beside"] = partial(chatkeep, checkout=given.beside.resolve())
     os.sched_setaffinity(0, {OUR_CORE})
@@ -108,7 +109,7 @@ def main() -> int:
     wanted = [
         (
             scenario,
-            [name for name in (*services, "beside") if name in (given.services or ("direct", *SERVICES))],
+            [name for name in (*services, *others) if not given.services or name in given.services],
             given.rounds or rounds,
         )
         for scenario, services, rounds in scenarios(given.quick)

@@ -83,6 +83,15 @@ async def open_run(db: Counting, journal: Journal, name: str = "r") -> Live:
     return journal.open(made, [enter(replace(first, position=1))])
 
 
+async def slow_flush(db: Counting, monkeypatch: pytest.MonkeyPatch) -> tuple[Journal, list[Live]]:
+    """A journal and runs whose first flush stops at the gate; if it takes any time, a gap of an hour follows it."""
+    monkeypatch.setattr("chatkeep.journal.GAP_PER_FLUSH", 1e9)
+    journal = Journal(db, Doorbell(), max_gap=3600)
+    lives = [await open_run(db, journal, f"r{number}") for number in range(8)]
+    db.gate.clear()
+    return journal, lives
+
+
 async def flushing(db: Counting) -> None:
     """Until a flush is under way."""
     async with asyncio.timeout(10):
@@ -247,10 +256,7 @@ async def test_with_many_runs_a_turn_goes_on_just_before_the_next_flush(db: Coun
 async def test_what_cannot_wait_is_committed_without_the_deltas_of_the_others(
     db: Counting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chatkeep.journal.GAP_PER_FLUSH", 1e9)
-    journal = Journal(db, Doorbell(), max_gap=3600)
-    lives = [await open_run(db, journal, f"r{number}") for number in range(8)]
-    db.gate.clear()
+    journal, lives = await slow_flush(db, monkeypatch)
     await asyncio.gather(*(journal.append(live, text("a")) for live in lives))
     await asyncio.sleep(0.02)  # the flush takes that long, by a clock of milliseconds: a gap of an hour follows
     db.gate.set()
@@ -270,10 +276,7 @@ async def test_what_cannot_wait_is_committed_without_the_deltas_of_the_others(
 async def test_what_becomes_urgent_as_a_flush_begins_does_not_wait_for_the_gap_after_it(
     db: Counting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chatkeep.journal.GAP_PER_FLUSH", 1e9)
-    journal = Journal(db, Doorbell(), max_gap=3600)
-    lives = [await open_run(db, journal, f"r{number}") for number in range(8)]
-    db.gate.clear()
+    journal, lives = await slow_flush(db, monkeypatch)
     await journal.append(lives[0], text("a"))
     ended = asyncio.ensure_future(journal.append(lives[1], [StepStarted(index=0)]))  # runs just before the flush's task
     await asyncio.sleep(0.02)

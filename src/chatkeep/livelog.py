@@ -67,8 +67,8 @@ class Live:
         self.committed = entries[-1].event.position if entries else self.committed
         for entry in entries:
             self._size += len(entry.json)
-        most = max(NEWEST, len(entries))
-        while len(self.entries) > most or (self._size > WINDOW and len(self.entries) > max(1, len(entries))):
+        least = max(1, len(entries))
+        while len(self.entries) > (least if self._size > WINDOW else max(least, NEWEST)):
             self._size -= len(self.entries.popleft().json)
 
     def release(self) -> None:
@@ -85,7 +85,7 @@ class Taken:
         self.live = live
         self.waiter, live.flushed = live.flushed, None
         self.events, live.pending, live.backlog = live.pending, [], 0
-        self.entries = [enter(event) for event in (merge(self.events) if len(self.events) > 1 else self.events)]
+        self.entries = [enter(event) for event in merge(self.events)]
         position = self.events[-1].position if self.events else live.committed
         run = live.run
         self.progress = store_leases.Progress(

@@ -25,8 +25,6 @@ DESCRIPTION = """Sessions, messages, and answers streamed as they are made; ever
 Answers come as Server-Sent Events (`text/event-stream`); with `Accept: application/json`, which this page sends,
 they come when they are complete. `docs/protocol.md` is the whole contract."""
 
-_ROUTERS = (sessions.router, messages.router, runs.router, memory.router, service.router, pages.router)
-
 
 def create_app(settings: Settings | None = None, model: Model | None = None) -> FastAPI:
     """The service as an ASGI application. Without `settings`, those of the environment.
@@ -47,7 +45,7 @@ def create_app(settings: Settings | None = None, model: Model | None = None) -> 
         redoc_url=None, title="chatkeep", version=chatkeep.__version__, description=DESCRIPTION, lifespan=lifespan
     )
     app.openapi = lambda: schema.document(app)
-    for router in _ROUTERS:
+    for router in (sessions.router, messages.router, runs.router, memory.router, service.router, pages.router):
         app.include_router(router)
     app.add_exception_handler(Refused, answers.handle_refused)
     app.add_exception_handler(RequestValidationError, answers.handle_invalid)

@@ -26,7 +26,6 @@ from chatkeep.types import Message
 
 router = APIRouter(prefix="/api", tags=["messages"], route_class=JsonRoute)
 
-
 CLAIMS = {
     200: answer(RunAnswer, content=EVENT_STREAM),
     202: answer(RunAnswer),

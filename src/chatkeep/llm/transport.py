@@ -16,7 +16,7 @@ import httpx2
 from chatkeep.llm.connection import Connection
 
 KEPT_SECONDS = 30.0
-"""How long: what lies between may forget a quiet connection without a word, and the next request would wait in vain."""
+"""How long an idle connection is: what lies between may forget it without a word, and a request would wait in vain."""
 ERROR_BODY_SECONDS = 60
 """How long the next piece of an error's body may take."""
 BODY = "chatkeep.body"

@@ -100,8 +100,6 @@ class Splitter:
 
     def _payload(self, frame: bytes) -> tuple[bytes, bool]:
         """An event's data, and whether it is an error by its `event:` line alone."""
-        if frame.startswith(b"data: ") and b"\n" not in frame:  # nearly all of them
-            return frame[6:].strip(), False
         data: list[bytes] = []
         name = b""
         for line in frame.split(b"\n"):
