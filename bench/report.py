@@ -19,6 +19,7 @@ COLUMNS = {
     "first_wait_p50": "first token p50 ms",
     "first_wait_p99": "p99",
     "rss_kb_per_stream": "KB/stream",
+    "disk_kb_per_chunk": "KB to disk/chunk",
     "failures": "failures",
     "others": "core's time of others",
 }

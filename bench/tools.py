@@ -54,6 +54,11 @@ class Service:
         statuses = [Path(f"/proc/{pid}/status").read_text() for pid in self.pids()]
         return sum(int(status.partition("VmRSS:")[2].split()[0]) for status in statuses if "VmRSS:" in status)
 
+    def written_bytes(self) -> int:
+        """What they have had written to a disk."""
+        accounts = [Path(f"/proc/{pid}/io").read_text() for pid in self.pids()]
+        return sum(int(account.partition("\nwrite_bytes:")[2].split()[0]) for account in accounts)
+
     def halt(self) -> None:
         """Let it not run: what a service does when it is idle is not to disturb the measuring of another."""
         for pid in self.pids():
@@ -125,7 +130,7 @@ def read(service: Service, scenario: Scenario) -> Figures:
     before, began, cpu, busy = service.rss_kb(), time.monotonic(), service.cpu_seconds(), busy_seconds(THEIR_CORE)
     writer = threading.Thread(target=_feed, args=(readers, sent))
     writer.start()
-    peak = before
+    peak, written = before, service.written_bytes()
     while readers.poll() is None:
         time.sleep(0.05)
         peak = max(peak, service.rss_kb())
@@ -140,6 +145,7 @@ def read(service: Service, scenario: Scenario) -> Figures:
         "cpu_us_per_chunk": cpu * 1e6 / max(1, seen["chunks"]),
         "cpu_ms_per_turn": cpu * 1e3 / scenario.turns,
         "events_per_chunk": seen["events"] / max(1, seen["chunks"]),
+        "disk_kb_per_chunk": (service.written_bytes() - written) / 1024 / max(1, seen["chunks"]),
         "rss_kb_per_stream": (peak - service.idle_rss) / scenario.streams,
         "rss_mb": peak / 1024,
         "others": others,
