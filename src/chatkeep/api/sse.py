@@ -6,7 +6,7 @@ comment and ONE newline: with a blank line, several clients would take it for an
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 
 import msgspec
 from starlette.responses import Response
@@ -68,7 +68,8 @@ class EventStream(Response):
         super().__init__(headers={**HEADERS, **(headers or {})})
         del self.headers["content-length"]
         self._frames = frames
-        self._sending_since: float | None = None
+        self._frame: bytes | None = None  # that is being sent
+        self._timer: asyncio.TimerHandle | None = None
         self._is_cut = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -78,44 +79,46 @@ class EventStream(Response):
         scope[_BEGUN].append(self)
 
     async def go_on(self, receive: Receive, send: Send) -> None:
-        """Send the body, to its end or until the client has left."""
-        sending = asyncio.current_task()
-        assert sending is not None, "ASGI runs in a task"
-        # One task beside the response's own, not the three that a task group and two waits come to: 0.1 ms a stream.
-        watch = asyncio.create_task(self._watch(receive, sending))
+        """Send the body, to its end or until the client has left, which a quiet stream would never notice.
+
+        A task of its own sends it, so that an event wakes three coroutines, not those of server and middleware too.
+        """
+        watching = asyncio.current_task()
+        assert watching is not None, "ASGI runs in a task"
+        sending = asyncio.create_task(self._send_all(send))
+        sending.add_done_callback(lambda _: None if sending.cancelled() or not sending.exception() else self._cut(watching))
+        self._look(watching, None)
         try:
-            async with aclosing(self._frames):
-                await self._send_all(send)
+            await _until_gone(receive)  # which hears of the end, too, when all is sent (ASGI: `http.disconnect`)
         except asyncio.CancelledError:
             if not self._is_cut:
                 raise
-            sending.uncancel()
+            watching.uncancel()
         finally:
-            watch.cancel()
+            self._timer and self._timer.cancel()
+            sending.cancel()
+            with suppress(asyncio.CancelledError):
+                await sending
 
     async def _send_all(self, send: Send) -> None:
-        loop = asyncio.get_running_loop()
-        async for frame in self._frames:
-            self._sending_since = loop.time()
-            await send({"type": "http.response.body", "body": frame, "more_body": True})
-            self._sending_since = None
+        async with aclosing(self._frames):
+            async for frame in self._frames:
+                self._frame = frame
+                await send({"type": "http.response.body", "body": frame, "more_body": True})
+                self._frame = None
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    async def _watch(self, receive: Receive, sending: asyncio.Task[object]) -> None:
-        """Cut the stream off when the client leaves, which a quiet stream would never notice, or stops reading."""
-        loop = asyncio.get_running_loop()
-        while not self._is_stuck(loop.time()):
-            try:
-                async with asyncio.timeout(SEND_LIMIT):
-                    await _until_gone(receive)
-                break
-            except TimeoutError:
-                continue
-        self._is_cut = True
-        sending.cancel()
+    def _look(self, watching: asyncio.Task[object], before: bytes | None) -> None:
+        """Cut the stream off when the client has stopped reading: still the same frame is being sent."""
+        if before is not None and before is self._frame:
+            self._cut(watching)
+        else:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(SEND_LIMIT, self._look, watching, self._frame)
 
-    def _is_stuck(self, now: float) -> bool:
-        return self._sending_since is not None and now - self._sending_since > SEND_LIMIT
+    def _cut(self, watching: asyncio.Task[object]) -> None:
+        self._is_cut = True
+        watching.cancel()
 
 
 class Streams:

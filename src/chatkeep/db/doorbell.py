@@ -78,7 +78,7 @@ class Bell:
         self._doorbell = doorbell
         self._loop = asyncio.get_running_loop()  # kept: to ask for it is a system call on CPython 3.11
         self._rung = False
-        self._waiter: asyncio.Future[None] | None = None
+        self._waiter: asyncio.Future[bool] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._due = 0.0
 
@@ -95,20 +95,18 @@ class Bell:
 
     def ring(self) -> None:
         """Wake whoever waits; or, if nobody does, the next one who will."""
-        self._rung = True
-        self._release()
+        if not self._release(True):
+            self._rung = True
 
-    async def wait(self, seconds: float) -> bool:
-        """Until the bell rings: True; or for `seconds`: False."""
-        if not self._rung:
-            self._waiter = self._loop.create_future()
+    def wait(self, seconds: float) -> asyncio.Future[bool]:
+        """Until the bell rings: True; or for `seconds`: False. One wait at a time."""
+        self._waiter = waiter = self._loop.create_future()
+        if self._rung:
+            self._rung = False
+            waiter.set_result(True)
+        else:
             self._set_timer(self._loop.time() + seconds)
-            try:
-                await self._waiter
-            finally:
-                self._waiter = None
-        rung, self._rung = self._rung, False
-        return rung
+        return waiter
 
     def _set_timer(self, due: float) -> None:
         """One timer serves many waits: a ring comes long before it, and it is only moved when it fires too early."""
@@ -121,10 +119,13 @@ class Bell:
     def _time_out(self) -> None:
         self._timer = None
         if self._loop.time() >= self._due:
-            self._release()
-        elif self._waiter is not None:
+            self._release(False)
+        elif self._waiter is not None and not self._waiter.done():
             self._timer = self._loop.call_at(self._due, self._time_out)
 
-    def _release(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+    def _release(self, rung: bool) -> bool:
+        """Let whoever waits go on, with that; whether anybody did."""
+        if self._waiter is None or self._waiter.done():
+            return False
+        self._waiter.set_result(rung)
+        return True

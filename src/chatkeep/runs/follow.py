@@ -8,7 +8,6 @@ from collections.abc import AsyncGenerator, Sequence
 from typing import NamedTuple
 
 from chatkeep.db import Connection
-from chatkeep.db.doorbell import Bell
 from chatkeep.errors import EventsExpired
 from chatkeep.events import Delta, Entry, Event, RunFinished, RunWaiting, enter
 from chatkeep.journal import Live
@@ -42,24 +41,6 @@ class _Page(NamedTuple):
     waiting: bool  # the last of `entries` says that the run waits for the client, and nothing came after it
 
 
-class _Quiet:
-    """Counts how long nothing came, to say every ping's interval that the line is still up."""
-
-    def __init__(self, bell: Bell, interval: float) -> None:
-        self._bell = bell
-        self._interval = interval
-        self._seconds = 0.0
-
-    async def lasts(self, at_most: float) -> bool:
-        """Wait for a ring, no longer than `at_most` seconds; whether it is time to say something."""
-        seconds = min(at_most, self._interval)
-        self._seconds = 0.0 if await self._bell.wait(seconds) else self._seconds + seconds
-        if self._seconds < self._interval:
-            return False
-        self._seconds = 0.0
-        return True
-
-
 async def follow(worker: Worker, run_id: str, position: int) -> AsyncGenerator[Sequence[Entry]]:
     """What comes after `position` of the run's log, as it comes; an empty sequence whenever nothing did for a while.
 
@@ -68,10 +49,10 @@ async def follow(worker: Worker, run_id: str, position: int) -> AsyncGenerator[S
     """
     live: Live | None = None
     with worker.doorbell.listen(run_id) as bell:
-        quiet = _Quiet(bell, worker.settings.ping_interval)
+        interval, silent = worker.settings.ping_interval, 0.0
         while not worker.draining:
             live = worker.journal.find(run_id) or live
-            page = await _read(worker, live, run_id, position)
+            page = _in_memory(live, position) or await _in_table(worker, live, run_id, position)
             if page.entries:
                 yield page.entries
                 last = page.entries[-1].event
@@ -80,8 +61,12 @@ async def follow(worker: Worker, run_id: str, position: int) -> AsyncGenerator[S
                     return
             elif page.ended:
                 return
-            elif await quiet.lasts(POLL_RUN if live is None or live.failure else worker.settings.ping_interval):
-                yield ()
+            else:
+                seconds = POLL_RUN if live is None or live.failure else interval
+                silent = 0.0 if await bell.wait(seconds) else silent + seconds
+                if silent >= interval:
+                    silent = 0.0
+                    yield ()
 
 
 async def follow_session(
@@ -93,7 +78,7 @@ async def follow_session(
     """
     session_id = session.id
     with worker.doorbell.listen(session_id) as bell:
-        quiet = _Quiet(bell, worker.settings.ping_interval)
+        interval, silent = worker.settings.ping_interval, 0.0
         while not worker.draining:
             if run := await _next_run(worker, session_id, number, position):
                 begin = position if run.number == number else 0
@@ -116,7 +101,9 @@ async def follow_session(
             if now != session:
                 session = now
                 yield Hint(session)
-            if await quiet.lasts(POLL_SESSION):
+            silent = 0.0 if await bell.wait(min(POLL_SESSION, interval)) else silent + min(POLL_SESSION, interval)
+            if silent >= interval:
+                silent = 0.0
                 yield None
 
 
@@ -140,10 +127,13 @@ async def check_kept(tx: Connection, session_id: str, number: int, position: int
         raise EventsExpired("part of what follows is no longer kept", run_id=run.id, message_id=run.message_id)
 
 
-async def _read(worker: Worker, live: Live | None, run_id: str, position: int) -> _Page:
-    if live is not None and live.failure is None and (entries := live.after(position)) is not None:
-        return _Page(_together(entries, position), ended=False, waiting=live.is_over)
+def _in_memory(live: Live | None, position: int) -> _Page | None:
+    if live is None or live.failure is not None or (entries := live.after(position)) is None:
+        return None
+    return _Page(_together(entries, position), ended=False, waiting=live.is_over)
 
+
+async def _in_table(worker: Worker, live: Live | None, run_id: str, position: int) -> _Page:
     async def read(tx: Connection) -> _Page:
         entries = await store_events.list_after(tx, run_id, position)
         run = await store_runs.find_run(tx, run_id)
