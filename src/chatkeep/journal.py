@@ -11,7 +11,7 @@
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from chatkeep.db import Connection, Database
 from chatkeep.db.doorbell import Doorbell
@@ -53,7 +53,7 @@ class Journal:
         self._flush_seconds = 0.0
         self._last_flush = 0.0
 
-    def open(self, run: Run, entries: Iterable[Entry]) -> Live:
+    def open(self, run: Run, entries: Sequence[Entry]) -> Live:
         """Begin to carry `run`, whose log has come as far as `entries`."""
         live = self._lives[run.id] = Live(run, entries)
         return live

@@ -1,20 +1,17 @@
 """The log of a run that this process carries: what waits to be committed, what a flush holds, and the newest rows."""
 
 import asyncio
-from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
-from chatkeep import clock
+from chatkeep import clock, log
 from chatkeep.db import Connection
-from chatkeep.events import Entry, Event, RunFinished, RunWaiting, enter
-from chatkeep.log import merge, units
+from chatkeep.events import Delta, Entry, Event, RunFinished, RunWaiting, enter
 from chatkeep.store import events as store_events
 from chatkeep.store import leases as store_leases
 from chatkeep.types import Run, Usage
 
-NEWEST, WINDOW = 12, 65_536
-"""So many entries of a run, and bytes of their JSON, are kept in memory for its readers, and all of the last flush.
-Who is further behind reads the table: it cannot keep up, or has just come."""
+_LAST = (RunFinished, RunWaiting)
+"""What this process has nothing to add to."""
 
 
 class Fenced(Exception):  # noqa: N818  # what happened, no error of anybody
@@ -22,9 +19,13 @@ class Fenced(Exception):  # noqa: N818  # what happened, no error of anybody
 
 
 class Live:
-    """The log of a run that this process carries: what waits to be committed, and the newest of what is."""
+    """The log of a run that this process carries: what waits to be committed, and the newest of what is.
 
-    def __init__(self, run: Run, entries: Iterable[Entry]) -> None:
+    Memory holds what the last two flushes wrote. Who is further behind reads the table: it cannot keep up, or has just
+    come.
+    """
+
+    def __init__(self, run: Run, entries: Sequence[Entry]) -> None:
         self.run = run
         self.position = run.position
         self.measure: Callable[[], tuple[Usage, int]] = lambda: (run.usage, 0)
@@ -32,44 +33,35 @@ class Live:
         self.stop: Callable[[], object] = lambda: None
         self.pending: list[Event] = []
         self.backlog = 0
-        self.entries: deque[Entry] = deque(entries)
         self.committed = run.position
+        self.is_over = False  # nothing more to write here: the run has ended, or waits for the client
         self.failure: Exception | None = None
         self.flushed: asyncio.Future[None] | None = None
         self.finishing = False
-        self._size = 0
-
-    @property
-    def is_over(self) -> bool:
-        """Whether this process has nothing more to write: the run has ended, or waits for the client."""
-        return bool(self.entries) and isinstance(self.entries[-1].event, RunFinished | RunWaiting)
+        self._before: Sequence[Entry] = ()
+        self._newest = entries
+        self._begin = begin(entries) if entries else run.position  # of the newest
 
     @property
     def is_broken(self) -> bool:
         """Whether the log cannot be written for now; one that was merely closed by somebody else is whole."""
         return self.failure is not None and not isinstance(self.failure, Fenced)
 
-    def after(self, position: int) -> list[Entry] | None:
-        """The committed entries that end after `position`; None when it lies before what memory holds."""
+    def after(self, position: int) -> Sequence[Entry] | None:
+        """The committed entries after `position`; None when it lies before what memory holds."""
+        if position == self._begin:  # nearly every reader's: it has seen what came before the last flush
+            return self._newest
         if position >= self.committed:
-            return []
-        found: list[Entry] = []
-        for entry in reversed(self.entries):
-            if entry.event.position <= position:
-                break
-            found.append(entry)
-        found.reverse()
-        return found if found and found[0].event.position - units(found[0].event) <= position else None
+            return ()
+        entries = [*self._before, *self._newest]
+        return after(entries, position) if begin(entries) <= position else None
 
     def show(self, entries: Sequence[Entry]) -> None:
         """Let readers see `entries`, which are committed."""
-        self.entries.extend(entries)
-        self.committed = entries[-1].event.position if entries else self.committed
-        for entry in entries:
-            self._size += len(entry.json)
-        least = max(1, len(entries))
-        while len(self.entries) > (least if self._size > WINDOW else max(least, NEWEST)):
-            self._size -= len(self.entries.popleft().json)
+        if entries:
+            self._begin, self.committed = self.committed, entries[-1].event.position
+            self._before, self._newest = self._newest, entries
+            self.is_over = type(entries[-1].event) in _LAST  # isinstance() looks ten times as long at a struct
 
     def release(self) -> None:
         """Let whoever waits for a commit go on."""
@@ -85,7 +77,7 @@ class Taken:
         self.live = live
         self.waiter, live.flushed = live.flushed, None
         self.events, live.pending, live.backlog = live.pending, [], 0
-        self.entries = [enter(event) for event in merge(self.events)]
+        self.entries = [enter(event) for event in log.merge(self.events)]
         position = self.events[-1].position if self.events else live.committed
         run = live.run
         self.progress = store_leases.Progress(
@@ -109,3 +101,20 @@ async def write(tx: Connection, batch: Sequence[Taken], lease: float) -> set[str
     logs = [(taken.live.run.id, taken.entries) for taken in batch if taken.live.run.id in accepted]
     await store_events.add_logs(tx, logs)
     return accepted
+
+
+def after(entries: Sequence[Entry], position: int) -> Sequence[Entry]:
+    """`entries` after `position`, adjacent deltas as one; what stays as it is keeps the bytes all readers share."""
+    if not entries or (len(entries) == 1 and begin(entries) >= position):
+        return entries
+    if not any(isinstance(entry.event, Delta) for entry in entries):
+        return entries
+    kept = {id(entry.event): entry for entry in entries}
+    merged = log.merge(log.after((entry.event for entry in entries), position))
+    return [kept.get(id(event)) or enter(event) for event in merged]
+
+
+def begin(entries: Sequence[Entry]) -> int:
+    """The position that the first of `entries` comes after."""
+    first = entries[0].event
+    return first.position - log.units(first)

@@ -9,9 +9,8 @@ from typing import NamedTuple
 
 from chatkeep.db import Connection
 from chatkeep.errors import EventsExpired
-from chatkeep.events import Delta, Entry, Event, RunFinished, RunWaiting, enter
-from chatkeep.journal import Live
-from chatkeep.log import after, merge, units
+from chatkeep.events import Entry, Event, RunFinished, RunWaiting
+from chatkeep.livelog import Live, after
 from chatkeep.runs.worker import Worker
 from chatkeep.store import events as store_events
 from chatkeep.store import runs as store_runs
@@ -37,8 +36,8 @@ class Stretch(NamedTuple):
 
 class _Page(NamedTuple):
     entries: Sequence[Entry]
+    is_last: bool  # nothing comes after `entries`: the run has ended with them, or waits for the client
     ended: bool
-    waiting: bool  # the last of `entries` says that the run waits for the client, and nothing came after it
 
 
 async def follow(worker: Worker, run_id: str, position: int) -> AsyncGenerator[Sequence[Entry]]:
@@ -55,10 +54,9 @@ async def follow(worker: Worker, run_id: str, position: int) -> AsyncGenerator[S
             page = _in_memory(live, position) or await _in_table(worker, live, run_id, position)
             if page.entries:
                 yield page.entries
-                last = page.entries[-1].event
-                position = last.position
-                if isinstance(last, RunFinished) or page.waiting:
+                if page.is_last:
                     return
+                position = page.entries[-1].event.position
             elif page.ended:
                 return
             else:
@@ -130,30 +128,21 @@ async def check_kept(tx: Connection, session_id: str, number: int, position: int
 def _in_memory(live: Live | None, position: int) -> _Page | None:
     if live is None or live.failure is not None or (entries := live.after(position)) is None:
         return None
-    return _Page(_together(entries, position), ended=False, waiting=live.is_over)
+    return _Page(entries, live.is_over, False)
 
 
 async def _in_table(worker: Worker, live: Live | None, run_id: str, position: int) -> _Page:
     async def read(tx: Connection) -> _Page:
         entries = await store_events.list_after(tx, run_id, position)
         run = await store_runs.find_run(tx, run_id)
-        is_last = run is not None and bool(entries) and entries[-1].event.position == run.position
-        waiting = is_last and isinstance(entries[-1].event, RunWaiting)
-        return _Page(_together(entries, position), run is None or has_ended(run.status), waiting)
+        last = entries[-1].event if entries else None
+        waits = isinstance(last, RunWaiting) and run is not None and last.position == run.position
+        return _Page(
+            after(entries, position), waits or isinstance(last, RunFinished), run is None or has_ended(run.status)
+        )
 
     page = await worker.db.snapshot(read)
     return page._replace(ended=page.ended or (live is not None and live.is_broken))
-
-
-def _together(entries: Sequence[Entry], position: int) -> Sequence[Entry]:
-    """`entries` after `position`, adjacent deltas as one; what stays as it is keeps the bytes all readers share."""
-    if not entries or (len(entries) == 1 and entries[0].event.position - units(entries[0].event) >= position):
-        return entries
-    if not any(isinstance(entry.event, Delta) for entry in entries):
-        return entries
-    kept = {id(entry.event): entry for entry in entries}
-    merged = merge(after((entry.event for entry in entries), position))
-    return [kept.get(id(event)) or enter(event) for event in merged]
 
 
 async def _next_run(worker: Worker, session_id: str, number: int, position: int) -> Run | None:
