@@ -19,6 +19,7 @@ FRAME_LIMIT = 16 * 1024 * 1024
 _decode = msgspec.json.Decoder(Chunk).decode
 _decode_lines = msgspec.json.Decoder(Chunk).decode_lines
 _BOM = b"\xef\xbb\xbf"
+_DATA = b"data: "
 _FIELDS = {b"data", b"event", b"id", b"retry", b""}
 
 
@@ -76,11 +77,12 @@ class Splitter:
 
         They need not be looked at one by one: half the cost of decoding them, when a read brings a hundred.
         """
-        if not events.startswith(b"data: ") or events.count(b"\n") != 2 * events.count(b"\n\ndata: "):
-            return []
+        lines = events.removeprefix(_DATA).replace(b"\n\n" + _DATA, b"\n")
         try:
-            chunks = _decode_lines(events[6:].replace(b"\n\ndata: ", b"\n"))
+            chunks = _decode_lines(lines)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return []
+        if len(events) - len(lines) != len(chunks) * (len(_DATA) + 1) - 1:  # not every chunk had a `data: ` of its own
             return []
         self._seen_data = True
         return self._up_to_failure(chunks)
