@@ -63,5 +63,6 @@ def create_app(settings: Settings | None = None, model: Model | None = None) -> 
         )
     hosts = frozenset(host.lower() for host in settings.allowed_hosts)
     app.add_middleware(Gate, hosts=hosts, max_body=settings.max_body_bytes)
-    app.add_middleware(Streams)
+    stack = app.build_middleware_stack
+    app.build_middleware_stack = lambda: Streams(stack())  # outside of what Starlette itself puts around them
     return app

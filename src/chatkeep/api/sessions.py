@@ -3,6 +3,7 @@
 import base64
 import binascii
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Response
@@ -13,7 +14,7 @@ from chatkeep.api.answers import json_of
 from chatkeep.api.bodies import JsonRoute, NewSession, SessionChange
 from chatkeep.api.deps import Owner, OwnSession, SessionId, WorkerDep
 from chatkeep.api.schema import EVENT_STREAM, SessionPage, answer, refusals
-from chatkeep.api.sse import EventStream, session_frames
+from chatkeep.api.sse import EventStream, session_frame
 from chatkeep.db import Connection
 from chatkeep.errors import BadPosition, EventsExpired, IdTaken, InvalidRequest, NotFound, SessionBusy
 from chatkeep.runs.close import delete
@@ -122,7 +123,8 @@ async def follow_events(
         return session, number, position
 
     session, number, position = await worker.db.snapshot(read)
-    return EventStream(session_frames(session_id, follow_session(worker, owner, session, number, position)))
+    feed = follow_session(worker, owner, session, number, position)
+    return EventStream(feed, partial(session_frame, session_id))
 
 
 async def _new_session(tx: Connection, worker: Worker, wanted: NewSession) -> Session:

@@ -5,8 +5,9 @@ comment and ONE newline: with a blank line, several clients would take it for an
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing, suppress
+from typing import Any, Generic, TypeVar
 
 import msgspec
 from starlette.responses import Response
@@ -15,6 +16,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from chatkeep.api.schema import SessionDeleted, SessionUpdated
 from chatkeep.events import Entry
 from chatkeep.runs.follow import Hint, Stretch
+
+T = TypeVar("T")
 
 RETRY = b"retry: 1000\n"
 """In the first event of every response: how soon, in ms, a client that lost us tries again."""
@@ -26,33 +29,21 @@ _BEGUN = "chatkeep.streams"
 """Where in a request's scope its stream is left, once its head is sent."""
 
 
-async def run_frames(following: AsyncGenerator[Sequence[Entry]]) -> AsyncGenerator[bytes]:
-    """A run's log as bytes of a stream."""
-    prefix = RETRY
-    async with aclosing(following):
-        async for entries in following:
-            if not entries:
-                yield PING
-                continue
-            yield prefix + b"".join([b"id: %d\ndata: %b\n\n" % (entry.event.position, entry.json) for entry in entries])
-            prefix = b""
+def run_frame(entries: Sequence[Entry]) -> bytes:
+    """Entries of a run's log as bytes of a stream."""
+    return b"".join([b"id: %d\ndata: %b\n\n" % (entry.event.position, entry.json) for entry in entries])
 
 
-async def session_frames(session_id: str, following: AsyncGenerator[Stretch | Hint | None]) -> AsyncGenerator[bytes]:
-    """A session's feed as bytes of a stream."""
-    prefix = RETRY
-    async with aclosing(following):
-        async for item in following:
-            match item:
-                case Stretch(run, entries) if entries:
-                    yield prefix + b"".join([_tagged(run.number, run.id, entry) for entry in entries])
-                    prefix = b""
-                case Hint(session):
-                    hint = SessionUpdated(session) if session else SessionDeleted(session_id)
-                    yield prefix + b"data: %b\n\n" % msgspec.json.encode(hint)
-                    prefix = b""
-                case _:
-                    yield PING
+def session_frame(session_id: str, item: Stretch | Hint | None) -> bytes:
+    """What a session's feed brings as bytes of a stream."""
+    match item:
+        case Stretch(run, entries):
+            return b"".join([_tagged(run.number, run.id, entry) for entry in entries])
+        case Hint(session):
+            hint = SessionUpdated(session) if session else SessionDeleted(session_id)
+            return b"data: %b\n\n" % msgspec.json.encode(hint)
+        case None:
+            return b""
 
 
 def _tagged(number: int, run_id: str, entry: Entry) -> bytes:
@@ -60,53 +51,75 @@ def _tagged(number: int, run_id: str, entry: Entry) -> bytes:
     return b'id: %d.%d\ndata: %b,"run_id":"%b"}\n\n' % (number, entry.event.position, entry.json[:-1], run_id.encode())
 
 
-class EventStream(Response):
+class EventStream(Response, Generic[T]):
     """A response that sends what its source yields, as it yields it, until either side has had enough."""
 
-    def __init__(self, frames: AsyncGenerator[bytes], headers: dict[str, str] | None = None) -> None:
-        """`frames`: bytes ready to be sent; closed, whatever happens, when the response is over."""
+    def __init__(
+        self, source: AsyncGenerator[T], framed: Callable[[T], bytes], headers: dict[str, str] | None = None
+    ) -> None:
+        """`source`: closed, whatever happens, when the response is over; `framed`: what it yields as bytes of a stream,
+        none when there is nothing but to say that the line is up.
+        """
         super().__init__(headers={**HEADERS, **(headers or {})})
         del self.headers["content-length"]
-        self._frames = frames
-        self._frame: bytes | None = None  # that is being sent
-        self._timer: asyncio.TimerHandle | None = None
-        self._is_cut = False
+        self._body = _Body(source, framed)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the head (ASGI); the rest is `Streams`' to send."""
         del receive
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        scope[_BEGUN].append(self)
+        scope[_BEGUN].append(self._body)
 
-    async def go_on(self, receive: Receive, send: Send) -> None:
-        """Send the body, to its end or until the client has left, which a quiet stream would never notice.
 
-        A task of its own sends it, so that an event wakes three coroutines, not those of server and middleware too.
+class _Body(Generic[T]):
+    """What comes after the head of a stream."""
+
+    __slots__ = ("_frame", "_framed", "_is_cut", "_source", "_timer")
+
+    def __init__(self, source: AsyncGenerator[T], framed: Callable[[T], bytes]) -> None:
+        self._source = source
+        self._framed = framed
+        self._frame: bytes | None = None  # that is being sent
+        self._timer: asyncio.TimerHandle | None = None
+        self._is_cut = False
+
+    async def send(self, receive: Receive, send: Send) -> None:
+        """Send it, to its end or until the client has left, which a quiet stream would never notice.
+
+        A task of its own does it, so that an event wakes two coroutines, not those of server and middleware too.
         """
         watching = asyncio.current_task()
         assert watching is not None, "ASGI runs in a task"
-        sending = asyncio.create_task(self._send_all(send))
-        sending.add_done_callback(lambda _: None if sending.cancelled() or not sending.exception() else self._cut(watching))
+        sending = asyncio.create_task(self._send_all(send, watching))
         self._look(watching, None)
         try:
-            await _until_gone(receive)  # which hears of the end, too, when all is sent (ASGI: `http.disconnect`)
+            while (await receive())["type"] != "http.disconnect":  # as it also is when all has been sent (ASGI)
+                pass
         except asyncio.CancelledError:
             if not self._is_cut:
                 raise
             watching.uncancel()
         finally:
-            self._timer and self._timer.cancel()
+            if self._timer is not None:
+                self._timer.cancel()
             sending.cancel()
             with suppress(asyncio.CancelledError):
                 await sending
 
-    async def _send_all(self, send: Send) -> None:
-        async with aclosing(self._frames):
-            async for frame in self._frames:
-                self._frame = frame
-                await send({"type": "http.response.body", "body": frame, "more_body": True})
-                self._frame = None
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+    async def _send_all(self, send: Send, watching: asyncio.Task[object]) -> None:
+        prefix = RETRY
+        try:
+            async with aclosing(self._source):
+                async for item in self._source:
+                    self._frame = self._framed(item) or PING
+                    if prefix and self._frame is not PING:
+                        self._frame, prefix = prefix + self._frame, b""
+                    await send({"type": "http.response.body", "body": self._frame, "more_body": True})
+                    self._frame = None
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+        except Exception:
+            self._cut(watching)
+            raise
 
     def _look(self, watching: asyncio.Task[object], before: bytes | None) -> None:
         """Cut the stream off when the client has stopped reading: still the same frame is being sent."""
@@ -133,12 +146,7 @@ class Streams:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Have the request answered, then send the rest of the answer (ASGI)."""
-        begun: list[EventStream] = []
+        begun: list[_Body[Any]] = []
         await self._app({**scope, _BEGUN: begun}, receive, send)  # a copy: what others leave there goes with them
-        for stream in begun:
-            await stream.go_on(receive, send)
-
-
-async def _until_gone(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
+        for body in begun:
+            await body.send(receive, send)
