@@ -6,7 +6,8 @@
 3. A run's first delta, and every event that is no delta, does not wait for the gap; it is flushed without the others.
 4. Where there is a gap, a turn that has brought a delta goes on only when the gap is over: what its model said
    meanwhile is then read, decoded and written as one. It comes just before the flush, so nobody waits longer for it.
-5. A flush begins with the fence of each run: events of one that was closed by somebody else are dropped, and its
+5. Many turns go on in slices, one after the other, each with a flush of its own: the first need not wait for the last.
+6. A flush begins with the fence of each run: events of one that was closed by somebody else are dropped, and its
    turn is stopped. The fence renews the run's lease, so `renew` is a flush without events.
 """
 
@@ -27,6 +28,8 @@ QUIET_RUNS = 4
 """Up to so many open runs there is no gap: each commit is cheap, and somebody is waiting."""
 GAP_PER_FLUSH = 10
 """The gap in flush times: at the most a tenth of the time is spent flushing, until the interval caps the gap."""
+SLICE = 250
+"""Turns that go on together, when more of them wait for the gap to be over."""
 BACKLOG = 262_144
 """Characters that may wait for a flush before the turn that brings them has to wait too."""
 LEASE = 30.0
@@ -49,6 +52,7 @@ class Journal:
         self._flush: asyncio.Task[None] | None = None
         self._beginning = False
         self._waiting: list[asyncio.Future[None]] = []  # the turns that wait for the gap to be over
+        self._late = 0  # so many of them, the first, waited for a gap that is over, and have not had their turn yet
         self._timer: asyncio.TimerHandle | None = None
         self._flush_seconds = 0.0
         self._last_flush = 0.0
@@ -173,7 +177,7 @@ class Journal:
             return
         if self._timer is None:
             due = self._last_flush + self._gap() - self._loop.time()
-            if due <= 0:
+            if self._late or due <= 0:
                 self._start()
                 return
             self._timer = self._loop.call_later(due, self._start)
@@ -192,15 +196,18 @@ class Journal:
         return min(self._max_gap, self._flush_seconds * GAP_PER_FLUSH)
 
     def _start(self) -> None:
-        """Let the waiting turns bring what they have, all in the event loop's next round, and flush right after."""
+        """Let a slice of the waiting turns bring what they have, in the event loop's next round, and flush right after."""
         self._timer = None
         if self._flush is not None or self._beginning:
             return
         self._beginning = True
-        for turn in self._waiting:
+        self._late = self._late or len(self._waiting)
+        ready = self._waiting[: min(self._late, SLICE)]
+        for turn in ready:
             if not turn.done():
                 turn.set_result(None)
-        self._waiting.clear()
+        del self._waiting[: len(ready)]
+        self._late -= len(ready)
         self._loop.call_soon(self._begin, True)
 
     def _begin(self, is_all: bool) -> None:
