@@ -286,6 +286,26 @@ async def test_what_becomes_urgent_as_a_flush_begins_does_not_wait_for_the_gap_a
     assert lives[1].committed == 2
 
 
+async def test_many_turns_go_on_in_slices(db: Counting, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chatkeep.journal.SLICE", 3)
+    monkeypatch.setattr("chatkeep.journal.GAP_PER_FLUSH", 1e9)
+    journal = Journal(db, Doorbell(), max_gap=0.2)
+    lives = [await open_run(db, journal, f"r{number}") for number in range(8)]
+    await asyncio.gather(*(journal.append(live, text("a")) for live in lives))
+    for live in lives:
+        await shown(live, 2)
+    db.transactions = 0
+    db.gate.clear()
+    turns = [asyncio.ensure_future(journal.append(live, text("b"))) for live in lives]
+    await flushing(db)
+    assert [turn.done() for turn in turns] == [True] * 3 + [False] * 5
+    db.gate.set()
+    async with asyncio.timeout(10):  # the slices that follow bring nothing, and are let go all the same
+        await asyncio.gather(*turns)
+    for live in lives:
+        await shown(live, 3)
+
+
 async def test_turns_that_wait_are_let_go_though_nothing_new_comes(db: Counting, journal: Journal) -> None:
     lives = [await open_run(db, journal, f"r{number}") for number in range(8)]
     async with asyncio.timeout(10):

@@ -29,7 +29,7 @@ QUIET_RUNS = 4
 GAP_PER_FLUSH = 10
 """The gap in flush times: at the most a tenth of the time is spent flushing, until the interval caps the gap."""
 SLICE = 250
-"""Turns that go on together, when more of them wait for the gap to be over."""
+"""Turns that go on together when the gap is over. A thousand at once: chunks cost 9 % more, and are a fifth older."""
 BACKLOG = 262_144
 """Characters that may wait for a flush before the turn that brings them has to wait too."""
 LEASE = 30.0
@@ -52,10 +52,11 @@ class Journal:
         self._flush: asyncio.Task[None] | None = None
         self._beginning = False
         self._waiting: list[asyncio.Future[None]] = []  # the turns that wait for the gap to be over
-        self._late = 0  # so many of them, the first, waited for a gap that is over, and have not had their turn yet
+        self._late = 0  # so many of them, the first, waited for a gap that is over and have not gone on yet
         self._timer: asyncio.TimerHandle | None = None
+        self._began = 0.0  # the last flush of everything, in all its slices
+        self._ended = 0.0
         self._flush_seconds = 0.0
-        self._last_flush = 0.0
 
     def open(self, run: Run, entries: Sequence[Entry]) -> Live:
         """Begin to carry `run`, whose log has come as far as `entries`."""
@@ -176,7 +177,7 @@ class Journal:
         if self._flush is not None or self._beginning:
             return
         if self._timer is None:
-            due = self._last_flush + self._gap() - self._loop.time()
+            due = self._ended + self._gap() - self._loop.time()
             if self._late or due <= 0:
                 self._start()
                 return
@@ -201,7 +202,8 @@ class Journal:
         if self._flush is not None or self._beginning:
             return
         self._beginning = True
-        self._late = self._late or len(self._waiting)
+        if not self._late:
+            self._late, self._began = len(self._waiting), self._loop.time()
         ready = self._waiting[: min(self._late, SLICE)]
         for turn in ready:
             if not turn.done():
@@ -216,9 +218,10 @@ class Journal:
             self._urgent.difference_update(wanted)  # and no other: more may become urgent before the task begins
             lives = [self._dirty.pop(run_id) for run_id in wanted]
             self._flush = asyncio.ensure_future(self._flush_these(lives, is_all=is_all))
+        elif self._late:  # the turns of this slice had nothing to bring; there is another
+            self._schedule()
 
     async def _flush_these(self, lives: Sequence[Live], *, is_all: bool) -> None:
-        began = self._loop.time()
         batch = [Taken(live) for live in lives if not live.finishing]
         try:
             accepted = await self._db.transaction(lambda tx: write_all(tx, batch, self._lease))
@@ -233,8 +236,8 @@ class Journal:
                 self.abandon(taken.live, failure)
         for taken in batch:
             taken.release()
-        if is_all:
-            self._last_flush = self._loop.time()
-            self._flush_seconds += (self._last_flush - began - self._flush_seconds) / 4
+        if is_all and not self._late:
+            self._ended = self._loop.time()
+            self._flush_seconds += (self._ended - self._began - self._flush_seconds) / 4
         self._flush = None
         self._schedule()  # nothing new, perhaps; but turns may wait for the gap to be over
