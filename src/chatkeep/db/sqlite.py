@@ -43,6 +43,8 @@ it was written meanwhile. SQLite's own figure is 1,000."""
 class SqliteConnection:
     """One apsw connection as a `Connection`; its methods never suspend, so a plain thread can drive them."""
 
+    __slots__ = ("_now", "raw")
+
     def __init__(self, raw: apsw.Connection) -> None:
         self.raw = raw
         self._now = ""
@@ -210,6 +212,8 @@ class _Writer:
 
 class _Submission:
     """A transaction on its way through the writer."""
+
+    __slots__ = ("error", "fn", "future", "loop", "result")
 
     def __init__(self, fn: Work) -> None:
         self.fn = fn
