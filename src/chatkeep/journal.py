@@ -197,7 +197,7 @@ class Journal:
         return min(self._max_gap, self._flush_seconds * GAP_PER_FLUSH)
 
     def _start(self) -> None:
-        """Let a slice of the waiting turns bring what they have, in the event loop's next round, and flush right after."""
+        """Let a slice of the turns that wait bring what they have in the loop's next round, and flush right after."""
         self._timer = None
         if self._flush is not None or self._beginning:
             return
