@@ -54,7 +54,7 @@ class Live:
         if position >= self.committed:
             return ()
         entries = [*self._before, *self._newest]
-        return after(entries, position) if begin(entries) <= position else None
+        return after(entries, position) if entries and begin(entries) <= position else None
 
     def show(self, entries: Sequence[Entry]) -> None:
         """Let readers see `entries`, which are committed."""
