@@ -26,8 +26,8 @@ SECONDS = 10
 STAGES: Sequence[tuple[str, Sequence[str]]] = (
     ("writer thread", ("_Writer._work",)),
     ("reader threads", ("_read (chatkeep/db/sqlite",)),
-    ("send: uvicorn and write(2)", ("EventStream.go_on", "RequestResponseCycle.send")),
-    ("delivery: wake, look, frame", ("EventStream.go_on",)),
+    ("send: uvicorn and write(2)", ("_Body._send_all", "RequestResponseCycle.send")),
+    ("delivery: wake, look, frame", ("_Body._send_all",)),
     ("flush: gather, encode, deliver", ("Journal._flush_these",)),
     ("flush: gather, encode, deliver", ("settle (chatkeep/db/sqlite",)),
     ("turn: read, split, decode, place", ("Turn._ask",)),
