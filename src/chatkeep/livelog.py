@@ -10,6 +10,9 @@ from chatkeep.store import events as store_events
 from chatkeep.store import leases as store_leases
 from chatkeep.types import Run, Usage
 
+WINDOW = 65_536
+"""Bytes of JSON up to which the last flush but one is kept in memory beside the last.
+Who is further behind reads the table: it cannot keep up, or has just come."""
 _LAST = (RunFinished, RunWaiting)
 """What this process has nothing to add to."""
 
@@ -19,11 +22,7 @@ class Fenced(Exception):  # noqa: N818  # what happened, no error of anybody
 
 
 class Live:
-    """The log of a run that this process carries: what waits to be committed, and the newest of what is.
-
-    Memory holds what the last two flushes wrote. Who is further behind reads the table: it cannot keep up, or has just
-    come.
-    """
+    """The log of a run that this process carries: what waits to be committed, and the newest of what is."""
 
     def __init__(self, run: Run, entries: Sequence[Entry]) -> None:
         self.run = run
@@ -34,13 +33,23 @@ class Live:
         self.pending: list[Event] = []
         self.backlog = 0
         self.committed = run.position
-        self.is_over = False  # nothing more to write here: the run has ended, or waits for the client
         self.failure: Exception | None = None
         self.flushed: asyncio.Future[None] | None = None
         self.finishing = False
         self._before: Sequence[Entry] = ()
         self._newest = entries
         self._begin = begin(entries) if entries else run.position  # of the newest
+
+    @property
+    def entries(self) -> list[Entry]:
+        """What memory holds: what the last flush wrote, and the one before if it is little."""
+        return [*self._before, *self._newest]
+
+    @property
+    def is_over(self) -> bool:
+        """Whether this process has nothing more to write: the run has ended, or waits for the client."""
+        # not isinstance(): it looks ten times as long at a struct, and every reader asks for every event
+        return bool(self._newest) and type(self._newest[-1].event) in _LAST
 
     @property
     def is_broken(self) -> bool:
@@ -52,8 +61,8 @@ class Live:
         if position == self._begin:  # nearly every reader's: it has seen what came before the last flush
             return self._newest
         if position >= self.committed:
-            return ()
-        entries = [*self._before, *self._newest]
+            return []
+        entries = self.entries
         return after(entries, position) if entries and begin(entries) <= position else None
 
     def show(self, entries: Sequence[Entry]) -> None:
@@ -61,7 +70,8 @@ class Live:
         if entries:
             self._begin, self.committed = self.committed, entries[-1].event.position
             self._before, self._newest = self._newest, entries
-            self.is_over = type(entries[-1].event) in _LAST  # isinstance() looks ten times as long at a struct
+            if sum([len(entry.json) for entry in self.entries]) > WINDOW:
+                self._before = ()
 
     def release(self) -> None:
         """Let whoever waits for a commit go on."""

@@ -326,6 +326,17 @@ async def test_a_reader_at_the_waiting_place_stays_and_sees_the_rest(service: Se
         assert (await stream.rest())[-1]["type"] == "run.finished"
 
 
+async def test_a_reader_at_the_waiting_place_is_pinged_in_time_however_seldom_the_table_is_read(
+    tmp_path: Path, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chatkeep.runs.follow.POLL_RUN", 3600)
+    async with serving(functional(tmp_path, ping_interval=0.02), script) as service:
+        run = (await waiting(service, script))["run"]
+        path = f"/api/runs/{run['id']}/events?after={run['position']}"
+        async with asyncio.timeout(PATIENCE), service.client.stream("GET", path) as answer:
+            assert await anext(answer.aiter_bytes()) == b": ping\n"
+
+
 async def test_a_draining_service_resumes_nothing(service: Service, script: Script) -> None:
     run = (await waiting(service, script, DONE))["run"]
     before = await contents(service)

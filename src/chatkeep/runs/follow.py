@@ -4,10 +4,11 @@ What this process carries is read from memory, committed entries only; everythin
 the doorbell or, when another process writes, by looking again.
 """
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Sequence
 from typing import NamedTuple
 
 from chatkeep.db import Connection
+from chatkeep.db.doorbell import Bell
 from chatkeep.errors import EventsExpired
 from chatkeep.events import Entry, Event, RunFinished, RunWaiting
 from chatkeep.livelog import Live, after
@@ -40,6 +41,29 @@ class _Page(NamedTuple):
     ended: bool
 
 
+class _Quiet:
+    """Counts how long nothing came, to say every ping's interval that the line is still up."""
+
+    def __init__(self, bell: Bell, interval: float) -> None:
+        self._bell = bell
+        self._interval = interval
+        self._waited = 0.0
+        self._seconds = 0.0
+
+    def wait(self, at_most: float) -> Awaitable[bool]:
+        """Wait for a ring, no longer than `at_most` seconds; whether there was one, which is what `lasts` wants."""
+        self._waited = min(at_most, self._interval)
+        return self._bell.wait(self._waited)
+
+    def lasts(self, *, rung: bool) -> bool:
+        """Whether it is time to say something, after a wait."""
+        self._seconds = 0.0 if rung else self._seconds + self._waited
+        if self._seconds < self._interval:
+            return False
+        self._seconds = 0.0
+        return True
+
+
 async def follow(worker: Worker, run_id: str, position: int) -> AsyncGenerator[Sequence[Entry]]:
     """What comes after `position` of the run's log, as it comes; an empty sequence whenever nothing did for a while.
 
@@ -48,7 +72,7 @@ async def follow(worker: Worker, run_id: str, position: int) -> AsyncGenerator[S
     """
     live: Live | None = None
     with worker.doorbell.listen(run_id) as bell:
-        interval, silent = worker.settings.ping_interval, 0.0
+        quiet = _Quiet(bell, worker.settings.ping_interval)
         while not worker.draining:
             live = worker.journal.find(run_id) or live
             page = _in_memory(live, position) or await _in_table(worker, live, run_id, position)
@@ -60,10 +84,8 @@ async def follow(worker: Worker, run_id: str, position: int) -> AsyncGenerator[S
             elif page.ended:
                 return
             else:
-                seconds = POLL_RUN if live is None or live.failure else interval
-                silent = 0.0 if await bell.wait(seconds) else silent + seconds
-                if silent >= interval:
-                    silent = 0.0
+                poll = POLL_RUN if live is None or live.failure else worker.settings.ping_interval
+                if quiet.lasts(rung=await quiet.wait(poll)):
                     yield ()
 
 
@@ -76,7 +98,7 @@ async def follow_session(
     """
     session_id = session.id
     with worker.doorbell.listen(session_id) as bell:
-        interval, silent = worker.settings.ping_interval, 0.0
+        quiet = _Quiet(bell, worker.settings.ping_interval)
         while not worker.draining:
             if run := await _next_run(worker, session_id, number, position):
                 begin = position if run.number == number else 0
@@ -99,9 +121,7 @@ async def follow_session(
             if now != session:
                 session = now
                 yield Hint(session)
-            silent = 0.0 if await bell.wait(min(POLL_SESSION, interval)) else silent + min(POLL_SESSION, interval)
-            if silent >= interval:
-                silent = 0.0
+            if quiet.lasts(rung=await quiet.wait(POLL_SESSION)):
                 yield None
 
 
