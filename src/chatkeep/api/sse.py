@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chatkeep.api.schema import SessionDeleted, SessionUpdated
 from chatkeep.events import Entry
@@ -74,12 +74,12 @@ class EventStream(Response, Generic[T]):
 class _Body(Generic[T]):
     """What comes after the head of a stream."""
 
-    __slots__ = ("_frame", "_framed", "_is_cut", "_source", "_timer")
+    __slots__ = ("_framed", "_is_cut", "_sending", "_source", "_timer")
 
     def __init__(self, source: AsyncGenerator[T], framed: Callable[[T], bytes]) -> None:
         self._source = source
         self._framed = framed
-        self._frame: bytes | None = None  # that is being sent
+        self._sending: Message | None = None  # what is being sent
         self._timer: asyncio.TimerHandle | None = None
         self._is_cut = False
 
@@ -111,23 +111,24 @@ class _Body(Generic[T]):
         try:
             async with aclosing(self._source):
                 async for item in self._source:
-                    self._frame = self._framed(item) or PING
-                    if prefix and self._frame is not PING:
-                        self._frame, prefix = prefix + self._frame, b""
-                    await send({"type": "http.response.body", "body": self._frame, "more_body": True})
-                    self._frame = None
+                    frame = self._framed(item)
+                    if frame and prefix:
+                        frame, prefix = prefix + frame, b""
+                    self._sending = {"type": "http.response.body", "body": frame or PING, "more_body": True}
+                    await send(self._sending)
+                    self._sending = None
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         except Exception:
             self._cut(watching)
             raise
 
-    def _look(self, watching: asyncio.Task[object], before: bytes | None) -> None:
-        """Cut the stream off when the client has stopped reading: still the same frame is being sent."""
-        if before is not None and before is self._frame:
+    def _look(self, watching: asyncio.Task[object], before: Message | None) -> None:
+        """Cut the stream off when the client has stopped reading: still the same is being sent as `before`."""
+        if before is not None and before is self._sending:
             self._cut(watching)
         else:
             loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(SEND_LIMIT, self._look, watching, self._frame)
+            self._timer = loop.call_later(SEND_LIMIT, self._look, watching, self._sending)
 
     def _cut(self, watching: asyncio.Task[object]) -> None:
         self._is_cut = True

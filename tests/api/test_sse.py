@@ -1,0 +1,116 @@
+"""The body of a stream, between a source and an ASGI server: sent to its end, or left, and its source always closed."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+
+import pytest
+from starlette.types import Message, Receive, Scope, Send
+
+from chatkeep.api.sse import PING, RETRY, EventStream, Streams
+
+pytestmark = pytest.mark.anyio
+
+SCOPE: Scope = {"type": "http"}
+
+
+class Line:
+    """The server's side: what was sent, a client that may leave, and may stop reading."""
+
+    def __init__(self) -> None:
+        self.sent: list[bytes] = []
+        self.gone = asyncio.Event()
+        self.reads = asyncio.Event()
+        self.reads.set()
+
+    async def receive(self) -> Message:
+        await self.gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.body":
+            await self.reads.wait()
+            self.sent.append(message["body"])
+            if not message["more_body"]:
+                self.gone.set()  # ASGI: who waits hears of the end as well
+
+
+class Source:
+    """Says what it is told to, then waits, fails or ends."""
+
+    def __init__(self, *words: bytes, then: Exception | None = None, ends: bool = False) -> None:
+        self.closed = False
+        self._words, self._then, self._ends = words, then, ends
+
+    async def speak(self) -> AsyncGenerator[bytes]:
+        try:
+            for word in self._words:
+                yield word
+            if self._then is not None:
+                raise self._then
+            if not self._ends:
+                await asyncio.Event().wait()
+        finally:
+            self.closed = True
+
+
+async def answer(line: Line, source: Source) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await EventStream(source.speak(), bytes)(scope, receive, send)
+
+    async with asyncio.timeout(10):
+        await Streams(app)(SCOPE, line.receive, line.send)
+
+
+async def test_it_is_sent_to_its_end() -> None:
+    line, source = Line(), Source(b"", b"a", b"", b"b", ends=True)
+    await answer(line, source)
+    assert line.sent == [PING, RETRY + b"a", PING, b"b", b""]
+    assert source.closed
+
+
+async def test_a_client_that_leaves_a_quiet_stream_is_noticed() -> None:
+    line, source = Line(), Source(b"a")
+    answering = asyncio.ensure_future(answer(line, source))
+    async with asyncio.timeout(10):
+        while not line.sent:
+            await asyncio.sleep(0)
+    assert not source.closed
+    line.gone.set()
+    await answering
+    assert (line.sent, source.closed) == ([RETRY + b"a"], True)
+
+
+async def test_a_client_that_stops_reading_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chatkeep.api.sse.SEND_LIMIT", 0.01)
+    line, source = Line(), Source(b"a")
+    answering = asyncio.ensure_future(answer(line, source))
+    async with asyncio.timeout(10):
+        while not line.sent:
+            await asyncio.sleep(0)
+    await asyncio.sleep(0.05)  # longer than the limit: a quiet stream is no stuck one
+    assert not answering.done()
+    answering.cancel()
+
+    line, source = Line(), Source(b"a")
+    line.reads.clear()
+    await answer(line, source)
+    assert (line.sent, source.closed) == ([], True)
+
+
+async def test_a_source_that_fails_ends_the_stream_with_its_error() -> None:
+    line, source = Line(), Source(b"a", then=RuntimeError("broken, on purpose"))
+    with pytest.raises(RuntimeError, match="on purpose"):
+        await answer(line, source)
+    assert (line.sent, source.closed) == ([RETRY + b"a"], True)
+
+
+async def test_a_server_that_gives_up_is_obeyed() -> None:
+    line, source = Line(), Source(b"a")
+    answering = asyncio.ensure_future(answer(line, source))
+    async with asyncio.timeout(10):
+        while not line.sent:
+            await asyncio.sleep(0)
+    answering.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await answering
+    assert source.closed
