@@ -116,13 +116,16 @@ async def test_a_server_that_dies_while_idle_is_started_again() -> None:
         assert int((await called(tools, "pid")).output) != first
 
 
-async def test_over_http_a_server_may_go_and_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_over_http_a_server_may_go_and_come_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    note = tmp_path / "note"
     monkeypatch.setattr(owner, "LAST_DELAY", 0.2)
     async with over_http() as (server, port):
         offering = mcp.offering([server], {})
         tools = await offering.__aenter__()
         assert await called(tools, "echo", text="1") == Returned("1")
-    lost = await called(tools, "echo", text="2")
+        slow = asyncio.create_task(called(tools, "slow", seconds=600, note=str(note)))
+        await until(note.exists)
+    lost = await slow
     assert lost.error is not None
     assert lost.error.message == LOST
     async with over_http(port):
