@@ -8,10 +8,11 @@ import os
 import random
 import shutil
 import signal
+import sqlite3
 import subprocess
 import time
 from collections.abc import AsyncGenerator, Generator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +119,27 @@ async def nothing() -> AsyncGenerator[dict[str, Any]]:
         yield each
 
 
+async def stop(owner: Service, home: Home, *, in_transaction: bool) -> None:
+    """SIGSTOP it there; at a moment of no choice if the database is PostgreSQL, which ends what stands still."""
+    owner.process.send_signal(signal.SIGSTOP)
+    while home.engine == "sqlite" and is_locked(home.database) != in_transaction:
+        owner.process.send_signal(signal.SIGCONT)
+        await asyncio.sleep(random.uniform(0, 0.02))  # its next moment
+        owner.process.send_signal(signal.SIGSTOP)
+
+
+def is_locked(file: Path) -> bool:
+    """Whether somebody has held the right to write for longer than any transaction takes."""
+    try:
+        with closing(sqlite3.connect(file, timeout=1, isolation_level=None)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+            raise
+        return True
+    return False
+
+
 def told(fault: str, seconds: float) -> None:
     print(f"\n{fault}: the next message was accepted after {seconds:.1f} s (lease {LEASE:g} s)")
 
@@ -156,7 +178,7 @@ async def test_the_owner_is_stopped_for_longer_than_its_lease_and_then_goes_on(
     async with several(home, home) as (owner, other):
         chat = await Chat.begin(owner)
         await chat.reads(other)
-        owner.process.send_signal(signal.SIGSTOP)
+        await stop(owner, home, in_transaction=False)
         told("SIGSTOP of the owner", await chat.accepts(other))
         await chat.reads(other, 10**6)
         owner.process.send_signal(signal.SIGCONT)
@@ -168,6 +190,25 @@ async def test_the_owner_is_stopped_for_longer_than_its_lease_and_then_goes_on(
         await chat.is_whole(other, "interrupted")
         await chat.accepts(owner)
     assert "Traceback" not in home.complaints
+
+
+async def test_an_owner_stopped_inside_a_transaction_lets_nobody_else_write_to_sqlite(
+    tmp_path: Path, upstream: Upstream
+) -> None:
+    home = home_of(tmp_path, f"sqlite:///{tmp_path / 'test.db'}", upstream)
+    async with several(home, home) as (owner, other):
+        chat = await Chat.begin(owner)
+        await chat.reads(other)
+        await stop(owner, home, in_transaction=True)
+        for path, body in ((f"{chat.session_id}/messages", {"content": QUICK}), ("", None)):
+            answer = await other.client.post(f"/api/sessions/{path}".rstrip("/"), json=body)
+            assert (answer.status_code, answer.json()["code"]) == (500, "internal"), answer.text
+        assert (await other.client.get(f"/api/sessions/{chat.session_id}")).status_code == 200
+        owner.process.kill()
+        told("kill -9 of an owner that was stopped inside a transaction", await chat.accepts(other))
+        await chat.reads(other, 10**6)
+        await chat.is_whole(other, "interrupted")
+        assert len((await other.client.get("/api/sessions")).json()["data"]) == 1
 
 
 async def test_a_line_that_is_cut_for_five_seconds_ends_no_run(tmp_path: Path, url: str, upstream: Upstream) -> None:
