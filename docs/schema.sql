@@ -30,8 +30,25 @@ CREATE TABLE messages (
 
 CREATE INDEX messages_by_parent ON messages (parent_id);
 
+CREATE TABLE prompts (
+    hash      TEXT PRIMARY KEY,                 -- SHA-256 of the two
+    prompt    TEXT NOT NULL,
+    functions TEXT NOT NULL                     -- JSON, as they were offered
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE facts (
+    id         TEXT PRIMARY KEY,
+    owner      TEXT NOT NULL,
+    text       TEXT NOT NULL,
+    created_at TEXT NOT NULL,
+    UNIQUE (owner, text)
+) STRICT;
+
+CREATE INDEX facts_by_age ON facts (owner, id DESC);
+
 CREATE TABLE runs (
-    id              TEXT PRIMARY KEY,
+    log             INTEGER PRIMARY KEY,        -- by which its log goes in this database
+    id              TEXT NOT NULL UNIQUE,
     session_id      TEXT NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
     number          INTEGER NOT NULL,           -- 1, 2, 3 … within the session
     user_message_id TEXT NOT NULL REFERENCES messages (id),
@@ -66,32 +83,16 @@ CREATE TABLE runs (
     CHECK ((deadline IS NOT NULL) = (status = 'requires_action'))
 ) STRICT;
 
+CREATE TABLE run_events (
+    log      INTEGER NOT NULL REFERENCES runs (log) ON DELETE CASCADE,
+    position INTEGER NOT NULL,                  -- of the log, after this event
+    event    TEXT NOT NULL,                     -- JSON, as clients get it
+    PRIMARY KEY (log, position)
+) STRICT;
+
 CREATE UNIQUE INDEX runs_open ON runs (session_id) WHERE status IN ('in_progress', 'requires_action');
 CREATE INDEX runs_by_worker ON runs (worker, id) WHERE status = 'in_progress';
 CREATE INDEX runs_by_deadline ON runs (deadline, id) WHERE status = 'requires_action';
 CREATE INDEX runs_to_sweep ON runs (finished_at, id) WHERE log_kept = TRUE AND finished_at IS NOT NULL;
 CREATE UNIQUE INDEX runs_by_message ON runs (message_id);
 CREATE INDEX runs_by_user_message ON runs (user_message_id);
-
-CREATE TABLE prompts (
-    hash      TEXT PRIMARY KEY,                 -- SHA-256 of the two
-    prompt    TEXT NOT NULL,
-    functions TEXT NOT NULL                     -- JSON, as they were offered
-) STRICT, WITHOUT ROWID;
-
-CREATE TABLE facts (
-    id         TEXT PRIMARY KEY,
-    owner      TEXT NOT NULL,
-    text       TEXT NOT NULL,
-    created_at TEXT NOT NULL,
-    UNIQUE (owner, text)
-) STRICT;
-
-CREATE INDEX facts_by_age ON facts (owner, id DESC);
-
-CREATE TABLE run_events (
-    run_id   TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
-    position INTEGER NOT NULL,                  -- of the log, after this event
-    event    TEXT NOT NULL,                     -- JSON, as clients get it
-    PRIMARY KEY (run_id, position)
-) STRICT;

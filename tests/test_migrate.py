@@ -1,10 +1,14 @@
 """A database gets to this version's schema, or is left as it is."""
 
+from collections.abc import AsyncGenerator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
-from chatkeep.db import Connection
+from chatkeep.db import Connection, Database, Row
+from chatkeep.db.open import connect as connect_database
 from chatkeep.db.sqlite import Sqlite
 from chatkeep.errors import CannotStart
 from chatkeep.events import StepStarted, enter
@@ -16,8 +20,10 @@ from chatkeep.store import runs as store_runs
 from chatkeep.store import sessions as store_sessions
 from chatkeep.store.leases import Lease
 from chatkeep.types import Session
+from tests.api.tables import RUNS
+from tests.databases import new_database
 from tests.service import settings
-from tests.values import TIME, message, run
+from tests.values import TIME, message, run, uid
 
 pytestmark = pytest.mark.anyio
 
@@ -29,6 +35,8 @@ APPLIED = {
     ("sqlite", 1): "f9b66238d410d89987d5c72be6ce21b5587cba98aa80f296468de747f6fe80d8",
     ("postgres", 1): "16a6d4a1824a11048449f7d7b1cdf34104d2648a6df509817e009cd5cee1b9d6",
     ("sqlite", 2): "dbee03beaa549322d717b197cfba36e2f2fe6868484d4dc0a0c75d39187f0137",
+    ("sqlite", 3): "76fec914672a8d91367f0dec50d13e3745f8176d3f27ab3fab6cd0da81701728",
+    ("postgres", 3): "f2f0a3ead30cf61c16db9b687393b5d9df6fd4437c3f8937d1c12f55b1ca2823",
 }
 """Checksums of the files that databases out there were made with."""
 
@@ -85,25 +93,57 @@ async def test_no_file_that_was_applied_is_changed(engine: str) -> None:
     }
 
 
-async def test_logs_are_kept_when_their_table_gets_a_rowid(tmp_path: Path) -> None:
-    first, second, *_ = known("sqlite")
-    db = Sqlite(tmp_path / "test.db")
-    await migrate(db, [first])
-    entries = [enter(StepStarted(position=position, index=0)) for position in (1, 2, 3)]
+@pytest.fixture(params=["sqlite", "postgres"])
+async def db(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncGenerator[Database]:
+    """A database with nothing in it: once of each engine."""
+    with ExitStack() as stack:
+        url: Path | str = tmp_path
+        if request.param == "postgres":
+            url = stack.enter_context(new_database(request.getfixturevalue("postgres"), empty=True))
+        db = await connect_database(settings(url))
+        yield db
+        await db.close()
+
+
+async def test_runs_and_logs_of_the_first_version_are_kept(db: Database) -> None:
+    first, *later = known(db.engine)
+    assert await migrate(db, [first]) == [first]
+    session_id = uid("session")
+    logs = {
+        uid(f"run {number}"): [enter(StepStarted(position=position, index=number)) for position in range(1, number + 1)]
+        for number in (3, 1, 2)
+    }
+    made = [
+        run(id=run_id, session_id=session_id, number=number, message_id=uid(f"answer {number}"),
+            user_message_id=uid("question"), status="completed", finished_at=TIME)
+        for number, run_id in enumerate(logs, 1)
+    ]  # fmt: skip
 
     async def fill(tx: Connection) -> None:
-        await store_sessions.add_session(tx, "me", Session("s", None, "a", None, {}, "idle", None, 0, TIME, TIME))
-        for seq, role in enumerate(("user", "assistant"), 1):
-            await store_messages.add_message(tx, message(role, seq=seq))
-        await store_runs.add_run(tx, run(), {}, None, "", Lease("here", TIME))
-        await store_events.add_events(tx, "r", entries)
+        await store_sessions.add_session(
+            tx, "me", Session(session_id, None, "a", None, {}, "idle", None, 0, TIME, TIME)
+        )
+        await store_messages.add_message(tx, message("user", id=uid("question"), session_id=session_id))
+        for seq, each in enumerate(made, 2):
+            await store_messages.add_message(tx, message(id=each.message_id, session_id=session_id, seq=seq))
+            await store_runs.add_run(tx, replace(each, status="in_progress"), {"a": 1}, each.id, "h", Lease("w", TIME))
+            await store_runs.end_run(tx, each.id, "completed", None, None)
+            rows = [(each.id, entry.event.position, entry.json.decode()) for entry in logs[each.id]]
+            await tx.many("INSERT INTO run_events (run_id, position, event) VALUES ($1, $2, $3)", rows)
+
+    async def read(tx: Connection) -> list[Row]:
+        return await tx.all(f"SELECT {RUNS} FROM runs ORDER BY id")
 
     await db.transaction(fill)
-    assert await migrate(db, [first, second]) == [second]
-    assert await db.snapshot(lambda tx: store_events.list_events(tx, "r")) == [entry.event for entry in entries]
-    await db.transaction(lambda tx: store_sessions.delete_session(tx, "me", "s"))
-    assert await db.snapshot(lambda tx: store_events.list_events(tx, "r")) == []
-    await db.close()
+    before = await db.snapshot(read)
+    assert await migrate(db, [first, *later]) == later
+    assert await db.snapshot(read) == before
+    assert len(before) == 3
+    for run_id, entries in logs.items():
+        stored = await db.snapshot(lambda tx, run_id=run_id: store_events.list_events(tx, run_id))
+        assert stored == [entry.event for entry in entries]
+    await db.transaction(lambda tx: store_sessions.delete_session(tx, "me", session_id))
+    assert await db.snapshot(lambda tx: tx.all("SELECT * FROM run_events")) == []
 
 
 async def test_docs_schema_sql_is_what_a_new_database_has(tmp_path: Path) -> None:

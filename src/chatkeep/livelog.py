@@ -1,7 +1,7 @@
 """The log of a run that this process carries: what waits to be committed, what a flush holds, and the newest rows."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from chatkeep import clock, log
 from chatkeep.db import Connection
@@ -104,13 +104,13 @@ class Taken:
             self.waiter.set_result(None)
 
 
-async def write(tx: Connection, batch: Sequence[Taken], lease: float) -> set[str]:
+async def write(tx: Connection, batch: Sequence[Taken], lease: float) -> Collection[str]:
     """Write what was taken, of the runs that are still ours: their ids."""
     lease_until = clock.later(await tx.now(), lease)
-    accepted = await store_leases.advance(tx, [taken.progress for taken in batch], lease_until)
-    logs = [(taken.live.run.id, taken.entries) for taken in batch if taken.live.run.id in accepted]
-    await store_events.add_logs(tx, logs)
-    return accepted
+    logs = await store_leases.advance(tx, [taken.progress for taken in batch], lease_until)
+    accepted = [taken for taken in batch if taken.live.run.id in logs]
+    await store_events.add_logs(tx, [(logs[taken.live.run.id], taken.entries) for taken in accepted])
+    return logs
 
 
 def after(entries: Sequence[Entry], position: int) -> Sequence[Entry]:

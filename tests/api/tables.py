@@ -24,7 +24,7 @@ async def contents(service: Service) -> Contents:
             "sessions": await tx.all("SELECT * FROM sessions ORDER BY id"),
             "messages": await tx.all("SELECT * FROM messages ORDER BY id"),
             "runs": await tx.all(f"SELECT {RUNS} FROM runs ORDER BY id"),
-            "run_events": await tx.all("SELECT * FROM run_events ORDER BY run_id, position"),
+            "run_events": await tx.all("SELECT * FROM run_events ORDER BY log, position"),
         }
 
     return await service.worker.db.snapshot(read)

@@ -19,6 +19,7 @@ TABLES = {
     "sqlite": "SELECT 1 FROM sqlite_master WHERE name = 'run_events'",
     "postgres": "SELECT 1 FROM pg_tables WHERE tablename = 'run_events'",
 }
+LOG = "SELECT e.event FROM run_events e JOIN runs r ON r.log = e.log WHERE r.id = $1 ORDER BY e.position"
 OPEN = "SELECT id, position FROM runs WHERE status IN ('in_progress', 'requires_action')"
 
 
@@ -37,7 +38,7 @@ class Remains:
                 return cls()
             remains = cls(dict(look(OPEN)))
             for run_id in remains.cut:
-                rows = look("SELECT event FROM run_events WHERE run_id = $1 ORDER BY position", run_id)
+                rows = look(LOG, run_id)
                 remains.logs[run_id] = [row[0] for row in rows]
             return remains
 

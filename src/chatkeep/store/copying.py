@@ -19,7 +19,6 @@ MESSAGE = "session_id, seq, id, parent_id, role, parts, created_at"
 RUN = """id, session_id, number, user_message_id, message_id, status, attempt, position, idempotency_key, request_hash,
     request, model, finish_reason, error, input_tokens, output_tokens, input_bytes, deadline,
     created_at, started_at, first_token_at, finished_at, usage_estimated, log_kept"""
-EVENT = "run_id, position, event"
 PROMPT = "hash, prompt, functions"
 FACT = "id, owner, text, created_at"
 HEAD = "id, head_id"
@@ -71,8 +70,13 @@ TABLES = (
     ),
     Table(
         "events",
-        f"SELECT {EVENT} FROM run_events WHERE (run_id, position) > ($1, $2) ORDER BY run_id, position LIMIT $3",
-        f"INSERT INTO run_events ({EVENT}) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+        """SELECT r.id, e.position, e.event
+             FROM runs r
+             JOIN run_events e ON e.log = r.log
+            WHERE r.id >= $1 AND (r.id > $1 OR e.position > $2)
+            ORDER BY r.id, e.position LIMIT $3""",
+        """INSERT INTO run_events (log, position, event) VALUES ((SELECT log FROM runs WHERE id = $1), $2, $3)
+           ON CONFLICT DO NOTHING""",
         (_FIRST, 0),
     ),
     Table(

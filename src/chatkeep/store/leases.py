@@ -37,8 +37,9 @@ class Carried(NamedTuple):
     worker: str
 
 
-async def advance(tx: Connection, batch: Iterable[Progress], lease_until: str) -> set[str]:
-    """The fence, first statement of every flush, which renews the leases as well: the ids of the runs that may go on.
+async def advance(tx: Connection, batch: Iterable[Progress], lease_until: str) -> dict[str, int]:
+    """The fence, first statement of every flush, which renews the leases as well: the runs that may go on, and the
+    numbers of their logs.
 
     One that was closed or taken over since is not among them; nor is one whose log has come further than its owner
     knows, after a COMMIT whose outcome nobody could tell.
@@ -48,7 +49,7 @@ async def advance(tx: Connection, batch: Iterable[Progress], lease_until: str) -
               SET position = $4, input_tokens = $5, output_tokens = $6, usage_estimated = $7, input_bytes = $8,
                   first_token_at = $9, lease_until = $10
             WHERE id = $1 AND attempt = $2 AND position = $3 AND status = 'in_progress'
-        RETURNING id""",
+        RETURNING id, log""",
         [
             (
                 each.run_id,
@@ -65,7 +66,7 @@ async def advance(tx: Connection, batch: Iterable[Progress], lease_until: str) -
             for each in batch
         ],
     )
-    return {row[0] for row in rows}
+    return {row[0]: row[1] for row in rows}
 
 
 async def list_carried(tx: Connection) -> list[Carried]:
