@@ -228,6 +228,17 @@ async def test_the_providers_count_calibrates_the_estimates(worker: Worker, scri
     assert last.usage.input_tokens > 100  # more was said than in the first turn, at the same bytes a token
 
 
+async def test_a_count_is_looked_for_in_the_last_ten_runs(worker: Worker, script: Script) -> None:
+    """However long the session is: of a provider that never counts, every run would be looked at for each turn."""
+    script.play([say("Hi."), stop(tokens=(100, 2))], *[[say("Hi."), stop()] for _ in range(10)])
+    known: list[bool] = []
+    for _ in range(11):
+        run = await ended(worker, await ask(worker))
+        ratio = await worker.db.snapshot(lambda tx, model=run.model: store_runs.bytes_per_token(tx, S, model))
+        known.append(ratio is not None)
+    assert known == [True] * 10 + [False]
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -166,13 +166,14 @@ async def set_position(tx: Connection, run_id: str, position: int) -> None:
 
 
 async def bytes_per_token(tx: Connection, session_id: str, model: str) -> float | None:
-    """What a token was worth in the session's last runs with `model`, by the provider's own count; or None."""
+    """What a token was worth in the session's last runs, those with `model`, by the provider's own count; or None."""
     row = await tx.one(
         """SELECT SUM(input_bytes), SUM(input_tokens)
-             FROM (SELECT input_bytes, input_tokens
+             FROM (SELECT input_bytes, input_tokens, model, usage_estimated
                      FROM runs
-                    WHERE session_id = $1 AND model = $2 AND usage_estimated = FALSE AND input_tokens > 0
-                    ORDER BY number DESC LIMIT 5) AS measured""",
+                    WHERE session_id = $1
+                    ORDER BY number DESC LIMIT 10) AS measured
+            WHERE model = $2 AND usage_estimated = FALSE AND input_tokens > 0""",
         session_id,
         model,
     )
