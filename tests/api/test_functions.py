@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from chatkeep.runs.pause import DEADLINES
 from tests.api.shapes import problem
 from tests.api.streams import PATIENCE, streaming, text_of
 from tests.api.tables import contents
@@ -270,6 +271,23 @@ async def test_past_the_deadline_the_turn_goes_on_without(tmp_path: Path, script
         assert kinds == ["run.started", "run.waiting", "run.resumed", "run.finished"]
         assert states(events[-1]["message"]) == ["cancelled", "cancelled"]
         problem(await outputs(service, run["id"], out("a")), 409, "call_not_waiting")
+
+
+async def test_the_deadlines_are_looked_at_when_a_run_waits_and_not_when_one_ends(
+    service: Service, script: Script
+) -> None:
+    async def carried() -> None:
+        while service.worker.tasks:
+            await asyncio.wait(list(service.worker.tasks.values()))
+
+    script.play(DONE)
+    with service.worker.doorbell.listen(DEADLINES) as bell:
+        await service.send(await service.session(), "Hi")
+        await carried()
+        assert not await bell.wait(0)
+        await waiting(service, script)
+        await carried()
+        assert await bell.wait(0)
 
 
 async def test_a_waiting_run_survives_a_restart_with_its_prompt_and_functions(tmp_path: Path, script: Script) -> None:

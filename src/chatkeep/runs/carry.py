@@ -148,5 +148,6 @@ async def _finish(worker: Worker, live: Live, ending: _Ending) -> None:
             await asyncio.sleep(RETRY_SECONDS)
         else:
             worker.doorbell.ring(live.run.session_id)
-            worker.doorbell.ring(DEADLINES)
+            if ending.status == "requires_action":
+                worker.doorbell.ring(DEADLINES)
             return
