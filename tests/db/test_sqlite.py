@@ -13,7 +13,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from chatkeep.db import Connection
+from chatkeep.db import Connection, sqlite
 from chatkeep.db.live import LiveLock
 from chatkeep.db.sqlite import Sqlite
 from chatkeep.errors import CannotStart, StorageFailed
@@ -113,6 +113,25 @@ async def test_a_snapshot_does_not_change_while_it_is_read(db: Sqlite) -> None:
 async def test_a_snapshot_cannot_write(db: Sqlite) -> None:
     with pytest.raises(StorageFailed, match="readonly"):
         await db.snapshot(lambda tx: add(tx, "no"))
+
+
+async def test_a_reader_that_cannot_be_opened_now_can_be_later(db: Sqlite, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path, flags: int) -> apsw.Connection:
+        raise CannotStart("too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sqlite, "_opened", refuse)
+        with pytest.raises(StorageFailed, match="too many open files"):
+            await db.snapshot(lambda tx: tx.one("SELECT 1"))
+    assert await db.snapshot(lambda tx: tx.one("SELECT 1")) == (1,)
+
+
+async def test_what_a_snapshot_raises_is_raised(db: Sqlite) -> None:
+    async def fail(tx: Connection) -> None:
+        raise LookupError(f"nothing in {len(await tx.all('SELECT name FROM things'))} things")
+
+    with pytest.raises(LookupError, match="nothing in 0 things"):
+        await db.snapshot(fail)
 
 
 async def test_when_sqlite_ends_the_transaction_itself_nobody_in_the_group_is_told_it_worked(tmp_path: Path) -> None:

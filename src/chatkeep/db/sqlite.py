@@ -95,7 +95,7 @@ class Sqlite:
         self._writer = _Writer(_opened(path, apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE))
         self._local = threading.local()
         self._opened: list[apsw.Connection] = []
-        self._readers = ThreadPoolExecutor(READERS, "chatkeep-reader", self._open_reader)
+        self._readers = ThreadPoolExecutor(READERS, "chatkeep-reader")
 
     async def transaction(self, fn: Callable[[Connection], Awaitable[T]]) -> T:
         """See `Database.transaction`."""
@@ -103,8 +103,9 @@ class Sqlite:
 
     async def snapshot(self, fn: Callable[[Connection], Awaitable[T]]) -> T:
         """See `Database.snapshot`."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._readers, self._read, fn)
+        submission = _Submission(fn)
+        self._readers.submit(self._read, submission)
+        return await submission.future
 
     async def close(self) -> None:
         """Finish what was submitted, then close every connection."""
@@ -113,20 +114,24 @@ class Sqlite:
             connection.close()
         await asyncio.to_thread(self._writer.stop)
 
-    def _open_reader(self) -> None:
-        self._local.connection = _opened(self.path, apsw.SQLITE_OPEN_READONLY)
-        self._opened.append(self._local.connection)
+    def _reader(self) -> apsw.Connection:
+        """This thread's connection, opened when it is first needed; after a failure by the next one who needs it."""
+        if not hasattr(self._local, "connection"):
+            self._local.connection = _opened(self.path, apsw.SQLITE_OPEN_READONLY)
+            self._opened.append(self._local.connection)
+        return self._local.connection
 
-    def _read(self, fn: Callable[[Connection], Awaitable[T]]) -> T:
-        connection: apsw.Connection = self._local.connection
+    def _read(self, submission: "_Submission") -> None:
         try:
+            connection = self._reader()
             connection.execute("BEGIN")
             try:
-                return _driven(fn(SqliteConnection(connection)))
+                submission.result = _driven(submission.fn(SqliteConnection(connection)))
             finally:
                 connection.execute("ROLLBACK")
-        except apsw.Error as error:
-            raise StorageFailed(str(error)) from error
+        except BaseException as error:  # noqa: BLE001  # handed to whoever submitted it
+            submission.refuse(error)
+        _deliver([submission])
 
 
 class _Writer:
@@ -180,8 +185,7 @@ class _Writer:
             if self._connection.in_transaction:
                 execute("ROLLBACK")
             for submission in group:
-                submission.error = StorageFailed(str(error))
-                submission.error.__cause__ = error
+                submission.refuse(error)
 
     def _all_ran(self, group: "list[_Submission]") -> bool:
         """Run them, up to one that raises; whether none did."""
@@ -201,8 +205,7 @@ class _Writer:
         except BaseException as error:  # noqa: BLE001  # handed to whoever submitted it
             self._refuse_if_over(error)
             execute("ROLLBACK TO submission")
-            submission.error = StorageFailed(str(error)) if isinstance(error, apsw.Error) else error
-            submission.error.__cause__ = error if submission.error is not error else error.__cause__
+            submission.refuse(error)
         execute("RELEASE submission")
 
     def _refuse_if_over(self, error: BaseException) -> None:
@@ -211,7 +214,7 @@ class _Writer:
 
 
 class _Submission:
-    """A transaction on its way through the writer."""
+    """A transaction or a snapshot on its way through a thread."""
 
     __slots__ = ("error", "fn", "future", "loop", "result")
 
@@ -221,6 +224,12 @@ class _Submission:
         self.future: asyncio.Future[Any] = self.loop.create_future()
         self.result: Any = None
         self.error: BaseException | None = None
+
+    def refuse(self, error: BaseException) -> None:
+        self.error = error
+        if isinstance(error, (apsw.Error, CannotStart)):
+            self.error = StorageFailed(str(error))
+            self.error.__cause__ = error
 
     def settle(self) -> None:
         if self.future.done():  # its caller was cancelled
