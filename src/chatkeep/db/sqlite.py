@@ -117,7 +117,10 @@ class Sqlite:
     def _reader(self) -> apsw.Connection:
         """This thread's connection, opened when it is first needed; after a failure by the next one who needs it."""
         if not hasattr(self._local, "connection"):
-            self._local.connection = _opened(self.path, apsw.SQLITE_OPEN_READONLY)
+            try:
+                self._local.connection = _opened(self.path, apsw.SQLITE_OPEN_READONLY)
+            except CannotStart as error:
+                raise StorageFailed(str(error)) from error
             self._opened.append(self._local.connection)
         return self._local.connection
 
@@ -227,7 +230,7 @@ class _Submission:
 
     def refuse(self, error: BaseException) -> None:
         self.error = error
-        if isinstance(error, (apsw.Error, CannotStart)):
+        if isinstance(error, apsw.Error):
             self.error = StorageFailed(str(error))
             self.error.__cause__ = error
 
