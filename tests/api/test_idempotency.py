@@ -96,7 +96,7 @@ async def test_a_repeat_is_attached_live(service: Service, script: Script) -> No
     request = {"json": {"content": "why?"}, "headers": {"idempotency-key": "key"}}
     async with streaming(service, f"/api/sessions/{session_id}/messages", "POST", **request) as stream:
         events = await stream.said(8)
-        assert events[0]["run"] == first["run"]
+        assert events[0]["run"]["id"] == first["run"]["id"]  # the answer may have come further before it was read
         gate.set()
         events += await stream.rest()
     assert spelled(events) == spelled(await service.events(first["run"]["id"]))
