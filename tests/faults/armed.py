@@ -23,7 +23,7 @@ LOAD_POINTS = (
     "claim committed",  # stored for good, and nobody knows it yet
     "claim carried",  # between the claim and the first event of the turn
     "flush fenced",  # inside a flush: the run's row is written, its events are not
-    "events written",  # inside a flush: its events are
+    "events written",  # inside a claim, a flush or a close: its events are
     "flush committed",  # stored for good, and no reader has seen it yet
     "close begun",  # between the last event and the end of the run
     "close ended",  # inside the closing transaction: the row says ended, the log does not
@@ -147,6 +147,7 @@ def watch(mine: Mine) -> Files:
     engine._write = written
     runs.add_run = after(runs.add_run, "claim stored", transactions.touches)
     leases.advance = after(leases.advance, "flush fenced", transactions.touches)
+    events.add_events = after(events.add_events, "events written", transactions.touches)
     events.add_logs = after(events.add_logs, "events written", transactions.touches)
     runs.end_run = after(before(runs.end_run, "close begun", mine.reach), "close ended", transactions.touches)
     runs.set_position = after(runs.set_position, "close written", transactions.touches)
