@@ -55,7 +55,12 @@ async def told(service: Service, session_ids: list[str]) -> list[Any]:
     return said
 
 
-async def test_everything_is_the_same_on_the_other_engine(database: str, target: Settings, script: Script) -> None:
+@pytest.mark.parametrize("page", [1, 2, store_copying.PAGE])
+async def test_everything_is_the_same_on_the_other_engine(
+    database: str, target: Settings, script: Script, page: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also when a page ends in the middle of a log."""
+    monkeypatch.setattr(store_copying, "PAGE", page)
     source = settings(database)
     async with serving(source, script) as service:
         session_ids = await fill(service, script)
