@@ -1,12 +1,13 @@
 """A turn against a scripted model: what ends it, what makes it ask again, what is counted."""
 
+import asyncio
 from typing import Any
 
 import msgspec
 import pytest
 
 from chatkeep.errors import ContextOverflow, ModelRejected, ModelTimeout, ModelUnavailable
-from chatkeep.events import StepStarted, TextDelta, ToolCallFinished, ToolCallReady
+from chatkeep.events import Event, StepStarted, TextDelta, ToolCallFinished, ToolCallReady
 from chatkeep.llm import Prompt
 from chatkeep.tools import declared
 from chatkeep.turn import MAX_CORRECTIONS, MAX_STEPS, Turn
@@ -64,11 +65,13 @@ async def test_the_model_is_asked_with_all_that_is_given() -> None:
 
 
 async def test_events_come_as_the_model_speaks() -> None:
-    turn = Turn(Script([say("a"), [say("b"), say("c")], stop()]), given("why?"))
-    assert [list(events) async for events in turn.events()] == [
-        [TextDelta(index=0, text="a")],
-        [TextDelta(index=0, text="bc")],
-    ]
+    taken: list[list[Event]] = []
+
+    async def take(events: list[Event]) -> None:
+        taken.append(events)
+
+    await Turn(Script([say("a"), [say("b"), say("c")], stop()]), given("why?")).run(take)
+    assert taken == [[TextDelta(index=0, text="a")], [TextDelta(index=0, text="bc")]]
 
 
 async def test_a_valid_reply_completes_the_turn_without_asking_again() -> None:
@@ -261,10 +264,19 @@ async def test_a_long_answer_is_whole_in_the_next_prompt() -> None:
 
 async def test_leaving_a_turn_stops_the_model() -> None:
     script = Script([say("a"), say("b"), stop()])
-    events = Turn(script, given("why?")).events()
-    await anext(events)
+    taking = asyncio.Event()
+
+    async def take(events: list[Event]) -> None:
+        del events
+        taking.set()
+        await asyncio.Event().wait()
+
+    turn = asyncio.create_task(Turn(script, given("why?")).run(take))
+    await taking.wait()
     assert script.closed == 0
-    await events.aclose()
+    turn.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await turn
     assert script.closed == 1
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from chatkeep.errors import ToolStepsExceeded
-from chatkeep.events import StepStarted, ToolCallFinished, ToolCallReady, ToolCallRunning
+from chatkeep.events import Event, StepStarted, ToolCallFinished, ToolCallReady, ToolCallRunning
 from chatkeep.turn import MAX_STEPS, Turn
 from chatkeep.types import CallError, StepPart, TextPart, ToolCallPart, Usage
 from tests.functions import TOOLS, forget, gates, sent
@@ -39,14 +39,15 @@ async def test_an_actions_output_goes_back_to_the_model() -> None:
 async def test_that_it_runs_is_taken_before_it_begins() -> None:
     forget()
     script = Script([call("send_letter", '{"to":"Ola"}', 0, "l"), stop("tool_calls")], DONE)
-    events = Turn(script, given("write!", tools=TOOLS)).events()
-    async for some in events:
-        if isinstance(some[0], ToolCallRunning):
-            assert sent == [], "whoever takes an event writes it down before the next comes"
-            break
-    assert isinstance((await anext(events))[0], ToolCallFinished)
-    assert sent == ["Ola"]
-    await events.aclose()
+    sent_when: dict[type[Event], list[str]] = {}
+
+    async def take(events: list[Event]) -> None:
+        await asyncio.sleep(0)
+        sent_when[type(events[0])] = sent.copy()
+
+    await Turn(script, given("write!", tools=TOOLS)).run(take)
+    assert sent_when[ToolCallRunning] == [], "that it runs is written down before it does"
+    assert sent_when[ToolCallFinished] == ["Ola"]
 
 
 async def test_calls_of_one_step_run_side_by_side_one_slow_and_one_failing() -> None:
@@ -62,10 +63,13 @@ async def test_calls_of_one_step_run_side_by_side_one_slow_and_one_failing() -> 
         DONE,
     )
     seen: list[Any] = []
-    async for some in Turn(script, given("go!", tools=TOOLS)).events():
-        seen += some
-        if any(isinstance(event, ToolCallFinished) and event.index == 1 for event in some):
+
+    async def take(events: list[Event]) -> None:
+        seen.extend(events)
+        if any(isinstance(event, ToolCallFinished) and event.index == 1 for event in events):
             gates["slow"].set()
+
+    await Turn(script, given("go!", tools=TOOLS)).run(take)
     ends = [(event.index, event.state) for event in seen if isinstance(event, ToolCallFinished)]
     assert ends == [(2, "failed"), (1, "failed"), (0, "succeeded")]
     assert [said["content"][:24] for said in told(script)] == [
@@ -111,7 +115,7 @@ async def test_a_clients_call_makes_the_turn_wait_after_the_actions_have_run() -
         [call("weather", '{"city":"Oslo"}', 0, "w"), call("pick_colour", '{"among":["red"]}', 1, "p"), stop()]
     )
     played = await play(script, given("paint!", tools=TOOLS))
-    assert played.turn.outcome == ("requires_action", "stop", ("p",))
+    assert played.outcome == ("requires_action", "stop", ("p",))
     assert [part.state for part in played.parts if isinstance(part, ToolCallPart)] == ["succeeded", "ready"]
 
 
@@ -126,16 +130,15 @@ async def test_a_turn_goes_on_where_it_waited_with_all_that_was_counted() -> Non
     )
     second = Script([call("pick_colour", '{"among":["red"]}', 0, "p"), stop("tool_calls", (7, 2))])
     resumed = given("paint!", tools=TOOLS, message=message, counted=waited.turn.usage, input_bytes=5)
-    turn = Turn(second, resumed)
-    events = [event async for some in turn.events() for event in some]
-    assert isinstance(events[0], StepStarted)
-    assert turn.usage == Usage(17, 7)
-    assert turn.input_bytes > 5
+    again = await play(second, resumed)
+    assert isinstance(again.events[0], StepStarted)
+    assert again.turn.usage == Usage(17, 7)
+    assert again.turn.input_bytes > 5
     assert told(second) == [{"role": "tool", "tool_call_id": "p", "content": '<data from="pick_colour">"red"</data>'}]
-    ready = next(event for event in events if isinstance(event, ToolCallReady))
-    assert turn.outcome is not None
-    assert turn.outcome.status == "requires_action"
-    assert turn.outcome.waiting != ("p",), "the id was taken before it waited"
+    ready = next(event for event in again.events if isinstance(event, ToolCallReady))
+    assert again.outcome is not None
+    assert again.outcome.status == "requires_action"
+    assert again.outcome.waiting != ("p",), "the id was taken before it waited"
     assert ready.index == 3
 
 
@@ -146,10 +149,8 @@ async def test_corrections_and_steps_are_counted_across_the_wait() -> None:
         bad[0], StepPart(), bad[1], StepPart(), ToolCallPart("p", "pick_colour", "client", "{}", {}, "cancelled")
     )
     script = Script([call("weather", "{", 0, "x9"), stop("tool_calls")])
-    played_turn = Turn(script, given("go!", tools=TOOLS, message=message))
-    async for _ in played_turn.events():
-        pass
-    assert played_turn.outcome == ("completed", "tool_calls", ())
+    played = await play(script, given("go!", tools=TOOLS, message=message))
+    assert played.outcome == ("completed", "tool_calls", ())
     assert len(script.prompts) == 1
 
 

@@ -3,13 +3,15 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from msgspec.structs import replace
+
 from chatkeep import toolbox
 from chatkeep.errors import TurnFailed
 from chatkeep.events import Event
 from chatkeep.llm import Model
 from chatkeep.log import fold
 from chatkeep.tools import Caller, Tool, declared
-from chatkeep.turn import Given, Turn
+from chatkeep.turn import Given, Outcome, Turn
 from chatkeep.types import Message, Part
 from tests.values import message, started
 
@@ -26,9 +28,10 @@ def answer(*parts: Part) -> Message:
     return message(parts=parts)
 
 
-def folded(events: Sequence[Event]) -> tuple[Part, ...]:
-    """The parts that a run's events after its first one tell of."""
-    return fold([started(), *events]).parts
+def folded(events: Sequence[Event], begun: Message | None = None) -> tuple[Part, ...]:
+    """The parts of `begun`, which is empty unless it is given, after `events`."""
+    first = started()
+    return fold([replace(first, message=begun or first.message), *events]).parts
 
 
 class Played(NamedTuple):
@@ -37,13 +40,13 @@ class Played(NamedTuple):
     turn: Turn
     events: list[Event]
     parts: tuple[Part, ...]
+    outcome: Outcome | None
     failure: TurnFailed | None
 
     @property
     def ending(self) -> tuple[str, str | None] | None:
         """Its status and finish reason."""
-        outcome = self.turn.outcome
-        return (outcome.status, outcome.finish_reason) if outcome else None
+        return (self.outcome.status, self.outcome.finish_reason) if self.outcome else None
 
 
 def given(text: str, history: Sequence[Message] = (), tools: Mapping[str, Tool] | None = None, **more: Any) -> Given:
@@ -67,9 +70,12 @@ async def play(model: Model, start: Given) -> Played:
     """The turn that `start` begins, answered by `model`, up to its end or failure."""
     turn = Turn(model, start)
     events: list[Event] = []
+
+    async def take(some: Sequence[Event]) -> None:
+        events.extend(some)
+
     try:
-        async for some in turn.events():
-            events += some
+        outcome = await turn.run(take)
     except TurnFailed as failure:
-        return Played(turn, events, folded(events), failure)
-    return Played(turn, events, folded(events), None)
+        return Played(turn, events, folded(events, start.message), None, failure)
+    return Played(turn, events, folded(events, start.message), outcome, None)

@@ -5,9 +5,7 @@ On a terminal it offers `ask_user` and puts the question itself; elsewhere there
 
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import aclosing
 from datetime import UTC, datetime
-from functools import reduce
 
 from chatkeep import alone, log, mcp
 from chatkeep.assistants import Assistant
@@ -54,25 +52,28 @@ async def ask(settings: Settings, text: str, assistant: str | None, model: str |
 
 async def _answer(model: Model, given: Given, printer: Printer) -> Outcome:
     """Let the turn happen, and go on each time that it waits for an answer from the terminal; how it ended."""
-    position = 0
+    shown = _Shown(printer, given.message)
     while True:
         turn = Turn(model, given)
-        said = given.message
-        async with aclosing(turn.events()) as happening:
-            async for events in happening:
-                said, position = _shown(printer, events, said, position)
-        assert turn.outcome is not None, "a turn that does not raise has an outcome"
-        if not turn.outcome.waiting:
-            return turn.outcome
-        said, position = _shown(printer, [*_answers(said, turn.outcome.waiting, printer), RunResumed()], said, position)
-        given = given._replace(message=said, counted=turn.usage, input_bytes=turn.input_bytes)
+        outcome = await turn.run(shown.take)
+        if not outcome.waiting:
+            return outcome
+        await shown.take([*_answers(shown.message, outcome.waiting, printer), RunResumed()])
+        given = given._replace(message=shown.message, counted=turn.usage, input_bytes=turn.input_bytes)
 
 
-def _shown(printer: Printer, events: Sequence[Event], said: Message, position: int) -> tuple[Message, int]:
-    placed = log.place(log.merge(events), position)
-    for event in placed:
-        printer.show(event)
-    return reduce(log.apply, placed, said), placed[-1].position
+class _Shown:
+    """What the terminal has been shown of an answer."""
+
+    def __init__(self, printer: Printer, message: Message) -> None:
+        self.message = message
+        self._printer = printer
+        self._position = 0
+
+    async def take(self, events: Sequence[Event]) -> None:
+        for event in log.place(log.merge(events), self._position):
+            self._printer.show(event)
+            self.message, self._position = log.apply(self.message, event), event.position
 
 
 def _answers(said: Message, waiting: Sequence[str], printer: Printer) -> list[Event]:

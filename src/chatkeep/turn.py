@@ -1,9 +1,9 @@
 """One turn: ask the model, deal with the functions it calls, ask again. History in, events out; no SQL, no HTTP."""
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from functools import reduce
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
 from msgspec.structs import replace
 
@@ -26,8 +26,11 @@ _CUT = ("length", "content_filter")
 """Finish reasons that say that the model was not done."""
 _CORRECTED = ("invalid_arguments", "unknown_function")
 """Errors that the model can correct."""
-_HELD = 16
+_HELD = 8
 """Events of a step that are held before they are merged: a word as an event of its own takes ten times its length."""
+
+Take: TypeAlias = Callable[[list[Event]], Awaitable[object]]
+"""What takes the events of a turn. What it returns is awaited before the turn goes on."""
 
 
 class Given(NamedTuple):
@@ -78,11 +81,9 @@ class _Checked(NamedTuple):
 
 
 class Turn:
-    """A turn as it happens. After `events` is exhausted, `outcome` says how it ended."""
+    """A turn, to be `run` once."""
 
     def __init__(self, model: Model, given: Given) -> None:
-        self.finish_reason: str | None = None
-        self.outcome: Outcome | None = None
         self.input_bytes = given.input_bytes
         self._model = model
         self._given = given
@@ -105,58 +106,60 @@ class Turn:
             estimated=True,
         )
 
-    async def events(self) -> AsyncGenerator[Sequence[Event]]:
-        """What happens, as it happens. Whoever takes an event has written it down before the next one comes.
+    async def run(self, take: Take) -> Outcome:
+        """Let it happen; how it ended. Each event is written down by `take` before what comes of it is done.
 
         Raises:
             TurnFailed: the turn cannot go on.
+            Exception: whatever `take` raises.
         """
         for number in range(_steps(self._message), MAX_STEPS):
             if number:
-                yield self._noted([StepStarted(index=len(self._message.parts))])
+                await take(self._noted([StepStarted(index=len(self._message.parts))]))
             step = Assembler(len(self._message.parts), self._kind_of, self._call_ids)
-            async with aclosing(self._ask(step)) as answer:
-                async for events in answer:
-                    yield events
+            await self._ask(step, take)
             checked = self._check(step)
             if checked.events:
-                yield self._noted(checked.events)
+                await take(self._noted(checked.events))
             if checked.actions:
-                yield self._noted([ToolCallRunning(index=index) for index in checked.actions])
+                await take(self._noted([ToolCallRunning(index=index) for index in checked.actions]))
                 async with aclosing(run_all(checked.actions, self._given.caller, self._given.tool_timeout)) as ends:
                     async for some in ends:
-                        yield self._noted([ended(index, returned) for index, returned in some])
-            if self._is_over(step, checked):
-                return
+                        await take(self._noted([ended(index, returned) for index, returned in some]))
+            if outcome := self._outcome(step, checked):
+                return outcome
         raise ToolStepsExceeded(f"the model still wants functions after {MAX_STEPS} calls")
 
-    async def _ask(self, step: Assembler) -> AsyncGenerator[Sequence[Event]]:
-        given = self._given
-        budget = given.context_tokens * self._ratio
-        fitted = fit(given.prompt, [*given.history, self._message], self._offered, budget)
-        self._prompt_bytes, self._said = fitted.size, 0
-        self.input_bytes += fitted.size
-        prompt = Prompt(given.model, fitted.messages, self._offered, given.temperature)
+    async def _ask(self, step: Assembler, take: Take) -> None:
         held: list[Event] = []
         merged = 0  # of `held`
-        async with aclosing(self._model.stream(prompt)) as answer:
+        async with aclosing(self._model.stream(self._prompt())) as answer:
             async for chunks in answer:
                 events = step.read(chunks)
+                del chunks  # what waits here, with each stream that is open, is to be little
                 if events:
                     self._said += sum(map(log.units, events))
                     held += events
                     if len(held) - merged > _HELD:
                         held[merged:] = log.merge(held[merged:], limit=None)
                         merged = len(held)
-                    yield events
+                    await take(events)
         if last := step.finish():
-            yield last
+            await take(last)
         self._noted([*held, *last])
         self._count(step)
 
+    def _prompt(self) -> Prompt:
+        """What the next step asks the model."""
+        given = self._given
+        budget = given.context_tokens * self._ratio
+        fitted = fit(given.prompt, [*given.history, self._message], self._offered, budget)
+        self._prompt_bytes, self._said = fitted.size, 0
+        self.input_bytes += fitted.size
+        return Prompt(given.model, fitted.messages, self._offered, given.temperature)
+
     def _check(self, step: Assembler) -> _Checked:
         """What becomes of the calls of a step that has come to its end."""
-        self.finish_reason = step.finish_reason
         if step.finish_reason is None:  # cut off: whoever closes the run closes the calls
             return _Checked([], 0, {}, (), 0)
         cut = step.finish_reason in _CUT
@@ -199,19 +202,16 @@ class Turn:
         except InvalidArguments as error:
             raise _BadCall("invalid_arguments", str(error)) from error
 
-    def _is_over(self, step: Assembler, checked: _Checked) -> bool:
-        """Whether the turn ends, or has to wait, with this step; sets `outcome` when it does."""
+    def _outcome(self, step: Assembler, checked: _Checked) -> Outcome | None:
+        """How the turn ends, or that it has to wait, with this step; None if it goes on."""
         reason = step.finish_reason
         if reason is None or reason in _CUT:
-            self.outcome = Outcome("incomplete", reason or "missing")
-        elif checked.waiting:
-            self.outcome = Outcome("requires_action", reason, checked.waiting)
-        elif checked.failed:
-            if corrections(self._message) > MAX_CORRECTIONS:
-                self.outcome = Outcome("completed", reason)
-        elif not checked.actions:
-            self.outcome = Outcome("completed", reason)
-        return self.outcome is not None
+            return Outcome("incomplete", reason or "missing")
+        if checked.waiting:
+            return Outcome("requires_action", reason, checked.waiting)
+        if checked.failed:
+            return Outcome("completed", reason) if corrections(self._message) > MAX_CORRECTIONS else None
+        return None if checked.actions else Outcome("completed", reason)
 
     def _count(self, step: Assembler) -> None:
         """Take the step into the count: the provider's own figures where it gave them."""

@@ -78,7 +78,7 @@ def on_the_page() -> dict[str, Tool]:
 
 def trace(played: Played) -> str:
     """What came of a turn, in the words of the page's table."""
-    waiting = played.turn.outcome.waiting if played.turn.outcome else ()
+    waiting = played.outcome.waiting if played.outcome else ()
 
     def told(part: Part) -> str:
         if isinstance(part, ToolCallPart):

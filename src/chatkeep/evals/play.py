@@ -1,7 +1,6 @@
 """One sample of a case: the conversation as it happens, by the same turns as everywhere."""
 
 import time
-from contextlib import aclosing
 from functools import reduce
 from typing import NamedTuple
 
@@ -10,6 +9,7 @@ from chatkeep.config import Settings
 from chatkeep.errors import TurnFailed
 from chatkeep.evals.judge import fault
 from chatkeep.evals.suite import Case
+from chatkeep.events import Event
 from chatkeep.llm import Model
 from chatkeep.runs.brief import Brief
 from chatkeep.turn import Outcome, Turn, corrections
@@ -38,11 +38,11 @@ async def play(settings: Settings, model: Model, wanted: str, told: Brief, case:
         history.append(alone.message("user", history[-1].id if history else None, (TextPart(exchange.says),)))
         turn = Turn(model, alone.start(settings, wanted, told, history))
         try:
-            answer = await _answer(turn, alone.message("assistant", history[-1].id, ()))
+            answer, outcome = await _answer(turn, alone.message("assistant", history[-1].id, ()))
         except TurnFailed as failure:
             answered, wrong = False, f"{failure.code}: {failure}"
         else:
-            wrong = fault(exchange, answer, turn.outcome or Outcome("incomplete", None))
+            wrong = fault(exchange, answer, outcome)
             corrected += corrections(answer)
             history.append(answer)
         usage = _sum(usage, turn.usage)
@@ -53,11 +53,14 @@ async def play(settings: Settings, model: Model, wanted: str, told: Brief, case:
     return Sample(wrong, answered, usage, corrected, time.perf_counter() - began)
 
 
-async def _answer(turn: Turn, message: Message) -> Message:
-    async with aclosing(turn.events()) as happening:
-        async for events in happening:
-            message = reduce(log.apply, log.merge(events, limit=None), message)
-    return message
+async def _answer(turn: Turn, message: Message) -> tuple[Message, Outcome]:
+    happened: list[Event] = []
+
+    async def take(events: list[Event]) -> None:
+        happened.extend(events)
+
+    outcome = await turn.run(take)
+    return reduce(log.apply, log.merge(happened, limit=None), message), outcome
 
 
 def _sum(one: Usage, other: Usage) -> Usage:

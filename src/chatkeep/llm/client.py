@@ -6,9 +6,8 @@ The SDK builds the request, authenticates, and checks the answer; the body is re
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import aclosing
-from typing import Any, Protocol, cast
+from collections.abc import AsyncGenerator, Sequence
+from typing import Any, cast
 from urllib.request import getproxies
 
 import httpx2
@@ -26,6 +25,8 @@ _JSON = {"content-type": "application/json"}
 
 PATIENCE = 20.0
 """The longest `Retry-After`, in seconds, that is waited for; beyond it the run fails and says so."""
+_FAILURES = (openai.OpenAIError, httpx2.HTTPError, OSError, ValueError)
+"""What the provider, the way to it, or the SDK may raise."""
 
 
 class OpenAIModel:
@@ -50,17 +51,28 @@ class OpenAIModel:
 
     async def stream(self, prompt: Prompt) -> AsyncGenerator[Sequence[Chunk]]:
         """See `Model.stream`. Tries again after connect errors, 429 and 5xx, only before the first chunk."""
+        answer = await self._begun(prompt)
+        del prompt  # it holds the whole conversation, and the answer may take long
+        try:
+            while answer.chunks or await answer.fetch(answer.due()):
+                yield answer.taken()
+        except _FAILURES as error:
+            raise translate(error, self._key) from error
+        finally:
+            await answer.body.close(is_done=answer.splitter.done)
+
+    async def close(self) -> None:
+        """Let go of all connections."""
+        await self._client.close()
+
+    async def _begun(self, prompt: Prompt) -> "_Answer":
+        """The answer, with its first chunks."""
         for left in range(self._settings.model_retries, -1, -1):
-            begun = False
             try:
-                async with aclosing(self._answer(prompt)) as answer:
-                    async for chunks in answer:
-                        begun = True
-                        yield chunks
-                return
-            except (openai.OpenAIError, httpx2.HTTPError, OSError, ValueError) as error:
+                return await self._asked(prompt)
+            except _FAILURES as error:
                 failure = translate(error, self._key)
-                if begun or left == 0 or not is_retryable(error):
+                if left == 0 or not is_retryable(error):
                     raise failure from error
                 pause = retry_after(error)
                 if pause is not None and pause > PATIENCE:
@@ -68,10 +80,19 @@ class OpenAIModel:
             attempt = self._settings.model_retries - left
             spread = random.uniform(1, 2)  # noqa: S311  # keeps callers apart, no secret
             await asyncio.sleep(pause if pause is not None else 0.25 * 2**attempt * spread)
+        raise AssertionError("the last attempt returns or raises")
 
-    async def close(self) -> None:
-        """Let go of all connections."""
-        await self._client.close()
+    async def _asked(self, prompt: Prompt) -> "_Answer":
+        due = asyncio.get_running_loop().time() + self._settings.first_byte_timeout
+        async with asyncio.timeout_at(due):
+            body = _body(await self._open(msgspec.json.encode(_parameters(prompt))))
+        answer = _Answer(body, Splitter(self._key), self._settings.idle_timeout)
+        try:
+            await answer.fetch(due)
+        except BaseException:
+            await body.close(is_done=False)
+            raise
+        return answer
 
     async def _open(self, content: bytes) -> httpx2.Response:
         """The response to a request with that body, as soon as its head is there.
@@ -113,27 +134,44 @@ class OpenAIModel:
             self._known = response.request, Head.of(response.request)
         return response
 
-    async def _answer(self, prompt: Prompt) -> AsyncGenerator[Sequence[Chunk]]:
-        splitter = Splitter(self._key)
-        loop = asyncio.get_running_loop()
-        due = loop.time() + self._settings.first_byte_timeout
-        async with asyncio.timeout_at(due):
-            read, close = _reading(await self._open(msgspec.json.encode(_parameters(prompt))))
-        try:
-            while data := await read(due):
-                due = loop.time() + self._settings.idle_timeout
-                if chunks := splitter.feed(data):
-                    yield chunks
-                if splitter.failure is not None:
-                    raise splitter.failure
-                if splitter.done:
-                    return
-            if chunks := splitter.finish():
-                yield chunks
-            if splitter.failure is not None:
-                raise splitter.failure
-        finally:
-            await close(is_done=splitter.done)
+
+class _Answer:
+    """An answer as it comes: what has come of it is in `chunks` until it is taken."""
+
+    __slots__ = ("_idle", "body", "chunks", "splitter")
+
+    def __init__(self, body: "Body | _Pieces", splitter: Splitter, idle: float) -> None:
+        """`idle`: seconds that the provider may be silent."""
+        self.body = body
+        self.splitter = splitter
+        self.chunks: Sequence[Chunk] = ()
+        self._idle = idle
+
+    def due(self) -> float:
+        """Until when, in the event loop's time, it has to go on."""
+        return asyncio.get_running_loop().time() + self._idle
+
+    async def fetch(self, due: float) -> bool:
+        """Wait for more, the first of it until `due`; whether there is, and not the end.
+
+        Raises:
+            TurnFailed: the provider says that it failed, or is not understood.
+            TimeoutError: it fell silent.
+            httpx2.ReadError: the connection broke.
+        """
+        splitter = self.splitter
+        while not self.chunks and not splitter.is_over:
+            data = await self.body.read(due)
+            self.chunks = splitter.feed(data) if data else splitter.finish()
+            due = self.due()
+        if not self.chunks and splitter.failure is not None:
+            raise splitter.failure
+        return bool(self.chunks)
+
+    def taken(self) -> Sequence[Chunk]:
+        """`chunks`, which are not kept."""
+        chunks, self.chunks = self.chunks, ()
+        return chunks
 
 
 async def _failure(response: httpx2.Response) -> openai.APIStatusError:
@@ -159,28 +197,28 @@ def _http_client(settings: Settings, transport: Transport | None) -> httpx2.Asyn
     return httpx2.AsyncClient(transport=transport, headers=headers, follow_redirects=True)
 
 
-class _Close(Protocol):
-    def __call__(self, *, is_done: bool) -> Awaitable[None]: ...
-
-
-def _reading(response: httpx2.Response) -> tuple[Callable[[float], Awaitable[bytes]], _Close]:
-    """What reads the body (all that has arrived, or the first that does until the time given; nothing at the end), and
-    what closes it. Of the response nothing else is kept while it is read.
-    """
+def _body(response: httpx2.Response) -> "Body | _Pieces":
+    """The body of `response`, of which nothing else is kept while it is read."""
     body = response.extensions.get(BODY)
     if isinstance(body, Body) and response.headers.get("content-encoding", "identity") == "identity":
-        return body.read, body.close
-    pieces = response.aiter_bytes()
+        return body
+    return _Pieces(response)
 
-    async def read(due: float) -> bytes:
+
+class _Pieces:
+    """A body that the SDK's own client reads, or decompresses; as `Body`."""
+
+    def __init__(self, response: httpx2.Response) -> None:
+        self._response = response
+        self._pieces = response.aiter_bytes()
+
+    async def read(self, due: float) -> bytes:
         async with asyncio.timeout_at(due):
-            return await anext(pieces, b"")
+            return await anext(self._pieces, b"")
 
-    async def close(*, is_done: bool) -> None:
+    async def close(self, *, is_done: bool) -> None:
         del is_done
-        await response.aclose()
-
-    return read, close
+        await self._response.aclose()
 
 
 def _parameters(prompt: Prompt) -> dict[str, Any]:

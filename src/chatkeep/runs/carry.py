@@ -2,15 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
-from contextlib import aclosing
+from collections.abc import Awaitable, Sequence
 from typing import Literal, NamedTuple
 
 from chatkeep import clock, log
 from chatkeep.caller import DatabaseCaller
 from chatkeep.db import Connection
 from chatkeep.errors import InternalFailure, StorageFailed, TurnFailed
-from chatkeep.events import Delta, Entry
+from chatkeep.events import Delta, Entry, Event
 from chatkeep.journal import Fenced, Live
 from chatkeep.runs.brief import Brief
 from chatkeep.runs.close import close
@@ -83,18 +82,20 @@ async def _carry(worker: Worker, live: Live, given: Brief) -> None:
 
 
 async def _answer(worker: Worker, live: Live, given: Brief) -> _Ending:
-    began, loop = asyncio.get_running_loop().time(), asyncio.get_running_loop()
+    loop = asyncio.get_running_loop()
+    began = loop.time()
     start = await _given(worker, live.run, given)
     turn = Turn(worker.model, start)
     live.measure = lambda: (turn.usage, turn.input_bytes)
-    async with aclosing(turn.events()) as happening:
-        async for events in happening:
-            if live.first_token_at is None and any(isinstance(event, Delta) for event in events):
-                live.first_token_at = clock.later(live.run.started_at or live.run.created_at, loop.time() - began)
-            await worker.journal.append(live, events)
-    assert turn.outcome is not None, "a turn that does not raise has an outcome"
+
+    def take(events: list[Event]) -> Awaitable[None]:
+        if live.first_token_at is None and any(isinstance(event, Delta) for event in events):
+            live.first_token_at = clock.later(live.run.started_at or live.run.created_at, loop.time() - began)
+        return worker.journal.append(live, events)
+
+    outcome = await turn.run(take)
     title = from_words(start.history[-1]) if given.untitled and worker.settings.titles == "words" else None
-    return _Ending(turn.outcome.status, turn.outcome.finish_reason, waiting=turn.outcome.waiting, title=title)
+    return _Ending(outcome.status, outcome.finish_reason, waiting=outcome.waiting, title=title)
 
 
 async def _given(worker: Worker, run: Run, given: Brief) -> Given:
