@@ -12,7 +12,8 @@ import httpx2
 import uvicorn
 from fastapi import FastAPI
 
-from chatkeep.api.app import create_app
+from chatkeep.api.app import create_api
+from chatkeep.api.sse import Streams
 from chatkeep.config import Settings
 from chatkeep.llm import Model
 from chatkeep.runs.worker import Worker
@@ -78,8 +79,8 @@ class Service:
 @asynccontextmanager
 async def serving(settings: Settings, model: Model | None = None) -> AsyncGenerator[Service]:
     """The service, listening on a free port of loopback until the block ends."""
-    app = create_app(settings, model)
-    server = Server(uvicorn.Config(app, port=0, log_level="warning", timeout_graceful_shutdown=2))
+    app = create_api(settings, model)
+    server = Server(uvicorn.Config(Streams(app), port=0, log_level="warning", timeout_graceful_shutdown=2))
     task = asyncio.create_task(server.serve())
     try:
         while not server.started:

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from chatkeep import errors
-from chatkeep.api.app import create_app
+from chatkeep.api.app import create_api
 from chatkeep.assistants import VARIABLES
 from chatkeep.assistants import parse as parse_assistant
 from chatkeep.cli import main
@@ -59,7 +59,7 @@ def test_every_status_is_documented(status: str) -> None:
 
 
 def test_every_route_is_documented() -> None:
-    paths = create_app(Settings.model_construct()).openapi()["paths"]
+    paths = create_api(Settings.model_construct()).openapi()["paths"]
     documented = re.sub(r"\{[^}]*\}", "{}", PROTOCOL)
     for path in paths:
         assert re.sub(r"\{[^}]*\}", "{}", path) in documented

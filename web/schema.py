@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from chatkeep.api.app import create_app
+from chatkeep.api.app import create_api
 from chatkeep.config import Settings
 
 TARGET = Path(__file__).parent / "src" / "schema.ts"
@@ -17,7 +17,7 @@ _PLAIN = {"string": "string", "integer": "number", "number": "number", "boolean"
 
 def typescript() -> str:
     """The whole file."""
-    schemas: dict[str, Any] = create_app(Settings.model_construct()).openapi()["components"]["schemas"]
+    schemas: dict[str, Any] = create_api(Settings.model_construct()).openapi()["components"]["schemas"]
     return _HEAD + "".join(_declaration(name, schemas[name]) for name in sorted(schemas))
 
 

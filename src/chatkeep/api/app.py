@@ -26,13 +26,17 @@ Answers come as Server-Sent Events (`text/event-stream`); with `Accept: applicat
 they come when they are complete. `docs/protocol.md` is the whole contract."""
 
 
-def create_app(settings: Settings | None = None, model: Model | None = None) -> FastAPI:
+def create_app(settings: Settings | None = None) -> Streams:
     """The service as an ASGI application. Without `settings`, those of the environment.
 
     Raises:
         CannotStart: a setting is wrong.
     """
-    settings = settings or load()
+    return Streams(create_api(settings or load()))
+
+
+def create_api(settings: Settings, model: Model | None = None) -> FastAPI:
+    """All of the application but the bodies of its streams; `Streams` around it sends those."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
@@ -63,6 +67,4 @@ def create_app(settings: Settings | None = None, model: Model | None = None) -> 
         )
     hosts = frozenset(host.lower() for host in settings.allowed_hosts)
     app.add_middleware(Gate, hosts=hosts, max_body=settings.max_body_bytes)
-    stack = app.build_middleware_stack
-    app.build_middleware_stack = lambda: Streams(stack())  # outside of what Starlette itself puts around them
     return app

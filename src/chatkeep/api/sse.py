@@ -136,7 +136,7 @@ class _Body(Generic[T]):
 
 
 class Streams:
-    """Middleware, the outermost: sends the bodies of streams, when all that was there to answer the request is gone.
+    """Around the whole application: sends the bodies of streams, when all that was there to answer a request is gone.
 
     A stream is open for long. Under routing, dependencies and the other middleware, twenty coroutines would wait with
     it, and each event would pass through all of them: 4 % of what a stream costs (200 streams of 50 chunks/s).

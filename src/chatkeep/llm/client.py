@@ -54,7 +54,7 @@ class OpenAIModel:
         answer = await self._begun(prompt)
         del prompt  # it holds the whole conversation, and the answer may take long
         try:
-            while answer.chunks or await answer.fetch(answer.due()):
+            while answer.chunks or await answer.fetch():
                 yield answer.taken()
         except _FAILURES as error:
             raise translate(error, self._key) from error
@@ -138,7 +138,7 @@ class OpenAIModel:
 class _Answer:
     """An answer as it comes: what has come of it is in `chunks` until it is taken."""
 
-    __slots__ = ("_idle", "body", "chunks", "splitter")
+    __slots__ = ("_idle", "_loop", "body", "chunks", "splitter")
 
     def __init__(self, body: "Body | _Pieces", splitter: Splitter, idle: float) -> None:
         """`idle`: seconds that the provider may be silent."""
@@ -146,13 +146,10 @@ class _Answer:
         self.splitter = splitter
         self.chunks: Sequence[Chunk] = ()
         self._idle = idle
+        self._loop = asyncio.get_running_loop()
 
-    def due(self) -> float:
-        """Until when, in the event loop's time, it has to go on."""
-        return asyncio.get_running_loop().time() + self._idle
-
-    async def fetch(self, due: float) -> bool:
-        """Wait for more, the first of it until `due`; whether there is, and not the end.
+    async def fetch(self, due: float | None = None) -> bool:
+        """Wait for more, in the beginning until `due`, in the event loop's time; whether there is, and not the end.
 
         Raises:
             TurnFailed: the provider says that it failed, or is not understood.
@@ -161,9 +158,8 @@ class _Answer:
         """
         splitter = self.splitter
         while not self.chunks and not splitter.is_over:
-            data = await self.body.read(due)
-            self.chunks = splitter.feed(data) if data else splitter.finish()
-            due = self.due()
+            data = await self.body.read(due or self._loop.time() + self._idle)
+            self.chunks, due = splitter.feed(data) if data else splitter.finish(), None
         if not self.chunks and splitter.failure is not None:
             raise splitter.failure
         return bool(self.chunks)
