@@ -115,6 +115,8 @@ class Call:
 class Assembler:
     """The events of one model call. Feed it chunks, then `finish` it; `calls` are its function calls, in order."""
 
+    __slots__ = ("_half", "_kind_of", "_new_id", "_open", "_taken", "calls", "finish_reason", "next_index", "tokens")
+
     def __init__(
         self,
         index: int,

@@ -14,6 +14,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
+from chatkeep import clock
 from chatkeep.db import Connection, Database
 from chatkeep.db.doorbell import Doorbell
 from chatkeep.errors import StorageFailed
@@ -44,6 +45,8 @@ class Journal:
         self._db = db
         self._doorbell = doorbell
         self._loop = asyncio.get_running_loop()  # kept: CPython asks for the process's id each time one asks for it
+        self._now = self._loop.create_future()  # for who need not wait
+        self._now.set_result(None)
         self._max_gap = max_gap
         self._lease = lease
         self._lives: dict[str, Live] = {}
@@ -60,15 +63,16 @@ class Journal:
 
     def open(self, run: Run, entries: Sequence[Entry]) -> Live:
         """Begin to carry `run`, whose log has come as far as `entries`."""
-        live = self._lives[run.id] = Live(run, entries)
+        live = self._lives[run.id] = Live(run, entries, self._loop.time())
         return live
 
     def find(self, run_id: str) -> Live | None:
         """The run's log, if this process carries it."""
         return self._lives.get(run_id)
 
-    async def append(self, live: Live, events: Sequence[Event]) -> None:
-        """Take `events` into the log. Returns at once for deltas, after the commit for anything else.
+    def append(self, live: Live, events: Sequence[Event]) -> Awaitable[None]:
+        """Take `events` into the log. What is returned is to be awaited before there are more: it is over when a flush
+        wants them; or, unless all are deltas, when these are committed.
 
         Raises:
             Fenced: the run was closed by somebody else.
@@ -76,6 +80,9 @@ class Journal:
         """
         if live.failure is not None:
             raise live.failure
+        if live.first_token_at is None and any(isinstance(event, Delta) for event in events):
+            seconds = self._loop.time() - live.began
+            live.first_token_at = clock.later(live.run.started_at or live.run.created_at, seconds)
         first = live.position == live.run.position
         placed = place(events, live.position)
         live.pending += placed
@@ -84,11 +91,8 @@ class Journal:
         must_commit = not all(isinstance(event, Delta) for event in events)
         self._soil(live, urgent=first or must_commit)
         if must_commit or live.backlog > BACKLOG:
-            await self._committed(live)
-            if live.failure is not None:
-                raise live.failure
-        elif self._gap():
-            await self._gap_over()
+            return self._written(live)
+        return self._gap_over() if self._gap() else self._now
 
     async def finish(self, live: Live, close: Callable[[Connection], Awaitable[list[Entry]]]) -> None:
         """Commit what is pending together with what `close` writes (the run's end, or that it waits), then show both.
@@ -160,6 +164,11 @@ class Journal:
         """The run is no longer ours: its turn ends, and its readers read on in the table."""
         self.abandon(live, Fenced())
         live.stop()
+
+    async def _written(self, live: Live) -> None:
+        await self._committed(live)
+        if live.failure is not None:
+            raise live.failure
 
     async def _committed(self, live: Live) -> None:
         if live.flushed is None:

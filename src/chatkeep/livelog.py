@@ -24,8 +24,10 @@ class Fenced(Exception):  # noqa: N818  # what happened, no error of anybody
 class Live:
     """The log of a run that this process carries: what waits to be committed, and the newest of what is."""
 
-    def __init__(self, run: Run, entries: Sequence[Entry]) -> None:
+    def __init__(self, run: Run, entries: Sequence[Entry], began: float) -> None:
+        """`entries`: the newest of the log. `began`: when this process began to carry it, in the event loop's time."""
         self.run = run
+        self.began = began
         self.position = run.position
         self.measure: Callable[[], tuple[Usage, int]] = lambda: (run.usage, 0)
         self.first_token_at = run.first_token_at

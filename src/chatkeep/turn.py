@@ -95,6 +95,10 @@ class Turn:
         self._prompt_bytes = 0  # of the step under way
         self._said = 0  # characters that came in it
 
+    def measure(self) -> tuple[Usage, int]:
+        """Its `usage` and `input_bytes`, now."""
+        return self.usage, self.input_bytes
+
     @property
     def usage(self) -> Usage:
         """The tokens so far: as the provider counted them for finished steps, estimated for the one under way."""

@@ -74,13 +74,14 @@ class EventStream(Response, Generic[T]):
 class _Body(Generic[T]):
     """What comes after the head of a stream."""
 
-    __slots__ = ("_framed", "_is_cut", "_sending", "_source", "_timer")
+    __slots__ = ("_before", "_framed", "_is_cut", "_sending", "_source", "_watching")
 
     def __init__(self, source: AsyncGenerator[T], framed: Callable[[T], bytes]) -> None:
         self._source = source
         self._framed = framed
         self._sending: Message | None = None  # what is being sent
-        self._timer: asyncio.TimerHandle | None = None
+        self._before: Message | None = None  # what was, at the last look
+        self._watching: asyncio.Task[object] | None = None
         self._is_cut = False
 
     async def send(self, receive: Receive, send: Send) -> None:
@@ -88,25 +89,21 @@ class _Body(Generic[T]):
 
         A task of its own does it, so that an event wakes two coroutines, not those of server and middleware too.
         """
-        watching = asyncio.current_task()
-        assert watching is not None, "ASGI runs in a task"
-        sending = asyncio.create_task(self._send_all(send, watching))
-        self._look(watching, None)
+        self._watching = asyncio.current_task()
+        sending = asyncio.create_task(self._send_all(send))
         try:
             while (await receive())["type"] != "http.disconnect":  # as it also is when all has been sent (ASGI)
                 pass
         except asyncio.CancelledError:
-            if not self._is_cut:
+            if not self._is_cut or self._watching is None:
                 raise
-            watching.uncancel()
+            self._watching.uncancel()
         finally:
-            if self._timer is not None:
-                self._timer.cancel()
             sending.cancel()
             with suppress(asyncio.CancelledError):
                 await sending
 
-    async def _send_all(self, send: Send, watching: asyncio.Task[object]) -> None:
+    async def _send_all(self, send: Send) -> None:
         prefix = RETRY
         try:
             async with aclosing(self._source):
@@ -119,20 +116,19 @@ class _Body(Generic[T]):
                     self._sending = None
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         except Exception:
-            self._cut(watching)
+            self._cut()
             raise
 
-    def _look(self, watching: asyncio.Task[object], before: Message | None) -> None:
-        """Cut the stream off when the client has stopped reading: still the same is being sent as `before`."""
-        if before is not None and before is self._sending:
-            self._cut(watching)
-        else:
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(SEND_LIMIT, self._look, watching, self._sending)
+    def look(self) -> None:
+        """Cut the stream off when the client has stopped reading: still the same is being sent as at the last look."""
+        if self._sending is not None and self._sending is self._before:
+            self._cut()
+        self._before = self._sending
 
-    def _cut(self, watching: asyncio.Task[object]) -> None:
+    def _cut(self) -> None:
         self._is_cut = True
-        watching.cancel()
+        if self._watching is not None:
+            self._watching.cancel()
 
 
 class Streams:
@@ -144,10 +140,23 @@ class Streams:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
+        self._open: set[_Body[Any]] = set()
+        self._timer: asyncio.TimerHandle | None = None  # one for all
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Have the request answered, then send the rest of the answer (ASGI)."""
         begun: list[_Body[Any]] = []
         await self._app({**scope, _BEGUN: begun}, receive, send)  # a copy: what others leave there goes with them
         for body in begun:
-            await body.send(receive, send)
+            self._open.add(body)
+            if self._timer is None:
+                self._look()
+            try:
+                await body.send(receive, send)
+            finally:
+                self._open.discard(body)
+
+    def _look(self) -> None:
+        for body in self._open:
+            body.look()
+        self._timer = asyncio.get_running_loop().call_later(SEND_LIMIT, self._look) if self._open else None

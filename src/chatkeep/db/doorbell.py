@@ -5,6 +5,9 @@ from collections.abc import Callable, Collection
 from types import TracebackType
 from typing import Protocol, Self
 
+TICK = 0.1
+"""Seconds between two looks at who has waited long enough; uvicorn looks around as often."""
+
 
 class Far(Protocol):
     """The way to the doorbells of other processes."""
@@ -23,6 +26,7 @@ class Doorbell:
 
     def __init__(self) -> None:
         self._bells: dict[str, set[Bell]] = {}
+        self._timer: asyncio.TimerHandle | None = None  # one for all: its own would take half a KB for each stream
         self.far: Far | None = None
         self.heard: Callable[[str], None] = lambda topic: None  # called with each topic that another process rings
 
@@ -61,6 +65,8 @@ class Doorbell:
         if self.far is not None and bell.topic not in self._bells:
             self.far.ask(bell.topic)
         self._bells.setdefault(bell.topic, set()).add(bell)
+        if self._timer is None:
+            self._tick()
 
     def disconnect(self, bell: "Bell") -> None:
         """Forget `bell`."""
@@ -69,9 +75,19 @@ class Doorbell:
         if not bells:
             del self._bells[bell.topic]
 
+    def _tick(self) -> None:
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        for bells in self._bells.values():
+            for bell in bells:
+                bell.tick(now)
+        self._timer = loop.call_later(TICK, self._tick) if self._bells else None
+
 
 class Bell:
     """One listener. A ring between two waits is kept: the next wait returns at once."""
+
+    __slots__ = ("_doorbell", "_due", "_loop", "_rung", "_waiter", "topic")
 
     def __init__(self, doorbell: Doorbell, topic: str) -> None:
         self.topic = topic
@@ -79,7 +95,6 @@ class Bell:
         self._loop = asyncio.get_running_loop()  # kept: to ask for it is a system call on CPython 3.11
         self._rung = False
         self._waiter: asyncio.Future[bool] | None = None
-        self._timer: asyncio.TimerHandle | None = None
         self._due = 0.0
 
     def __enter__(self) -> Self:
@@ -90,8 +105,6 @@ class Bell:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._doorbell.disconnect(self)
-        if self._timer is not None:
-            self._timer.cancel()
 
     def ring(self) -> None:
         """Wake whoever waits; or, if nobody does, the next one who will."""
@@ -99,29 +112,18 @@ class Bell:
             self._rung = True
 
     def wait(self, seconds: float) -> asyncio.Future[bool]:
-        """Until the bell rings: True; or for `seconds`: False. One wait at a time."""
+        """Until the bell rings: True; or for `seconds`, and up to a tick longer: False. One wait at a time."""
         self._waiter = waiter = self._loop.create_future()
+        self._due = self._loop.time() + seconds
         if self._rung:
             self._rung = False
             waiter.set_result(True)
-        else:
-            self._set_timer(self._loop.time() + seconds)
         return waiter
 
-    def _set_timer(self, due: float) -> None:
-        """One timer serves many waits: a ring comes long before it, and it is only moved when it fires too early."""
-        self._due = due
-        if self._timer is None or self._timer.when() > due:
-            if self._timer is not None:
-                self._timer.cancel()
-            self._timer = self._loop.call_at(due, self._time_out)
-
-    def _time_out(self) -> None:
-        self._timer = None
-        if self._loop.time() >= self._due:
+    def tick(self, now: float) -> None:
+        """Let go on whoever has waited long enough at `now`, in the event loop's time."""
+        if now >= self._due:
             self._release(False)
-        elif self._waiter is not None and not self._waiter.done():
-            self._timer = self._loop.call_at(self._due, self._time_out)
 
     def _release(self, rung: bool) -> bool:
         """Let whoever waits go on, with that; whether anybody did."""

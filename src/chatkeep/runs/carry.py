@@ -2,14 +2,15 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from typing import Literal, NamedTuple
 
-from chatkeep import clock, log
+from chatkeep import log
 from chatkeep.caller import DatabaseCaller
 from chatkeep.db import Connection
 from chatkeep.errors import InternalFailure, StorageFailed, TurnFailed
-from chatkeep.events import Delta, Entry, Event
+from chatkeep.events import Entry
 from chatkeep.journal import Fenced, Live
 from chatkeep.runs.brief import Brief
 from chatkeep.runs.close import close
@@ -50,7 +51,7 @@ def start(worker: Worker, run: Run, entries: Sequence[Entry], given: Brief) -> N
     task = asyncio.create_task(_carry(worker, live, given), name=f"run {run.id}")
     live.stop = task.cancel
     worker.tasks[run.id] = task
-    task.add_done_callback(lambda task: _left(worker, live, task))
+    task.add_done_callback(partial(_left, worker, live))
 
 
 def _left(worker: Worker, live: Live, task: asyncio.Task[None]) -> None:
@@ -82,18 +83,10 @@ async def _carry(worker: Worker, live: Live, given: Brief) -> None:
 
 
 async def _answer(worker: Worker, live: Live, given: Brief) -> _Ending:
-    loop = asyncio.get_running_loop()
-    began = loop.time()
     start = await _given(worker, live.run, given)
     turn = Turn(worker.model, start)
-    live.measure = lambda: (turn.usage, turn.input_bytes)
-
-    def take(events: list[Event]) -> Awaitable[None]:
-        if live.first_token_at is None and any(isinstance(event, Delta) for event in events):
-            live.first_token_at = clock.later(live.run.started_at or live.run.created_at, loop.time() - began)
-        return worker.journal.append(live, events)
-
-    outcome = await turn.run(take)
+    live.measure = turn.measure
+    outcome = await turn.run(partial(worker.journal.append, live))
     title = from_words(start.history[-1]) if given.untitled and worker.settings.titles == "words" else None
     return _Ending(outcome.status, outcome.finish_reason, waiting=outcome.waiting, title=title)
 

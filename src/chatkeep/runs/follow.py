@@ -44,6 +44,8 @@ class _Page(NamedTuple):
 class _Quiet:
     """Counts how long nothing came, to say every ping's interval that the line is still up."""
 
+    __slots__ = ("_bell", "_interval", "_seconds", "_waited")
+
     def __init__(self, bell: Bell, interval: float) -> None:
         self._bell = bell
         self._interval = interval
