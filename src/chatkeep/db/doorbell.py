@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Collection
-from types import TracebackType
 from typing import Protocol, Self
 
 TICK = 0.1
@@ -14,11 +13,9 @@ class Far(Protocol):
 
     def tell(self, topic: str, *, everybody: bool = False) -> None:
         """Ring at the processes that asked for `topic`; or at all of them."""
-        ...
 
     def ask(self, topic: str) -> None:
         """Let the others know that somebody waits for `topic` here."""
-        ...
 
 
 class Doorbell:
@@ -101,9 +98,7 @@ class Bell:
         self._doorbell.connect(self)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *failure: object) -> None:
         self._doorbell.disconnect(self)
 
     def ring(self) -> None:

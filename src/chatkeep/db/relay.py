@@ -16,7 +16,6 @@ import logging
 import socket
 from contextlib import suppress
 from itertools import islice
-from types import TracebackType
 from typing import Any, Self
 
 import asyncpg
@@ -73,9 +72,7 @@ class Relay:
         self._task = asyncio.create_task(self._stay(), name="relay")
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *failure: object) -> None:
         self._doorbell.far = None
         assert self._task is not None, "it was entered"
         self._task.cancel()

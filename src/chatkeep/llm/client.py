@@ -157,7 +157,7 @@ class _Answer:
             httpx2.ReadError: the connection broke.
         """
         splitter = self.splitter
-        while not self.chunks and not splitter.is_over:
+        while not self.chunks and not splitter.done and splitter.failure is None:
             data = await self.body.read(due or self._loop.time() + self._idle)
             self.chunks, due = splitter.feed(data) if data else splitter.finish(), None
         if not self.chunks and splitter.failure is not None:

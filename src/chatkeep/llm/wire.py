@@ -25,26 +25,22 @@ _FIELDS = {b"data", b"event", b"id", b"retry", b""}
 
 
 class Splitter:
-    """Feed it what was read. `done` after `[DONE]`; `failure` is what ended the stream early, to be raised."""
+    """Feed it what was read. `done` after `[DONE]`, or when it was told to `finish`; `failure` is what ended the stream
+    early, to be raised.
+    """
 
-    __slots__ = ("_begun", "_held", "_is_finished", "_key", "_rest", "_seen_data", "_seen_other", "done", "failure")
+    __slots__ = ("_begun", "_held", "_key", "_rest", "_seen_data", "_seen_other", "done", "failure")
 
     def __init__(self, key: str | None = None) -> None:
         """`key`: what must not appear in any message."""
         self.done = False
         self.failure: TurnFailed | None = None
-        self._is_finished = False
         self._key = key
         self._rest: bytes = b""
         self._held: list[bytes] = []  # pieces of a long event, after `_rest`: joined when its end may be there
         self._begun = False
         self._seen_data = False
         self._seen_other = False
-
-    @property
-    def is_over(self) -> bool:
-        """Whether nothing more is expected."""
-        return self.done or self._is_finished or self.failure is not None
 
     def feed(self, data: bytes) -> list[Chunk]:
         """The chunks that `data` completes, up to a failure."""
@@ -74,7 +70,7 @@ class Splitter:
 
     def finish(self) -> list[Chunk]:
         """The chunks of a last event that was not closed by an empty line, if it is whole."""
-        self._is_finished = True
+        self.done = True
         chunks = self._chunks([b"".join([self._rest, *self._held]).strip(b"\r\n")])
         if isinstance(self.failure, ModelProtocol):
             self.failure = None  # half an event at the end says only that the stream was cut
