@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import Callable, Collection, Sequence
 
+from msgspec.structs import astuple
+
 from chatkeep import clock, log
 from chatkeep.db import Connection
 from chatkeep.events import Delta, Entry, Event, RunFinished, RunWaiting, enter
 from chatkeep.store import events as store_events
 from chatkeep.store import leases as store_leases
-from chatkeep.types import Run, Usage
+from chatkeep.types import Run
 
 WINDOW = 65_536
 """Bytes of JSON up to which the last flush but one is kept in memory beside the last.
@@ -29,7 +31,7 @@ class Live:
         self.run = run
         self.began = began
         self.position = run.position
-        self.measure: Callable[[], tuple[Usage, int]] = lambda: (run.usage, 0)
+        self.measure: Callable[[], tuple[int, int, bool, int]] = lambda: (*astuple(run.usage), 0)
         self.first_token_at = run.first_token_at
         self.stop: Callable[[], object] = lambda: None
         self.pending: list[Event] = []
@@ -40,6 +42,7 @@ class Live:
         self.finishing = False
         self._before: Sequence[Entry] = ()
         self._newest = entries
+        self._size = _size(entries)
         self._begin = begin(entries) if entries else run.position  # of the newest
 
     @property
@@ -71,9 +74,9 @@ class Live:
         """Let readers see `entries`, which are committed."""
         if entries:
             self._begin, self.committed = self.committed, entries[-1].event.position
-            self._before, self._newest = self._newest, entries
-            if sum([len(entry.json) for entry in self.entries]) > WINDOW:
-                self._before = ()
+            size = _size(entries)
+            self._before = self._newest if self._size + size <= WINDOW else ()
+            self._newest, self._size = entries, size
 
     def release(self) -> None:
         """Let whoever waits for a commit go on."""
@@ -89,7 +92,8 @@ class Taken:
         self.live = live
         self.waiter, live.flushed = live.flushed, None
         self.events, live.pending, live.backlog = live.pending, [], 0
-        self.entries = [enter(event) for event in log.merge(self.events)]
+        merged = log.merge(self.events) if len(self.events) > 1 else self.events
+        self.entries = [enter(event) for event in merged]
         position = self.events[-1].position if self.events else live.committed
         run = live.run
         self.progress = store_leases.Progress(
@@ -124,6 +128,10 @@ def after(entries: Sequence[Entry], position: int) -> Sequence[Entry]:
     kept = {id(entry.event): entry for entry in entries}
     merged = log.merge(log.after((entry.event for entry in entries), position))
     return [kept.get(id(event)) or enter(event) for event in merged]
+
+
+def _size(entries: Sequence[Entry]) -> int:
+    return sum([len(entry.json) for entry in entries])
 
 
 def begin(entries: Sequence[Entry]) -> int:

@@ -95,20 +95,19 @@ class Turn:
         self._prompt_bytes = 0  # of the step under way
         self._said = 0  # characters that came in it
 
-    def measure(self) -> tuple[Usage, int]:
-        """Its `usage` and `input_bytes`, now."""
-        return self.usage, self.input_bytes
-
     @property
     def usage(self) -> Usage:
         """The tokens so far: as the provider counted them for finished steps, estimated for the one under way."""
+        read, said, estimated, _ = self.measure()
+        return Usage(read, said, estimated)
+
+    def measure(self) -> tuple[int, int, bool, int]:
+        """The fields of `usage`, and `input_bytes`: what every flush asks for."""
+        counted, input_bytes = self._counted, self.input_bytes
         if not self._prompt_bytes:
-            return self._counted
-        return Usage(
-            self._counted.input_tokens + round(self._prompt_bytes / self._ratio),
-            self._counted.output_tokens + round(self._said / self._ratio),
-            estimated=True,
-        )
+            return counted.input_tokens, counted.output_tokens, counted.estimated, input_bytes
+        read, said = round(self._prompt_bytes / self._ratio), round(self._said / self._ratio)
+        return counted.input_tokens + read, counted.output_tokens + said, True, input_bytes
 
     async def run(self, take: Take) -> Outcome:
         """Let it happen; how it ended. Each event is written down by `take` before what comes of it is done.

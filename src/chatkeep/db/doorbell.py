@@ -77,14 +77,15 @@ class Doorbell:
         now = loop.time()
         for bells in self._bells.values():
             for bell in bells:
-                bell.tick(now)
+                if now >= bell.due:
+                    bell.time_out()
         self._timer = loop.call_later(TICK, self._tick) if self._bells else None
 
 
 class Bell:
     """One listener. A ring between two waits is kept: the next wait returns at once."""
 
-    __slots__ = ("_doorbell", "_due", "_loop", "_rung", "_waiter", "topic")
+    __slots__ = ("_doorbell", "_loop", "_rung", "_waiter", "due", "topic")
 
     def __init__(self, doorbell: Doorbell, topic: str) -> None:
         self.topic = topic
@@ -92,7 +93,7 @@ class Bell:
         self._loop = asyncio.get_running_loop()  # kept: to ask for it is a system call on CPython 3.11
         self._rung = False
         self._waiter: asyncio.Future[bool] | None = None
-        self._due = 0.0
+        self.due = 0.0  # when the wait is over, in the event loop's time
 
     def __enter__(self) -> Self:
         self._doorbell.connect(self)
@@ -109,16 +110,15 @@ class Bell:
     def wait(self, seconds: float) -> asyncio.Future[bool]:
         """Until the bell rings: True; or for `seconds`, and up to a tick longer: False. One wait at a time."""
         self._waiter = waiter = self._loop.create_future()
-        self._due = self._loop.time() + seconds
+        self.due = self._loop.time() + seconds
         if self._rung:
             self._rung = False
             waiter.set_result(True)
         return waiter
 
-    def tick(self, now: float) -> None:
-        """Let go on whoever has waited long enough at `now`, in the event loop's time."""
-        if now >= self._due:
-            self._release(False)
+    def time_out(self) -> None:
+        """Let go on whoever has waited long enough."""
+        self._release(False)
 
     def _release(self, rung: bool) -> bool:
         """Let whoever waits go on, with that; whether anybody did."""

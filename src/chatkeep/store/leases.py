@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from chatkeep.db import Connection
-from chatkeep.types import Usage
 
 
 class Lease(NamedTuple):
@@ -18,13 +17,15 @@ class Lease(NamedTuple):
 
 
 class Progress(NamedTuple):
-    """How far an open run has come since `begin`, as its owner knows it at a flush."""
+    """How far an open run has come since `begin`, as its owner knows it at a flush: the parameters of `advance`."""
 
     run_id: str
     attempt: int
     begin: int
     position: int
-    usage: Usage
+    input_tokens: int
+    output_tokens: int
+    usage_estimated: bool
     input_bytes: int
     first_token_at: str | None
 
@@ -50,21 +51,7 @@ async def advance(tx: Connection, batch: Iterable[Progress], lease_until: str) -
                   first_token_at = $9, lease_until = $10
             WHERE id = $1 AND attempt = $2 AND position = $3 AND status = 'in_progress'
         RETURNING id, log""",
-        [
-            (
-                each.run_id,
-                each.attempt,
-                each.begin,
-                each.position,
-                each.usage.input_tokens,
-                each.usage.output_tokens,
-                each.usage.estimated,
-                each.input_bytes,
-                each.first_token_at,
-                lease_until,
-            )
-            for each in batch
-        ],
+        [(*each, lease_until) for each in batch],
     )
     return {row[0]: row[1] for row in rows}
 
