@@ -38,6 +38,18 @@ async def test_without_a_ring_the_wait_ends_with_its_time() -> None:
         assert not await bell.wait(0.001)
 
 
+async def test_each_wait_ends_with_its_own_time() -> None:
+    doorbell = Doorbell()
+    with doorbell.listen("a") as patient, doorbell.listen("a") as hasty, doorbell.listen("b") as other:
+        waiting = asyncio.ensure_future(patient.wait(LONG))
+        for _ in range(2):  # the timer that they share goes on
+            assert not await hasty.wait(0.001)
+            assert not await other.wait(0.001)
+        assert not waiting.done()
+        doorbell.ring("a")
+        assert await waiting
+
+
 async def test_nobody_is_remembered_who_has_gone() -> None:
     doorbell = Doorbell()
     with doorbell.listen("a"):

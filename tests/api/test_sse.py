@@ -97,6 +97,31 @@ async def test_a_client_that_stops_reading_is_cut_off(monkeypatch: pytest.Monkey
     assert (line.sent, source.closed) == ([], True)
 
 
+async def test_each_stream_is_looked_at_and_only_the_stuck_one_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chatkeep.api.sse.SEND_LIMIT", 0.01)
+    sources = [Source(b"a"), Source(b"b"), Source(b"c")]
+    quiet, *stuck = sources
+    coming = iter(sources)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await EventStream(next(coming).speak(), bytes)(scope, receive, send)
+
+    streams, line = Streams(app), Line()
+    answering = asyncio.ensure_future(streams(SCOPE, line.receive, line.send))
+    while not line.sent:
+        await asyncio.sleep(0)
+    for source in stuck:
+        held = Line()
+        held.reads.clear()
+        async with asyncio.timeout(10):
+            await streams(SCOPE, held.receive, held.send)
+        assert (held.sent, source.closed) == ([], True)
+    assert not answering.done()
+    line.gone.set()
+    await answering
+    assert quiet.closed
+
+
 async def test_a_source_that_fails_ends_the_stream_with_its_error() -> None:
     line, source = Line(), Source(b"a", then=RuntimeError("broken, on purpose"))
     with pytest.raises(RuntimeError, match="on purpose"):

@@ -4,6 +4,7 @@ What this process carries is read from memory, committed entries only; everythin
 the doorbell or, when another process writes, by looking again.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Sequence
 from typing import NamedTuple
 
@@ -47,26 +48,25 @@ _NOTHING = _Page((), False, False)
 class _Quiet:
     """Counts how long nothing came, to say every ping's interval that the line is still up."""
 
-    __slots__ = ("_bell", "_interval", "_seconds", "_waited")
+    __slots__ = ("_bell", "_interval", "_loop", "_since")
 
     def __init__(self, bell: Bell, interval: float) -> None:
         self._bell = bell
         self._interval = interval
-        self._waited = 0.0
-        self._seconds = 0.0
+        self._loop = asyncio.get_running_loop()
+        self._since = self._loop.time()
 
     def wait(self, at_most: float) -> Awaitable[bool]:
         """Wait for a ring, no longer than `at_most` seconds; whether there was one, which is what `lasts` wants."""
-        self._waited = min(at_most, self._interval)
-        return self._bell.wait(self._waited)
+        return self._bell.wait(min(at_most, self._interval))
 
     def lasts(self, *, rung: bool) -> bool:
         """Whether it is time to say something, after a wait."""
-        self._seconds = 0.0 if rung else self._seconds + self._waited
-        if self._seconds < self._interval:
-            return False
-        self._seconds = 0.0
-        return True
+        now = self._loop.time()
+        is_time = not rung and now - self._since >= self._interval
+        if rung or is_time:
+            self._since = now
+        return is_time
 
 
 async def follow(worker: Worker, run_id: str, position: int) -> AsyncGenerator[Sequence[Entry]]:
