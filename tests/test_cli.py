@@ -120,6 +120,7 @@ def test_ctrl_c_stops_an_answer_without_a_traceback(tmp_path: Path) -> None:
         env=environment(PYTHONUNBUFFERED="1"),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509  # ignored in a job of `sh`
     )
     assert asking.stdout is not None
     assert asking.stdout.read(2) == b"1 "
