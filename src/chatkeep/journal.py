@@ -45,8 +45,8 @@ class Journal:
         self._db = db
         self._doorbell = doorbell
         self._loop = asyncio.get_running_loop()  # kept: CPython asks for the process's id each time one asks for it
-        self._now = self._loop.create_future()  # for who need not wait
-        self._now.set_result(None)
+        self._ready = self._loop.create_future()  # for who need not wait
+        self._ready.set_result(None)
         self._max_gap = max_gap
         self._lease = lease
         self._lives: dict[str, Live] = {}
@@ -92,7 +92,7 @@ class Journal:
         self._soil(live, urgent=first or must_commit)
         if must_commit or live.backlog > BACKLOG:
             return self._written(live)
-        return self._gap_over() if self._gap() else self._now
+        return self._gap_over() if self._gap() else self._ready
 
     async def finish(self, live: Live, close: Callable[[Connection], Awaitable[list[Entry]]]) -> None:
         """Commit what is pending together with what `close` writes (the run's end, or that it waits), then show both.

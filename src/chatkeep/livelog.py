@@ -92,8 +92,7 @@ class Taken:
         self.live = live
         self.waiter, live.flushed = live.flushed, None
         self.events, live.pending, live.backlog = live.pending, [], 0
-        merged = log.merge(self.events) if len(self.events) > 1 else self.events
-        self.entries = [enter(event) for event in merged]
+        self.entries = [enter(event) for event in log.merge(self.events)]
         position = self.events[-1].position if self.events else live.committed
         run = live.run
         self.progress = store_leases.Progress(

@@ -81,7 +81,7 @@ class _Body(Generic[T]):
         self._framed = framed
         self._sending: Message | None = None  # what is being sent
         self._before: Message | None = None  # what was, at the last look
-        self._watching: asyncio.Task[object] | None = None
+        self._watching: asyncio.Task[object]  # there from `send` on
         self._is_cut = False
 
     async def send(self, receive: Receive, send: Send) -> None:
@@ -89,15 +89,17 @@ class _Body(Generic[T]):
 
         A task of its own does it, so that an event wakes two coroutines, not those of server and middleware too.
         """
-        self._watching = asyncio.current_task()
+        watching = asyncio.current_task()
+        assert watching is not None, "ASGI runs in a task"
+        self._watching = watching
         sending = asyncio.create_task(self._send_all(send))
         try:
             while (await receive())["type"] != "http.disconnect":  # as it also is when all has been sent (ASGI)
                 pass
         except asyncio.CancelledError:
-            if not self._is_cut or self._watching is None:
+            if not self._is_cut:
                 raise
-            self._watching.uncancel()
+            watching.uncancel()
         finally:
             sending.cancel()
             with suppress(asyncio.CancelledError):
@@ -127,8 +129,7 @@ class _Body(Generic[T]):
 
     def _cut(self) -> None:
         self._is_cut = True
-        if self._watching is not None:
-            self._watching.cancel()
+        self._watching.cancel()
 
 
 class Streams:

@@ -59,7 +59,7 @@ class OpenAIModel:
         except _FAILURES as error:
             raise translate(error, self._key) from error
         finally:
-            await answer.body.close(is_done=answer.splitter.done)
+            await answer.close()
 
     async def close(self) -> None:
         """Let go of all connections."""
@@ -90,7 +90,7 @@ class OpenAIModel:
         try:
             await answer.fetch(due)
         except BaseException:
-            await body.close(is_done=False)
+            await answer.close()
             raise
         return answer
 
@@ -138,13 +138,13 @@ class OpenAIModel:
 class _Answer:
     """An answer as it comes: what has come of it is in `chunks` until it is taken."""
 
-    __slots__ = ("_idle", "_loop", "body", "chunks", "splitter")
+    __slots__ = ("_body", "_idle", "_loop", "_splitter", "chunks")
 
     def __init__(self, body: "Body | _Pieces", splitter: Splitter, idle: float) -> None:
         """`idle`: seconds that the provider may be silent."""
-        self.body = body
-        self.splitter = splitter
         self.chunks: Sequence[Chunk] = ()
+        self._body = body
+        self._splitter = splitter
         self._idle = idle
         self._loop = asyncio.get_running_loop()
 
@@ -156,9 +156,9 @@ class _Answer:
             TimeoutError: it fell silent.
             httpx2.ReadError: the connection broke.
         """
-        splitter = self.splitter
+        splitter = self._splitter
         while not self.chunks and not splitter.done and splitter.failure is None:
-            data = await self.body.read(due or self._loop.time() + self._idle)
+            data = await self._body.read(due or self._loop.time() + self._idle)
             self.chunks, due = splitter.feed(data) if data else splitter.finish(), None
         if not self.chunks and splitter.failure is not None:
             raise splitter.failure
@@ -168,6 +168,10 @@ class _Answer:
         """`chunks`, which are not kept."""
         chunks, self.chunks = self.chunks, ()
         return chunks
+
+    async def close(self) -> None:
+        """No more of it is wanted."""
+        await self._body.close(is_done=self._splitter.done)
 
 
 async def _failure(response: httpx2.Response) -> openai.APIStatusError:

@@ -42,9 +42,6 @@ class _Page(NamedTuple):
     ended: bool
 
 
-_NOTHING = _Page((), False, False)
-
-
 class _Quiet:
     """Counts how long nothing came, to say every ping's interval that the line is still up."""
 
@@ -153,7 +150,7 @@ async def check_kept(tx: Connection, session_id: str, number: int, position: int
 def _in_memory(live: Live | None, position: int) -> _Page | None:
     if live is None or live.failure is not None or (entries := live.after(position)) is None:
         return None
-    return _Page(entries, live.is_over, False) if entries else _NOTHING
+    return _Page(entries, live.is_over, False)
 
 
 async def _in_table(worker: Worker, live: Live | None, run_id: str, position: int) -> _Page:
