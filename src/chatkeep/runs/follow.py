@@ -54,8 +54,10 @@ class _Quiet:
         self._since = self._loop.time()
 
     def wait(self, at_most: float) -> Awaitable[bool]:
-        """Wait for a ring, no longer than `at_most` seconds; whether there was one, which is what `lasts` wants."""
-        return self._bell.wait(min(at_most, self._interval))
+        """Wait for a ring, no longer than `at_most` seconds, nor past the time to say something; whether there was one,
+        which is what `lasts` wants.
+        """
+        return self._bell.wait(min(at_most, self._since + self._interval - self._loop.time()))
 
     def lasts(self, *, rung: bool) -> bool:
         """Whether it is time to say something, after a wait."""
