@@ -50,6 +50,15 @@ async def test_each_wait_ends_with_its_own_time() -> None:
         assert await waiting
 
 
+async def test_a_wait_that_begins_later_and_is_shorter_ends_first() -> None:
+    doorbell = Doorbell()
+    with doorbell.listen("a") as patient, doorbell.listen("a") as hasty:
+        long = asyncio.ensure_future(patient.wait(0.5))
+        assert not await hasty.wait(0.001)
+        assert not long.done()
+        assert not await long
+
+
 async def test_nobody_is_remembered_who_has_gone() -> None:
     doorbell = Doorbell()
     with doorbell.listen("a"):

@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Callable, Collection
 from typing import Protocol, Self
 
-TICK = 0.1
-"""Seconds between two looks at who has waited long enough; uvicorn looks around as often."""
+SLACK = 0.1
+"""Seconds that a wait may last longer: between two looks at all who wait pass as many."""
 
 
 class Far(Protocol):
@@ -24,6 +24,8 @@ class Doorbell:
     def __init__(self) -> None:
         self._bells: dict[str, set[Bell]] = {}
         self._timer: asyncio.TimerHandle | None = None  # one for all: its own would take half a KB for each stream
+        self._due = float("inf")  # when it rings, in the event loop's time
+        self._looked = 0.0
         self.far: Far | None = None
         self.heard: Callable[[str], None] = lambda topic: None  # called with each topic that another process rings
 
@@ -62,8 +64,6 @@ class Doorbell:
         if self.far is not None and bell.topic not in self._bells:
             self.far.ask(bell.topic)
         self._bells.setdefault(bell.topic, set()).add(bell)
-        if self._timer is None:
-            self._tick()
 
     def disconnect(self, bell: "Bell") -> None:
         """Forget `bell`."""
@@ -72,20 +72,27 @@ class Doorbell:
         if not bells:
             del self._bells[bell.topic]
 
-    def _tick(self) -> None:
-        loop = asyncio.get_running_loop()
-        now = loop.time()
+    def expect(self, due: float) -> None:
+        """Look whose wait is over at `due`, in the event loop's time."""
+        due = max(due, self._looked + SLACK)
+        if due < self._due:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._due = due
+            self._timer = asyncio.get_running_loop().call_at(due, self._look)
+
+    def _look(self) -> None:
+        now = max(asyncio.get_running_loop().time(), self._due)  # a timer may be half a millisecond early
+        self._looked, self._due = now, float("inf")
         for bells in self._bells.values():
             for bell in bells:
-                if now >= bell.due:
-                    bell.time_out()
-        self._timer = loop.call_later(TICK, self._tick) if self._bells else None
+                bell.time_out(now)
 
 
 class Bell:
     """One listener. A ring between two waits is kept: the next wait returns at once."""
 
-    __slots__ = ("_doorbell", "_loop", "_rung", "_waiter", "due", "topic")
+    __slots__ = ("_doorbell", "_due", "_loop", "_rung", "_waiter", "topic")
 
     def __init__(self, doorbell: Doorbell, topic: str) -> None:
         self.topic = topic
@@ -93,7 +100,7 @@ class Bell:
         self._loop = asyncio.get_running_loop()  # kept: to ask for it is a system call on CPython 3.11
         self._rung = False
         self._waiter: asyncio.Future[bool] | None = None
-        self.due = 0.0  # when the wait is over, in the event loop's time
+        self._due = 0.0  # when the wait is over, in the event loop's time
 
     def __enter__(self) -> Self:
         self._doorbell.connect(self)
@@ -104,25 +111,26 @@ class Bell:
 
     def ring(self) -> None:
         """Wake whoever waits; or, if nobody does, the next one who will."""
-        if not self._release(True):
+        if self._waiter is None or self._waiter.done():
             self._rung = True
+        else:
+            self._waiter.set_result(True)
 
     def wait(self, seconds: float) -> asyncio.Future[bool]:
-        """Until the bell rings: True; or for `seconds`, and up to a tick longer: False. One wait at a time."""
+        """Until the bell rings: True; or for `seconds`, and up to SLACK longer: False. One wait at a time."""
         self._waiter = waiter = self._loop.create_future()
-        self.due = self._loop.time() + seconds
         if self._rung:
             self._rung = False
             waiter.set_result(True)
+        else:
+            self._due = self._loop.time() + seconds
+            self._doorbell.expect(self._due)
         return waiter
 
-    def time_out(self) -> None:
-        """Let go on whoever has waited long enough."""
-        self._release(False)
-
-    def _release(self, rung: bool) -> bool:
-        """Let whoever waits go on, with that; whether anybody did."""
-        if self._waiter is None or self._waiter.done():
-            return False
-        self._waiter.set_result(rung)
-        return True
+    def time_out(self, now: float) -> None:
+        """Let go on whoever has waited long enough; expect the others."""
+        if self._waiter is not None and not self._waiter.done():
+            if self._due <= now:
+                self._waiter.set_result(False)
+            else:
+                self._doorbell.expect(self._due)
