@@ -77,16 +77,14 @@ async def answer_run(worker: Worker, owner: str, run: Run, form: Form, after: in
     return json_of(RunAnswer(*answer), 200 if ended else 202, headers)
 
 
-async def handle_refused(request: Request, error: Exception) -> Response:
+async def handle_refused(_: Request, error: Exception) -> Response:
     """Our own refusals."""
-    del request
     assert isinstance(error, Refused)
     return problem(error)
 
 
-async def handle_invalid(request: Request, error: Exception) -> Response:
+async def handle_invalid(_: Request, error: Exception) -> Response:
     """FastAPI's validation errors, with a list of what is wrong where."""
-    del request
     assert isinstance(error, RequestValidationError)
     errors: list[dict[str, Any]] = [
         {"loc": list(each["loc"]), "msg": each["msg"], "type": each["type"]} for each in error.errors()
@@ -96,9 +94,8 @@ async def handle_invalid(request: Request, error: Exception) -> Response:
     return problem(InvalidRequest(detail, errors=errors))
 
 
-async def handle_http(request: Request, error: Exception) -> Response:
+async def handle_http(_: Request, error: Exception) -> Response:
     """Starlette's own errors: no such route, no such method, a body that is too large or cannot be parsed."""
-    del request
     assert isinstance(error, HTTPException)
     refused = _BY_STATUS.get(error.status_code, InvalidRequest)(str(error.detail))
     answer = problem(refused)
@@ -106,14 +103,13 @@ async def handle_http(request: Request, error: Exception) -> Response:
     return answer
 
 
-async def handle_storage(request: Request, error: Exception) -> Response:
+async def handle_storage(_: Request, error: Exception) -> Response:
     """The database refused: a full disk, or somebody who holds its lock for too long."""
-    del request
     _log.error("the database refused: %s", error)
     return problem(Internal("the database cannot be used for now; nothing was stored"))
 
 
-async def handle_unexpected(request: Request, error: Exception) -> Response:
+async def handle_unexpected(_: Request, error: Exception) -> Response:
     """A fault of ours: the server logs it with its traceback after this answer."""
-    del request, error
+    del error
     return problem(Internal("the service failed; its log says why"))

@@ -43,10 +43,14 @@ Metadata: TypeAlias = Annotated[
 ]
 
 
-class ClientTool(BaseModel):
-    """A function that the client runs. One that is declared in the service may be named alone."""
+class Body(BaseModel):
+    """Base of all that is sent."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class ClientTool(Body):
+    """A function that the client runs. One that is declared in the service may be named alone."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
     description: Annotated[str, Field(min_length=1, max_length=4096), BeforeValidator(clean_json)] | None = None
@@ -92,12 +96,6 @@ class JsonRoute(APIRoute):
             return await handler(Utf8Request(request.scope, request.receive))
 
         return handle
-
-
-class Body(BaseModel):
-    """Base of all bodies."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class NewSession(Body):
