@@ -4,6 +4,8 @@ import pytest
 
 from chatkeep.servers import McpServer, read
 
+AFTER_A_URL = "after the URL of 'a' come headers, 'NAME: VALUE' in quotes, or ';'"
+
 
 def test_commands_and_urls_one_after_the_other() -> None:
     assert read("files=npx -y some-server /data; wiki=http://127.0.0.1:9000/mcp?a=1#b") == (
@@ -19,6 +21,13 @@ def test_quotes_are_a_shells() -> None:
     )
 
 
+def test_a_url_is_followed_by_headers() -> None:
+    assert read("""wiki=https://x/mcp 'Authorization: Bearer a;b=' x-team:7; b=http://y""") == (
+        McpServer("wiki", url="https://x/mcp", headers=(("Authorization", "Bearer a;b="), ("x-team", "7"))),
+        McpServer("b", url="http://y"),
+    )
+
+
 @pytest.mark.parametrize("text", ["", " ; ;"])
 def test_nothing_is_no_server(text: str) -> None:
     assert read(text) == ()
@@ -31,7 +40,10 @@ def test_nothing_is_no_server(text: str) -> None:
         ("files=", "'files=' is not NAME=COMMAND or NAME=URL"),
         ("my_files=run", "a server's name has 1 to 32 letters, digits or '-', unlike 'my_files'"),
         ("a=run; a=run", "there are two servers 'a'"),
-        ("a=http://x/mcp b=run", "after http://x/mcp there must be ';', not 'b=run'"),
+        ("a=http://x/mcp b=run", AFTER_A_URL),
+        ("a=http://x/mcp Authorization: Bearer secret", AFTER_A_URL),
+        ("a=http://x/mcp 'x-key: line\nbreak'", AFTER_A_URL),
+        ("a=http://x/mcp 'x-key: é'", AFTER_A_URL),
         ('a="run', "No closing quotation"),
     ],
 )

@@ -1,9 +1,9 @@
 """Which MCP servers there are: `CHATKEEP_MCP_SERVERS`, read.
 
-    files=npx -y some-server /data; wiki=http://127.0.0.1:9000/mcp
+    files=npx -y some-server /data; wiki=https://wiki.example/mcp 'Authorization: Bearer …'
 
-One after the other, with `;` between them: a name, `=`, and a command line or a URL. Quotes are a shell's, nothing
-else of a shell is there.
+One after the other, with `;` between them: a name, `=`, and a command line, or a URL and the headers to send there.
+Quotes are a shell's, nothing else of a shell is there.
 """
 
 import re
@@ -12,14 +12,17 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 _NAME = re.compile(r"[A-Za-z0-9-]{1,32}")
+_HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ ]*([!-~](?:[ -~]*[!-~])?)")
+"""A field name and a value of printable ASCII (RFC 9110 §5.1 and 5.5)."""
 
 
 class McpServer(NamedTuple):
-    """An MCP server: what its functions' names begin with, and where it is, by `url` or by `command`."""
+    """An MCP server: what its functions' names begin with, and where it is, by `url`, with `headers`, or by `command`."""
 
     name: str
     url: str | None = None
     command: tuple[str, ...] = ()
+    headers: tuple[tuple[str, str], ...] = ()  # names and values
 
 
 def read(text: str) -> tuple[McpServer, ...]:
@@ -55,6 +58,7 @@ def _server(words: list[str]) -> McpServer:
         raise ValueError(f"a server's name has 1 to 32 letters, digits or '-', unlike {name!r}")
     if not where.startswith(("http://", "https://")):
         return McpServer(name, command=(where, *words[1:]))
-    if len(words) > 1:
-        raise ValueError(f"after {where} there must be ';', not {words[1]!r}")
-    return McpServer(name, url=where)
+    headers = [_HEADER.fullmatch(word) for word in words[1:]]
+    if None in headers:  # which is not repeated: it may be a secret
+        raise ValueError(f"after the URL of {name!r} come headers, 'NAME: VALUE' in quotes, or ';'")
+    return McpServer(name, url=where, headers=tuple((each[1], each[2]) for each in headers if each))

@@ -1,5 +1,5 @@
 """A real MCP server, as a process of its own: over stdio, or with `--http PORT` over streamable HTTP on loopback (0:
-any free port; it prints which).
+any free port; it prints which), where `--http PORT KEY` refuses whoever does not have the header `x-key: KEY`.
 
 Tools that work, fail, take long, say too much, die in the middle; and one whose schema is none.
 """
@@ -13,6 +13,9 @@ import uvicorn
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.types import CallToolResult, ImageContent, TextContent, Tool, ToolAnnotations
+from starlette.datastructures import Headers
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 
 class Server(MCPServer):
@@ -100,8 +103,16 @@ async def grow(context: Context) -> str:
     return "grown"
 
 
-async def serve(port: int) -> None:
-    http = uvicorn.Server(uvicorn.Config(server.streamable_http_app(), port=port, log_level="warning"))
+async def serve(port: int, key: str | None = None) -> None:
+    app = server.streamable_http_app()
+
+    async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and key is not None and Headers(scope=scope).get("x-key") != key:
+            await Response(status_code=401)(scope, receive, send)
+        else:
+            await app(scope, receive, send)
+
+    http = uvicorn.Server(uvicorn.Config(guarded, port=port, log_level="warning"))
     task = asyncio.create_task(http.serve())
     while not http.started:
         await asyncio.sleep(0.005)
@@ -111,6 +122,6 @@ async def serve(port: int) -> None:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--http"]:
-        asyncio.run(serve(int(sys.argv[2])))
+        asyncio.run(serve(int(sys.argv[2]), *sys.argv[3:]))
     else:
         server.run()

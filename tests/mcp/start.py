@@ -14,10 +14,10 @@ STDIO = McpServer("t", command=(sys.executable, SCRIPT))
 
 
 @asynccontextmanager
-async def over_http(port: int = 0) -> AsyncGenerator[tuple[McpServer, int]]:
-    """The server on a port of loopback, and which; killed when the block ends, as a crash would."""
+async def over_http(port: int = 0, *key: str) -> AsyncGenerator[tuple[McpServer, int]]:
+    """The server on a port of loopback, and which; killed when the block ends, as a crash would. `key`: it asks for."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, SCRIPT, "--http", str(port)), stdout=asyncio.subprocess.PIPE
+        *(sys.executable, SCRIPT, "--http", str(port), *key), stdout=asyncio.subprocess.PIPE
     )
     assert process.stdout is not None
     try:

@@ -145,6 +145,19 @@ async def test_a_call_while_there_is_no_server_is_not_done(monkeypatch: pytest.M
     await offering.__aexit__(None, None, None)
 
 
+async def test_a_server_is_sent_the_headers_that_it_asks_for(caplog: pytest.LogCaptureFixture) -> None:
+    async with over_http(0, "s3cret") as (server, _):
+        allowed = server._replace(headers=(("x-key", "s3cret"),))
+        refused = server._replace(name="u", headers=(("x-key", "gue55ed"),))
+        with caplog.at_level(logging.INFO, "chatkeep"):
+            async with mcp.offering([allowed, refused], {}) as tools:
+                assert await called(tools, "echo", text="let in") == Returned("let in")
+                assert not any(name.startswith("u_") for name in tools)
+    assert "MCP server u: ConnectionError: it answers 401 Unauthorized" in caplog.text
+    assert "s3cret" not in caplog.text
+    assert "gue55ed" not in caplog.text
+
+
 async def test_a_server_that_cannot_be_started_stops_nobody(caplog: pytest.LogCaptureFixture) -> None:
     gone = McpServer("gone", command=("/no/such/server",))
     with caplog.at_level(logging.WARNING, "chatkeep"):

@@ -1,11 +1,12 @@
 """One connection to an MCP server: opened, listed, called. The door to the SDK."""
 
 import sys
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Any
 
 import anyio
+import httpx2
 from mcp import Client, MCPError, StdioServerParameters, stdio_client
 from mcp.client import Transport
 from mcp.client.streamable_http import streamable_http_client
@@ -23,6 +24,8 @@ MOST_TOOLS = 128
 """The most functions of one server; a request takes no more in all (OpenAI, Chat Completions, `tools`)."""
 LISTEN_SECONDS = 5.0
 """How long to wait before asking again to be told of changes, when the server has hung up."""
+HTTP_SECONDS, READ_SECONDS = 30.0, 300.0
+"""Time limits of requests, and of the silence of a stream: the SDK's own."""
 
 
 class Lost(Exception):  # noqa: N818  # what happened
@@ -44,7 +47,8 @@ async def connected(server: McpServer, changed: Callable[[], None]) -> AsyncGene
         if isinstance(message, Changed):
             changed()
 
-    async with _transport(server) as (read, write), anyio.create_task_group() as tasks:
+    refused: list[str] = []
+    async with _transport(server, refused) as (read, write), anyio.create_task_group() as tasks:
         send, receive = anyio.create_memory_object_stream[SessionMessage | Exception](0)
 
         async def watch() -> None:
@@ -52,7 +56,7 @@ async def connected(server: McpServer, changed: Callable[[], None]) -> AsyncGene
             async with send:
                 async for message in read:
                     await send.send(message)
-            raise ConnectionError("it has ended the connection")
+            raise ConnectionError(refused[-1] if refused else "it has ended the connection")
 
         tasks.start_soon(watch)
         me = Implementation(name="chatkeep", version=chatkeep.__version__)
@@ -111,9 +115,26 @@ async def _listen(client: Client, changed: Callable[[], None]) -> None:
         await anyio.sleep(LISTEN_SECONDS)
 
 
-def _transport(server: McpServer) -> Transport | AbstractAsyncContextManager[Any]:
+def _transport(server: McpServer, refused: list[str]) -> Transport | AbstractAsyncContextManager[Any]:
     if server.url is not None:
-        return streamable_http_client(server.url)
+        return _over_http(server.url, server.headers, refused)
     # The SDK gives the process PATH, HOME and the like only: what else is in the environment are our secrets.
     command, *arguments = server.command
     return stdio_client(StdioServerParameters(command=command, args=arguments), errlog=sys.__stderr__ or sys.stderr)
+
+
+@asynccontextmanager
+async def _over_http(url: str, headers: Sequence[tuple[str, str]], refused: list[str]) -> AsyncGenerator[Any]:
+    """The streamable HTTP transport. The SDK follows no redirect to where the headers are not meant for.
+
+    `refused` gets what the server says when it does not let us in, of which the SDK tells nothing.
+    """
+
+    async def look(response: httpx2.Response) -> None:
+        if response.status_code in (401, 403):
+            refused.append(f"it answers {response.status_code} {response.reason_phrase}")
+
+    limits = httpx2.Timeout(HTTP_SECONDS, read=READ_SECONDS)
+    client = httpx2.AsyncClient(headers=[*headers], timeout=limits, event_hooks={"response": [look]})
+    async with client, streamable_http_client(url, http_client=client) as streams:
+        yield streams
