@@ -79,6 +79,7 @@ def test_an_operators_assistant_is_found_and_wins_over_ours(tmp_path: Path) -> N
         (COOK.replace("0.5", "warm"), 5, "temperature"),
         (COOK.replace("name: cook", "name: 'a cook'"), 2, "name"),
         (COOK.replace("You are a cook.", ""), 2, "prompt"),
+        (COOK.replace("model: big", "prompt: Cook."), 4, "the prompt is what comes after the front matter"),
         (COOK + "It is {{ weekday }}.", 9, "unknown 'weekday'; known: date, time_zone, session_title"),
         (COOK + "\n\nIt is {{ date.", 11, "expected"),
         (COOK + "{% if date %}", 9, "Unexpected end of template"),

@@ -140,6 +140,8 @@ def parse(file: str, text: str, tools: Mapping[str, Tool], servers: Collection[s
         raise CannotStart(f"{file}:1: an assistant begins with front matter between two lines '---'")
     try:
         fields: Any = yaml.safe_load(front)
+        if "prompt" in fields:
+            raise CannotStart(f"{file}:{_line_of(front, 'prompt:')}: the prompt is what comes after the front matter")
         assistant = Assistant.model_validate({**fields, "prompt": body.strip()})
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
