@@ -51,7 +51,7 @@ def fit(prompt: str, history: Sequence[Message], tools: Sequence[Said], budget: 
             if number == 0:
                 raise ContextOverflow("this message alone is longer than the model's context")
             break
-        kept = said + kept
+        kept[:0] = said
     messages = _joined([system, *kept])
     return Fitted(messages, _size(messages) + _size(tools))
 

@@ -88,7 +88,6 @@ class Turn:
         self._model = model
         self._given = given
         self._ratio = given.bytes_per_token or BYTES_PER_TOKEN
-        self._offered = [tool.offered for tool in given.tools.values()]
         self._message = given.message
         self._call_ids = {part.call_id for part in given.message.parts if isinstance(part, ToolCallPart)}
         self._counted = given.counted
@@ -155,11 +154,12 @@ class Turn:
     def _prompt(self) -> Prompt:
         """What the next step asks the model."""
         given = self._given
+        offered = [tool.offered for tool in given.tools.values()]
         budget = given.context_tokens * self._ratio
-        fitted = fit(given.prompt, [*given.history, self._message], self._offered, budget)
+        fitted = fit(given.prompt, [*given.history, self._message], offered, budget)
         self._prompt_bytes, self._said = fitted.size, 0
         self.input_bytes += fitted.size
-        return Prompt(given.model, fitted.messages, self._offered, given.temperature)
+        return Prompt(given.model, fitted.messages, offered, given.temperature)
 
     def _check(self, step: Assembler) -> _Checked:
         """What becomes of the calls of a step that has come to its end."""

@@ -1,5 +1,7 @@
 """The table `messages`."""
 
+from sys import intern
+
 import msgspec
 
 from chatkeep.db import Connection, Row
@@ -102,11 +104,11 @@ async def list_all(tx: Connection, session_id: str, before_seq: int | None, limi
 
 
 def message_of(row: Row) -> Message:
-    """The message in a row of `COLUMNS`."""
+    """The message in a row of `COLUMNS`. Ids that many share are there once: a turn keeps its whole history."""
     return Message(
-        id=row[0],
-        session_id=row[1],
-        parent_id=row[2],
+        id=intern(row[0]),
+        session_id=intern(row[1]),
+        parent_id=intern(row[2]) if row[2] else None,
         seq=row[3],
         role=row[4],
         parts=_parts(row[5]),
