@@ -72,9 +72,10 @@ async def change_session(worker: WorkerDep, owner: Owner, session: OwnSession, b
     changes = _changes(worker, body)
 
     async def write(tx: Connection) -> Session:
-        current = await store_sessions.get_session(tx, owner, session.id)
         if not changes:
-            return current
+            return await store_sessions.get_session(tx, owner, session.id)
+        await store_sessions.touch(tx, session.id)  # nobody else changes it from here on: what is read is written back
+        current = await store_sessions.get_session(tx, owner, session.id)
         if head_id := changes.get("head_id"):
             await _check_head(tx, session.id, head_id)
         changed = replace(current, **changes, updated_at=await tx.now())

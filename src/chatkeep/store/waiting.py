@@ -30,7 +30,13 @@ async def pause(tx: Connection, run_id: str, deadline: str) -> int:
 
 
 async def lock_waiting(tx: Connection, run_id: str) -> Waiting | None:
-    """A run that waits for the client, kept from all others until this transaction ends; None when it does not."""
+    """A run that waits for the client, kept from all others until this transaction ends; None when it does not.
+
+    Its session is locked first, in the order of all locks, so that nobody takes the run for one that waits still.
+    """
+    await tx.run(
+        "UPDATE sessions SET updated_at = updated_at WHERE id = (SELECT session_id FROM runs WHERE id = $1)", run_id
+    )
     row = await tx.one(
         f"""UPDATE runs
               SET attempt = attempt

@@ -1,0 +1,69 @@
+"""Two transactions at one moment, on PostgreSQL, where they run side by side: one waits for the other."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from chatkeep.api.deps import OWNER
+from chatkeep.db import Connection
+from chatkeep.store import sessions as store_sessions
+from chatkeep.store import waiting as store_waiting
+from chatkeep.store.leases import Lease
+from tests.api.shapes import problem
+from tests.databases import only_postgres
+from tests.script import Script, call, stop
+from tests.service import Service
+from tests.values import TIME
+
+pytestmark = [pytest.mark.anyio, only_postgres]
+
+PICK: dict[str, Any] = {"name": "pick", "description": "Pick.", "parameters": {"type": "object", "properties": {}}}
+
+
+async def meanwhile(service: Service, first: Callable[[Connection], Awaitable[Any]], second: Awaitable[Any]) -> Any:
+    """What comes of `second`, which begins when `first` has been done, and not yet committed."""
+
+    async def do(tx: Connection) -> asyncio.Task[Any]:
+        await first(tx)
+        other = asyncio.ensure_future(second)
+        while not other.done():
+            row = await tx.one("SELECT COUNT(*) FROM pg_locks WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))")
+            assert row is not None
+            if row[0]:
+                return other
+            await asyncio.sleep(0.005)
+        return other
+
+    return await (await service.worker.db.transaction(do))
+
+
+async def test_a_change_of_a_session_undoes_no_message_that_is_being_sent(service: Service) -> None:
+    session_id = await service.session()
+    head = (await service.send(session_id, "First."))["message"]["id"]
+    before = (await service.send(session_id, "Second."))["message"]["id"]
+
+    async def move(tx: Connection) -> None:
+        await store_sessions.reserve(tx, OWNER, session_id, 0)
+        await store_sessions.set_head(tx, session_id, head)
+
+    change = service.client.patch(f"/api/sessions/{session_id}", json={"title": "Mine"})
+    session = (await meanwhile(service, move, change)).json()
+    assert (session["title"], session["head_id"]) == ("Mine", head)
+    assert before != head
+
+
+async def test_a_run_that_goes_on_at_this_moment_is_not_cancelled_by_a_message(
+    service: Service, script: Script
+) -> None:
+    script.play([call("pick", "{}"), stop("tool_calls")])
+    run = (await service.send(await service.session(), "Pick!", tools=[PICK]))["run"]
+
+    async def go_on(tx: Connection) -> None:
+        assert await store_waiting.lock_waiting(tx, run["id"]) is not None
+        await store_waiting.resume(tx, run["id"], run["position"], Lease("somebody else", TIME))
+
+    send = service.client.post(f"/api/sessions/{run['session_id']}/messages", json={"content": "Hi"})
+    problem(await meanwhile(service, go_on, send), 409, "session_busy", "run_id")
+    assert (await service.run(run["id"]))["status"] == "in_progress"
