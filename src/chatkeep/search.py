@@ -1,20 +1,23 @@
 """Looking for words in what an owner's sessions say: the most recently used sessions first, newest messages first.
 
-There is no index of words. So the search is bounded instead: so many sessions are looked at, in steps, until enough
-is found (`docs/decisions/0007-search.md`).
+There is no index of words. So the search is bounded instead: so many messages of so many sessions are looked at, until
+enough is found (`docs/decisions/0007-search.md`).
 """
 
 import re
 from collections.abc import Sequence
 
 from chatkeep.db import Database
-from chatkeep.store import search as store_search
-from chatkeep.types import Found, Message, TextPart
+from chatkeep.store import messages as store_messages
+from chatkeep.store import sessions as store_sessions
+from chatkeep.types import Found, Message, Session, TextPart
 
-SESSIONS = 20
-"""Sessions that are looked at in one step."""
-STEPS = 25
-"""Steps of a search: 500 sessions."""
+SESSIONS = 500
+"""The most sessions that are looked at."""
+MESSAGES = 50_000
+"""The most messages that are, of all of them together."""
+PAGE = 1_000
+"""Messages that are read at once."""
 SNIPPET = 240
 """Characters of a message that are shown around what was found."""
 
@@ -23,16 +26,25 @@ async def search(db: Database, owner: str, query: str, limit: int, without: Sequ
     """The first `limit` messages with every word of `query`, in any case; `without`: ids of messages to pass over."""
     words = query.casefold().split()
     found: list[Found] = []
-    for step in range(STEPS if words else 0):
-        page = await db.snapshot(lambda tx, step=step: store_search.list_recent(tx, owner, SESSIONS, step * SESSIONS))
-        for title, message in page.messages:
-            if message.id not in without and (snippet := _snippet(message, words)):
-                found.append(Found(message.session_id, title, message.id, message.role, snippet, message.created_at))
-                if len(found) == limit:
-                    return found
-        if page.is_last:
-            break
+    left = MESSAGES if words else 0
+    for session in await db.snapshot(lambda tx: store_sessions.list_sessions(tx, owner, SESSIONS, None)):
+        before: int | None = None
+        while left > 0 and before != 1:
+            page = await _page(db, session, before, min(left, PAGE))
+            for message in reversed(page):
+                if message.id not in without and (snippet := _snippet(message, words)):
+                    said = (message.id, message.role, snippet, message.created_at)
+                    found.append(Found(session.id, session.title, *said))
+                    if len(found) == limit:
+                        return found
+            left -= len(page)
+            before = page[0].seq if page else 1
     return found
+
+
+async def _page(db: Database, session: Session, before: int | None, limit: int) -> list[Message]:
+    """The newest messages of all branches, before the one numbered `before`."""
+    return await db.snapshot(lambda tx: store_messages.list_all(tx, session.id, before, limit))
 
 
 def _snippet(message: Message, words: Sequence[str]) -> str | None:

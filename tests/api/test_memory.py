@@ -160,6 +160,20 @@ async def test_a_search_shows_a_piece_of_a_long_message_and_keeps_to_its_limit(
     assert (await service.client.get("/api/search", params={"q": "needle missing"})).json()["data"] == []
 
 
+async def test_a_long_session_hides_no_other(service: Service, script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chatkeep.search.PAGE", 3)
+    script.play(*[[say("no"), stop()]] * 6)
+    await service.send(await service.session(title="Old"), "A needle.")
+    long = await service.session(title="Long")
+    await service.send(long, "Another needle.")
+    for _ in range(4):
+        await service.send(long, "Hay.")
+    results = (await service.client.get("/api/search", params={"q": "needle"})).json()["data"]
+    assert [found["session_title"] for found in results] == ["Long", "Old"]
+    monkeypatch.setattr("chatkeep.search.MESSAGES", 9)
+    assert (await service.client.get("/api/search", params={"q": "needle"})).json()["data"] == []
+
+
 async def test_a_search_finds_nothing_of_strangers(service: Service, script: Script) -> None:
     script.play([say("A needle."), stop()])
     session_id = await service.session()

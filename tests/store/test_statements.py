@@ -102,7 +102,6 @@ BESIDE = {
     "waiting.list_overdue": "at a deadline",
     "waiting.find_next_deadline": "at a deadline",
     "sessions.list_sessions": "a list of one owner's sessions",
-    "search.list_recent": "a search in one owner's sessions",
     "facts.add_fact": "one owner's facts",
     "facts.count_facts": "one owner's facts",
     "facts.list_facts": "one owner's facts",
