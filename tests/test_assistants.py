@@ -79,6 +79,14 @@ def test_an_operators_assistant_is_found_and_wins_over_ours(tmp_path: Path) -> N
         (COOK.replace("0.5", "warm"), 5, "temperature"),
         (COOK.replace("name: cook", "name: 'a cook'"), 2, "name"),
         (COOK.replace("You are a cook.", ""), 2, "prompt"),
+        (COOK.replace("Cooks.", "2026-02-30"), 2, "day is out of range"),
+        (COOK.replace("Cooks.", "Has the temperature: of tell_jokes.").replace("0.5", "warm"), 3, "mapping values"),
+        (COOK.replace("Cooks.", "'temperature: tell_jokes'").replace("0.5", "warm"), 5, "temperature"),
+        (
+            COOK.replace("Cooks.", "No tell_jokes").replace("[tell_joke]", "[tell_jokes]"),
+            6,
+            "unknown function tell_jokes",
+        ),
         (COOK.replace("model: big", "prompt: Cook."), 4, "the prompt is what comes after the front matter"),
         (COOK + "It is {{ weekday }}.", 9, "unknown 'weekday'; known: date, time_zone, session_title"),
         (COOK + "\n\nIt is {{ date.", 11, "expected"),
@@ -107,6 +115,19 @@ def test_two_files_of_one_name_are_refused(tmp_path: Path) -> None:
     (tmp_path / "default.md").write_text(COOK.replace("name: cook", "name: default"))
     (tmp_path / "second.md").write_text(COOK.replace("name: cook\ndescription: Cooks.", "description: .\nname: cook"))
     with pytest.raises(CannotStart, match=r"^second.md:3: the name 'cook' is that of cook.md already$"):
+        Library(tmp_path, TOOLS)
+
+
+def test_what_editors_leave_is_no_assistant_and_no_fault(tmp_path: Path) -> None:
+    (tmp_path / "cook.md").write_text(COOK.replace("\n---\n", "\n--- \n"), "utf-8-sig")
+    (tmp_path / ".#cook.md").symlink_to("nobody@nowhere:1")
+    (tmp_path / "folder.md").mkdir()
+    assert Library(tmp_path, TOOLS)["cook"].prompt == "You are a cook."
+
+
+def test_a_file_in_another_encoding_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "cook.md").write_bytes(COOK.replace("Cooks.", "Köche.").encode("latin-1"))
+    with pytest.raises(CannotStart, match=r"^cook\.md: not UTF-8$"):
         Library(tmp_path, TOOLS)
 
 

@@ -5,6 +5,7 @@ read again; one that is wrong is refused with its name and line, and what was go
 """
 
 import logging
+import re
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from functools import lru_cache
@@ -32,6 +33,7 @@ UNKNOWN = "extra_forbidden"
 """What Pydantic calls a key that it does not know."""
 _FRONT = 2
 """The line of a file that its front matter begins with."""
+_ENDING = re.compile(r"\n---[ \t]*\n")
 _templates = ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined, autoescape=False)  # prose, no HTML
 _log = logging.getLogger("chatkeep")
 
@@ -93,7 +95,7 @@ class Library:
             if stamp != self._stamp:
                 self._read(stamp)
                 self.problem = None
-        except (CannotStart, OSError, UnicodeDecodeError) as error:
+        except (CannotStart, OSError) as error:
             if str(error) != self.problem:
                 _log.error("assistants stay as they were: %s", error)
             self.problem = str(error)
@@ -107,10 +109,13 @@ class Library:
         found: dict[str, Assistant] = {}
         files: dict[str, str] = {}
         for file in folder:
-            text = file.read_text("utf-8")
+            try:
+                text = file.read_text("utf-8-sig")
+            except UnicodeDecodeError as error:
+                raise CannotStart(f"{file.name}: not UTF-8") from error
             each = parse(file.name, text, self.tools, self._servers)
             if each.name in found:
-                line = _line_of(text.partition("\n")[2], "name:")
+                line = _line_of(text.partition("\n")[2], "name")
                 raise CannotStart(f"{file.name}:{line}: the name {each.name!r} is that of {files[each.name]} already")
             found[each.name], files[each.name] = each, file.name
         return found
@@ -121,7 +126,7 @@ class Library:
             raise CannotStart(f"CHATKEEP_ASSISTANTS_DIR: {self._directory} is no directory")
         ours = resources.files("chatkeep").joinpath("assistants").iterdir()
         theirs: Iterable[Traversable] = sorted(self._directory.iterdir()) if self._directory is not None else ()
-        return [[file for file in folder if file.name.endswith(".md")] for folder in (ours, theirs)]
+        return [[file for file in folder if file.name.endswith(".md") and file.is_file()] for folder in (ours, theirs)]
 
     def _stamped(self) -> Stamp:
         seen = [(file, file.stat()) for folder in self._folders() for file in folder if isinstance(file, Path)]
@@ -135,30 +140,41 @@ def parse(file: str, text: str, tools: Mapping[str, Tool], servers: Collection[s
         CannotStart: there is no front matter, or something in the file is wrong; the message has file and line.
     """
     opening, _, rest = text.partition("\n")
-    front, ending, body = rest.partition("\n---\n")
-    if opening.strip() != "---" or not ending:
+    front, *bodies = _ENDING.split(rest, maxsplit=1)
+    if opening.strip() != "---" or not bodies:
         raise CannotStart(f"{file}:1: an assistant begins with front matter between two lines '---'")
+    body = bodies[0]
+    fields = read_yaml(file, front, _FRONT)
     try:
-        fields: Any = yaml.safe_load(front)
         if "prompt" in fields:
-            raise CannotStart(f"{file}:{_line_of(front, 'prompt:')}: the prompt is what comes after the front matter")
+            raise CannotStart(f"{file}:{_line_of(front, 'prompt')}: the prompt is what comes after the front matter")
         assistant = Assistant.model_validate({**fields, "prompt": body.strip()})
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = mark.line + _FRONT if mark else _FRONT
-        raise CannotStart(f"{file}:{line}: {' '.join(str(getattr(error, 'problem', error)).split())}") from error
     except ValidationError as error:
         fault = first_fault(error)
         field = str(fault["loc"][0])
         message = f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}"
         if fault["type"] == UNKNOWN:
             message = f"unknown key {field!r}; known: {', '.join(Assistant.model_fields).removesuffix(', prompt')}"
-        raise CannotStart(f"{file}:{_line_of(front, f'{field}:')}: {message}") from error
+        raise CannotStart(f"{file}:{_line_of(front, field)}: {message}") from error
     except TypeError as error:
         raise CannotStart(f"{file}:{_FRONT}: front matter is a mapping of names to values") from error
     _check_functions(file, front, assistant, tools, servers)
     _check_prompt(file, assistant.prompt, text.count("\n") - body.lstrip().count("\n") + 1)
     return assistant
+
+
+def read_yaml(file: str, text: str, first_line: int = 1) -> Any:
+    """The value of `text`, which begins in the line `first_line` of `file`.
+
+    Raises:
+        CannotStart: it is no YAML; the message has file and line.
+    """
+    try:
+        return yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # a date that there is not is a ValueError
+        mark = getattr(error, "problem_mark", None)
+        line = first_line + (mark.line if mark else 0)
+        raise CannotStart(f"{file}:{line}: {' '.join(str(getattr(error, 'problem', error)).split())}") from error
 
 
 def first_fault(error: ValidationError) -> ErrorDetails:
@@ -177,9 +193,11 @@ def _check_functions(
         if name not in tools:
             known = [each for each, tool in sorted(tools.items()) if tool.kind != "client"]
             listed = ", ".join([*known, *(f"{server}_*" for server in servers)])
-            raise CannotStart(f"{file}:{_line_of(front, name)}: unknown function {name}; known: {listed}")
+            raise CannotStart(f"{file}:{_line_of(front, 'functions', name)}: unknown function {name}; known: {listed}")
         if tools[name].kind == "client":
-            raise CannotStart(f"{file}:{_line_of(front, name)}: {name} is a client's function: clients offer it")
+            raise CannotStart(
+                f"{file}:{_line_of(front, 'functions', name)}: {name} is a client's function: clients offer it"
+            )
 
 
 def _check_prompt(file: str, prompt: str, first_line: int) -> None:
@@ -199,9 +217,11 @@ def _check_prompt(file: str, prompt: str, first_line: int) -> None:
         raise CannotStart(f"{file}:{first_line}: the prompt cannot be rendered: {error}") from error
 
 
-def _line_of(front: str, text: str) -> int:
-    """The line of the file that mentions `text` first; the front matter's first where none does."""
-    return next((number for number, line in enumerate(front.split("\n"), _FRONT) if text in line), _FRONT)
+def _line_of(front: str, key: str, item: str = "") -> int:
+    """The line of the file where `key` stands, or from there on `item`; the front matter's first where none does."""
+    lines = front.split("\n")
+    begin = next((number for number, line in enumerate(lines) if re.match(rf"{re.escape(key)}['\"]?\s*:", line)), 0)
+    return _FRONT + next((number for number in range(begin, len(lines)) if item in lines[number]), begin)
 
 
 @lru_cache(512)

@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypeAlias, cast
 import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo
 
-from chatkeep.assistants import UNKNOWN, first_fault
+from chatkeep.assistants import UNKNOWN, first_fault, read_yaml
 from chatkeep.errors import CannotStart
 from chatkeep.tools import Tool
 
@@ -123,13 +123,8 @@ def parse(file: str, text: str, functions: Mapping[str, Tool]) -> Suite:
     Raises:
         CannotStart: something in the file is wrong; the message has file and line.
     """
-    try:
-        tree = cast("yaml.Node | None", yaml.compose(text, yaml.SafeLoader))  # pyright: ignore[reportUnknownMemberType]  # its stubs leave the stream's type open
-        value = _plain(yaml.safe_load(text))
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = mark.line + 1 if mark else 1
-        raise CannotStart(f"{file}:{line}: {' '.join(str(getattr(error, 'problem', error)).split())}") from error
+    value = _plain(read_yaml(file, text))
+    tree = cast("yaml.Node | None", yaml.compose(text, yaml.SafeLoader))  # pyright: ignore[reportUnknownMemberType]  # its stubs leave the stream's type open
     try:
         suite = Suite.model_validate(value, context=functions)
     except ValidationError as error:
