@@ -37,10 +37,20 @@ async def send_letter(to: str, caller: Caller) -> str:
     return f"sent to {to} for {caller.owner}"
 
 
+class Panic(BaseException):
+    """What extensions in other languages raise: no Exception."""
+
+
 @tool(safety="unsafe")
 async def complain(kind: str) -> str:
     """Fail in some way."""
-    raise {"told": ToolError("the shop is closed"), "bug": KeyError("secret"), "exit": SystemExit(3)}[kind]
+    if kind == "cancelled":
+        other = asyncio.ensure_future(asyncio.Event().wait())
+        other.cancel()
+        await other
+    raise {"told": ToolError("the shop is closed"), "bug": KeyError("secret"), "exit": SystemExit(3), "panic": Panic()}[
+        kind
+    ]
 
 
 @tool(safety="unsafe", timeout=0.05)

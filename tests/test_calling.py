@@ -53,8 +53,20 @@ async def test_the_model_is_told_what_a_function_says_and_nothing_else(caplog: p
     assert caplog.records == []
     assert await failure("complain", kind="bug") == CallError("tool_error", "the function failed (KeyError)")
     assert await failure("complain", kind="exit") == CallError("tool_error", "the function failed (SystemExit)")
-    assert [record.levelno for record in caplog.records] == [logging.ERROR] * 2
+    assert await failure("complain", kind="panic") == CallError("tool_error", "the function failed (Panic)")
+    assert await failure("complain", kind="cancelled") == CallError(
+        "tool_error", "the function failed (CancelledError)"
+    )
+    assert [record.levelno for record in caplog.records] == [logging.ERROR] * 4
     assert "secret" in caplog.text
+
+
+async def test_a_call_that_is_cancelled_is_cancelled() -> None:
+    task = asyncio.create_task(run(begun("dawdle"), ME, 5))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
 
 
 async def test_a_function_has_its_time_and_an_unsafe_one_may_have_done_it() -> None:

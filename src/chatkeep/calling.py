@@ -75,7 +75,12 @@ async def run(call: Begun, caller: Caller, seconds: float) -> Returned:
             return Returned(storable(await tool.run(call.arguments, caller)))
     except (ToolError, TooManyThreads) as error:
         return _failed("tool_error", str(error))
-    except (Exception, SystemExit) as error:  # noqa: BLE001  # told to the model, and logged
+    except BaseException as error:  # told to the model, and logged
+        me = asyncio.current_task()
+        if isinstance(error, KeyboardInterrupt) or (
+            isinstance(error, asyncio.CancelledError) and me is not None and me.cancelling()
+        ):
+            raise  # it is we who are cancelled, not something that the function waited for
         if isinstance(error, TimeoutError) and limit.expired():
             may = "" if tool.safety == "read_only" else "; it may have been done all the same"
             return _failed("tool_timeout", f"no answer within {seconds:g} s{may}")
