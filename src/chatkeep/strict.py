@@ -54,12 +54,11 @@ def _strict(schema: Mapping[str, Any]) -> dict[str, Any]:
 
 def _value(keyword: str, value: Any) -> Any:
     if keyword in _NAMED:
-        named = cast("dict[str, Mapping[str, Any]]", value)
-        return {name: _strict(each) for name, each in named.items()}
-    if keyword == "items":
-        if not isinstance(value, dict):
+        if not isinstance(value, dict):  # an older JSON Schema does not know `$defs`, which may be anything there
             raise _Plain
-        return _strict(cast("dict[str, Any]", value))
+        return {name: _strict(each) for name, each in cast("dict[str, Any]", value).items()}
+    if keyword == "items":
+        return _strict(value)
     if keyword == "anyOf":
-        return [_strict(each) for each in cast("list[dict[str, Any]]", value)]
+        return [_strict(each) for each in cast("list[Any]", value)]
     return value
