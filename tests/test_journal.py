@@ -80,7 +80,7 @@ async def open_run(db: Counting, journal: Journal, name: str = "r") -> Live:
 
     await db.transaction(write)
     db.transactions = 0
-    return journal.open(made, [enter(replace(first, position=1))])
+    return journal.open(made, [enter(replace(first, position=1))], TIME)
 
 
 async def slow_flush(
@@ -181,7 +181,7 @@ async def test_a_run_closed_by_somebody_else_takes_nothing_more_and_harms_no_oth
     db: Counting, journal: Journal
 ) -> None:
     closed, other = await open_run(db, journal, "r1"), await open_run(db, journal, "r2")
-    await db.transaction(lambda tx: store_runs.end_run(tx, uid("r1"), "cancelled", None, None))
+    await db.transaction(lambda tx: store_runs.end_run(tx, uid("r1"), "cancelled", None))
     with pytest.raises(Fenced):
         await asyncio.gather(
             journal.append(closed, [StepStarted(index=0)]), journal.append(other, [StepStarted(index=0)])
@@ -357,7 +357,7 @@ async def test_settling_and_finishing_at_once_wait_for_nobody_for_ever(db: Count
     await journal.append(live, text("b"))
 
     async def close(tx: Connection) -> list[Any]:
-        await store_runs.end_run(tx, uid("r"), "completed", None, None)
+        await store_runs.end_run(tx, uid("r"), "completed", None)
         return []
 
     async with asyncio.timeout(10):

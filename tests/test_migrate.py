@@ -127,7 +127,7 @@ async def test_runs_and_logs_of_the_first_version_are_kept(db: Database) -> None
         for seq, each in enumerate(made, 2):
             await store_messages.add_message(tx, message(id=each.message_id, session_id=session_id, seq=seq))
             await store_runs.add_run(tx, replace(each, status="in_progress"), {"a": 1}, each.id, "h", Lease("w", TIME))
-            await store_runs.end_run(tx, each.id, "completed", None, None)
+            await store_runs.end_run(tx, each.id, "completed", None)
             rows = [(each.id, entry.event.position, entry.json.decode()) for entry in logs[each.id]]
             await tx.many("INSERT INTO run_events (run_id, position, event) VALUES ($1, $2, $3)", rows)
 

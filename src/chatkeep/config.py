@@ -44,12 +44,12 @@ class Settings(BaseSettings):
     openai_api_key: Annotated[SecretStr | None, Field(validation_alias="OPENAI_API_KEY")] = None
     openai_base_url: Annotated[str | None, Field(validation_alias="OPENAI_BASE_URL")] = None
     model: str = "gpt-5-mini"
-    database_url: str = "sqlite:///chatkeep.db"
+    database_url: Annotated[str, Field(repr=False)] = "sqlite:///chatkeep.db"  # it may have a password
     database_pool: PositiveInt = 10
     assistant: str = "default"
     assistants_dir: Path | None = None
     tools: CommaList = ()
-    mcp_servers: Annotated[tuple[McpServer, ...], NoDecode, BeforeValidator(_read_servers)] = ()
+    mcp_servers: Annotated[tuple[McpServer, ...], NoDecode, BeforeValidator(_read_servers), Field(repr=False)] = ()
     titles: Literal["words", "model", "off"] = "words"
     time_zone: Annotated[str, AfterValidator(_known_zone)] = "UTC"
     connect_timeout: PositiveFloat = 5

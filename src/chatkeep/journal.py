@@ -18,7 +18,7 @@ from chatkeep import clock
 from chatkeep.db import Connection, Database
 from chatkeep.db.doorbell import Doorbell
 from chatkeep.errors import StorageFailed
-from chatkeep.events import Delta, Entry, Event
+from chatkeep.events import Delta, Entry, Event, RunFinished
 from chatkeep.livelog import Fenced, Live, Taken
 from chatkeep.livelog import write as write_all
 from chatkeep.log import place
@@ -33,6 +33,8 @@ SLICE = 250
 """Turns that go on together when the gap is over. A thousand at once: chunks cost 9 % more, and are a fifth older."""
 BACKLOG = 262_144
 """Characters that may wait for a flush before the turn that brings them has to wait too."""
+PARTING = 5.0
+"""Seconds for which the end of a log that was closed from elsewhere is there for its readers, rows or no rows."""
 LEASE = 30.0
 """Seconds for which a flush renews the leases of its runs, unless CHATKEEP_LEASE says otherwise."""
 
@@ -50,6 +52,7 @@ class Journal:
         self._max_gap = max_gap
         self._lease = lease
         self._lives: dict[str, Live] = {}
+        self._parted: dict[str, Live] = {}  # closed by somebody else, perhaps with a session that is deleted now
         self._dirty: dict[str, Live] = {}
         self._urgent: set[str] = set()  # those of them that do not wait for the gap
         self._flush: asyncio.Task[None] | None = None
@@ -61,14 +64,14 @@ class Journal:
         self._ended = 0.0
         self._flush_seconds = 0.0
 
-    def open(self, run: Run, entries: Sequence[Entry]) -> Live:
-        """Begin to carry `run`, whose log has come as far as `entries`."""
-        live = self._lives[run.id] = Live(run, entries, self._loop.time())
+    def open(self, run: Run, entries: Sequence[Entry], now: str) -> Live:
+        """Begin to carry `run`, whose log has come as far as `entries`; `now`: the database's time."""
+        live = self._lives[run.id] = Live(run, entries, now, self._loop.time())
         return live
 
     def find(self, run_id: str) -> Live | None:
-        """The run's log, if this process carries it."""
-        return self._lives.get(run_id)
+        """The run's log, if this process carries it, or has just closed it."""
+        return self._lives.get(run_id) or self._parted.get(run_id)
 
     def append(self, live: Live, events: Sequence[Event]) -> Awaitable[None]:
         """Take `events` into the log. What is returned is to be awaited before there are more: it is over when a flush
@@ -81,8 +84,7 @@ class Journal:
         if live.failure is not None:
             raise live.failure
         if live.first_token_at is None and any(isinstance(event, Delta) for event in events):
-            seconds = self._loop.time() - live.began
-            live.first_token_at = clock.later(live.run.started_at or live.run.created_at, seconds)
+            live.first_token_at = clock.later(live.now, self._loop.time() - live.began)
         first = live.position == live.run.position
         placed = place(events, live.position)
         live.pending += placed
@@ -151,6 +153,9 @@ class Journal:
             live.show(entries)
             if live.is_over:
                 del self._lives[run_id]
+        elif entries and isinstance(end := entries[-1].event, RunFinished):
+            self._parted[run_id] = Live(end.run, entries, end.run.created_at, 0)
+            self._loop.call_later(PARTING, self._parted.pop, run_id, None)
         self._doorbell.ring(run_id)
 
     def abandon(self, live: Live, failure: Exception) -> None:

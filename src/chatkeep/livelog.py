@@ -26,12 +26,19 @@ class Fenced(Exception):  # noqa: N818  # what happened, no error of anybody
 class Live:
     """The log of a run that this process carries: what waits to be committed, and the newest of what is."""
 
-    def __init__(self, run: Run, entries: Sequence[Entry], began: float) -> None:
-        """`entries`: the newest of the log. `began`: when this process began to carry it, in the event loop's time."""
+    def __init__(self, run: Run, entries: Sequence[Entry], now: str, began: float) -> None:
+        """`entries`: the newest of the log. `now`: when this process began to carry it; `began`: the same, in the event
+        loop's time.
+        """
         self.run = run
+        self.now = now
         self.began = began
         self.position = run.position
-        self.measure: Callable[[], tuple[int, int, bool, int]] = lambda: (*astuple(run.usage), 0)
+        self.measure: Callable[[], tuple[int, int, bool, int, str | None]] = lambda: (
+            *astuple(run.usage),
+            0,
+            run.finish_reason,
+        )
         self.first_token_at = run.first_token_at
         self.stop: Callable[[], object] = lambda: None
         self.pending: list[Event] = []

@@ -17,7 +17,7 @@ _HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ ]*([!-~](?:[ -~]*[!-~])?)
 
 
 class McpServer(NamedTuple):
-    """An MCP server: what its functions' names begin with, and where it is, by `url`, with `headers`, or by `command`."""
+    """An MCP server: what its functions' names begin with, and where it is: by `url` and `headers`, or by `command`."""
 
     name: str
     url: str | None = None

@@ -37,7 +37,7 @@ class Given(NamedTuple):
     """What a turn starts from.
 
     `history` ends with the user's message; `message` is the answer to it: empty, or as far as it had got when the
-    turn began to wait for the client. `counted` and `input_bytes` are those of the model calls until then.
+    turn began to wait for the client. `counted`, `input_bytes` and `finish_reason` are of the model calls until then.
     """
 
     model: str
@@ -52,6 +52,7 @@ class Given(NamedTuple):
     bytes_per_token: float | None
     counted: Usage = Usage()
     input_bytes: int = 0
+    finish_reason: str | None = None
 
 
 class Outcome(NamedTuple):
@@ -85,6 +86,7 @@ class Turn:
 
     def __init__(self, model: Model, given: Given) -> None:
         self.input_bytes = given.input_bytes
+        self.finish_reason = given.finish_reason  # the provider's last one; `missing` where a stream ended without
         self._model = model
         self._given = given
         self._ratio = given.bytes_per_token or BYTES_PER_TOKEN
@@ -97,16 +99,15 @@ class Turn:
     @property
     def usage(self) -> Usage:
         """The tokens so far: as the provider counted them for finished steps, estimated for the one under way."""
-        read, said, estimated, _ = self.measure()
-        return Usage(read, said, estimated)
+        return Usage(*self.measure()[:3])
 
-    def measure(self) -> tuple[int, int, bool, int]:
-        """The fields of `usage`, and `input_bytes`: what every flush asks for."""
-        counted, input_bytes = self._counted, self.input_bytes
+    def measure(self) -> tuple[int, int, bool, int, str | None]:
+        """The fields of `usage`, `input_bytes` and `finish_reason`: what every flush asks for."""
+        counted, more = self._counted, (self.input_bytes, self.finish_reason)
         if not self._prompt_bytes:
-            return counted.input_tokens, counted.output_tokens, counted.estimated, input_bytes
+            return counted.input_tokens, counted.output_tokens, counted.estimated, *more
         read, said = round(self._prompt_bytes / self._ratio), round(self._said / self._ratio)
-        return counted.input_tokens + read, counted.output_tokens + said, True, input_bytes
+        return counted.input_tokens + read, counted.output_tokens + said, True, *more
 
     async def run(self, take: Take) -> Outcome:
         """Let it happen; how it ended. Each event is written down by `take` before what comes of it is done.
@@ -120,6 +121,7 @@ class Turn:
                 await take(self._noted([StepStarted(index=len(self._message.parts))]))
             step = Assembler(len(self._message.parts), self._kind_of, self._call_ids)
             await self._ask(step, take)
+            self.finish_reason = step.finish_reason or "missing"
             checked = self._check(step)
             if checked.events:
                 await take(self._noted(checked.events))

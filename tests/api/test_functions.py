@@ -1,13 +1,20 @@
 """Functions over HTTP: actions that run here, functions of the client, what is stored of them (protocol §3, §5, §8)."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from chatkeep import clock
+from chatkeep.config import Settings
+from chatkeep.db import Connection
+from chatkeep.runs import brief
+from chatkeep.runs.brief import Brief
+from chatkeep.runs.lifetime import load_tools
 from chatkeep.runs.pause import DEADLINES
+from chatkeep.tools import Tool
 from tests.api.shapes import problem
 from tests.api.streams import PATIENCE, streaming, text_of
 from tests.api.tables import contents
@@ -112,6 +119,13 @@ async def test_a_clients_functions_are_offered_beside_the_assistants(service: Se
     await service.send(await service.session(), "Hi", tools=[PICK, {"name": "pick_colour"}])
     names = [tool["function"]["name"] for tool in script.prompts[0].tools]
     assert names == ["weather", "send_letter", "complain", "card", "pick", "pick_colour"]
+
+
+async def test_a_schema_that_strict_mode_cannot_take_is_offered_as_it_is(service: Service, script: Script) -> None:
+    script.play(DONE)
+    schema = {"$schema": "http://json-schema.org/draft-07/schema#", "type": "object", "$defs": 5}
+    await service.send(await service.session(), "Hi", tools=[{**PICK, "parameters": schema}])
+    assert script.prompts[-1].tools[-1]["function"]["parameters"] == schema
 
 
 @pytest.mark.parametrize(
@@ -260,6 +274,43 @@ async def test_a_waiting_run_can_be_cancelled(service: Service, script: Script) 
     assert (answer.status_code, answer.json()["status"]) == (202, "cancelled")
 
 
+async def test_a_run_keeps_the_providers_last_word_while_it_waits_and_when_it_is_cancelled(
+    service: Service, script: Script
+) -> None:
+    run = (await waiting(service, script))["run"]
+    assert run["finish_reason"] == "tool_calls"
+    cancelled = (await service.client.post(f"/api/runs/{run['id']}/cancel")).json()
+    assert (cancelled["status"], cancelled["finish_reason"]) == ("cancelled", "tool_calls")
+
+
+async def test_a_second_answer_that_never_ends_keeps_the_reason_of_the_first(service: Service, script: Script) -> None:
+    run = (await waiting(service, script, [say("And"), asyncio.Event()]))["run"]
+    async with streaming(service, f"/api/runs/{run['id']}/events?after={run['position']}") as stream:
+        await service.client.post(
+            f"/api/runs/{run['id']}/tool-outputs",
+            json={"outputs": [out("a"), out("b")]},
+            headers={"prefer": "respond-async"},
+        )
+        await stream.until("text.delta")
+        await service.client.post(f"/api/runs/{run['id']}/cancel")
+        ended = (await stream.rest())[-1]
+    assert (ended["run"]["status"], ended["run"]["finish_reason"]) == ("cancelled", "tool_calls")
+
+
+async def test_the_first_token_of_a_run_that_waited_comes_after_the_wait(service: Service, script: Script) -> None:
+    script.play([call("remind", "", 0, "a"), call(None, None), stop("tool_calls")], DONE)
+    remind: dict[str, Any] = {
+        "name": "remind",
+        "description": "Remind.",
+        "parameters": {"type": "object", "properties": {}},
+    }
+    run = (await service.send(await service.session(), "Remind!", tools=[remind]))["run"]
+    assert (run["status"], run["first_token_at"]) == ("requires_action", None)
+    before = clock.now()
+    ended = (await outputs(service, run["id"], out("a"))).json()["run"]
+    assert before < ended["first_token_at"] < ended["finished_at"]
+
+
 async def test_past_the_deadline_the_turn_goes_on_without(tmp_path: Path, script: Script) -> None:
     script.play(TWO, DONE)
     async with serving(functional(tmp_path, action_deadline=0.05), script) as service:
@@ -304,6 +355,58 @@ async def test_a_waiting_run_survives_a_restart_with_its_prompt_and_functions(tm
         assert (ended["run"]["status"], text_of(ended["message"])) == ("completed", "Thanks.")
         assert script.prompts[-1].messages[0] == {"role": "system", "content": prompt["prompt"]}
         assert script.prompts[-1].tools == script.prompts[0].tools == prompt["functions"]
+
+
+async def test_a_function_that_is_gone_holds_up_no_run_that_waits(
+    tmp_path: Path, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script.play([call("ask_user", '{"question":"Which?","choices":["a","b"]}', 0, "a"), stop("tool_calls")], TWO)
+    async with serving(functional(tmp_path), script) as service:
+        ask = [{"name": "ask_user"}]
+        first = (await service.send(await service.session(), "Ask!", tools=ask))["run"]
+        other = (await service.send(await service.session(), "Pick!", tools=[PICK]))["run"]
+        assert [run["status"] for run in (first, other)] == ["requires_action"] * 2
+
+    def without(settings: Settings) -> dict[str, Tool]:
+        return {name: tool for name, tool in load_tools(settings).items() if name != "ask_user"}
+
+    monkeypatch.setattr("chatkeep.runs.lifetime.load_tools", without)
+    script.play(DONE, DONE)
+    async with serving(functional(tmp_path), script) as service:
+        answered = (await outputs(service, first["id"], out("a"))).json()
+        assert answered["run"]["status"] == "completed"
+        problem(await outputs(service, other["id"], out("c")), 409, "call_not_waiting")
+
+
+async def test_a_run_that_cannot_go_on_holds_up_no_deadline_of_others(
+    tmp_path: Path, script: Script, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def recall(tx: Connection, known: Mapping[str, Tool], request: dict[str, Any]) -> Brief:
+        if len(request["client_functions"]) > 1:
+            raise LookupError
+        return await brief.recall(tx, known, request)
+
+    monkeypatch.setattr("chatkeep.runs.resume.recall", recall)
+    script.play(TWO, TWO, DONE)
+    async with serving(functional(tmp_path, action_deadline=0.05), script) as service:
+        stuck = (await service.start(await service.session(), "Pick!", tools=[PICK, {"name": "ask_user"}]))["run"]
+        other = (await service.start(await service.session(), "Pick!", tools=[PICK]))["run"]
+        async with asyncio.timeout(PATIENCE):
+            while (await service.run(other["id"]))["status"] != "completed":
+                await asyncio.sleep(0.01)
+        assert (await service.run(stuck["id"]))["status"] == "requires_action"
+    assert "cannot go on; the others can" in caplog.text
+
+
+async def test_a_reader_of_a_run_that_waits_is_told_when_its_session_is_deleted(
+    service: Service, script: Script
+) -> None:
+    run = (await waiting(service, script))["run"]
+    async with streaming(service, f"/api/runs/{run['id']}/events?after={run['position']}") as stream:
+        assert (await service.client.delete(f"/api/sessions/{run['session_id']}")).status_code == 204
+        events = await stream.rest()
+    assert [event["type"] for event in events] == ["tool_call.finished", "tool_call.finished", "run.finished"]
+    assert events[-1]["run"]["status"] == "cancelled"
 
 
 async def test_a_run_says_what_the_model_was_told(service: Service, script: Script) -> None:

@@ -199,6 +199,25 @@ async def test_a_process_has_so_many_open_runs_and_no_more(database: str, script
         assert (await service.send(second, "2"))["run"]["status"] == "completed"
 
 
+async def test_messages_that_come_together_open_no_more_runs_than_there_may_be(database: str, script: Script) -> None:
+    gate = asyncio.Event()
+    script.play(*[[gate, stop()]] * 2)
+    async with serving(settings(database, max_runs=2), script) as service:
+        sessions = [await service.session() for _ in range(8)]
+        answers = await asyncio.gather(
+            *(
+                service.client.post(
+                    f"/api/sessions/{session_id}/messages", json={"content": "Hi"}, headers={"prefer": "respond-async"}
+                )
+                for session_id in sessions
+            )
+        )
+        assert sorted(answer.status_code for answer in answers) == [202] * 2 + [429] * 6
+        gate.set()
+        await until(lambda: not service.worker.tasks)
+        assert (await service.send(sessions[0], "Again"))["run"]["status"] == "completed"
+
+
 async def test_a_model_that_fails_in_mid_stream_leaves_what_it_said(service: Service, script: Script) -> None:
     script.play([say("To g"), ModelUnavailable("the line broke")], [say("across"), stop()])
     session_id = await service.session()

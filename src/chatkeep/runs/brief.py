@@ -5,6 +5,7 @@ A run that waited for the client goes on with the same, whatever became of the a
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -89,7 +90,10 @@ async def recall(tx: Connection, known: Mapping[str, Tool], request: dict[str, A
     told = await store_prompts.find_prompt(tx, request["prompt"])
     assert told is not None, "prompts are kept for good"
     offered = msgspec.convert(request["client_functions"], list[ClientTool])
-    own = {each.name: _client_tool(known, each) for each in offered}
+    own: dict[str, Tool] = {}
+    for each in offered:
+        with suppress(InvalidRequest):
+            own[each.name] = _client_tool(known, each)
     tools = {name: tool for name in request["functions"] if (tool := own.get(name) or known.get(name))}
     return Brief(request["assistant"], told.prompt, request["temperature"], tools, offered, request["untitled"])
 

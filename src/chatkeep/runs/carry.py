@@ -36,18 +36,17 @@ HISTORY = 2_000
 
 class _Ending(NamedTuple):
     status: RunEnd | Literal["requires_action"]
-    finish_reason: str | None = None
     error: Problem | None = None
     waiting: Sequence[str] = ()
     title: str | None = None  # for a session that has none
 
 
-def start(worker: Worker, run: Run, entries: Sequence[Entry], given: Brief) -> None:
+def start(worker: Worker, run: Run, entries: Sequence[Entry], given: Brief, now: str) -> None:
     """Carry `run`, just claimed or resumed, in the background; its readers find it from now on.
 
-    `entries`: the newest of its log, which are committed.
+    `entries`: the newest of its log, which are committed; `now`: the database's time.
     """
-    live = worker.journal.open(run, entries)
+    live = worker.journal.open(run, entries, now)
     task = asyncio.create_task(_carry(worker, live, given), name=f"run {run.id}")
     live.stop = task.cancel
     worker.tasks[run.id] = task
@@ -55,7 +54,8 @@ def start(worker: Worker, run: Run, entries: Sequence[Entry], given: Brief) -> N
 
 
 def _left(worker: Worker, live: Live, task: asyncio.Task[None]) -> None:
-    del worker.tasks[live.run.id]
+    if worker.tasks.get(live.run.id) is task:  # a run that waited may go on before this is called
+        del worker.tasks[live.run.id]
     if not task.cancelled() and isinstance(error := task.exception(), Exception):
         _log.error("run %s could not be ended; it will be when its lease has lapsed", live.run.id, exc_info=error)
         worker.journal.abandon(live, error)
@@ -88,7 +88,7 @@ async def _answer(worker: Worker, live: Live, given: Brief) -> _Ending:
     live.measure = turn.measure
     outcome = await turn.run(partial(worker.journal.append, live))
     title = from_words(start.history[-1]) if given.untitled and worker.settings.titles == "words" else None
-    return _Ending(outcome.status, outcome.finish_reason, waiting=outcome.waiting, title=title)
+    return _Ending(outcome.status, waiting=outcome.waiting, title=title)
 
 
 async def _given(worker: Worker, run: Run, given: Brief) -> Given:
@@ -107,6 +107,7 @@ async def _given(worker: Worker, run: Run, given: Brief) -> Given:
             history=history[:-1],
             message=history[-1],
             context_tokens=worker.settings.context_tokens,
+            finish_reason=run.finish_reason,
             bytes_per_token=await store_runs.bytes_per_token(tx, run.session_id, run.model),
         )
         if run.attempt == 1:
@@ -123,7 +124,7 @@ async def _finish(worker: Worker, live: Live, ending: _Ending) -> None:
     async def write(tx: Connection) -> list[Entry]:
         if ending.status == "requires_action":
             return [await pause(tx, live.run.id, ending.waiting, worker.settings.action_deadline)]
-        closed = await close(tx, live.run.id, ending.status, ending.finish_reason, ending.error)
+        closed = await close(tx, live.run.id, ending.status, ending.error)
         assert closed is not None, "the fence was passed in this transaction"
         if ending.title and ending.status == "completed":
             await store_sessions.set_first_title(tx, live.run.session_id, ending.title)

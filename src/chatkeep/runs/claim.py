@@ -90,21 +90,24 @@ async def claim(worker: Worker, owner: str, wanted: Wanted) -> Run:
 
 
 async def _claim_and_start(worker: Worker, owner: str, wanted: Wanted) -> Run:
+    run_id = ids.new()
     try:
-        claimed = await worker.db.transaction(lambda tx: _claim(tx, worker, owner, wanted))
+        claimed = await worker.db.transaction(lambda tx: _claim(tx, worker, owner, wanted, run_id))
+        if claimed.interrupted is not None:
+            worker.released(wanted.session_id, claimed.interrupted.run.id, claimed.interrupted.entries)
+        if len(worker.prompts) >= KNOWN_PROMPTS:
+            worker.prompts.clear()
+        worker.prompts.add(claimed.prompt_hash)
+        carry.start(worker, claimed.run, [claimed.entry], claimed.brief, claimed.run.created_at)
     except _Repeated as repeated:
         return repeated.run
-    if claimed.interrupted is not None:
-        worker.released(wanted.session_id, claimed.interrupted.run.id, claimed.interrupted.entries)
-    if len(worker.prompts) >= KNOWN_PROMPTS:
-        worker.prompts.clear()
-    worker.prompts.add(claimed.prompt_hash)
-    carry.start(worker, claimed.run, [claimed.entry], claimed.brief)
+    finally:
+        worker.claiming.discard(run_id)
     worker.doorbell.ring(wanted.session_id)
     return claimed.run
 
 
-async def _claim(tx: Connection, worker: Worker, owner: str, wanted: Wanted) -> _Claimed:
+async def _claim(tx: Connection, worker: Worker, owner: str, wanted: Wanted, run_id: str) -> _Claimed:
     session_id = wanted.session_id
     new = 2 if isinstance(wanted.user, NewMessage) else 1
     reserved = await store_sessions.reserve(tx, owner, session_id, new)
@@ -112,13 +115,13 @@ async def _claim(tx: Connection, worker: Worker, owner: str, wanted: Wanted) -> 
     await _check_repeat(tx, session_id, wanted.key, request_hash)
     worker.check_open()
     interrupted = await _make_way(tx, session_id, wanted.on_busy)
-    worker.check_room(closing=interrupted is not None)
+    worker.make_room(run_id, closing=interrupted is not None)
     now = await tx.now()
     user = await _user_message(tx, wanted, reserved, now)
     assistant = worker.assistant(reserved.assistant)
     zone = worker.settings.time_zone
     given = brief(worker.tools, assistant, clock.read(now), zone, reserved.title, wanted.tools)
-    run = _new_run(worker, wanted, reserved, assistant, user.id, now)
+    run = _new_run(worker, wanted, reserved, assistant, user.id, run_id, now)
     answer = Message(
         id=run.message_id,
         session_id=session_id,
@@ -198,11 +201,12 @@ def _new_run(
     reserved: store_sessions.Reserved,
     assistant: Assistant,
     user_message_id: str,
+    run_id: str,
     now: str,
 ) -> Run:
     model = wanted.model or reserved.model or assistant.model or worker.settings.model
     return Run(
-        id=ids.new(),
+        id=run_id,
         session_id=wanted.session_id,
         number=reserved.number,
         user_message_id=user_message_id,

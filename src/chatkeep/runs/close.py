@@ -24,17 +24,15 @@ class Closed(NamedTuple):
     entries: list[Entry]
 
 
-async def close(
-    tx: Connection, run_id: str, status: RunEnd, finish_reason: str | None = None, error: Problem | None = None
-) -> Closed | None:
+async def close(tx: Connection, run_id: str, status: RunEnd, error: Problem | None = None) -> Closed | None:
     """End the run in the caller's transaction; None when it has ended already.
 
     The caller has written the session's row before (`touch`): locks are taken in one order, session, then run.
 
     Raises the fence, so that nobody else can write; then reads the log, ends its open calls, appends
-    `run.finished`, and stores the fold. Usage is what the last flush wrote.
+    `run.finished`, and stores the fold. Usage and finish reason are what the last flush wrote.
     """
-    ended = await store_runs.end_run(tx, run_id, status, finish_reason, error)
+    ended = await store_runs.end_run(tx, run_id, status, error)
     if ended is None:
         return None
     events = await store_events.list_events(tx, run_id)

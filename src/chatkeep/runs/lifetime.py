@@ -1,7 +1,8 @@
 """The life of a worker: opened, recovered, drained, closed."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+import logging
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 
 from chatkeep import mcp, tools
@@ -23,6 +24,10 @@ from chatkeep.toolbox.loading import load
 
 REFRESH_SECONDS = 1.0
 """How soon a changed assistant is seen."""
+AGAIN_SECONDS = 5.0
+"""How long after a fault of ours a chore begins again."""
+
+_log = logging.getLogger("chatkeep")
 
 
 @asynccontextmanager
@@ -53,7 +58,7 @@ async def working(settings: Settings, model: Model | None = None) -> AsyncGenera
 @asynccontextmanager
 async def _attended(worker: Worker) -> AsyncGenerator[None]:
     """What goes on beside the runs, until the block ends; then what is still open is interrupted."""
-    chores = [asyncio.create_task(chore(worker)) for chore in CHORES]
+    chores = [asyncio.create_task(_kept_up(chore, worker)) for chore in CHORES]
     try:
         yield
     finally:
@@ -62,6 +67,16 @@ async def _attended(worker: Worker) -> AsyncGenerator[None]:
             chore.cancel()
         await asyncio.gather(*chores, *worker.chores, return_exceptions=True)
         await worker.model.close()
+
+
+async def _kept_up(chore: Callable[[Worker], Awaitable[None]], worker: Worker) -> None:
+    """Do `chore` until cancelled; begin it again after a fault of ours, which is logged."""
+    while True:
+        try:
+            await chore(worker)
+        except Exception:  # noqa: BLE001  # logged
+            _log.exception("%s failed; it begins again", chore.__name__)
+            await asyncio.sleep(AGAIN_SECONDS)
 
 
 async def open_database(settings: Settings) -> Database:

@@ -45,6 +45,7 @@ class _Written(NamedTuple):
     run: Run
     waited: int
     entries: list[Entry]
+    now: str
     brief: Brief | None  # what it goes on with; None while it still waits
 
 
@@ -63,7 +64,7 @@ async def answer(worker: Worker, run: Run, outputs: Mapping[str, Returned]) -> A
         return [ended(waiting[call_id], returned) for call_id, returned in outputs.items()]
 
     worker.check_open()
-    worker.check_room()
+    worker.make_room(run.id)
     written = await _shielded(worker, run.id, events)
     if written is None:
         raise CallNotWaiting("the run does not wait for outputs")
@@ -96,7 +97,9 @@ async def expire(worker: Worker) -> int:
     for run_id in run_ids:
         try:
             await _shielded(worker, run_id, events)
-        except ValueError:  # a log that does not fold, by a fault of ours or of the disk
+        except StorageFailed:
+            raise
+        except Exception:  # noqa: BLE001  # logged: a log that does not fold, say, by a fault of ours or of the disk
             _log.exception("run %s cannot go on; the others can", run_id)
     return len(run_ids)
 
@@ -113,9 +116,12 @@ async def _shielded(worker: Worker, run_id: str, events: Callable[[Mapping[str, 
 
 
 async def _go_on(worker: Worker, run_id: str, events: Callable[[Mapping[str, int]], list[Event]]) -> _Written | None:
-    written = await worker.db.transaction(lambda tx: _write(tx, worker, run_id, events))
-    if written is not None and written.brief is not None:
-        carry.start(worker, written.run, written.entries, written.brief)
+    try:
+        written = await worker.db.transaction(lambda tx: _write(tx, worker, run_id, events))
+        if written is not None and written.brief is not None:
+            carry.start(worker, written.run, written.entries, written.brief, written.now)
+    finally:
+        worker.claiming.discard(run_id)
     worker.doorbell.ring(run_id)
     return written
 
@@ -134,12 +140,13 @@ async def _write(
     entries = [enter(each) for each in log.place([*new, RunResumed()] if resumed else new, past[-1].position)]
     await store_events.add_events(tx, run_id, entries)
     position = entries[-1].event.position
+    now = await tx.now()
     waited = max(event.position for event in past if isinstance(event, RunWaiting))
     if resumed:
-        run = await store_waiting.resume(tx, run_id, position, worker.lease(await tx.now()))
-        return _Written(run, waited, entries, await recall(tx, worker.tools, found.request))
+        run = await store_waiting.resume(tx, run_id, position, worker.lease(now))
+        return _Written(run, waited, entries, now, await recall(tx, worker.tools, found.request))
     await store_runs.set_position(tx, run_id, position)
-    return _Written(replace(found.run, position=position), waited, entries, None)
+    return _Written(replace(found.run, position=position), waited, entries, now, None)
 
 
 def _waiting(parts: tuple[object, ...]) -> dict[str, int]:

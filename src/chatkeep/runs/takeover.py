@@ -81,7 +81,9 @@ async def _interrupt(worker: Worker, left: list[Carried], before: str | None) ->
     for carried in left:
         try:
             closed = await worker.db.transaction(lambda tx, carried=carried: _close(tx, carried, before))
-        except ValueError:  # a log that does not fold, by a fault of ours or of the disk
+        except StorageFailed:
+            raise
+        except Exception:  # noqa: BLE001  # logged: a log that does not fold, say, by a fault of ours or of the disk
             _log.exception("run %s cannot be closed; the others can", carried.run_id)
             continue
         if closed is not None:

@@ -31,6 +31,7 @@ class Worker:
     name: str
     tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict[str, asyncio.Task[None]])
     chores: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
+    claiming: set[str] = field(default_factory=set[str])  # ids of runs that are about to be among `tasks`
     prompts: set[str] = field(default_factory=set[str])  # hashes of those that are known to be stored, for good
     draining: bool = False
     interrupting: bool = False
@@ -58,14 +59,17 @@ class Worker:
         if self.draining:
             raise ShuttingDown("the service is shutting down; try again in a moment")
 
-    def check_room(self, closing: int = 0) -> None:
-        """Refuse a run beyond what this process may carry; `closing`: how many of those are about to end.
+    def make_room(self, run_id: str, closing: int = 0) -> None:
+        """Keep a place for a run until it is among `tasks`; `closing`: how many of those are about to end.
+
+        Whoever asks takes it out of `claiming` again, whatever became of it.
 
         Raises:
             TooManyRuns: as many are open as there may be.
         """
-        if len(self.tasks) - closing >= self.settings.max_runs:
+        if len(self.tasks) + len(self.claiming - {run_id}) - closing >= self.settings.max_runs:
             raise TooManyRuns(f"{self.settings.max_runs} runs are open already")
+        self.claiming.add(run_id)
 
     def released(self, session_id: str, run_id: str, closing: Sequence[Entry]) -> None:
         """A run was closed by somebody else than its turn: stop the turn, let its readers see the end."""

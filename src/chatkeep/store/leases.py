@@ -27,6 +27,7 @@ class Progress(NamedTuple):
     output_tokens: int
     usage_estimated: bool
     input_bytes: int
+    finish_reason: str | None
     first_token_at: str | None
 
 
@@ -48,7 +49,7 @@ async def advance(tx: Connection, batch: Iterable[Progress], lease_until: str) -
     rows = await tx.returning(
         """UPDATE runs
               SET position = $4, input_tokens = $5, output_tokens = $6, usage_estimated = $7, input_bytes = $8,
-                  first_token_at = $9, lease_until = $10
+                  finish_reason = $9, first_token_at = $10, lease_until = $11
             WHERE id = $1 AND attempt = $2 AND position = $3 AND status = 'in_progress'
         RETURNING id, log""",
         [(*each, lease_until) for each in batch],

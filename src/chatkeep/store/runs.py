@@ -141,19 +141,16 @@ async def get_input_bytes(tx: Connection, run_id: str) -> int:
     return row[0] if row else 0
 
 
-async def end_run(
-    tx: Connection, run_id: str, status: RunEnd, finish_reason: str | None, error: Problem | None
-) -> Run | None:
+async def end_run(tx: Connection, run_id: str, status: RunEnd, error: Problem | None) -> Run | None:
     """End an open run and raise its fence; None when it has ended already, or is gone."""
     row = await tx.one(
         f"""UPDATE runs
-              SET attempt = attempt + 1, status = $2, finish_reason = $3, error = $4, finished_at = $5, deadline = NULL,
-                  worker = NULL, lease_until = NULL
+              SET attempt = attempt + 1, status = $2, error = $3, finished_at = $4, deadline = NULL, worker = NULL,
+                  lease_until = NULL
             WHERE id = $1 AND status IN ('in_progress', 'requires_action')
         RETURNING {COLUMNS}""",
         run_id,
         status,
-        finish_reason,
         _encode(error).decode() if error else None,
         await tx.now(),
     )
