@@ -12,7 +12,7 @@ from chatkeep.copying import copy
 from chatkeep.errors import CannotStart
 from chatkeep.runs.lifetime import open_database
 from chatkeep.store import copying as store_copying
-from tests.databases import new_database
+from tests.databases import new_database, only_sqlite
 from tests.postgres import Server
 from tests.script import Script, call, say, stop
 from tests.service import Service, serving, settings
@@ -104,5 +104,18 @@ async def test_a_service_that_is_at_work_is_not_copied(database: str, target: Se
     script.play([say("Going on"), asyncio.Event()])
     async with serving(settings(database), script) as service:
         await service.start(await service.session(), "Hi")
-        with pytest.raises(CannotStart, match="in progress"):
+        with pytest.raises(CannotStart, match=r"in progress|a service runs on"):
             await copy(settings(database), target, resume=False)
+
+
+@only_sqlite
+async def test_a_file_that_a_service_has_open_or_that_is_not_there_is_not_copied(
+    database: str, tmp_path: Path, script: Script
+) -> None:
+    target = settings(f"sqlite:///{tmp_path}/new.db")
+    async with serving(settings(database), script):
+        with pytest.raises(CannotStart, match="a service runs on"):
+            await copy(settings(database), target, resume=False)
+    with pytest.raises(CannotStart, match="there is no database"):
+        await copy(settings(f"sqlite:///{tmp_path}/typo.db"), target, resume=False)
+    assert {file.name for file in tmp_path.iterdir() if file.suffix == ".db"} == {"test.db"}  # noqa: ASYNC240  # nothing else runs here

@@ -12,6 +12,8 @@ import msgspec
 
 from chatkeep.config import Settings
 from chatkeep.db import Database, Row
+from chatkeep.db.doorbell import Doorbell
+from chatkeep.db.open import present
 from chatkeep.errors import CannotStart
 from chatkeep.runs.lifetime import open_database
 from chatkeep.store import copying as store_copying
@@ -35,6 +37,16 @@ async def copy(source: Settings, target: Settings, *, resume: bool) -> dict[str,
     Raises:
         CannotStart: one of them cannot be used, the service still runs on the source, or the two are not the same.
     """
+    path = source.database_path()
+    if path is not None and not path.is_file():  # nothing else runs here
+        raise CannotStart(f"there is no database {path}")
+    async with present(source, Doorbell()) as presence:
+        if path is not None and not presence.alone:
+            raise CannotStart(f"a service runs on {path}: stop it first")
+        return await _copied(source, target, resume=resume)
+
+
+async def _copied(source: Settings, target: Settings, *, resume: bool) -> dict[str, Sum]:
     here = await open_database(source)
     try:
         there = await open_database(target)
