@@ -36,11 +36,11 @@ class Running(NamedTuple):
         return self.process.returncode, stderr.decode()
 
 
-async def started(directory: Path, port: int, **more: str) -> asyncio.subprocess.Process:
+async def started(directory: Path, port: int, *options: str, **more: str) -> asyncio.subprocess.Process:
     """`chatkeep serve` in `directory`, its database there unless told; the practice model answers."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("OPENAI_", "CHATKEEP_"))}
     return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "chatkeep", "serve", "--port", str(port)),
+        *(sys.executable, "-m", "chatkeep", "serve", "--port", str(port), *options),
         cwd=directory,
         env={**kept, "CHATKEEP_DATABASE_URL": f"sqlite:///{directory}/process.db", **more},
         stdout=asyncio.subprocess.PIPE,
@@ -186,3 +186,26 @@ async def refuses_to_start(process: asyncio.subprocess.Process) -> None:
     assert stdout == b""
     assert stderr.startswith(b"chatkeep: ")
     assert stderr.count(b"\n") == 1, stderr
+
+
+async def test_the_processes_of_one_that_is_killed_end_with_it(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    process = await started(tmp_path, port, "--workers", "2")
+
+    async def is_there() -> bool:
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+        except OSError:
+            return False
+        writer.close()
+        return True
+
+    async with asyncio.timeout(PATIENCE), httpx2.AsyncClient(trust_env=False) as client:
+        while not await is_there():
+            await asyncio.sleep(0.05)
+        assert (await client.get(f"http://127.0.0.1:{port}/healthz")).status_code == 200
+        process.kill()
+        while await is_there():
+            await asyncio.sleep(0.05)
+        await process.communicate()

@@ -11,7 +11,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 import chatkeep
 from chatkeep.api import answers, memory, messages, pages, runs, schema, service, sessions
-from chatkeep.api.drain import draining_on_signals
+from chatkeep.api.drain import draining_on_signals, ending_with_supervisor
 from chatkeep.api.gate import Gate
 from chatkeep.api.shortcut import ShortCut
 from chatkeep.api.sse import Streams
@@ -42,7 +42,7 @@ def create_api(settings: Settings, model: Model | None = None) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         async with working(settings, model) as worker:
             app.state.worker = worker
-            with draining_on_signals(worker):
+            with draining_on_signals(worker), ending_with_supervisor():
                 yield
 
     app = FastAPIOffline(  # /docs with its own copy of Swagger UI: no request leaves for another host

@@ -5,6 +5,7 @@ end; so its handler is put off until the streams are gone and the runs are writt
 """
 
 import asyncio
+import multiprocessing
 import signal
 import threading
 from collections.abc import Generator
@@ -50,6 +51,26 @@ def draining_on_signals(worker: Worker) -> Generator[None]:
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def ending_with_supervisor() -> Generator[None]:
+    """Stop when the process of `--workers` or `--reload` is gone that started this one: nobody else would stop it."""
+    supervisor = multiprocessing.parent_process()
+    if supervisor is None:
+        yield
+        return
+    loop, its_end = asyncio.get_running_loop(), supervisor.sentinel
+
+    def stop() -> None:
+        loop.remove_reader(its_end)
+        signal.raise_signal(signal.SIGTERM)
+
+    loop.add_reader(its_end, stop)
+    try:
+        yield
+    finally:
+        loop.remove_reader(its_end)
 
 
 def _call(handler: Any, number: int) -> None:
