@@ -57,6 +57,11 @@ def test_lists_are_separated_by_commas(tmp_path: Path) -> None:
     [
         ("CHATKEEP_MAX_RUNS=many", "CHATKEEP_MAX_RUNS: Input should be a valid integer"),
         ("CHATKEEP_PING_INTERVAL=0", "CHATKEEP_PING_INTERVAL: Input should be greater than 0"),
+        ("CHATKEEP_LEASE=inf", "CHATKEEP_LEASE: Input should be less than or equal to 1000000"),
+        ("CHATKEEP_LEASE=0.000001", "CHATKEEP_LEASE: Input should be greater than or equal to 0.1"),
+        ("CHATKEEP_EVENTS_RETENTION=nan", "CHATKEEP_EVENTS_RETENTION: Input should be"),
+        ("CHATKEEP_TIME_ZONE=Mars", "CHATKEEP_TIME_ZONE: there is no time zone 'Mars'"),
+        ("CHATKEEP_OPENAI_API_KEY=sk-x", "unknown setting CHATKEEP_OPENAI_API_KEY"),
         ("CHATKEEP_MODLE=x", "unknown setting CHATKEEP_MODLE"),
     ],
 )

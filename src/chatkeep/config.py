@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from dotenv import dotenv_values
-from pydantic import AfterValidator, BeforeValidator, Field, PositiveFloat, PositiveInt, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, PositiveInt, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from chatkeep.errors import CannotStart
@@ -33,6 +33,7 @@ def _known_zone(name: str) -> str:
     return name
 
 
+Seconds = Annotated[float, Field(gt=0, le=1e9)]  # neither "inf" nor more than a calendar has
 CommaList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 
 
@@ -52,20 +53,20 @@ class Settings(BaseSettings):
     mcp_servers: Annotated[tuple[McpServer, ...], NoDecode, BeforeValidator(_read_servers), Field(repr=False)] = ()
     titles: Literal["words", "model", "off"] = "words"
     time_zone: Annotated[str, AfterValidator(_known_zone)] = "UTC"
-    connect_timeout: PositiveFloat = 5
-    first_byte_timeout: PositiveFloat = 60
-    idle_timeout: PositiveFloat = 60
+    connect_timeout: Seconds = 5
+    first_byte_timeout: Seconds = 60
+    idle_timeout: Seconds = 60
     model_retries: Annotated[int, Field(ge=0, le=10)] = 2
     flush_interval_ms: Annotated[float, Field(ge=0, le=1000)] = 50
-    ping_interval: PositiveFloat = 15
-    events_retention: PositiveFloat = 86_400
+    ping_interval: Seconds = 15
+    events_retention: Seconds = 86_400
     max_body_bytes: PositiveInt = 1_048_576
     max_runs: PositiveInt = 2_000
     context_tokens: PositiveInt = 128_000
-    lease: PositiveFloat = 30
-    action_deadline: PositiveFloat = 600
-    tool_timeout: PositiveFloat = 30
-    shutdown_grace: Annotated[float, Field(ge=0)] = 10
+    lease: Annotated[float, Field(ge=0.1, le=1e6)] = 30
+    action_deadline: Seconds = 600
+    tool_timeout: Seconds = 30
+    shutdown_grace: Annotated[float, Field(ge=0, le=1e9)] = 10
     allowed_hosts: CommaList = ("localhost", "127.0.0.1", "[::1]")
     cors_origins: CommaList = ()
 
@@ -100,10 +101,10 @@ def load(env_file: Path = Path(".env")) -> Settings:
         first = error.errors()[0]
         name = str(first["loc"][0]).upper()
         name = name if name.startswith("OPENAI_") else PREFIX + name
-        raise CannotStart(f"{name}: {first['msg']}") from error
+        raise CannotStart(f"{name}: {first['msg'].removeprefix('Value error, ')}") from error
 
 
 def _refuse_unknown(names: set[str]) -> None:
-    known = {PREFIX + field.upper() for field in Settings.model_fields}
+    known = {PREFIX + name.upper() for name, field in Settings.model_fields.items() if field.validation_alias is None}
     if unknown := sorted(name for name in names if name.startswith(PREFIX) and name not in known):
         raise CannotStart(f"unknown setting {unknown[0]}; .env.example lists all")
