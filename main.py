@@ -1,5 +1,9 @@
 """`uvicorn main:app --reload`: the service, with the settings of the environment and `.env`."""
 
 from chatkeep.api.app import create_app
+from chatkeep.errors import CannotStart
 
-app = create_app()
+try:
+    app = create_app()
+except CannotStart as error:
+    raise SystemExit(f"chatkeep: {error}") from None

@@ -164,6 +164,19 @@ def test_a_port_that_is_taken_is_one_line(tmp_path: Path) -> None:
     assert done.stderr == f"chatkeep: cannot listen on 127.0.0.1:{port}: Address already in use\n"
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("serve", "--port", "abc"), "argument --port: a port is 0 to 65535"),
+        (("serve", "--workers", "-1"), "argument --workers: a number, at least 1"),
+        (("eval", "--min-rate", "nan"), "argument --min-rate: a rate is 0 to 1"),
+    ],
+)
+def test_a_wrong_option_is_told_in_words(tmp_path: Path, words: tuple[str, ...], message: str) -> None:
+    done = command(*words, cwd=tmp_path)
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (2, f"chatkeep {words[0]}: error: {message}")
+
+
 def test_an_unknown_setting_stops_the_start_in_one_line(tmp_path: Path) -> None:
     done = command("serve", cwd=tmp_path, CHATKEEP_MODLE="x")
     assert (done.returncode, done.stderr) == (1, "chatkeep: unknown setting CHATKEEP_MODLE; .env.example lists all\n")

@@ -60,11 +60,16 @@ def test_what_cannot_be_a_function_is_refused_where_it_is_declared() -> None:
         """Say something."""
         return city
 
+    def hidden(_city: str) -> str:
+        """Say something."""
+        return _city
+
     refused: list[tuple[Callable[..., Any], str]] = [
         (silent, "docstring"),
         (untyped, "type"),
         (many, "plain one"),
         (weather, "already"),
+        (hidden, "cannot be called '_city'"),
     ]
     for function, message in refused:
         with pytest.raises(TypeError, match=message):
@@ -73,6 +78,8 @@ def test_what_cannot_be_a_function_is_refused_where_it_is_declared() -> None:
         tool(kind="reply")(many)  # type: ignore[type-var]  # the fault under test  # pyright: ignore[reportArgumentType]  # the same
     with pytest.raises(TypeError, match="say its kind"):
         tool()(Caller)
+    with pytest.raises(ValueError, match="seconds, more than 0"):
+        tool(timeout="3")  # type: ignore[call-overload]  # the fault under test  # pyright: ignore[reportArgumentType, reportCallIssue]  # the same
 
 
 def test_a_closed_schema_is_sent_in_strict_form_without_the_limits_it_does_not_know() -> None:

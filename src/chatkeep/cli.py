@@ -1,4 +1,4 @@
-"""The command line: serve, ask, eval, backup, migrate. Each command imports what it needs: `--help` answers at once."""
+"""The command line: serve, ask, eval, backup, copy, migrate. Each imports what it needs: `--help` answers at once."""
 
 import argparse
 import asyncio
@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TypeAlias
 
@@ -163,21 +163,22 @@ def _migrate(arguments: argparse.Namespace) -> int:
 
 
 def _port(text: str) -> int:
-    if not 0 <= int(text) <= 65_535:
+    if not (text.isdecimal() and int(text) <= 65_535):
         raise argparse.ArgumentTypeError("a port is 0 to 65535")
     return int(text)
 
 
 def _count(text: str) -> int:
-    if int(text) < 1:
-        raise argparse.ArgumentTypeError("at least 1")
+    if not (text.isdecimal() and int(text) >= 1):
+        raise argparse.ArgumentTypeError("a number, at least 1")
     return int(text)
 
 
 def _rate(text: str) -> float:
-    if not 0 <= float(text) <= 1:
-        raise argparse.ArgumentTypeError("a rate is 0 to 1")
-    return float(text)
+    with suppress(ValueError):
+        if 0 <= (rate := float(text)) <= 1:
+            return rate
+    raise argparse.ArgumentTypeError("a rate is 0 to 1")
 
 
 def _as_host(address: str) -> str:

@@ -120,4 +120,6 @@ async def _check(settings: Settings, host: str, port: int) -> None:
         with socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET):
             pass
     except OSError as error:
-        raise CannotStart(f"cannot listen on {host}:{port}: {os.strerror(error.errno or 0)}") from error
+        number = error.errno or 0  # of the resolver's own, if it is negative; then its words are followed by an address
+        reason = os.strerror(number) if number > 0 else str(error.strerror).partition(" (")[0]
+        raise CannotStart(f"cannot listen on {host}:{port}: {reason}") from error

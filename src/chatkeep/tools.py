@@ -112,7 +112,7 @@ def tool(it: Any = None, /, *, kind: Kind = "action", safety: Safety = "unsafe",
     for name, value, allowed in (("kind", kind, get_args(Kind)), ("safety", safety, get_args(Safety))):
         if value not in allowed:
             raise ValueError(f"{name}={value!r}: one of {', '.join(map(repr, allowed))}")
-    if timeout is not None and not timeout > 0:
+    if timeout is not None and not (isinstance(timeout, int | float) and timeout > 0):  # type: ignore[redundant-expr]  # an operator's
         raise ValueError(f"timeout={timeout!r}: seconds, more than 0; or None, for CHATKEEP_TOOL_TIMEOUT")
     caller = getattr(inspect.currentframe(), "f_back", None)
     place = (caller.f_code.co_filename, caller.f_lineno) if caller else ("", 0)
@@ -197,6 +197,8 @@ def _model_of(function: Callable[..., Any]) -> tuple[type[BaseModel], dict[str, 
     for name, parameter in inspect.signature(function).parameters.items():
         if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY) or name not in hints:
             raise TypeError(f"{function.__qualname__}: parameter {name!r} must be a plain one with a type")
+        if name.startswith("_") or name == "model_config":  # no names of a Pydantic field
+            raise TypeError(f"{function.__qualname__}: a parameter cannot be called {name!r}")
         if inspect.isclass(hints[name]) and issubclass(hints[name], Caller):
             for_caller[name] = hints[name]
         else:
