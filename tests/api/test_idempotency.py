@@ -26,6 +26,17 @@ async def post(
     return await service.client.post(f"/api/sessions/{session_id}/{route}", json=body, headers=headers)
 
 
+async def test_of_several_keys_none_is_taken(service: Service) -> None:
+    session_id = await service.session()
+    async with nothing_stored(service):
+        answer = await service.client.post(
+            f"/api/sessions/{session_id}/messages",
+            json={"content": "why?"},
+            headers=[("idempotency-key", "a"), ("idempotency-key", "b")],
+        )
+    problem(answer, 422, "invalid_request")
+
+
 async def test_a_repeat_is_the_same_run_in_whatever_form(service: Service, script: Script) -> None:
     session_id = await service.session()
     first = await post(service, session_id, "key", JSON, content="why?")

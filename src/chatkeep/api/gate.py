@@ -10,7 +10,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chatkeep.api.answers import problem
-from chatkeep.errors import BadHost, BodyTooLarge, Refused, UnsupportedMediaType
+from chatkeep.errors import BadHost, BodyTooLarge, InvalidRequest, Refused, UnsupportedMediaType
 
 
 class Gate:
@@ -52,6 +52,8 @@ class Gate:
         host = _without_port(headers.get("host", "")).lower()
         if "*" not in self._hosts and host not in self._hosts:
             return BadHost(f"this service does not answer to the name {host!r}; CHATKEEP_ALLOWED_HOSTS lists its names")
+        if len(headers.getlist("idempotency-key")) > 1:
+            return InvalidRequest("idempotency-key: one, not several")
         length = headers.get("content-length", "0")
         if length.isdecimal() and int(length[:18]) > self._max_body:
             return _too_large(self._max_body)

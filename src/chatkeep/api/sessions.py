@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import re
 from datetime import datetime
 from functools import partial
 from typing import Annotated, Any
@@ -179,11 +180,6 @@ def _read_cursor(cursor: str) -> tuple[str, str]:
 
 
 def _read_place(text: str) -> tuple[int, int]:
-    number, dot, position = text.partition(".")
-    if not (dot and _is_count(number) and _is_count(position)):
+    if not (place := re.fullmatch(r"([0-9]{1,18})\.([0-9]{1,18})", text)):
         raise BadPosition(f"not of the form NUMBER.POSITION: {text[:40]!r}")
-    return int(number), int(position)
-
-
-def _is_count(text: str) -> bool:
-    return text.isascii() and text.isdecimal() and len(text) <= 18
+    return int(place[1]), int(place[2])

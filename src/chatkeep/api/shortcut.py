@@ -8,6 +8,7 @@ handler are those of `send_message`.
 import re
 
 from fastapi import Request, Response
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chatkeep import ids
@@ -34,7 +35,11 @@ class ShortCut:
             await self._app(scope, receive, send)
             return
         request = Utf8Request(scope, receive)
-        if response := await _answer(request, match[1]):
+        try:
+            response = await _answer(request, match[1])
+        except ClientDisconnect:
+            return
+        if response:
             await response(scope, receive, send)
         else:
             await self._app(scope, replayed(await request.body(), receive), send)
@@ -44,8 +49,8 @@ async def _answer(request: Request, session: str) -> Response | None:
     """The answer to a sound request; None to any other."""
     headers = request.headers
     session_id = ids.parse(session)
-    key = ",".join(headers.getlist("idempotency-key"))  # none of several lines would be a key
-    if session_id is None or ("idempotency-key" in headers and not re.fullmatch(KEY, key)):
+    key = headers.get("idempotency-key")
+    if session_id is None or (key is not None and not re.fullmatch(KEY, key)):
         return None
     try:
         body = NewMessage.model_validate(await request.json())
@@ -53,7 +58,7 @@ async def _answer(request: Request, session: str) -> Response | None:
         return None
     form = await wanted_form(headers.getlist("accept"), headers.getlist("prefer"))
     try:
-        return await send_message(await get_worker(request), await get_owner(), session_id, body, form, key or None)
+        return await send_message(await get_worker(request), await get_owner(), session_id, body, form, key)
     except Refused as error:
         return problem(error)
     except StorageFailed as error:
