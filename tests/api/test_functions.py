@@ -121,6 +121,17 @@ async def test_a_clients_functions_are_offered_beside_the_assistants(service: Se
     assert names == ["weather", "send_letter", "complain", "card", "pick", "pick_colour"]
 
 
+async def test_an_answer_that_is_made_again_is_offered_the_same(service: Service, script: Script) -> None:
+    answer = await waiting(service, script, TWO)
+    again = await service.client.post(
+        f"/api/sessions/{answer['run']['session_id']}/runs",
+        json={"message_id": answer["user_message"]["id"]},
+        headers={"accept": "application/json"},
+    )
+    assert again.json()["run"]["status"] == "requires_action"
+    assert script.prompts[-1].tools == script.prompts[0].tools
+
+
 async def test_a_schema_that_strict_mode_cannot_take_is_offered_as_it_is(service: Service, script: Script) -> None:
     script.play(DONE)
     schema = {"$schema": "http://json-schema.org/draft-07/schema#", "type": "object", "$defs": 5}

@@ -89,13 +89,20 @@ async def recall(tx: Connection, known: Mapping[str, Tool], request: dict[str, A
     """What the turn was given whose run remembers `request`. A function that is no longer there is left out."""
     told = await store_prompts.find_prompt(tx, request["prompt"])
     assert told is not None, "prompts are kept for good"
-    offered = msgspec.convert(request["client_functions"], list[ClientTool])
-    own: dict[str, Tool] = {}
-    for each in offered:
-        with suppress(InvalidRequest):
-            own[each.name] = _client_tool(known, each)
+    offered = offered_before(known, request)
+    own = {each.name: _client_tool(known, each) for each in offered}
     tools = {name: tool for name in request["functions"] if (tool := own.get(name) or known.get(name))}
     return Brief(request["assistant"], told.prompt, request["temperature"], tools, offered, request["untitled"])
+
+
+def offered_before(known: Mapping[str, Tool], request: dict[str, Any]) -> list[ClientTool]:
+    """What the client offered for the run that remembers `request`, but for what is no longer declared here."""
+    offered: list[ClientTool] = []
+    for each in msgspec.convert(request["client_functions"], list[ClientTool]):
+        with suppress(InvalidRequest):
+            _client_tool(known, each)
+            offered.append(each)
+    return offered
 
 
 def _client_tool(known: Mapping[str, Tool], offered: ClientTool) -> Tool:

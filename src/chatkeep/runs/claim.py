@@ -17,7 +17,7 @@ from chatkeep.db import Connection
 from chatkeep.errors import EventsExpired, IdempotencyMismatch, InvalidRequest, SessionBusy
 from chatkeep.events import Entry, RunStarted, enter
 from chatkeep.runs import carry
-from chatkeep.runs.brief import Brief, ClientTool, brief, hash_of
+from chatkeep.runs.brief import Brief, ClientTool, brief, hash_of, offered_before
 from chatkeep.runs.close import Closed, close
 from chatkeep.runs.worker import Worker
 from chatkeep.store import events as store_events
@@ -120,7 +120,8 @@ async def _claim(tx: Connection, worker: Worker, owner: str, wanted: Wanted, run
     user = await _user_message(tx, wanted, reserved, now)
     assistant = worker.assistant(reserved.assistant)
     zone = worker.settings.time_zone
-    given = brief(worker.tools, assistant, clock.read(now), zone, reserved.title, wanted.tools)
+    tools = await _offered(tx, worker, wanted, user)
+    given = brief(worker.tools, assistant, clock.read(now), zone, reserved.title, tools)
     run = _new_run(worker, wanted, reserved, assistant, user.id, run_id, now)
     answer = Message(
         id=run.message_id,
@@ -193,6 +194,14 @@ async def _user_message(tx: Connection, wanted: Wanted, reserved: store_sessions
         status="completed",
         created_at=now,
     )
+
+
+async def _offered(tx: Connection, worker: Worker, wanted: Wanted, user: Message) -> Sequence[ClientTool]:
+    """What the client offers; for another answer, what it offered for the last one."""
+    if isinstance(wanted.user, NewMessage):
+        return wanted.tools
+    last = await store_runs.find_last_request(tx, user.session_id, user.id)
+    return offered_before(worker.tools, last) if last else ()
 
 
 def _new_run(

@@ -135,6 +135,16 @@ async def get_request(tx: Connection, run_id: str) -> dict[str, Any]:
     return request_of(row[0])
 
 
+async def find_last_request(tx: Connection, session_id: str, user_message_id: str) -> dict[str, Any] | None:
+    """What the turn was given that answered the message last; None when none did."""
+    row = await tx.one(
+        "SELECT request FROM runs WHERE session_id = $1 AND user_message_id = $2 ORDER BY number DESC LIMIT 1",
+        session_id,
+        user_message_id,
+    )
+    return request_of(row[0]) if row else None
+
+
 async def get_input_bytes(tx: Connection, run_id: str) -> int:
     """The size of the prompts that the run's `input_tokens` count."""
     row = await tx.one("SELECT input_bytes FROM runs WHERE id = $1", run_id)
