@@ -101,7 +101,8 @@ class Checks:
             committed = spelled([decode(event) for event in remains.logs[run_id]])
             assert len(committed) == remains.cut[run_id]
             assert spelled(events)[: len(committed)] == committed, f"{run_id}: the recovery changed what was committed"
-            assert (run["error"], run["finish_reason"]) == (None, None)
+            assert run["error"] is None
+            assert run["finish_reason"] in (None, "tool_calls", "stop")  # the provider's last one, of a step before
         place = self.rng.randint(0, last.position - 1)
         rest = await self._log(service, run_id, place)
         assert spelled(rest) == spelled(after(events, place)), (run_id, place)
