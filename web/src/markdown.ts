@@ -36,11 +36,12 @@ const marked = new Marked({
   },
 });
 
-/** An element whose text grows at its end. Blocks that are complete are never touched again. */
+/** An element whose text grows at its end. Blocks that are complete are not touched again. */
 export class Growing {
   readonly #element: HTMLElement;
   #text = "";
-  #settled = 0;
+  /** The blocks that are complete, as they are written. */
+  #settled: string[] = [];
   #tail: ChildNode[] = [];
 
   constructor(element: HTMLElement) {
@@ -49,22 +50,40 @@ export class Growing {
 
   /** Show `text`. `isLive`: more is expected, so code that is still open stays plain. */
   show(text: string, isLive: boolean): void {
-    text = text.replace(/\r\n?/g, "\n");
-    if (!text.startsWith(this.#text) || (!isLive && hasDefinitions(text))) this.#clear();
+    text = text.replace(/\r\n?|[\u2028\u2029]/g, "\n");
+    if (!text.startsWith(this.#text) || (!isLive && !this.#isAsWhole(text))) this.#clear();
     this.#text = text;
     this.#tail.forEach((node) => node.remove());
-    const tokens = marked.lexer(text.slice(this.#settled));
-    const open = isLive ? tokens.findLastIndex((token) => token.type !== "space") : tokens.length;
-    const settled = tokens.slice(0, open);
-    this.#settled += settled.reduce((length, token) => length + token.raw.length, 0);
-    this.#element.append(render(settled, tokens.links, true));
-    const tail = render(tokens.slice(open), tokens.links, false);
+    if (isLive) this.#settle();
+    const tokens = marked.lexer(this.#rest());
+    const tail = render(tokens, tokens.links, !isLive);
     this.#tail = isLive ? [...tail.childNodes] : [];
     this.#element.append(tail);
   }
 
+  /** Only whole lines tell where a block ends: half of one, a lone `2` or `*`, looks like the start of another. */
+  #settle(): void {
+    const rest = this.#rest();
+    const tokens = marked.lexer(rest.slice(0, rest.lastIndexOf("\n") + 1));
+    const open = tokens.findLastIndex((token) => token.type !== "space");
+    const settled = tokens.slice(0, Math.max(open, 0));
+    this.#settled.push(...settled.map((token) => token.raw));
+    this.#element.append(render(settled, tokens.links, true));
+  }
+
+  #rest(): string {
+    return this.#text.slice(this.#settled.join("").length);
+  }
+
+  /** Whether the complete `text` has the blocks that were settled: a line under a paragraph can still change it. */
+  #isAsWhole(text: string): boolean {
+    if (hasDefinitions(text)) return false;
+    const tokens = marked.lexer(text);
+    return this.#settled.every((raw, index) => raw === tokens[index]?.raw);
+  }
+
   #clear(): void {
-    this.#settled = 0;
+    this.#settled = [];
     this.#tail = [];
     this.#element.replaceChildren();
   }

@@ -1,0 +1,37 @@
+"""An answer's Markdown: what one sees when it has come piece by piece is what one sees after a reload."""
+
+import asyncio
+
+import pytest
+from playwright.async_api import expect
+
+from tests.script import Script, say, stop
+from tests.web.chat import Chat
+
+pytestmark = pytest.mark.anyio
+
+LISTS = [
+    ["1. **First** thing.\n\n2", ". **Second** thing.\n\n3", ". Third thing.\n\n   More of it.\n\n4", ". Last."],
+    ["1. Download it\n*", "*Note:** only once.\n2", ". Run it\n3", ". Done"],
+    ["- one\n-", " two\n  1", ". below\n\n", "  2. below too"],
+    ["===\n*\ttwo\n--", "-\nA heading after all."],
+    ["1. one\u20282", ". two\u20283", ". three"],
+]
+"""Texts, cut where half a line looks like something else."""
+
+
+@pytest.mark.parametrize("pieces", LISTS, ids=["loose", "tight", "nested", "heading", "separators"])
+async def test_blocks_that_came_in_pieces_are_those_of_the_whole(chat: Chat, script: Script, pieces: list[str]) -> None:
+    gates = [asyncio.Event() for _ in pieces]
+    script.play([line for piece, gate in zip(pieces, gates, strict=True) for line in (say(piece), gate)] + [stop()])
+    await chat.say("a list, please")
+    prose, before = chat.answers.locator(".prose"), ""
+    for gate in gates:
+        await expect(prose).not_to_have_js_property("innerHTML", before)
+        before = await prose.inner_html()
+        gate.set()
+    await expect(chat.done(chat.answers)).to_be_attached()
+    live = await prose.inner_html()
+    await chat.page.reload()
+    await expect(chat.done(chat.answers)).to_be_attached()
+    assert live == await prose.inner_html()
