@@ -188,10 +188,7 @@ async def test_a_search_finds_messages_and_leads_to_them(chat: Chat, script: Scr
     await chat.answered("A needle")
     await chat.say("second")
     await chat.answered("Paragraph 59.")
-    await chat.said.first.hover()
-    await chat.said.first.get_by_role("button", name="Edit").click()
-    await chat.page.get_by_role("textbox", name="Edit your message").fill("first, but otherwise")
-    await chat.page.keyboard.press("Enter")
+    await edit(chat, "first, but otherwise")
     await chat.answered("Another version.")
     await chat.button("New chat").click()
     search = chat.page.get_by_role("searchbox", name="Search all chats")
@@ -206,6 +203,39 @@ async def test_a_search_finds_messages_and_leads_to_them(chat: Chat, script: Scr
     await expect(chat.page.get_by_role("heading", name="Nothing found")).to_be_visible()
     await search.fill("")
     await expect(chat.sessions).to_have_text(["first"])
+
+
+async def test_a_place_that_was_searched_for_is_shown_once_and_again_when_asked_for_again(
+    chat: Chat, script: Script
+) -> None:
+    script.play([say("A needle, here."), stop()], [say("Another version."), stop()], [say("And on."), stop()])
+    await chat.say("first")
+    await chat.answered("A needle")
+    await edit(chat, "first, but otherwise")
+    await chat.answered("Another version.")
+    await chat.page.get_by_role("searchbox", name="Search all chats").fill("needle here")
+    found = chat.page.get_by_role("region", name="Search results").get_by_role("link")
+    await found.click()
+    await expect(chat.answers.first).to_be_focused()
+    await edit(chat, "changed since")
+    await chat.answered("And on.")
+    await chat.page.reload()
+    await chat.answered("And on.")
+    await expect(chat.said).to_contain_text("changed since")
+    await chat.page.get_by_role("searchbox", name="Search all chats").fill("needle here")
+    for _ in range(2):
+        await found.click()
+        await expect(chat.answers.first).to_be_focused()
+        await expect(chat.answers).to_contain_text("A needle, here.")
+        await chat.box.focus()
+
+
+async def edit(chat: Chat, text: str) -> None:
+    """Say the first message otherwise."""
+    await chat.said.first.hover()
+    await chat.said.first.get_by_role("button", name="Edit").click()
+    await chat.page.get_by_role("textbox", name="Edit your message").fill(text)
+    await chat.page.keyboard.press("Enter")
 
 
 async def test_one_who_reads_is_never_pulled_to_the_end(chat: Chat, script: Script) -> None:

@@ -66,8 +66,10 @@ export class App {
   }
 
   #reveal(): void {
-    const { message } = address();
-    if (message) void this.open.value.reveal(message).catch(saying("The message could not be shown"));
+    const { session, message } = address();
+    if (message === undefined) return;
+    history.replaceState(null, "", `#${session}`); // it is shown once: a reload goes on where one was since
+    void this.open.value.reveal(message).catch(saying("The message could not be shown"));
   }
 
   #conversation(id: string): Conversation {
@@ -96,7 +98,7 @@ export class App {
   }
 }
 
-/** The page's address: `#SESSION`, or `#SESSION/MESSAGE` for a place in it. What is no id is none: links are anybody's. */
+/** The page's address: `#SESSION`, or `#SESSION/MESSAGE` for a place in it, until it is shown. What is no id is none: links are anybody's. */
 function address(): { session: string; message: string | undefined } {
   const [, session, message] = /^#([0-9a-f-]{36})(?:\/([0-9a-f-]{36}))?$/.exec(location.hash) ?? [];
   return { session: session ?? "", message };
