@@ -202,6 +202,18 @@ async def test_a_refused_message_says_why_and_can_be_tried_again(chat: Chat, scr
     await expect(chat.page.get_by_role("alert")).to_have_count(0)
 
 
+async def test_a_first_message_that_is_refused_hides_nothing_of_what_came_after(chat: Chat, script: Script) -> None:
+    script.play([say("Shorter is better."), stop()])
+    await chat.say("x" * 270_000)
+    await expect(chat.page.get_by_role("alert")).to_contain_text("Not sent:")
+    await chat.say("hello")
+    await chat.answered("Shorter is better.")
+    await chat.page.reload()
+    await chat.answered("Shorter is better.")
+    await expect(chat.page.get_by_role("alert")).to_contain_text("Not sent:")
+    await expect(chat.said.first).to_have_text("You said" + "hello")
+
+
 async def count_messages(service: Service) -> int:
     sessions = (await service.client.get("/api/sessions")).json()["data"]
     return sum([session["message_count"] for session in sessions])

@@ -14,7 +14,7 @@ export interface Letter {
   /** When, in milliseconds: the oldest is delivered first. */
   readonly said: number;
   readonly session: string;
-  /** The session to be made first; null when it is there. Making it is safe to repeat, too. */
+  /** The session to be made first; null once it is there. Making it is safe to repeat, too. */
   readonly create: NewSession | null;
   /** A new message, or another answer to one. */
   readonly body: NewMessage | NewRun;
@@ -70,7 +70,7 @@ export class Outbox {
 
   /** Try a refused letter again. */
   retry(key: string): void {
-    this.#mark(key, null);
+    this.#change(key, { refused: null });
     void this.deliver();
   }
 
@@ -99,11 +99,12 @@ export class Outbox {
   async #attempt(letter: Letter): Promise<number | null> {
     let answer: RunAnswer | null;
     try {
+      await this.#make(letter);
       answer = await post(letter);
     } catch (error) {
       if (!(error instanceof Refusal)) return 0; // nobody answered
       if (error.passes) return error.retryAfter ?? 0;
-      this.#mark(letter.key, error.message);
+      this.#change(letter.key, { refused: error.message });
       return null;
     }
     this.#told(letter, answer);
@@ -112,13 +113,20 @@ export class Outbox {
     return null;
   }
 
+  /** Make the session of a letter; it is there from then on, whatever becomes of the letter. */
+  async #make({ key, create }: Letter): Promise<void> {
+    if (create === null) return;
+    await ask("POST", "sessions", create);
+    this.#change(key, { create: null });
+  }
+
   #next(): Letter | undefined {
     return read().find((letter) => letter.refused === null);
   }
 
-  #mark(key: string, refused: string | null): void {
+  #change(key: string, changes: Partial<Letter>): void {
     const letter = read().find((each) => each.key === key);
-    if (letter) this.#put({ ...letter, refused });
+    if (letter) this.#put({ ...letter, ...changes });
   }
 
   #put(letter: Letter): void {
@@ -131,7 +139,6 @@ export class Outbox {
 export const contentOf = ({ body }: Letter): string | null => ("content" in body ? body.content : null);
 
 async function post(letter: Letter): Promise<RunAnswer | null> {
-  if (letter.create) await ask("POST", "sessions", letter.create);
   const route = contentOf(letter) === null ? "runs" : "messages";
   try {
     const headers = { "idempotency-key": letter.key, prefer: "respond-async" };
