@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import BrowserContext, Route, expect
 
+from chatkeep.errors import ModelRateLimited
 from tests.faults.process import READY
 from tests.script import Script, say, stop
 from tests.service import Service
@@ -98,6 +99,23 @@ async def test_offline_in_the_middle_and_back(chat: Chat, script: Script) -> Non
     await expect(chat.answers.locator(".prose")).to_have_text("Here, meanwhile,")
     late.set()
     await chat.answered("Here, meanwhile, and back.")
+
+
+@pytest.mark.parametrize("status", [404, 503])
+async def test_a_reason_that_cannot_be_read_is_no_loss_of_the_connection(
+    chat: Chat, script: Script, status: int
+) -> None:
+    script.play([say("A few words"), ModelRateLimited("slow down")], [say("Still here."), stop()])
+    await chat.say("hello")
+    reason = chat.answers.first.get_by_text("slow down")
+    await expect(reason).to_be_visible()
+    await chat.page.route("**/api/runs/*", lambda route: route.fulfill(status=status), times=1)
+    async with chat.page.expect_response("**/api/runs/*"):
+        await chat.page.reload()
+    await chat.say("are you there?")
+    await chat.answered("Still here.")
+    await expect(chat.page.get_by_text("Connection lost.")).to_have_count(0)
+    await expect(reason).to_have_count(1 if status == 503 else 0)
 
 
 async def test_a_connection_that_died_without_a_word_is_made_anew(chat: Chat, script: Script) -> None:

@@ -10,6 +10,9 @@ import { follow, pause } from "./stream.ts";
 
 /** How many messages a page has; at least half as many of the active branch are shown. */
 const PAGE = 100;
+/** Milliseconds before something is asked for again. */
+const FIRST_WAIT = 1_000;
+const LONGEST_WAIT = 30_000;
 
 export type Link = "loading" | "live" | "lost" | "gone";
 
@@ -72,13 +75,13 @@ export class Conversation {
     return this.#messages.get(id)!;
   }
 
-  /** A run, asked for when it is not known: messages do not say why they failed. */
+  /** A run, asked for until it is known: messages do not say why they failed. */
   run(id: string): Cell<Run | null> {
     let cell = this.#runs.get(id);
     if (cell === undefined) {
       const asked = new Cell<Run | null>(null);
       this.#runs.set(id, (cell = asked));
-      void this.#attempt(async () => void (asked.value = await get<Run>(`runs/${id}`)));
+      void this.#askFor(id, asked);
     }
     return cell;
   }
@@ -88,8 +91,7 @@ export class Conversation {
     if (this.#isLoading || this.older.value === null) return;
     this.#isLoading = true;
     const wanted = branch(this.tree, this.head.value).length + PAGE / 2;
-    await this.#attempt(() => this.#loadUntil(wanted));
-    this.#isLoading = false;
+    await this.#loadUntil(wanted).finally(() => (this.#isLoading = false));
   }
 
   /** Go on along the branch through `id`, a sibling of a message that is shown. */
@@ -152,6 +154,17 @@ export class Conversation {
     this.shape.value += 1;
   }
 
+  async #askFor(id: string, run: Cell<Run | null>): Promise<void> {
+    for (let wait = FIRST_WAIT; run.value === null && !this.#end.signal.aborted; wait = Math.min(wait * 2, LONGEST_WAIT)) {
+      try {
+        run.value = await get<Run>(`runs/${id}`);
+      } catch (error) {
+        if (error instanceof Refusal && !error.passes) return;
+        await pause(wait, this.#end.signal);
+      }
+    }
+  }
+
   async #follow(letGo: AbortSignal): Promise<void> {
     if (this.#position === null) await this.#load();
     const told = (isConnected: boolean): void => void (this.link.value = isConnected ? "live" : "lost");
@@ -161,7 +174,7 @@ export class Conversation {
     }
   }
 
-  /** Failures of the feed: gone is gone; a position that cannot be gone on from means to load again. */
+  /** Failures of the first load and of the feed, which alone tell of the link: gone is gone; a position that cannot be gone on from means to load again. */
   async #attempt(action: () => Promise<void>): Promise<void> {
     try {
       await action();
@@ -171,7 +184,7 @@ export class Conversation {
       console.info("this session will be looked at again:", error);
       if (error instanceof Refusal && !error.passes) this.#position = null;
       this.link.value = "lost";
-      await pause(1_000, this.#end.signal);
+      await pause(FIRST_WAIT, this.#end.signal);
     }
   }
 

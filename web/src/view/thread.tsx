@@ -3,6 +3,7 @@ import type { App } from "../app.ts";
 import { branch, children } from "../branch.ts";
 import { type Cell, useCell } from "../cell.ts";
 import type { Conversation } from "../conversation.ts";
+import { saying } from "../notice.ts";
 import { contentOf, type Letter } from "../outbox.ts";
 import type { Message } from "../schema.ts";
 import { Stick } from "../scroll.ts";
@@ -26,11 +27,12 @@ export function Thread({ app, conversation }: { app: App; conversation: Conversa
   usePlace(scroller, path[0]?.id);
   useEffect(() => stick.current?.toEnd(), [letters.length]); // who says something wants to see it
   useWanted(conversation, content);
+  const load = (): void => void conversation.loadOlder().catch(saying("Earlier messages could not be loaded"));
   return (
     <>
       <div class="thread" ref={scroller} tabIndex={0} role="region" aria-label="Messages">
         <div class="column" ref={content}>
-          {older !== null && <Older key={path.length} load={() => void conversation.loadOlder()} scroller={scroller} />}
+          {older !== null && <Older key={path.length} load={load} scroller={scroller} />}
           {path.map(({ id, parent_id }) => (
             <MessageView key={id} id={id} app={app} conversation={conversation} isLast={id === head}
               siblings={families.get(parent_id) ?? [id]} />
