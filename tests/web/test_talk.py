@@ -26,6 +26,18 @@ async def test_an_answer_streams_in_and_its_session_is_listed(chat: Chat, script
     await expect(chat.page).to_have_title("why did the chicken cross the road? · chatkeep")
 
 
+async def test_the_list_knows_of_an_answer_that_is_complete_while_another_chat_is_open(
+    chat: Chat, script: Script
+) -> None:
+    gate = asyncio.Event()
+    script.play([say("To get "), gate, say("to the other side."), stop()])
+    await chat.say("why did the chicken cross the road?")
+    await expect(chat.sessions).to_have_accessible_name("New chat , answering")
+    await chat.button("New chat").click()
+    gate.set()
+    await expect(chat.sessions).to_have_accessible_name("why did the chicken cross the road?")
+
+
 async def test_enter_sends_and_shift_enter_breaks_the_line(chat: Chat, script: Script) -> None:
     script.play([say("Yes."), stop()])
     await chat.box.press_sequentially("one")

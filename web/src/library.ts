@@ -1,4 +1,5 @@
-// The list of sessions, newest first. There is no feed for it: it is asked for again when something may have changed.
+// The list of sessions, newest first. There is no feed for it: it is asked for again when something may have changed,
+// and every few seconds while something in it is under way.
 
 import { ask, changeSession, get } from "./api.ts";
 import { Cell } from "./cell.ts";
@@ -7,6 +8,10 @@ import { notify } from "./notice.ts";
 
 const PAGE = 40;
 const UNDO = 8_000;
+/** Milliseconds between two looks while an answer is being made. */
+const BETWEEN = 3_000;
+/** How many looks a title is worth that comes after the answer, or never: not when the first answer failed. */
+const LOOKS = 5;
 
 export class Library {
   readonly sessions = new Cell<readonly Session[]>([]);
@@ -17,6 +22,7 @@ export class Library {
   readonly #leaving = new Set<string>();
   #next: string | null = null;
   #due = 0;
+  #looks = LOOKS;
   #searches = 0;
 
   constructor() {
@@ -70,10 +76,10 @@ export class Library {
     notify(`Deleted “${session.title ?? "New chat"}”`, { label: "Undo", run: undo }, UNDO, () => void end());
   }
 
-  #refreshSoon(): void {
+  #refreshSoon(wait = 150): void {
     clearTimeout(this.#due);
     if (document.hidden) return; // it looks when it is seen again
-    this.#due = setTimeout(() => void this.#refresh(), 150) as unknown as number;
+    this.#due = setTimeout(() => void this.#refresh(), wait) as unknown as number;
   }
 
   async #refresh(): Promise<void> {
@@ -81,6 +87,15 @@ export class Library {
     const page = await get<SessionPage>(`sessions?limit=${limit}`).catch((error: Error) => error);
     if (page instanceof Error) console.info("the list of sessions could not be read:", page.message);
     else this.#show(page.data, page.next);
+    this.#watch();
+  }
+
+  /** Nobody tells of an answer that is made in a session which is not open. */
+  #watch(): void {
+    const isBusy = this.sessions.value.some(({ status }) => status !== "idle");
+    this.#looks = isBusy ? LOOKS : this.#looks - 1;
+    const isUntitled = this.#looks > 0 && this.sessions.value.some(({ title }) => title === null);
+    if (isBusy || isUntitled) this.#refreshSoon(BETWEEN);
   }
 
   #show(sessions: readonly Session[], next: string | null): void {
