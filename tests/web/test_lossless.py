@@ -183,6 +183,21 @@ async def test_a_new_session_that_another_tab_delivers_is_followed_where_it_was_
     assert await count_messages(service) == 2
 
 
+async def test_a_draft_in_another_new_chat_outlives_what_is_sent_in_this_one(
+    chat: Chat, context: BrowserContext, script: Script, service: Service
+) -> None:
+    script.play([say("Hi."), stop()])
+    other = await Chat.open(context, service.url)
+    await chat.box.fill("hello")
+    await other.box.fill("a long letter, not finished")
+    await chat.box.press("Enter")
+    await chat.answered("Hi.")
+    await other.page.reload()
+    await expect(other.box).to_have_value("a long letter, not finished")
+    await chat.page.reload()
+    await expect(chat.box).to_have_value("")
+
+
 async def test_a_message_whose_acknowledgement_is_lost_is_one_message(
     chat: Chat, script: Script, service: Service
 ) -> None:

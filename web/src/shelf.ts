@@ -26,10 +26,9 @@ export function names(start: string): string[] {
   return [...new Set([...ours, ...[...remembered.keys()].filter((name) => name.startsWith(start))])];
 }
 
-export function move(name: string, to: string): void {
-  const text = recall(name);
-  if (text !== null) keep(to, text);
-  forget(name);
+/** Forget `text`, unless another tab keeps something else under that name by now. */
+export function drop(name: string, text: string): void {
+  if (recall(name) === text) forget(name);
 }
 
 /** Be told when another tab changed what is kept under a name that begins so. */

@@ -3,7 +3,7 @@ import type { App } from "../app.ts";
 import { useCell } from "../cell.ts";
 import type { Conversation } from "../conversation.ts";
 import { saying } from "../notice.ts";
-import { forget, keep, move, recall } from "../shelf.ts";
+import { drop, keep, recall } from "../shelf.ts";
 import { Icon } from "./icons.tsx";
 
 /** Where one writes. What is not sent is kept as a draft, a session each. */
@@ -15,7 +15,10 @@ export function Composer({ app, conversation }: { app: App; conversation: Conver
   useLayoutEffect(() => fit(area.current!), [text]);
   const wasNew = useRef(isNew);
   useEffect(() => {
-    if (wasNew.current && !isNew) move("draft.new", draft); // written while the session was being made
+    if (wasNew.current && !isNew && text !== "") {
+      drop("draft.new", text); // written while the session was being made
+      keep(draft, text);
+    }
     wasNew.current = isNew;
   }, [isNew]);
   useEffect(() => {
@@ -23,7 +26,7 @@ export function Composer({ app, conversation }: { app: App; conversation: Conver
   }, []);
   const write = (changed: string): void => {
     setText(changed);
-    if (changed === "") forget(draft);
+    if (changed === "") drop(draft, text); // of two tabs with a new chat, one may have written there since
     else keep(draft, changed);
   };
   const send = (event: Event): void => {
