@@ -206,3 +206,71 @@ async def test_text_from_right_to_left_stands_on_the_right(chat: Chat, script: S
     assert await chat.sessions.evaluate(direction) == "rtl"
     await chat.box.fill("עוד")
     assert await chat.box.evaluate(direction) == "rtl"
+
+
+async def test_the_focus_stays_near_a_control_that_goes(chat: Chat, script: Script) -> None:
+    ask = [call("ask_user", {"question": "Which way?", "choices": ["Left", "Right"]}), stop("tool_calls")]
+    script.play([say("One."), stop()], [say("Two."), stop()], ask, [say("Left, then."), stop()])
+    await chat.say("first")
+    await chat.answered("One.")
+    await chat.done(chat.answers).press("Enter")
+    await expect(chat.box).to_be_focused()
+    await chat.answered("Two.")
+    await chat.said.get_by_role("button", name="Edit").press("Enter")
+    await chat.page.keyboard.press("Escape")
+    await expect(chat.said.get_by_role("button", name="Edit")).to_be_focused()
+    await chat.say("which way?")
+    await chat.button("Left").press("Enter")
+    await expect(chat.box).to_be_focused()
+    await chat.answered("Left, then.")
+
+
+async def test_the_focus_stays_in_the_list(chat: Chat, service: Service) -> None:
+    for title in ("third", "second", "first"):
+        await service.session(title=title)
+    await chat.page.reload()
+    await chat.button("Rename first").press("Enter")
+    await chat.page.keyboard.type("renamed")
+    await chat.page.keyboard.press("Enter")
+    await expect(chat.sessions.filter(has_text="renamed")).to_be_focused()
+    await chat.button("Delete second").press("Enter")
+    await expect(chat.sessions.filter(has_text="third")).to_be_focused()
+    await chat.button("Delete third").press("Enter")
+    await expect(chat.sessions.filter(has_text="renamed")).to_be_focused()
+
+
+async def test_another_version_takes_the_place_and_the_focus_of_the_one_before(chat: Chat, script: Script) -> None:
+    long = "\n\n".join(f"Paragraph {number}." for number in range(60))
+    script.play([say(long), stop()], [say(long), stop()], [say("Short."), stop()])
+    await chat.say("first")
+    await chat.answered("Paragraph 59.")
+    await chat.say("second")
+    await chat.answered("Paragraph 59.")
+    await chat.said.last.get_by_role("button", name="Edit").press("Enter")
+    await chat.page.get_by_role("textbox", name="Edit your message").fill("shorter")
+    await chat.page.keyboard.press("Enter")
+    await chat.answered("Short.")
+    for label, other, answer in (
+        ("Version before", "Next version", "Paragraph 59."),
+        ("Next version", "Version before", "Short."),
+    ):
+        top = await chat.said.last.evaluate(TOP)
+        await chat.said.last.get_by_role("button", name=label).press("Enter")
+        await chat.answered(answer)
+        await expect(chat.said.last.get_by_role("button", name=other)).to_be_focused()
+        assert abs(await chat.said.last.evaluate(TOP) - top) < 2
+
+
+TOP = "element => element.getBoundingClientRect().top"
+
+
+@pytest.mark.parametrize("how", ["failed", "stopped", "cut off"])
+async def test_a_screen_reader_hears_that_an_answer_is_not_complete(chat: Chat, script: Script, how: str) -> None:
+    ends = {"failed": ModelRateLimited("slow down"), "stopped": asyncio.Event(), "cut off": stop("length")}
+    script.play([say("A few words"), ends[how]])
+    await chat.say("hello")
+    await expect(chat.answers).to_contain_text("A few words")
+    if how == "stopped":
+        await chat.button("Stop").click()
+    status = chat.page.get_by_role("status").filter(has_text="A few words")
+    await expect(status).to_have_text(f"The answer {'' if how == 'failed' else 'was '}{how}: A few words")

@@ -15,6 +15,13 @@ const CLIENT_TOOLS = [{ name: "ask_user" }];
 export const UNTITLED = "New chat";
 /** How much of an answer is read out when it is complete, in characters. */
 const SPOKEN = 800;
+/** What is said before an answer that is not complete. */
+const ENDED: Partial<Record<Message["status"], string>> = {
+  failed: "The answer failed",
+  cancelled: "The answer was stopped",
+  incomplete: "The answer was cut off",
+  interrupted: "The service stopped in the middle of the answer",
+};
 
 export class App {
   readonly library = new Library();
@@ -82,7 +89,7 @@ export class App {
   #speak(conversation: Conversation): void {
     const { open, head } = conversation;
     if (open.value) this.spoken.value = open.value.waits ? "The assistant has a question." : "The assistant is answering.";
-    else if (head.value) this.spoken.value = `Answer: ${textOf(conversation.message(head.value).value).slice(0, SPOKEN)}`;
+    else if (head.value) this.spoken.value = spoken(conversation.message(head.value).value);
   }
 
   #delivered(letter: Letter, answer: RunAnswer | null): void {
@@ -97,6 +104,9 @@ export class App {
       this.library.changed();
   }
 }
+
+/** How the answer ended, and what it says. */
+const spoken = (answer: Message): string => `${ENDED[answer.status] ?? "Answer"}: ${textOf(answer).slice(0, SPOKEN)}`;
 
 /** The page's address: `#SESSION`, or `#SESSION/MESSAGE` for a place in it, until it is shown. What is no id is none: links are anybody's. */
 function address(): { session: string; message: string | undefined } {

@@ -26,6 +26,13 @@ export class Stick {
     this.#follow();
   }
 
+  /** Move by so many pixels, and stay there although what follows became longer or shorter. */
+  stay(by: number): void {
+    this.#scroller.scrollTop += by;
+    this.#top = this.#scroller.scrollTop;
+    this.#set(this.#isNear());
+  }
+
   end(): void {
     this.#observer.disconnect();
     this.#scroller.removeEventListener("scroll", this.#scrolled);
@@ -38,9 +45,8 @@ export class Stick {
   }
 
   readonly #scrolled = (): void => {
-    const { scrollTop, scrollHeight, clientHeight } = this.#scroller;
-    const isNear = scrollHeight - scrollTop - clientHeight <= NEAR;
-    if (isNear) this.#set(true);
+    const { scrollTop } = this.#scroller;
+    if (this.#isNear()) this.#set(true);
     else if (scrollTop < this.#top) this.#set(false); // content that grew is no reason, going up is
     this.#top = scrollTop;
   };
@@ -49,6 +55,11 @@ export class Stick {
   readonly #wheeled = ({ deltaY }: WheelEvent): void => {
     if (deltaY < 0 && this.#scroller.scrollHeight > this.#scroller.clientHeight) this.#set(false);
   };
+
+  #isNear(): boolean {
+    const { scrollTop, scrollHeight, clientHeight } = this.#scroller;
+    return scrollHeight - scrollTop - clientHeight <= NEAR;
+  }
 
   #set(isAtEnd: boolean): void {
     if (isAtEnd !== this.#isAtEnd) this.#told((this.#isAtEnd = isAtEnd));

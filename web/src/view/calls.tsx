@@ -5,6 +5,7 @@ import { plain } from "../app.ts";
 import { saying } from "../notice.ts";
 import { readPartial } from "../partial.ts";
 import type { ToolCallPart } from "../schema.ts";
+import { focusComposer } from "./focus.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -143,6 +144,7 @@ function Question({ call, fields, answer }: QuestionProps) {
   const choices = Array.isArray(fields?.["choices"]) ? fields["choices"].map(plain) : [];
   const choose = (choice: string): void => {
     setAsked(choice);
+    focusComposer();
     answer(call.call_id, { choice }).catch((error: unknown) => {
       setAsked(null);
       saying("Your choice was not sent")(error);

@@ -4,6 +4,7 @@ import { useCell } from "../cell.ts";
 import type { Conversation } from "../conversation.ts";
 import { saying } from "../notice.ts";
 import { drop, keep, recall } from "../shelf.ts";
+import { focusComposer } from "./focus.ts";
 import { Icon } from "./icons.tsx";
 
 /** Where one writes. What is not sent is kept as a draft, a session each. */
@@ -21,9 +22,7 @@ export function Composer({ app, conversation }: { app: App; conversation: Conver
     }
     wasNew.current = isNew;
   }, [isNew]);
-  useEffect(() => {
-    if (matchMedia("(hover: hover)").matches) area.current?.focus(); // a phone would open its keyboard
-  }, []);
+  useEffect(focusComposer, []);
   const write = (changed: string): void => {
     setText(changed);
     if (changed === "") drop(draft, text); // of two tabs with a new chat, one may have written there since

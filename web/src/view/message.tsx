@@ -6,6 +6,7 @@ import { hasEnded, type Part } from "../events.ts";
 import { saying } from "../notice.ts";
 import type { Message, Run } from "../schema.ts";
 import { Call } from "./calls.tsx";
+import { focusComposer, refocus } from "./focus.ts";
 import { IconButton } from "./icons.tsx";
 import { Prose } from "./prose.tsx";
 
@@ -26,12 +27,16 @@ export function MessageView(props: Props) {
 
 function Said({ app, message, isLast, ...rest }: Props & { message: Message }) {
   const [isEdited, setEdited] = useState(false);
+  const article = useRef<HTMLElement>(null);
   const send = (text: string): void => {
     setEdited(false);
     app.send(text, message.parent_id);
+    focusComposer();
   };
+  const refocusEdit = (): void => refocus(article.current?.querySelector("[aria-label=Edit]"));
+  useLayoutEffect(() => (isEdited ? refocusEdit : undefined), [isEdited]);
   return (
-    <article class={isLast ? "said last" : "said"} data-message={message.id}>
+    <article ref={article} class={isLast ? "said last" : "said"} data-message={message.id}>
       <h2 class="unseen">You said</h2>
       {isEdited ? (
         <Editor text={textOf(message)} send={send} leave={() => setEdited(false)} />
@@ -49,7 +54,10 @@ function Said({ app, message, isLast, ...rest }: Props & { message: Message }) {
 
 function Answer({ app, conversation, message, isLast, ...rest }: Props & { message: Message }) {
   const isLive = !hasEnded(message.status);
-  const again = (): void => app.answerAgain(message.parent_id!);
+  const again = (): void => {
+    app.answerAgain(message.parent_id!);
+    focusComposer();
+  };
   return (
     <article class={isLast ? "answer last" : "answer"} aria-busy={message.status === "in_progress"} data-message={message.id}>
       <h2 class="unseen">The assistant answered</h2>

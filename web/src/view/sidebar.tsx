@@ -3,6 +3,7 @@ import { type App, UNTITLED } from "../app.ts";
 import { useCell } from "../cell.ts";
 import { saying } from "../notice.ts";
 import type { Found, Session } from "../schema.ts";
+import { focusNextRow, refocus } from "./focus.ts";
 import { Icon, IconButton } from "./icons.tsx";
 
 /** All sessions, newest first. `leave` closes it where it covers the page. */
@@ -79,7 +80,9 @@ function Sessions({ app, leave }: { app: App; leave: () => void }) {
 
 function Row({ app, session, isOpen, leave }: { app: App; session: Session; isOpen: boolean; leave: () => void }) {
   const [isRenamed, setRenamed] = useState(false);
+  const link = useRef<HTMLAnchorElement>(null);
   const title = session.title ?? UNTITLED;
+  useLayoutEffect(() => (isRenamed ? () => refocus(link.current) : undefined), [isRenamed]);
   const rename = (text: string): void => {
     setRenamed(false);
     if (text.trim() !== "" && text !== session.title)
@@ -87,12 +90,13 @@ function Row({ app, session, isOpen, leave }: { app: App; session: Session; isOp
   };
   const remove = (): void => {
     if (isOpen) app.startNew();
+    else focusNextRow(link.current);
     app.library.remove(session, () => (isOpen ? (location.hash = session.id) : undefined));
   };
   if (isRenamed) return <li><TitleField title={session.title ?? ""} done={rename} /></li>;
   return (
     <li class={isOpen ? "open" : ""}>
-      <a href={`#${session.id}`} dir="auto" title={title} aria-current={isOpen ? "page" : undefined} onClick={leave}>
+      <a ref={link} href={`#${session.id}`} dir="auto" title={title} aria-current={isOpen ? "page" : undefined} onClick={leave}>
         {title}
         {session.status !== "idle" && <span class="busy"><span class="unseen">, answering</span></span>}
       </a>

@@ -25,13 +25,14 @@ export function Thread({ app, conversation }: { app: App; conversation: Conversa
     [shape, head],
   );
   usePlace(scroller, path[0]?.id);
+  const walking = useVersions(content, stick, head);
   useEffect(() => stick.current?.toEnd(), [letters.length]); // who says something wants to see it
   useWanted(conversation, content);
   const load = (): void => void conversation.loadOlder().catch(saying("Earlier messages could not be loaded"));
   return (
     <>
       <div class="thread" ref={scroller} tabIndex={0} role="region" aria-label="Messages">
-        <div class="column" ref={content}>
+        <div class="column" ref={content} onClickCapture={walking}>
           {older !== null && <Older key={path.length} load={load} scroller={scroller} />}
           {path.map(({ id, parent_id }) => (
             <MessageView key={id} id={id} app={app} conversation={conversation} isLast={id === head}
@@ -93,6 +94,27 @@ function usePlace(scroller: { current: HTMLElement | null }, first: string | und
       scroller.current.scrollTop = scroller.current.scrollHeight - known.fromEnd;
     known.first = first;
   }, [first]);
+}
+
+/** Who goes to another version of a message keeps it where it is, and the same control in hand. */
+function useVersions(content: { current: HTMLElement | null }, stick: { current: Stick | null }, head: string | null) {
+  const kept = useRef<{ index: number; top: number; label: string | null }>(null);
+  const articles = (): HTMLElement[] => [...content.current!.querySelectorAll("article")];
+  useLayoutEffect(() => {
+    const article = articles()[kept.current?.index ?? -1];
+    if (article === undefined) return;
+    const { top, label } = kept.current!;
+    kept.current = null;
+    stick.current?.stay(article.getBoundingClientRect().top - top);
+    const controls = [...article.querySelectorAll<HTMLElement>(".walk button:not(:disabled)")];
+    (controls.find((control) => control.ariaLabel === label) ?? controls[0])?.focus({ preventScroll: true });
+  }, [head]);
+  return ({ target }: Event): void => {
+    const control = target instanceof Element ? target.closest(".walk button") : null;
+    const article = control?.closest("article");
+    if (!article) return;
+    kept.current = { index: articles().indexOf(article), top: article.getBoundingClientRect().top, label: control!.ariaLabel };
+  };
 }
 
 function Older({ load, scroller }: { load: () => void; scroller: { current: HTMLElement | null } }) {
