@@ -7,11 +7,13 @@ from typing import Any, TypeVar
 import pytest
 from msgspec.structs import replace
 
+from chatkeep import log
 from chatkeep.db import Connection, Database
 from chatkeep.db.doorbell import Doorbell
 from chatkeep.errors import StorageFailed
-from chatkeep.events import Event, StepStarted, TextDelta, enter
+from chatkeep.events import Event, StepStarted, TextDelta, ToolCallRunning, enter
 from chatkeep.journal import BACKLOG, Fenced, Journal, Live
+from chatkeep.livelog import after
 from chatkeep.runs.lifetime import open_database
 from chatkeep.store import events as store_events
 from chatkeep.store import messages as store_messages
@@ -340,6 +342,15 @@ async def test_memory_holds_the_newest_entries_only(db: Counting, journal: Journ
     newest = live.after(live.position - 10)
     assert newest is not None
     assert len(newest) == 1
+
+
+async def test_a_reader_gets_what_comes_after_its_place_wherever_that_is() -> None:
+    events = [StepStarted(index=0), ToolCallRunning(index=1), *text("ab", 2), ToolCallRunning(index=3), *text("c", 4)]
+    for some in (events, events[:2]):
+        entries = [enter(event) for event in log.place(some, 10)]
+        for position in range(8, entries[-1].event.position + 1):
+            rest = [entry.event for entry in after(entries, position)]
+            assert rest == log.after([entry.event for entry in entries], position), position
 
 
 async def test_settling_commits_what_is_pending_of_a_session(db: Counting, journal: Journal) -> None:

@@ -127,9 +127,11 @@ async def write(tx: Connection, batch: Sequence[Taken], lease: float) -> Collect
 
 def after(entries: Sequence[Entry], position: int) -> Sequence[Entry]:
     """`entries` after `position`, adjacent deltas as one; what stays as it is keeps the bytes all readers share."""
-    if not entries or (len(entries) == 1 and begin(entries) >= position):
+    if not entries:
         return entries
-    if not any(isinstance(entry.event, Delta) for entry in entries):
+    if begin(entries) >= position and (
+        len(entries) == 1 or not any(isinstance(entry.event, Delta) for entry in entries)
+    ):
         return entries
     kept = {id(entry.event): entry for entry in entries}
     merged = log.merge(log.after((entry.event for entry in entries), position))
