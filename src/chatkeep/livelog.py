@@ -129,9 +129,8 @@ def after(entries: Sequence[Entry], position: int) -> Sequence[Entry]:
     """`entries` after `position`, adjacent deltas as one; what stays as it is keeps the bytes all readers share."""
     if not entries:
         return entries
-    if begin(entries) >= position and (
-        len(entries) == 1 or not any(isinstance(entry.event, Delta) for entry in entries)
-    ):
+    has_neighbours = len(entries) > 1 and any(isinstance(entry.event, Delta) for entry in entries)
+    if begin(entries) >= position and not has_neighbours:
         return entries
     kept = {id(entry.event): entry for entry in entries}
     merged = log.merge(log.after((entry.event for entry in entries), position))

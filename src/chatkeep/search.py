@@ -26,7 +26,9 @@ async def search(db: Database, owner: str, query: str, limit: int, without: Sequ
     """The first `limit` messages with every word of `query`, in any case; `without`: ids of messages to pass over."""
     words = query.casefold().split()
     found: list[Found] = []
-    left = MESSAGES if words else 0
+    if not words:
+        return found
+    left = MESSAGES
     for session in await db.snapshot(lambda tx: store_sessions.list_sessions(tx, owner, SESSIONS, None)):
         before: int | None = None
         while left > 0 and before != 1:

@@ -211,7 +211,7 @@ class Turn:
         """How the turn ends, or that it has to wait, with this step; None if it goes on."""
         reason = step.finish_reason
         if reason is None or reason in _CUT:
-            return Outcome("incomplete", reason or "missing")
+            return Outcome("incomplete", self.finish_reason)
         if checked.waiting:
             return Outcome("requires_action", reason, checked.waiting)
         if checked.failed:

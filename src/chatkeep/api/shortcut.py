@@ -37,12 +37,13 @@ class ShortCut:
         request = Utf8Request(scope, receive)
         try:
             response = await _answer(request, match[1])
+            body = await request.body()  # kept by the request, if it was read before
         except ClientDisconnect:
             return
         if response:
             await response(scope, receive, send)
         else:
-            await self._app(scope, replayed(await request.body(), receive), send)
+            await self._app(scope, replayed(body, receive), send)
 
 
 async def _answer(request: Request, session: str) -> Response | None:
