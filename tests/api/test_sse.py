@@ -68,6 +68,14 @@ async def test_it_is_sent_to_its_end() -> None:
     assert source.closed
 
 
+async def test_what_is_known_to_be_the_last_ends_it_too() -> None:
+    line, source = Line(), Source(b"a", b"last")
+    stream = EventStream(source.speak(), bytes, is_last=lambda word: word == b"last")
+    async with asyncio.timeout(10):
+        await Streams(stream)(SCOPE, line.receive, line.send)
+    assert (line.sent, source.closed) == ([RETRY + b"a", b"last"], True)
+
+
 async def test_a_client_that_leaves_a_quiet_stream_is_noticed() -> None:
     line, source = Line(), Source(b"a")
     answering = asyncio.ensure_future(answer(line, source))

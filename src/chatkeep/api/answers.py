@@ -10,7 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from chatkeep.api.schema import RunAnswer
-from chatkeep.api.sse import EventStream, run_frame
+from chatkeep.api.sse import EventStream, ends_run, run_frame
 from chatkeep.errors import (
     BodyTooLarge,
     Internal,
@@ -71,7 +71,7 @@ async def answer_run(worker: Worker, owner: str, run: Run, form: Form, after: in
     """The answer to what lets a run go on: its stream after the position `after`, or JSON when it is at rest."""
     headers = {"location": f"/api/runs/{run.id}", "content-location": f"/api/runs/{run.id}/events"}
     if form == "stream":
-        return EventStream(follow(worker, run.id, after), run_frame, headers)
+        return EventStream(follow(worker, run.id, after), run_frame, headers, is_last=ends_run)
     ended = form == "json" and await finished(worker, run)
     answer = await worker.db.snapshot(lambda tx: get_answer(tx, owner, run.id))
     return json_of(RunAnswer(*answer), 200 if ended else 202, headers)

@@ -9,7 +9,7 @@ from chatkeep.api.bodies import JsonRoute, NewRun, ToolOutputs
 from chatkeep.api.deps import IdempotencyKey, Owner, OwnRun, SessionId, WorkerDep
 from chatkeep.api.messages import CLAIMS
 from chatkeep.api.schema import EVENT_STREAM, PromptView, RunAnswer, answer, refusals
-from chatkeep.api.sse import EventStream, run_frame
+from chatkeep.api.sse import EventStream, ends_run, run_frame
 from chatkeep.calling import Returned
 from chatkeep.db import Connection
 from chatkeep.errors import BadPosition, CallNotWaiting, EventsExpired, NotFound, ShuttingDown, TooManyRuns
@@ -67,7 +67,7 @@ async def follow_events(
             raise EventsExpired("the run's events are no longer kept", message_id=run.message_id)
     elif position > run.position:
         raise BadPosition(f"the run has come to {run.position}, not to {position}")
-    return EventStream(follow(worker, run.id, position), run_frame)
+    return EventStream(follow(worker, run.id, position), run_frame, is_last=ends_run)
 
 
 @router.post("/runs/{run_id}/cancel", responses={200: answer(Run), 202: answer(Run), **refusals(NotFound)})

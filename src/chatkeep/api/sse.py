@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chatkeep.api.schema import SessionDeleted, SessionUpdated
-from chatkeep.events import Entry
+from chatkeep.events import Entry, RunFinished
 from chatkeep.runs.follow import Hint, Stretch
 
 T = TypeVar("T")
@@ -32,6 +32,11 @@ _BEGUN = "chatkeep.streams"
 def run_frame(entries: Sequence[Entry]) -> bytes:
     """Entries of a run's log as bytes of a stream."""
     return b"".join([b"id: %d\ndata: %b\n\n" % (entry.event.position, entry.json) for entry in entries])
+
+
+def ends_run(entries: Sequence[Entry]) -> bool:
+    """Whether nothing of the run's log comes after `entries`."""
+    return bool(entries) and type(entries[-1].event) is RunFinished
 
 
 def session_frame(session_id: str, item: Stretch | Hint | None) -> bytes:
@@ -55,14 +60,20 @@ class EventStream(Response, Generic[T]):
     """A response that sends what its source yields, as it yields it, until either side has had enough."""
 
     def __init__(
-        self, source: AsyncGenerator[T], framed: Callable[[T], bytes], headers: dict[str, str] | None = None
+        self,
+        source: AsyncGenerator[T],
+        framed: Callable[[T], bytes],
+        headers: dict[str, str] | None = None,
+        *,
+        is_last: Callable[[T], bool] = lambda _: False,
     ) -> None:
         """`source`: closed, whatever happens, when the response is over; `framed`: what it yields as bytes of a stream,
-        none when there is nothing but to say that the line is up.
+        none when there is nothing but to say that the line is up; `is_last`: whether it is known that no more comes, so
+        that the response can end in the same write.
         """
         super().__init__(headers={**HEADERS, **(headers or {})})
         del self.headers["content-length"]
-        self._body = _Body(source, framed)
+        self._body = _Body(source, framed, is_last)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the head (ASGI); the rest is `Streams`' to send."""
@@ -74,11 +85,12 @@ class EventStream(Response, Generic[T]):
 class _Body(Generic[T]):
     """What comes after the head of a stream."""
 
-    __slots__ = ("_before", "_framed", "_is_cut", "_sending", "_source", "_watching")
+    __slots__ = ("_before", "_framed", "_is_cut", "_is_last", "_sending", "_source", "_watching")
 
-    def __init__(self, source: AsyncGenerator[T], framed: Callable[[T], bytes]) -> None:
+    def __init__(self, source: AsyncGenerator[T], framed: Callable[[T], bytes], is_last: Callable[[T], bool]) -> None:
         self._source = source
         self._framed = framed
+        self._is_last = is_last
         self._sending: Message | None = None  # what is being sent
         self._before: Message | None = None  # what was, at the last look
         self._watching: asyncio.Task[object]  # there from `send` on
@@ -113,9 +125,12 @@ class _Body(Generic[T]):
                     frame = self._framed(item)
                     if frame and prefix:
                         frame, prefix = prefix + frame, b""
-                    self._sending = {"type": "http.response.body", "body": frame or PING, "more_body": True}
+                    more = not self._is_last(item)
+                    self._sending = {"type": "http.response.body", "body": frame or PING, "more_body": more}
                     await send(self._sending)
                     self._sending = None
+                    if not more:
+                        return
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         except Exception:
             self._cut()
