@@ -41,19 +41,18 @@ def fit(prompt: str, history: Sequence[Message], tools: Sequence[Said], budget: 
         ContextOverflow: that turn alone does not fit.
     """
     system: Said = {"role": "system", "content": prompt}
-    turns = _turns(history)
-    room = budget - _size([system]) - _size(tools)
+    size = _size([system]) + _size(tools)
     kept: list[Said] = []
-    for number, turn in enumerate(reversed(turns)):
+    for turn in reversed(_turns(history)):
         said = [message for each in turn for message in spoken(each)]
-        room -= _size(said)
-        if room < 0:
-            if number == 0:
+        more = _size(said) - 1  # among the others: a comma for two brackets
+        if size + more > budget:
+            if not kept:
                 raise ContextOverflow("this message alone is longer than the model's context")
             break
         kept[:0] = said
-    messages = _joined([system, *kept])
-    return Fitted(messages, _size(messages) + _size(tools))
+        size += more
+    return Fitted(_joined([system, *kept]), size)
 
 
 def spoken(message: Message) -> list[Said]:
