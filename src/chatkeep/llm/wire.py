@@ -21,6 +21,7 @@ _decode_lines = msgspec.json.Decoder(Chunk).decode_lines
 _BOM = b"\xef\xbb\xbf"
 _DATA = b"data: "
 _NEXT = b"\n\n" + _DATA
+_DONE = _NEXT + b"[DONE]"
 _FIELDS = {b"data", b"event", b"id", b"retry", b""}
 
 
@@ -83,6 +84,8 @@ class Splitter:
 
         They need not be looked at one by one: half the cost of decoding them, when a read brings a hundred.
         """
+        done = events.endswith(_DONE)
+        events = events.removesuffix(_DONE)
         lines = events.removeprefix(_DATA).replace(_NEXT, b"\n")
         try:
             chunks = _decode_lines(lines)
@@ -90,7 +93,7 @@ class Splitter:
             return []
         if len(events) - len(lines) != len(chunks) * (len(_NEXT) - 1) - 1:  # not every chunk had a `data: ` of its own
             return []
-        self._seen_data = True
+        self._seen_data, self.done = True, done
         return self._up_to_failure(chunks)
 
     def _chunks(self, frames: list[bytes]) -> list[Chunk]:
