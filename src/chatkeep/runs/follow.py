@@ -85,12 +85,13 @@ async def follow(worker: Worker, run_id: str, position: int) -> AsyncGenerator[S
                 if page.is_last:
                     return
                 position = page.entries[-1].event.position
+                if live is None or position < live.committed:
+                    continue  # there may be more already
             elif page.ended:
                 return
-            else:
-                poll = POLL_RUN if live is None or live.failure else worker.settings.ping_interval
-                if quiet.lasts(rung=await quiet.wait(poll)):
-                    yield ()
+            poll = POLL_RUN if live is None or live.failure else worker.settings.ping_interval
+            if quiet.lasts(rung=await quiet.wait(poll)):
+                yield ()
 
 
 async def follow_session(
