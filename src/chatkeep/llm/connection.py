@@ -7,8 +7,8 @@ from typing import cast
 import httptools
 import httpx2
 
-KEPT = 100
-"""Idle connections kept for each provider."""
+KEPT = 1_000
+"""Idle connections kept for each provider: as many as the SDK's own client would make, so that a burst finds them."""
 BUFFER = 1_048_576
 """Bytes of a body that may wait to be read before the provider has to wait too."""
 END_SECONDS = 1.0
@@ -44,12 +44,12 @@ class Connection(asyncio.Protocol):
         self._ends_with_connection = False
         self._error: httpx2.TransportError | None = None
 
-    async def ask(self, request: bytes) -> tuple[int, list[tuple[bytes, bytes]]]:
-        """Send a request; the status and headers of its response."""
+    async def ask(self, request: bytes, due: float) -> tuple[int, list[tuple[bytes, bytes]]]:
+        """Send a request; the status and headers of its response. See `Transport.send`."""
         self._begin()
         self._transport.write(request)
         while not self._status and self._error is None and not self.is_lost:
-            await self._wait(float("inf"))
+            await self._wait(due)
         if not self._status:
             raise self._error or httpx2.ReadError("the provider closed the connection without an answer")
         headers, self._headers = self._headers, []

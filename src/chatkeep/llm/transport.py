@@ -9,6 +9,7 @@ import asyncio
 import ssl
 from collections import defaultdict
 from collections.abc import AsyncGenerator
+from math import inf
 from typing import NamedTuple, TypeAlias
 
 import httpx2
@@ -98,16 +99,17 @@ class Transport(httpx2.AsyncBaseTransport):
         status, headers, body = await self.send(Head.of(request), await request.aread())
         return httpx2.Response(status, headers=headers, stream=body, extensions={BODY: body})
 
-    async def send(self, head: Head, content: bytes) -> tuple[int, list[tuple[bytes, bytes]], Body]:
+    async def send(self, head: Head, content: bytes, due: float = inf) -> tuple[int, list[tuple[bytes, bytes]], Body]:
         """Send a request with that head; the status, the headers and the body of its response.
 
         Raises:
-            as `handle_async_request`.
+            TimeoutError: the response did not begin until `due`, in the event loop's time.
+            and as `handle_async_request`.
         """
         connection = self._find_idle(head.origin) or await self._connect(head)
         try:
             status, headers = await connection.ask(
-                b"%bcontent-length: %d\r\n\r\n" % (head.lines, len(content)) + content
+                b"%bcontent-length: %d\r\n\r\n" % (head.lines, len(content)) + content, due
             )
         except BaseException:
             connection.leave()
