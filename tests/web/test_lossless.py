@@ -280,6 +280,42 @@ async def test_a_session_that_another_tab_deletes_is_gone_here_too(
     await expect(chat.sessions).to_have_count(0)
 
 
+async def test_what_was_not_sent_is_still_there_when_its_chat_is_gone(
+    chat: Chat, script: Script, service: Service
+) -> None:
+    script.play([say("Hi."), stop()])
+    await chat.say("hello")
+    await chat.answered("Hi.")
+    await chat.page.context.set_offline(True)
+    await chat.say("from the tunnel")
+    (session,) = (await service.client.get("/api/sessions")).json()["data"]
+    await service.client.delete(f"/api/sessions/{session['id']}")
+    await chat.page.context.set_offline(False)
+    await expect(chat.page.get_by_text("This chat is no longer there.")).to_be_visible()
+    await expect(chat.said).to_contain_text("from the tunnel")
+    await expect(chat.said).to_contain_text("Not sent")
+    await chat.button("Discard").click()
+    await expect(chat.said).to_have_count(0)
+
+
+async def test_two_clicks_ask_for_one_more_answer(chat: Chat, script: Script, service: Service) -> None:
+    script.play(*[[say(f"Answer {number}."), stop()] for number in range(3)])
+    await chat.say("hello")
+    await chat.answered("Answer 0.")
+    clicked = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        await clicked.wait()
+        await route.continue_()
+
+    await chat.page.route("**/runs", hold)
+    await chat.done(chat.answers).dblclick()
+    clicked.set()
+    await chat.answered("Answer 1.")
+    await expect(chat.page.get_by_text("Asking again…")).to_have_count(0)
+    assert await count_messages(service) == 3
+
+
 async def test_the_seventh_tab_works_too(context: BrowserContext, service: Service, script: Script) -> None:
     """A browser opens six connections to a host: seven windows in sight, each with a session of its own."""
     script.play(*[[say(f"Answer {number}."), stop()] for number in range(14)])

@@ -53,8 +53,10 @@ export class App {
     if (isNew.value) history.replaceState(null, "", `#${id}`);
   }
 
-  /** Have a user message answered once more. */
+  /** Have a user message answered once more; a second click while that is on its way means nothing else. */
   answerAgain(message: string): void {
+    const isAsked = ({ body, refused }: Letter): boolean => "message_id" in body && body.message_id === message && refused === null;
+    if (this.outbox.letters.value.some(isAsked)) return;
     const body = { message_id: message, on_busy: "interrupt" as const };
     this.outbox.add({ session: this.open.value.id, create: null, body });
   }

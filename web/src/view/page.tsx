@@ -6,7 +6,7 @@ import { dismiss, notice } from "../notice.ts";
 import { Composer } from "./composer.tsx";
 import { IconButton } from "./icons.tsx";
 import { Sidebar } from "./sidebar.tsx";
-import { Thread } from "./thread.tsx";
+import { Letters, Thread } from "./thread.tsx";
 import { Welcome } from "./welcome.tsx";
 
 const NARROW = matchMedia("(max-width: 48rem)");
@@ -58,6 +58,7 @@ function Body({ app, conversation }: { app: App; conversation: Conversation }) {
     return (
       <div class="welcome column">
         <p class="greeting">This chat is no longer there.</p>
+        <Letters app={app} conversation={conversation} />
         <button type="button" class="main" onClick={() => app.startNew()}>New chat</button>
       </div>
     );

@@ -38,7 +38,7 @@ export function Thread({ app, conversation }: { app: App; conversation: Conversa
             <MessageView key={id} id={id} app={app} conversation={conversation} isLast={id === head}
               siblings={families.get(parent_id) ?? [id]} />
           ))}
-          {letters.map((letter) => <Pending key={letter.key} app={app} letter={letter} />)}
+          <Letters app={app} conversation={conversation} />
           {head !== null && !isBusy && letters.length === 0 && conversation.tree.has(head) && (
             <Replies message={conversation.message(head)} say={(text) => app.send(text)} />
           )}
@@ -51,6 +51,11 @@ export function Thread({ app, conversation }: { app: App; conversation: Conversa
       )}
     </>
   );
+}
+
+/** What was said in a session and the service does not have. */
+export function Letters({ app, conversation }: { app: App; conversation: Conversation }) {
+  return <>{useLetters(app, conversation).map((letter) => <Pending key={letter.key} app={app} letter={letter} />)}</>;
 }
 
 function useLetters(app: App, conversation: Conversation): readonly Letter[] {
