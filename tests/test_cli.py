@@ -170,6 +170,7 @@ def test_a_port_that_is_taken_is_one_line(tmp_path: Path) -> None:
         (("serve", "--port", "abc"), "argument --port: a port is 0 to 65535"),
         (("serve", "--workers", "-1"), "argument --workers: a number, at least 1"),
         (("eval", "--min-rate", "nan"), "argument --min-rate: a rate is 0 to 1"),
+        (("eval", "--json", "no/where.json"), "argument --json: a file in a folder that is there, not 'no/where.json'"),
     ],
 )
 def test_a_wrong_option_is_told_in_words(tmp_path: Path, words: tuple[str, ...], message: str) -> None:

@@ -69,7 +69,7 @@ def _add_measuring(add: _Adding) -> None:
     evaluate.add_argument(
         "--only", action="append", default=[], metavar="CASE", help="this case alone; may be repeated"
     )
-    evaluate.add_argument("--json", type=Path, metavar="FILE", help="save the figures")
+    evaluate.add_argument("--json", type=_file, metavar="FILE", help="save the figures")
     evaluate.add_argument("--min-rate", type=_rate, metavar="R", help="exit with 1 if fewer pass, of 0 to 1")
     evaluate.set_defaults(run=_eval)
 
@@ -179,6 +179,13 @@ def _rate(text: str) -> float:
         if 0 <= (rate := float(text)) <= 1:
             return rate
     raise argparse.ArgumentTypeError("a rate is 0 to 1")
+
+
+def _file(text: str) -> Path:
+    path = Path(text)
+    if path.is_dir() or not path.parent.is_dir():
+        raise argparse.ArgumentTypeError(f"a file in a folder that is there, not {text!r}")
+    return path
 
 
 def _as_host(address: str) -> str:
