@@ -137,7 +137,8 @@ class Turn:
     async def _ask(self, step: Assembler, take: Take) -> None:
         held: list[Event] = []
         merged = 0  # of `held`
-        async with aclosing(self._model.stream(self._prompt())) as answer:
+        answer = self._model.stream(self._prompt())
+        try:
             async for chunks in answer:
                 events = step.read(chunks)
                 del chunks  # what waits here, with each stream that is open, is to be little
@@ -148,6 +149,8 @@ class Turn:
                         held[merged:] = log.merge(held[merged:], limit=None)
                         merged = len(held)
                     await take(events)
+        finally:
+            await answer.aclose()  # as `aclosing` would, which takes 0.2 KB as long as the model speaks
         if last := step.finish():
             await take(last)
         self._noted([*held, *last])

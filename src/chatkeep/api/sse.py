@@ -6,7 +6,7 @@ comment and ONE newline: with a blank line, several clients would take it for an
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import aclosing, suppress
+from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -120,21 +120,22 @@ class _Body(Generic[T]):
     async def _send_all(self, send: Send) -> None:
         prefix = RETRY
         try:
-            async with aclosing(self._source):
-                async for item in self._source:
-                    frame = self._framed(item)
-                    if frame and prefix:
-                        frame, prefix = prefix + frame, b""
-                    more = not self._is_last(item)
-                    self._sending = {"type": "http.response.body", "body": frame or PING, "more_body": more}
-                    await send(self._sending)
-                    self._sending = None
-                    if not more:
-                        return
+            async for item in self._source:
+                frame = self._framed(item)
+                if frame and prefix:
+                    frame, prefix = prefix + frame, b""
+                more = not self._is_last(item)
+                self._sending = {"type": "http.response.body", "body": frame or PING, "more_body": more}
+                await send(self._sending)
+                self._sending = None
+                if not more:
+                    return
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         except Exception:
             self._cut()
             raise
+        finally:
+            await self._source.aclose()
 
     def look(self) -> None:
         """Cut the stream off when the client has stopped reading: still the same is being sent as at the last look."""
@@ -164,6 +165,8 @@ class Streams:
         begun: list[_Body[Any]] = []
         await self._app({**scope, _BEGUN: begun}, receive, send)  # a copy: what others leave there goes with them
         for body in begun:
+            if isinstance(headers := scope.get("headers"), list):
+                headers.clear()  # uvicorn keeps them with the stream: a browser's are some 3 KB
             self._open.add(body)
             if self._timer is None:
                 self._look()
