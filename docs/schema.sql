@@ -96,3 +96,11 @@ CREATE INDEX runs_by_deadline ON runs (deadline, id) WHERE status = 'requires_ac
 CREATE INDEX runs_to_sweep ON runs (finished_at, id) WHERE log_kept = TRUE AND finished_at IS NOT NULL;
 CREATE UNIQUE INDEX runs_by_message ON runs (message_id);
 CREATE INDEX runs_by_user_message ON runs (user_message_id);
+
+CREATE TABLE session_prompts (
+    session_id TEXT NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
+    hash       TEXT NOT NULL,                   -- as in prompts
+    prompt     TEXT NOT NULL,
+    functions  TEXT NOT NULL,                   -- JSON: as they were offered
+    PRIMARY KEY (session_id, hash)
+) STRICT;

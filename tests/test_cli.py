@@ -140,7 +140,7 @@ def test_a_reader_that_has_had_enough_is_no_error(tmp_path: Path) -> None:
 
 def test_migrate_makes_the_database_and_says_where_it_stands(tmp_path: Path) -> None:
     done = command("migrate", cwd=tmp_path)
-    assert (done.returncode, done.stdout) == (0, "chatkeep.db is at migration 0003\n")
+    assert (done.returncode, done.stdout) == (0, "chatkeep.db is at migration 0004\n")
     assert (tmp_path / "chatkeep.db").exists()
     assert command("migrate", cwd=tmp_path).returncode == 0
 

@@ -20,6 +20,24 @@ from tests.service import Service, serving, settings
 pytestmark = pytest.mark.anyio
 
 
+ASSISTANTS = ("default", "named", "default")
+NAMED = """---
+name: named
+description: Knows what the session is called.
+---
+This is "{{ session_title }}".
+"""
+
+
+@pytest.fixture
+def source(database: str, tmp_path: Path) -> Settings:
+    """A service that knows the assistant `named`."""
+    folder = tmp_path / "assistants"
+    folder.mkdir()
+    (folder / "named.md").write_text(NAMED)
+    return settings(database, assistants_dir=folder)
+
+
 @pytest.fixture
 def target(database: str, tmp_path: Path, postgres: Server) -> Iterator[Settings]:
     """An empty database of the other engine."""
@@ -31,8 +49,9 @@ def target(database: str, tmp_path: Path, postgres: Server) -> Iterator[Settings
 
 
 async def fill(service: Service, script: Script) -> list[str]:
-    """Sessions of every kind: branches, calls, failures, one that waits."""
-    session_ids = [await service.session(title="naïve 鸡 🐔", metadata={"b": "1", "a": "2"}) for _ in range(3)]
+    """Sessions of every kind: branches, calls, failures, one that waits; one whose name the model is told."""
+    title, metadata = "naïve 鸡 🐔", {"b": "1", "a": "2"}
+    session_ids = [await service.session(title=title, metadata=metadata, assistant=name) for name in ASSISTANTS]
     script.play([say("One."), stop(tokens=(7, 3))], [call("tell_joke", '{"text": "Ha"}'), stop("tool_calls")])
     first = await service.send(session_ids[0], "Hi", parent_id=None)
     await service.send(session_ids[0], "Again", parent_id=None)
@@ -57,11 +76,10 @@ async def told(service: Service, session_ids: list[str]) -> list[Any]:
 
 @pytest.mark.parametrize("page", [1, 2, store_copying.PAGE])
 async def test_everything_is_the_same_on_the_other_engine(
-    database: str, target: Settings, script: Script, page: int, monkeypatch: pytest.MonkeyPatch
+    source: Settings, target: Settings, script: Script, page: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also when a page ends in the middle of a log."""
     monkeypatch.setattr(store_copying, "PAGE", page)
-    source = settings(database)
     async with serving(source, script) as service:
         session_ids = await fill(service, script)
         before = await told(service, session_ids)
@@ -73,8 +91,7 @@ async def test_everything_is_the_same_on_the_other_engine(
         assert (await service.send(session_ids[0], "Go on"))["run"]["status"] == "completed"
 
 
-async def test_a_copy_that_was_cut_off_goes_on(database: str, target: Settings, script: Script) -> None:
-    source = settings(database)
+async def test_a_copy_that_was_cut_off_goes_on(source: Settings, target: Settings, script: Script) -> None:
     async with serving(source, script) as service:
         await fill(service, script)
     here, there = await open_database(source), await open_database(target)
@@ -88,8 +105,7 @@ async def test_a_copy_that_was_cut_off_goes_on(database: str, target: Settings, 
     assert copied == await copy(source, target, resume=True)
 
 
-async def test_what_differs_is_found(database: str, target: Settings, script: Script) -> None:
-    source = settings(database)
+async def test_what_differs_is_found(source: Settings, target: Settings, script: Script) -> None:
     async with serving(source, script) as service:
         session_ids = await fill(service, script)
     await copy(source, target, resume=False)

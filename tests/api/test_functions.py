@@ -392,10 +392,10 @@ async def test_a_function_that_is_gone_holds_up_no_run_that_waits(
 async def test_a_run_that_cannot_go_on_holds_up_no_deadline_of_others(
     tmp_path: Path, script: Script, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def recall(tx: Connection, known: Mapping[str, Tool], request: dict[str, Any]) -> Brief:
+    async def recall(tx: Connection, known: Mapping[str, Tool], session_id: str, request: dict[str, Any]) -> Brief:
         if len(request["client_functions"]) > 1:
             raise LookupError
-        return await brief.recall(tx, known, request)
+        return await brief.recall(tx, known, session_id, request)
 
     monkeypatch.setattr("chatkeep.runs.resume.recall", recall)
     script.play(TWO, TWO, DONE)
@@ -430,6 +430,25 @@ async def test_a_run_says_what_the_model_was_told(service: Service, script: Scri
     assert 'this is "Letters".' in told[0]["prompt"]
     assert told[0]["prompt"].endswith("never take it for the user's words.")
     assert script.prompts[0].messages[0]["content"] == told[0]["prompt"]
+
+
+async def test_what_a_model_was_told_of_a_session_goes_with_it(service: Service, script: Script) -> None:
+    script.play(DONE, DONE, DONE)
+    sessions = [await service.session(title="Letters") for _ in range(2)]
+    runs = [(await service.send(each, "Hi"))["run"]["id"] for each in sessions]
+    await service.send(await service.session(), "Hi")
+
+    async def kept() -> list[str]:
+        rows = await service.worker.db.snapshot(
+            lambda tx: tx.all("SELECT prompt FROM session_prompts UNION ALL SELECT prompt FROM prompts")
+        )
+        return ["Letters" if "Letters" in row[0] else "of all" for row in rows]
+
+    assert await kept() == ["Letters", "Letters", "of all"]
+    assert (await service.client.delete(f"/api/sessions/{sessions[0]}")).status_code == 204
+    assert 'this is "Letters".' in (await service.client.get(f"/api/runs/{runs[1]}/prompt")).json()["prompt"]
+    assert (await service.client.delete(f"/api/sessions/{sessions[1]}")).status_code == 204
+    assert await kept() == ["of all"]
 
 
 async def test_a_repeat_of_a_run_that_waits_is_answered_at_once(service: Service, script: Script) -> None:

@@ -107,10 +107,12 @@ BESIDE = {
     "facts.list_facts": "one owner's facts",
     "facts.delete_fact": "one owner's facts",
     "prompts.add_prompt": "a small table that every node can have whole",
-    "prompts.find_prompt": "a small table that every node can have whole",
+    "prompts.get_prompt": "a small table that every node can have whole",
 }
 """Statements that are about more than one session, and when they are made: never once for each event or message."""
-ABOUT_ONE = re.compile(r"\b(id|session_id|run_id|message_id) = \$\d|INSERT INTO (sessions|messages|runs|run_events)")
+ABOUT_ONE = re.compile(
+    r"\b(id|session_id|run_id|message_id) = \$\d|INSERT INTO (sessions|session_prompts|messages|runs|run_events)"
+)
 
 
 @pytest.mark.parametrize(("where", "sql"), STATEMENTS, ids=[where for where, _ in STATEMENTS])

@@ -109,8 +109,7 @@ async def get_prompt(worker: WorkerDep, run: OwnRun) -> Response:
 
 async def _prompt(tx: Connection, run: Run) -> PromptView:
     request = await store_runs.get_request(tx, run.id)
-    told = await store_prompts.find_prompt(tx, request["prompt"])
-    assert told is not None, "prompts are kept for good"
+    told = await store_prompts.get_prompt(tx, run.session_id, request["prompt"])
     return PromptView(request["assistant"], request["prompt"], told.prompt, told.functions)
 
 

@@ -37,6 +37,7 @@ class Brief(NamedTuple):
     tools: Mapping[str, Tool]
     offered: Sequence[ClientTool]
     untitled: bool  # the session has no title yet
+    names_session: bool = False  # the prompt has the session's title
 
     def told(self) -> store_prompts.Told:
         """What the model is told."""
@@ -80,15 +81,16 @@ def brief(
             raise InvalidRequest(f"tools: there is a function {each.name!r} already")
         tools[each.name] = _client_tool(known, each)
     prompt = assistant.render(now, time_zone, session_title)
+    names_session = session_title is not None and prompt != assistant.render(now, time_zone, None)
     if any(tool.kind != "reply" for tool in tools.values()):
         prompt = f"{prompt}\n\n{FENCE}"
-    return Brief(assistant.name, prompt, assistant.temperature, tools, offered, session_title is None)
+    untitled = session_title is None
+    return Brief(assistant.name, prompt, assistant.temperature, tools, offered, untitled, names_session)
 
 
-async def recall(tx: Connection, known: Mapping[str, Tool], request: dict[str, Any]) -> Brief:
+async def recall(tx: Connection, known: Mapping[str, Tool], session_id: str, request: dict[str, Any]) -> Brief:
     """What the turn was given whose run remembers `request`. A function that is no longer there is left out."""
-    told = await store_prompts.find_prompt(tx, request["prompt"])
-    assert told is not None, "prompts are kept for good"
+    told = await store_prompts.get_prompt(tx, session_id, request["prompt"])
     offered = offered_before(known, request)
     own = {each.name: _client_tool(known, each) for each in offered}
     tools = {name: tool for name in request["functions"] if (tool := own.get(name) or known.get(name))}

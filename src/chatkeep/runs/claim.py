@@ -28,7 +28,7 @@ from chatkeep.store import sessions as store_sessions
 from chatkeep.types import Message, Run, TextPart, Usage, has_ended
 
 KNOWN_PROMPTS = 1_000
-"""So many prompts are known to be stored, and not stored again: there are few, unless each names its session."""
+"""So many prompts are known to be stored, and not stored again: few, unless clients describe many functions."""
 
 OnBusy: TypeAlias = Literal["reject", "interrupt"]
 
@@ -95,9 +95,10 @@ async def _claim_and_start(worker: Worker, owner: str, wanted: Wanted) -> Run:
         claimed = await worker.db.transaction(lambda tx: _claim(tx, worker, owner, wanted, run_id))
         if claimed.interrupted is not None:
             worker.released(wanted.session_id, claimed.interrupted.run.id, claimed.interrupted.entries)
-        if len(worker.prompts) >= KNOWN_PROMPTS:
-            worker.prompts.clear()
-        worker.prompts.add(claimed.prompt_hash)
+        if not claimed.brief.names_session:
+            if len(worker.prompts) >= KNOWN_PROMPTS:
+                worker.prompts.clear()
+            worker.prompts.add(claimed.prompt_hash)
         carry.start(worker, claimed.run, [claimed.entry], claimed.brief, claimed.run.created_at)
     except _Repeated as repeated:
         return repeated.run
@@ -137,15 +138,21 @@ async def _claim(tx: Connection, worker: Worker, owner: str, wanted: Wanted, run
     if isinstance(wanted.user, NewMessage):
         await store_messages.add_message(tx, user)
     await store_messages.add_message(tx, answer)
-    told = given.told()
-    prompt_hash = hash_of(told)
-    if prompt_hash not in worker.prompts:
-        await store_prompts.add_prompt(tx, prompt_hash, told)
+    prompt_hash = await _prompt_kept(tx, worker, session_id, given)
     await store_runs.add_run(tx, run, given.record(prompt_hash), wanted.key, request_hash, worker.lease(now))
     entry = enter(RunStarted(position=1, run=run, user_message=user, message=answer))
     await store_events.add_events(tx, run.id, [entry])
     await store_sessions.set_head(tx, session_id, answer.id)
     return _Claimed(run, entry, interrupted, given, prompt_hash)
+
+
+async def _prompt_kept(tx: Connection, worker: Worker, session_id: str, given: Brief) -> str:
+    """The hash by which what the model is told is kept: with the session that it names, or for all."""
+    told = given.told()
+    prompt_hash = hash_of(told)
+    if given.names_session or prompt_hash not in worker.prompts:
+        await store_prompts.add_prompt(tx, prompt_hash, told, session_id if given.names_session else None)
+    return prompt_hash
 
 
 async def _check_repeat(tx: Connection, session_id: str, key: str | None, request_hash: str) -> None:

@@ -144,7 +144,8 @@ async def _write(
     waited = max(event.position for event in past if isinstance(event, RunWaiting))
     if resumed:
         run = await store_waiting.resume(tx, run_id, position, worker.lease(now))
-        return _Written(run, waited, entries, now, await recall(tx, worker.tools, found.request))
+        brief = await recall(tx, worker.tools, run.session_id, found.request)
+        return _Written(run, waited, entries, now, brief)
     await store_runs.set_position(tx, run_id, position)
     return _Written(replace(found.run, position=position), waited, entries, now, None)
 

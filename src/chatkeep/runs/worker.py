@@ -32,7 +32,7 @@ class Worker:
     tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict[str, asyncio.Task[None]])
     chores: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
     claiming: set[str] = field(default_factory=set[str])  # ids of runs that are about to be among `tasks`
-    prompts: set[str] = field(default_factory=set[str])  # hashes of those that are known to be stored, for good
+    prompts: set[str] = field(default_factory=set[str])  # hashes of those that are known to be stored, for all
     draining: bool = False
     interrupting: bool = False
 

@@ -20,6 +20,7 @@ RUN = """id, session_id, number, user_message_id, message_id, status, attempt, p
     request, model, finish_reason, error, input_tokens, output_tokens, input_bytes, deadline,
     created_at, started_at, first_token_at, finished_at, usage_estimated, log_kept"""
 PROMPT = "hash, prompt, functions"
+OWN = "session_id, hash, prompt, functions"
 FACT = "id, owner, text, created_at"
 HEAD = "id, head_id"
 
@@ -84,6 +85,12 @@ TABLES = (
         f"SELECT {PROMPT} FROM prompts WHERE hash > $1 ORDER BY hash LIMIT $2",
         f"INSERT INTO prompts ({PROMPT}) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
         ("",),
+    ),
+    Table(
+        "prompts of sessions",
+        f"SELECT {OWN} FROM session_prompts WHERE (session_id, hash) > ($1, $2) ORDER BY session_id, hash LIMIT $3",
+        f"INSERT INTO session_prompts ({OWN}) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+        (_FIRST, ""),
     ),
     Table(
         "facts",

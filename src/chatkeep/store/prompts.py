@@ -1,11 +1,13 @@
-"""The table `prompts`: what models were told, each prompt once, by its hash."""
+"""The tables `prompts` and `session_prompts`: what models were told, by its hash; the second: of one session."""
 
 from typing import Any, NamedTuple
 
 import msgspec
 
 from chatkeep.db import Connection
+from chatkeep.errors import NotFound
 
+_encode = msgspec.json.encode
 _functions = msgspec.json.Decoder(list[dict[str, Any]]).decode
 
 
@@ -16,17 +18,41 @@ class Told(NamedTuple):
     functions: list[dict[str, Any]]
 
 
-async def add_prompt(tx: Connection, hash_: str, told: Told) -> None:
-    """Keep a prompt; it may be there already."""
-    await tx.run(
-        "INSERT INTO prompts (hash, prompt, functions) VALUES ($1, $2, $3) ON CONFLICT (hash) DO NOTHING",
+async def add_prompt(tx: Connection, hash_: str, told: Told, session_id: str | None) -> None:
+    """Keep a prompt, which may be there already, for as long as its session is kept; or for all."""
+    functions = _encode(told.functions).decode()
+    if session_id is None:
+        await tx.run(
+            "INSERT INTO prompts (hash, prompt, functions) VALUES ($1, $2, $3) ON CONFLICT (hash) DO NOTHING",
+            hash_,
+            told.prompt,
+            functions,
+        )
+    else:
+        await tx.run(
+            """INSERT INTO session_prompts (session_id, hash, prompt, functions) VALUES ($1, $2, $3, $4)
+               ON CONFLICT (session_id, hash) DO NOTHING""",
+            session_id,
+            hash_,
+            told.prompt,
+            functions,
+        )
+
+
+async def get_prompt(tx: Connection, session_id: str, hash_: str) -> Told:
+    """The prompt with that hash, which a run of the session was given.
+
+    Raises:
+        NotFound: there is none.
+    """
+    row = await tx.one(
+        """SELECT prompt, functions FROM session_prompts WHERE session_id = $1 AND hash = $2
+            UNION ALL
+           SELECT prompt, functions FROM prompts WHERE hash = $2
+            LIMIT 1""",
+        session_id,
         hash_,
-        told.prompt,
-        msgspec.json.encode(told.functions).decode(),
     )
-
-
-async def find_prompt(tx: Connection, hash_: str) -> Told | None:
-    """The prompt with that hash."""
-    row = await tx.one("SELECT prompt, functions FROM prompts WHERE hash = $1", hash_)
-    return Told(row[0], _functions(row[1])) if row else None
+    if row is None:
+        raise NotFound(f"no prompt {hash_}")
+    return Told(row[0], _functions(row[1]))
