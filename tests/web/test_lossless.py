@@ -286,12 +286,14 @@ async def test_what_was_not_sent_is_still_there_when_its_chat_is_gone(
     script.play([say("Hi."), stop()])
     await chat.say("hello")
     await chat.answered("Hi.")
+    await expect(chat.sessions).to_contain_text("hello")  # its title: nobody looks for one any more
     await chat.page.context.set_offline(True)
     await chat.say("from the tunnel")
     (session,) = (await service.client.get("/api/sessions")).json()["data"]
     await service.client.delete(f"/api/sessions/{session['id']}")
     await chat.page.context.set_offline(False)
     await expect(chat.page.get_by_text("This chat is no longer there.")).to_be_visible()
+    await expect(chat.sessions).to_have_count(0)
     await expect(chat.said).to_contain_text("from the tunnel")
     await expect(chat.said).to_contain_text("Not sent")
     await chat.button("Discard").click()

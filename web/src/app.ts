@@ -85,6 +85,7 @@ export class App {
     const isUnborn = id === "" || this.outbox.letters.value.some((letter) => letter.session === id && letter.create);
     const conversation = new Conversation(id || newId(), isUnborn, (event) => this.#heard(event));
     conversation.open.watch(() => this.#speak(conversation));
+    conversation.link.watch(() => (conversation.link.value === "gone" ? this.library.changed() : undefined));
     return conversation;
   }
 
