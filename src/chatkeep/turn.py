@@ -150,7 +150,7 @@ class Turn:
                         merged = len(held)
                     await take(events)
         finally:
-            await answer.aclose()  # as `aclosing` would, which takes 0.2 KB as long as the model speaks
+            await answer.aclose()  # as `aclosing` would, which would be kept as long as the model speaks
         if last := step.finish():
             await take(last)
         self._noted([*held, *last])

@@ -227,3 +227,14 @@ async def test_hanging_up_while_nobody_reads_leaves_the_socket_alone(server: Ser
     assert await reader.read() == b""
     with pytest.raises(httpx2.ReadError):
         await body.read(due(10))
+
+
+async def test_making_a_connection_counts_in_the_time_limit(
+    server: Server, transport: Transport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def never(_: Head) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(transport, "_connect", never)
+    with pytest.raises(TimeoutError):
+        await transport.send(head(server), b"", asyncio.get_running_loop().time())

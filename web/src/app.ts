@@ -103,7 +103,7 @@ export class App {
 
   #heard(event: FeedEvent): void {
     if (event.type === "run.started") this.outbox.hear(event.run.session_id, textOf(event.user_message));
-    if (["run.started", "run.finished", "session.updated", "session.deleted"].includes(event.type))
+    if (["run.started", "run.finished", "session.updated"].includes(event.type))
       this.library.changed();
   }
 }

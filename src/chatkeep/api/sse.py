@@ -166,7 +166,7 @@ class Streams:
         await self._app({**scope, _BEGUN: begun}, receive, send)  # a copy: what others leave there goes with them
         for body in begun:
             if isinstance(headers := scope.get("headers"), list):
-                headers.clear()  # uvicorn keeps them with the stream: a browser's are some 3 KB
+                headers.clear()  # uvicorn keeps them as long as the stream is open
             self._open.add(body)
             if self._timer is None:
                 self._look()

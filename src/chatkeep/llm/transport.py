@@ -99,17 +99,22 @@ class Transport(httpx2.AsyncBaseTransport):
         status, headers, body = await self.send(Head.of(request), await request.aread())
         return httpx2.Response(status, headers=headers, stream=body, extensions={BODY: body})
 
-    async def send(self, head: Head, content: bytes, due: float = inf) -> tuple[int, list[tuple[bytes, bytes]], Body]:
+    async def send(
+        self, head: Head, content: bytes, due: float | None = None
+    ) -> tuple[int, list[tuple[bytes, bytes]], Body]:
         """Send a request with that head; the status, the headers and the body of its response.
 
         Raises:
             TimeoutError: the response did not begin until `due`, in the event loop's time.
             and as `handle_async_request`.
         """
-        connection = self._find_idle(head.origin) or await self._connect(head)
+        connection = self._find_idle(head.origin)
+        if connection is None:
+            async with asyncio.timeout_at(due):
+                connection = await self._connect(head)
         try:
             status, headers = await connection.ask(
-                b"%bcontent-length: %d\r\n\r\n" % (head.lines, len(content)) + content, due
+                b"%bcontent-length: %d\r\n\r\n" % (head.lines, len(content)) + content, inf if due is None else due
             )
         except BaseException:
             connection.leave()

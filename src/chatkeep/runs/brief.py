@@ -81,10 +81,10 @@ def brief(
             raise InvalidRequest(f"tools: there is a function {each.name!r} already")
         tools[each.name] = _client_tool(known, each)
     prompt = assistant.render(now, time_zone, session_title)
-    names_session = session_title is not None and prompt != assistant.render(now, time_zone, None)
+    untitled = session_title is None
+    names_session = not untitled and prompt != assistant.render(now, time_zone, None)
     if any(tool.kind != "reply" for tool in tools.values()):
         prompt = f"{prompt}\n\n{FENCE}"
-    untitled = session_title is None
     return Brief(assistant.name, prompt, assistant.temperature, tools, offered, untitled, names_session)
 
 

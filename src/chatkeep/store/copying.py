@@ -20,7 +20,7 @@ RUN = """id, session_id, number, user_message_id, message_id, status, attempt, p
     request, model, finish_reason, error, input_tokens, output_tokens, input_bytes, deadline,
     created_at, started_at, first_token_at, finished_at, usage_estimated, log_kept"""
 PROMPT = "hash, prompt, functions"
-OWN = "session_id, hash, prompt, functions"
+OWN = f"session_id, {PROMPT}"
 FACT = "id, owner, text, created_at"
 HEAD = "id, head_id"
 
