@@ -37,7 +37,7 @@ APPLIED = {
     ("sqlite", 2): "dbee03beaa549322d717b197cfba36e2f2fe6868484d4dc0a0c75d39187f0137",
     ("sqlite", 3): "76fec914672a8d91367f0dec50d13e3745f8176d3f27ab3fab6cd0da81701728",
     ("postgres", 3): "f2f0a3ead30cf61c16db9b687393b5d9df6fd4437c3f8937d1c12f55b1ca2823",
-    ("sqlite", 4): "f2d9325e3b89c9b7ee7ce68e060f4fad4f40b6275fee74dd606d97ff7db10825",
+    ("sqlite", 4): "e970eec1ea8ebddc7e2d95f07e4d9af8181d842510fb94e295ef66ee65101f96",
     ("postgres", 4): "3f3e85205635b6984f0bb9996116168a0e7d8b14ed9643a03dad9728c954fc3f",
 }
 """Checksums of the files that databases out there were made with."""

@@ -437,18 +437,24 @@ async def test_what_a_model_was_told_of_a_session_goes_with_it(service: Service,
     sessions = [await service.session(title="Letters") for _ in range(2)]
     runs = [(await service.send(each, "Hi"))["run"]["id"] for each in sessions]
     await service.send(await service.session(), "Hi")
+    script.play(DONE)
+    described = await service.session()
+    await service.send(described, "Hi", tools=[PICK])
 
     async def kept() -> list[str]:
         rows = await service.worker.db.snapshot(
-            lambda tx: tx.all("SELECT prompt FROM session_prompts UNION ALL SELECT prompt FROM prompts")
+            lambda tx: tx.all(
+                "SELECT prompt, functions FROM session_prompts UNION ALL SELECT prompt, functions FROM prompts"
+            )
         )
-        return ["Letters" if "Letters" in row[0] else "of all" for row in rows]
+        return sorted("Letters" if "Letters" in row[0] else "pick" if '"pick"' in row[1] else "" for row in rows)
 
-    assert await kept() == ["Letters", "Letters", "of all"]
+    assert await kept() == ["", "Letters", "Letters", "pick"]
+    assert (await service.client.delete(f"/api/sessions/{described}")).status_code == 204
     assert (await service.client.delete(f"/api/sessions/{sessions[0]}")).status_code == 204
     assert 'this is "Letters".' in (await service.client.get(f"/api/runs/{runs[1]}/prompt")).json()["prompt"]
     assert (await service.client.delete(f"/api/sessions/{sessions[1]}")).status_code == 204
-    assert await kept() == ["of all"]
+    assert await kept() == [""]
 
 
 async def test_a_repeat_of_a_run_that_waits_is_answered_at_once(service: Service, script: Script) -> None:

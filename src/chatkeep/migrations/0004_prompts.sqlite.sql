@@ -1,5 +1,5 @@
--- A prompt that names its session (by its title) goes with it; all others are kept once, in `prompts`, for whoever
--- was told the same.
+-- What models were told of a session (its title, functions that its client described) goes with it; the rest is kept
+-- once, in `prompts`, for all.
 CREATE TABLE session_prompts (
     session_id TEXT NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
     hash       TEXT NOT NULL,                   -- as in prompts

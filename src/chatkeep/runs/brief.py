@@ -37,7 +37,7 @@ class Brief(NamedTuple):
     tools: Mapping[str, Tool]
     offered: Sequence[ClientTool]
     untitled: bool  # the session has no title yet
-    names_session: bool = False  # the prompt has the session's title
+    is_own: bool = False  # it tells of the session (by its title), or of what its client described
 
     def told(self) -> store_prompts.Told:
         """What the model is told."""
@@ -83,9 +83,10 @@ def brief(
     prompt = assistant.render(now, time_zone, session_title)
     untitled = session_title is None
     names_session = not untitled and prompt != assistant.render(now, time_zone, None)
+    is_own = names_session or any(each.description is not None for each in offered)
     if any(tool.kind != "reply" for tool in tools.values()):
         prompt = f"{prompt}\n\n{FENCE}"
-    return Brief(assistant.name, prompt, assistant.temperature, tools, offered, untitled, names_session)
+    return Brief(assistant.name, prompt, assistant.temperature, tools, offered, untitled, is_own)
 
 
 async def recall(tx: Connection, known: Mapping[str, Tool], session_id: str, request: dict[str, Any]) -> Brief:

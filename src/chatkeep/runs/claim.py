@@ -27,9 +27,6 @@ from chatkeep.store import runs as store_runs
 from chatkeep.store import sessions as store_sessions
 from chatkeep.types import Message, Run, TextPart, Usage, has_ended
 
-KNOWN_PROMPTS = 1_000
-"""So many prompts are known to be stored, and not stored again: few, unless clients describe many functions."""
-
 OnBusy: TypeAlias = Literal["reject", "interrupt"]
 
 
@@ -95,9 +92,7 @@ async def _claim_and_start(worker: Worker, owner: str, wanted: Wanted) -> Run:
         claimed = await worker.db.transaction(lambda tx: _claim(tx, worker, owner, wanted, run_id))
         if claimed.interrupted is not None:
             worker.released(wanted.session_id, claimed.interrupted.run.id, claimed.interrupted.entries)
-        if not claimed.brief.names_session:
-            if len(worker.prompts) >= KNOWN_PROMPTS:
-                worker.prompts.clear()
+        if not claimed.brief.is_own:
             worker.prompts.add(claimed.prompt_hash)
         carry.start(worker, claimed.run, [claimed.entry], claimed.brief, claimed.run.created_at)
     except _Repeated as repeated:
@@ -147,11 +142,11 @@ async def _claim(tx: Connection, worker: Worker, owner: str, wanted: Wanted, run
 
 
 async def _prompt_kept(tx: Connection, worker: Worker, session_id: str, given: Brief) -> str:
-    """The hash by which what the model is told is kept: with the session that it names, or for all."""
+    """The hash by which what the model is told is kept: with the session that it tells of, or for all."""
     told = given.told()
     prompt_hash = hash_of(told)
-    if given.names_session or prompt_hash not in worker.prompts:
-        await store_prompts.add_prompt(tx, prompt_hash, told, session_id if given.names_session else None)
+    if given.is_own or prompt_hash not in worker.prompts:
+        await store_prompts.add_prompt(tx, prompt_hash, told, session_id if given.is_own else None)
     return prompt_hash
 
 

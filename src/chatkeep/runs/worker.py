@@ -32,7 +32,9 @@ class Worker:
     tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict[str, asyncio.Task[None]])
     chores: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
     claiming: set[str] = field(default_factory=set[str])  # ids of runs that are about to be among `tasks`
-    prompts: set[str] = field(default_factory=set[str])  # hashes of those that are known to be stored, for all
+    prompts: set[str] = field(
+        default_factory=set[str]
+    )  # hashes of those that are known to be stored for all: few, some for each assistant and day
     draining: bool = False
     interrupting: bool = False
 
