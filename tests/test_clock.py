@@ -1,0 +1,31 @@
+"""The one form in which times are written: it sorts as it reads."""
+
+from collections.abc import Generator
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from chatkeep import clock
+
+WHOLE = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def own_clock() -> Generator[None]:
+    yield
+    clock.use(clock.system)
+
+
+@pytest.mark.parametrize("zone", [UTC, timezone(timedelta(hours=5, minutes=30))])
+@pytest.mark.parametrize("microseconds", [0, 1, 100_000, 999_999])
+def test_a_time_has_six_places_and_z_whatever_its_fraction_and_zone(microseconds: int, zone: timezone) -> None:
+    time = WHOLE.replace(microsecond=microseconds)
+    clock.use(lambda: time.astimezone(zone))
+    assert clock.now() == time.strftime(clock.FORMAT)
+    assert clock.read(clock.now()) == time
+
+
+def test_times_sort_as_they_follow_over_a_whole_second() -> None:
+    written = [clock.later("2026-01-02T03:04:04.999999Z", by / 1e6) for by in range(4)]
+    assert written == sorted(written)
+    assert written[1] == "2026-01-02T03:04:05.000000Z"
