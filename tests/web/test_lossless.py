@@ -145,6 +145,37 @@ async def test_a_message_typed_offline_is_kept_and_sent_once(chat: Chat, script:
     assert await chat.page.evaluate("Object.keys(localStorage).filter(key => key.includes('outbox'))") == []
 
 
+async def test_two_messages_typed_offline_are_both_answered(chat: Chat, script: Script, service: Service) -> None:
+    gate = asyncio.Event()
+    script.play([say("The first "), gate, say("answer."), stop()], [say("The second one."), stop()])
+    await chat.page.context.set_offline(True)
+    await chat.say("one thing")
+    await chat.say("and another")
+    await chat.page.context.set_offline(False)
+    await expect(chat.answers).to_have_text(re.compile("The first"))
+    await expect(chat.said.last).to_contain_text("Will be sent after what was said before it.")
+    gate.set()
+    await chat.answered("The second one.")
+    await expect(chat.answers.first).to_contain_text("The first answer.")
+    await expect(chat.said).to_have_text([re.compile("one thing"), re.compile("and another")])
+    assert await count_messages(service) == 4
+
+
+async def test_a_chat_that_the_service_cannot_serve_holds_up_no_other(
+    chat: Chat, script: Script, service: Service
+) -> None:
+    script.play(*[[say(f"Answer {number}."), stop()] for number in range(2)])
+    await chat.say("hello")
+    await chat.answered("Answer 0.")
+    (session,) = (await service.client.get("/api/sessions")).json()["data"]
+    await chat.page.route(f"**/api/sessions/{session['id']}/messages", lambda route: route.fulfill(status=500))
+    async with chat.page.expect_response(lambda answer: answer.status == 500):
+        await chat.say("to a wall")
+    await chat.button("New chat").click()
+    await chat.say("to you")
+    await chat.answered("Answer 1.")
+
+
 async def test_what_an_earlier_version_has_not_sent_is_sent_in_its_order(
     chat: Chat, script: Script, service: Service
 ) -> None:

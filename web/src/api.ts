@@ -18,7 +18,7 @@ export class Refusal extends Error {
 
   /** Whether asking again later, without changing anything, makes sense. */
   get passes(): boolean {
-    return this.status >= 500 || this.status === 429 || this.status === 408;
+    return this.status >= 500 || this.status === 429 || this.status === 408 || this.problem?.code === "session_busy";
   }
 }
 

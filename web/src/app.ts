@@ -45,7 +45,7 @@ export class App {
     const { id, isNew } = this.open.value;
     const body = {
       content,
-      on_busy: "interrupt" as const,
+      on_busy: this.#whenBusy(id),
       tools: CLIENT_TOOLS,
       ...(parent === undefined ? {} : { parent_id: parent }),
     };
@@ -57,8 +57,13 @@ export class App {
   answerAgain(message: string): void {
     const isAsked = ({ body, refused }: Letter): boolean => "message_id" in body && body.message_id === message && refused === null;
     if (this.outbox.letters.value.some(isAsked)) return;
-    const body = { message_id: message, on_busy: "interrupt" as const };
-    this.outbox.add({ session: this.open.value.id, create: null, body });
+    const { id } = this.open.value;
+    this.outbox.add({ session: id, create: null, body: { message_id: message, on_busy: this.#whenBusy(id) } });
+  }
+
+  /** Who says something while they see an answer come cuts it off; an answer nobody could see yet is waited for. */
+  #whenBusy(session: string): "interrupt" | "reject" {
+    return this.outbox.holds(session) ? "reject" : "interrupt";
   }
 
   startNew(): void {
@@ -103,6 +108,7 @@ export class App {
 
   #heard(event: FeedEvent): void {
     if (event.type === "run.started") this.outbox.hear(event.run.session_id, textOf(event.user_message));
+    if (event.type === "run.finished") this.outbox.deliver(); // what waited for this answer
     if (["run.started", "run.finished", "session.updated"].includes(event.type))
       this.library.changed();
   }

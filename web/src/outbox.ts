@@ -37,7 +37,8 @@ export class Outbox {
   readonly heard = new Cell<ReadonlySet<string>>(new Set());
   readonly #told: Told;
   readonly #tabs = new BroadcastChannel("chatkeep.outbox");
-  #isDelivering = false;
+  /** Sessions whose letters are being delivered; aborting wakes a delivery that waits. */
+  readonly #delivering = new Map<string, AbortController>();
 
   /** `told` hears of each delivery, by whichever tab. */
   constructor(told: Told) {
@@ -47,13 +48,18 @@ export class Outbox {
     forget(FORMER);
     this.#tabs.onmessage = ({ data }: MessageEvent<Parameters<Told>>) => told(...data);
     onChange(PLACE, () => (this.letters.value = read()));
-    addEventListener("online", () => void this.deliver());
-    void this.deliver();
+    addEventListener("online", () => this.deliver());
+    this.deliver();
+  }
+
+  /** Whether something that was said in `session` waits for its delivery. */
+  holds(session: string): boolean {
+    return this.#next(session) !== undefined;
   }
 
   add(letter: Omit<Letter, "key" | "said" | "refused">): void {
     this.#put({ ...letter, key: newId(), said: performance.timeOrigin + performance.now(), refused: null });
-    void this.deliver();
+    this.deliver();
   }
 
   /** A feed tells of a message in `session`: perhaps one of ours, whose acknowledgement is still on its way. */
@@ -71,28 +77,37 @@ export class Outbox {
   /** Try a refused letter again. */
   retry(key: string): void {
     this.#change(key, { refused: null });
-    void this.deliver();
+    this.deliver();
   }
 
-  /** Deliver what can be delivered, oldest first. */
-  async deliver(): Promise<void> {
-    if (this.#isDelivering) return;
-    this.#isDelivering = true;
-    let wait = FIRST_WAIT;
-    for (let late = await this.#turn(); late !== undefined; late = await this.#turn()) {
-      if (late !== null) await pause(late || wait);
-      wait = late === null ? FIRST_WAIT : Math.min(wait * 2, LONGEST_WAIT);
+  /** Deliver what can be delivered: in each session the oldest first, whatever holds up the others. */
+  deliver(): void {
+    for (const session of new Set(read().map((letter) => letter.session))) {
+      const waiting = this.#delivering.get(session);
+      if (waiting) waiting.abort();
+      else void this.#deliver(session);
     }
-    this.#isDelivering = false;
   }
 
-  /** Deliver the next letter, one at a time among all tabs; undefined when there is none. */
-  #turn(): Promise<number | null | undefined> {
+  async #deliver(session: string): Promise<void> {
+    for (let wait = FIRST_WAIT; ; ) {
+      const woken = new AbortController();
+      this.#delivering.set(session, woken);
+      const late = await this.#turn(session);
+      if (late === undefined && !woken.signal.aborted) break;
+      if (typeof late === "number") await pause(late || wait, woken.signal);
+      wait = typeof late === "number" ? Math.min(wait * 2, LONGEST_WAIT) : FIRST_WAIT;
+    }
+    this.#delivering.delete(session);
+  }
+
+  /** Deliver the session's next letter, one at a time among all tabs; undefined when there is none. */
+  #turn(session: string): Promise<number | null | undefined> {
     const deliver = async (): Promise<number | null | undefined> => {
-      const letter = this.#next();
+      const letter = this.#next(session);
       return letter && this.#attempt(letter);
     };
-    return "locks" in navigator ? navigator.locks.request("chatkeep.outbox", deliver) : deliver();
+    return "locks" in navigator ? navigator.locks.request(`chatkeep.outbox.${session}`, deliver) : deliver();
   }
 
   /** Null when the letter is settled, else the milliseconds that the service wants us to wait (0: it does not say). */
@@ -120,8 +135,8 @@ export class Outbox {
     this.#change(key, { create: null });
   }
 
-  #next(): Letter | undefined {
-    return read().find((letter) => letter.refused === null);
+  #next(session: string): Letter | undefined {
+    return read().find((letter) => letter.session === session && letter.refused === null);
   }
 
   #change(key: string, changes: Partial<Letter>): void {

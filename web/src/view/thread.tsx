@@ -139,7 +139,8 @@ function Older({ load, scroller }: { load: () => void; scroller: { current: HTML
 function Pending({ app, letter }: { app: App; letter: Letter }) {
   const content = contentOf(letter);
   const isOnline = useOnline();
-  const state = isOnline ? "Sending…" : "Will be sent when the network is back.";
+  const sending = letter.body.on_busy === "reject" ? "Will be sent after what was said before it." : "Sending…";
+  const state = isOnline ? sending : "Will be sent when the network is back.";
   return (
     <article class="said pending">
       {content !== null && <h2 class="unseen">You said</h2>}
@@ -163,6 +164,7 @@ function useOnline(): boolean {
     const look = (): void => setOnline(navigator.onLine);
     addEventListener("online", look);
     addEventListener("offline", look);
+    look(); // it may have changed before there was anybody to hear
     return () => {
       removeEventListener("online", look);
       removeEventListener("offline", look);
