@@ -74,7 +74,7 @@ TABLES = (
         """SELECT r.id, e.position, e.event
              FROM runs r
              JOIN run_events e ON e.log = r.log
-            WHERE r.id >= $1 AND (r.id > $1 OR e.position > $2)
+            WHERE r.id >= $1 AND e.position > CASE WHEN r.id = $1 THEN CAST($2 AS BIGINT) ELSE 0 END
             ORDER BY r.id, e.position LIMIT $3""",
         """INSERT INTO run_events (log, position, event) VALUES ((SELECT log FROM runs WHERE id = $1), $2, $3)
            ON CONFLICT DO NOTHING""",
