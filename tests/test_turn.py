@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from chatkeep.alone import Kept
 from chatkeep.errors import ContextOverflow, ModelRejected, ModelTimeout, ModelUnavailable
 from chatkeep.events import Event, StepStarted, TextDelta, ToolCallFinished, ToolCallReady
 from chatkeep.llm import Prompt
@@ -70,7 +71,7 @@ async def test_events_come_as_the_model_speaks() -> None:
     async def take(events: list[Event]) -> None:
         taken.append(events)
 
-    await Turn(Script([say("a"), [say("b"), say("c")], stop()]), given("why?")).run(take)
+    await Turn(Script([say("a"), [say("b"), say("c")], stop()]), given("why?")).run(take, Kept(answer()).said)
     assert taken == [[TextDelta(index=0, text="a")], [TextDelta(index=0, text="bc")]]
 
 
@@ -271,7 +272,7 @@ async def test_leaving_a_turn_stops_the_model() -> None:
         taking.set()
         await asyncio.Event().wait()
 
-    turn = asyncio.create_task(Turn(script, given("why?")).run(take))
+    turn = asyncio.create_task(Turn(script, given("why?")).run(take, Kept(answer()).said))
     await taking.wait()
     assert script.closed == 0
     turn.cancel()

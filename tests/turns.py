@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from msgspec.structs import replace
 
 from chatkeep import toolbox
+from chatkeep.alone import Kept
 from chatkeep.errors import TurnFailed
 from chatkeep.events import Event
 from chatkeep.llm import Model
@@ -69,13 +70,9 @@ def given(text: str, history: Sequence[Message] = (), tools: Mapping[str, Tool] 
 async def play(model: Model, start: Given) -> Played:
     """The turn that `start` begins, answered by `model`, up to its end or failure."""
     turn = Turn(model, start)
-    events: list[Event] = []
-
-    async def take(some: Sequence[Event]) -> None:
-        events.extend(some)
-
+    kept = Kept(start.message)
     try:
-        outcome = await turn.run(take)
+        outcome = await turn.run(kept.take, kept.said)
     except TurnFailed as failure:
-        return Played(turn, events, folded(events, start.message), None, failure)
-    return Played(turn, events, folded(events, start.message), outcome, None)
+        return Played(turn, kept.events, folded(kept.events, start.message), None, failure)
+    return Played(turn, kept.events, folded(kept.events, start.message), outcome, None)

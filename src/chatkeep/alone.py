@@ -1,9 +1,13 @@
 """A turn without a service: what `ask` and `eval` start from. Nothing is stored."""
 
-from chatkeep import clock, ids
+from collections.abc import Sequence
+from functools import reduce
+
+from chatkeep import clock, ids, log
 from chatkeep.assistants import Assistant, Library
 from chatkeep.config import Settings
 from chatkeep.errors import CannotStart
+from chatkeep.events import Event
 from chatkeep.runs.brief import Brief
 from chatkeep.tools import Caller
 from chatkeep.turn import Given
@@ -36,6 +40,23 @@ def start(settings: Settings, model: str, told: Brief, history: list[Message]) -
         context_tokens=settings.context_tokens,
         bytes_per_token=None,
     )
+
+
+class Kept:
+    """What a turn has brought."""
+
+    def __init__(self, begun: Message) -> None:
+        """`begun`: the message that it goes on with, empty in the beginning."""
+        self.events: list[Event] = []
+        self._begun = begun
+
+    async def take(self, events: Sequence[Event]) -> None:
+        """Keep what the turn brings."""
+        self.events += events
+
+    async def said(self) -> Message:
+        """The message as it has become."""
+        return reduce(log.apply, log.merge(self.events, limit=None), self._begun)
 
 
 def message(role: Role, parent_id: str | None, parts: tuple[Part, ...]) -> Message:

@@ -55,7 +55,7 @@ async def _answer(model: Model, given: Given, printer: Printer) -> Outcome:
     shown = _Shown(printer, given.message)
     while True:
         turn = Turn(model, given)
-        outcome = await turn.run(shown.take)
+        outcome = await turn.run(shown.take, shown.said)
         if not outcome.waiting:
             return outcome
         await shown.take([*_answers(shown.message, outcome.waiting, printer), RunResumed()])
@@ -74,6 +74,9 @@ class _Shown:
         for event in log.place(log.merge(events), self._position):
             self._printer.show(event)
             self.message, self._position = log.apply(self.message, event), event.position
+
+    async def said(self) -> Message:
+        return self.message
 
 
 def _answers(said: Message, waiting: Sequence[str], printer: Printer) -> list[Event]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
-from functools import reduce
 from typing import Literal, NamedTuple, TypeAlias
 
 from msgspec.structs import replace
@@ -26,11 +25,12 @@ _CUT = ("length", "content_filter")
 """Finish reasons that say that the model was not done."""
 _CORRECTED = ("invalid_arguments", "unknown_function")
 """Errors that the model can correct."""
-_HELD = 8
-"""Events of a step that are held before they are merged: a word as an event of its own takes ten times its length."""
 
 Take: TypeAlias = Callable[[list[Event]], Awaitable[object]]
 """What takes the events of a turn. What it returns is awaited before the turn goes on."""
+Said: TypeAlias = Callable[[], Awaitable[Message]]
+"""The message as all that was taken has made it. A turn asks only when it goes on with another step: most end with
+their first, and need not hold an answer that the log has."""
 
 
 class Given(NamedTuple):
@@ -90,7 +90,6 @@ class Turn:
         self._model = model
         self._given = given
         self._ratio = given.bytes_per_token or BYTES_PER_TOKEN
-        self._message = given.message
         self._call_ids = {part.call_id for part in given.message.parts if isinstance(part, ToolCallPart)}
         self._counted = given.counted
         self._prompt_bytes = 0  # of the step under way
@@ -109,59 +108,58 @@ class Turn:
         read, said = round(self._prompt_bytes / self._ratio), round(self._said / self._ratio)
         return counted.input_tokens + read, counted.output_tokens + said, True, *more
 
-    async def run(self, take: Take) -> Outcome:
+    async def run(self, take: Take, said: Said) -> Outcome:
         """Let it happen; how it ended. Each event is written down by `take` before what comes of it is done.
 
         Raises:
             TurnFailed: the turn cannot go on.
-            Exception: whatever `take` raises.
+            Exception: whatever `take` or `said` raises.
         """
-        for number in range(_steps(self._message), MAX_STEPS):
+        message = self._given.message
+        for number in range(_steps(message), MAX_STEPS):
             if number:
-                await take(self._noted([StepStarted(index=len(self._message.parts))]))
-            step = Assembler(len(self._message.parts), self._kind_of, self._call_ids)
-            await self._ask(step, take)
+                started = StepStarted(index=len(message.parts))
+                await take([started])
+                message = log.apply(message, started)
+            step = Assembler(len(message.parts), self._kind_of, self._call_ids)
+            await self._ask(step, message, take)
             self.finish_reason = step.finish_reason or "missing"
             checked = self._check(step)
             if checked.events:
-                await take(self._noted(checked.events))
+                await take(checked.events)
             if checked.actions:
-                await take(self._noted([ToolCallRunning(index=index) for index in checked.actions]))
+                await take([ToolCallRunning(index=index) for index in checked.actions])
                 async with aclosing(run_all(checked.actions, self._given.caller, self._given.tool_timeout)) as ends:
                     async for some in ends:
-                        await take(self._noted([ended(index, returned) for index, returned in some]))
+                        await take([ended(index, returned) for index, returned in some])
             if outcome := self._outcome(step, checked):
                 return outcome
+            message = await said()
+            if checked.failed and corrections(message) > MAX_CORRECTIONS:
+                return Outcome("completed", step.finish_reason)
         raise ToolStepsExceeded(f"the model still wants functions after {MAX_STEPS} calls")
 
-    async def _ask(self, step: Assembler, take: Take) -> None:
-        held: list[Event] = []
-        merged = 0  # of `held`
-        answer = self._model.stream(self._prompt())
+    async def _ask(self, step: Assembler, message: Message, take: Take) -> None:
+        answer = self._model.stream(self._prompt(message))
         try:
             async for chunks in answer:
                 events = step.read(chunks)
                 del chunks  # what waits here, with each stream that is open, is to be little
                 if events:
                     self._said += sum(map(log.units, events))
-                    held += events
-                    if len(held) - merged > _HELD:
-                        held[merged:] = log.merge(held[merged:], limit=None)
-                        merged = len(held)
                     await take(events)
         finally:
             await answer.aclose()  # as `aclosing` would, which would be kept as long as the model speaks
         if last := step.finish():
             await take(last)
-        self._noted([*held, *last])
         self._count(step)
 
-    def _prompt(self) -> Prompt:
-        """What the next step asks the model."""
+    def _prompt(self, message: Message) -> Prompt:
+        """What the next step asks the model, `message` being its answer so far."""
         given = self._given
         offered = [tool.offered for tool in given.tools.values()]
         budget = given.context_tokens * self._ratio
-        fitted = fit(given.prompt, [*given.history, self._message], offered, budget)
+        fitted = fit(given.prompt, [*given.history, message], offered, budget)
         self._prompt_bytes, self._said = fitted.size, 0
         self.input_bytes += fitted.size
         return Prompt(given.model, fitted.messages, offered, given.temperature)
@@ -217,9 +215,7 @@ class Turn:
             return Outcome("incomplete", self.finish_reason)
         if checked.waiting:
             return Outcome("requires_action", reason, checked.waiting)
-        if checked.failed:
-            return Outcome("completed", reason) if corrections(self._message) > MAX_CORRECTIONS else None
-        return None if checked.actions else Outcome("completed", reason)
+        return None if checked.failed or checked.actions else Outcome("completed", reason)
 
     def _count(self, step: Assembler) -> None:
         """Take the step into the count: the provider's own figures where it gave them."""
@@ -237,11 +233,6 @@ class Turn:
     def _kind_of(self, name: str) -> Kind | None:
         tool = self._given.tools.get(name)
         return tool.kind if tool else None
-
-    def _noted(self, events: list[Event]) -> list[Event]:
-        """`events`, after taking them into the message that the next step is asked with."""
-        self._message = reduce(log.apply, log.merge(events, limit=None), self._message)
-        return events
 
 
 def _steps(message: Message) -> int:

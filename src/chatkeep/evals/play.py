@@ -1,15 +1,13 @@
 """One sample of a case: the conversation as it happens, by the same turns as everywhere."""
 
 import time
-from functools import reduce
 from typing import NamedTuple
 
-from chatkeep import alone, log
+from chatkeep import alone
 from chatkeep.config import Settings
 from chatkeep.errors import TurnFailed
 from chatkeep.evals.judge import fault
 from chatkeep.evals.suite import Case
-from chatkeep.events import Event
 from chatkeep.llm import Model
 from chatkeep.runs.brief import Brief
 from chatkeep.turn import Outcome, Turn, corrections
@@ -54,13 +52,9 @@ async def play(settings: Settings, model: Model, wanted: str, told: Brief, case:
 
 
 async def _answer(turn: Turn, message: Message) -> tuple[Message, Outcome]:
-    happened: list[Event] = []
-
-    async def take(events: list[Event]) -> None:
-        happened.extend(events)
-
-    outcome = await turn.run(take)
-    return reduce(log.apply, log.merge(happened, limit=None), message), outcome
+    kept = alone.Kept(message)
+    outcome = await turn.run(kept.take, kept.said)
+    return await kept.said(), outcome
 
 
 def _sum(one: Usage, other: Usage) -> Usage:

@@ -8,7 +8,7 @@ chunk and looks at every idle connection for each request; a turn's upstream sid
 import asyncio
 import ssl
 from collections import defaultdict
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable
 from math import inf
 from typing import NamedTuple, TypeAlias
 
@@ -33,14 +33,14 @@ class Body(httpx2.AsyncByteStream):
         self._connection = connection
         self._is_left = False
 
-    async def read(self, due: float) -> bytes:
+    def read(self, due: float) -> Awaitable[bytes]:
         """What has arrived since the last read, or the first that does; nothing at the end.
 
         Raises:
             TimeoutError: nothing came until `due`, in the event loop's time.
             httpx2.ReadError: the connection broke.
         """
-        return await self._connection.read(due)
+        return self._connection.read(due)
 
     async def __aiter__(self) -> AsyncGenerator[bytes]:
         """The body in pieces: httpx2's own way to read, for what is no stream."""

@@ -23,7 +23,7 @@ from chatkeep.store import runs as store_runs
 from chatkeep.store import sessions as store_sessions
 from chatkeep.titles import from_words
 from chatkeep.turn import Given, Turn
-from chatkeep.types import Problem, Run, RunEnd
+from chatkeep.types import Message, Problem, Run, RunEnd
 
 _log = logging.getLogger("chatkeep")
 
@@ -86,7 +86,7 @@ async def _answer(worker: Worker, live: Live, given: Brief) -> _Ending:
     start = await _given(worker, live.run, given)
     turn = Turn(worker.model, start)
     live.measure = turn.measure
-    outcome = await turn.run(partial(worker.journal.append, live))
+    outcome = await turn.run(partial(worker.journal.append, live), partial(_said, worker, live.run.id))
     title = from_words(start.history[-1]) if given.untitled and worker.settings.titles == "words" else None
     return _Ending(outcome.status, waiting=outcome.waiting, title=title)
 
@@ -116,6 +116,11 @@ async def _given(worker: Worker, run: Run, given: Brief) -> Given:
         return start._replace(message=said, counted=run.usage, input_bytes=await store_runs.get_input_bytes(tx, run.id))
 
     return await worker.db.snapshot(read)
+
+
+async def _said(worker: Worker, run_id: str) -> Message:
+    """The message as its log, all of which is committed, has made it."""
+    return log.fold(await worker.db.snapshot(lambda tx: store_events.list_events(tx, run_id)))
 
 
 async def _finish(worker: Worker, live: Live, ending: _Ending) -> None:
