@@ -24,7 +24,8 @@ from tools import CORES, OUR_CORE, THEIR_CORE, Figures, Scenario, Service, provi
 Measured: TypeAlias = dict[str, dict[str, list[Figures]]]
 """The rounds, by scenario and service."""
 
-ALL, STORING, LIGHT = tuple(SERVICES), ("chatkeep", "naive", "chatkit"), ("chatkeep", "naive", "nginx")
+SECURED, LIGHT = ("chatkeep", "chatkeep-tls"), ("chatkeep", "naive", "nginx")
+ALL = (*LIGHT, "litellm", "chatkit")
 WARM_UP = Scenario("warm-up", streams=5, chunks=20, interval_us=2000, turns=20)
 
 
@@ -44,6 +45,7 @@ def scenarios(quick: bool) -> list[tuple[Scenario, Sequence[str], int]]:
     return [
         (Scenario("200 streams of 50 chunks/s", 200, 300, 20_000, 200, ramp_ms=1000), ("direct", *LIGHT), 5),
         (Scenario("200 streams of 50 chunks/s, all services", 200, 300, 20_000, 200, ramp_ms=1000), ALL, 2),
+        (Scenario("200 streams, the provider with TLS", 200, 300, 20_000, 200, ramp_ms=1000), SECURED, 3),
         (Scenario("the provider as fast as it can", 4, 5000, 0, 4, ramp_ms=0), ("direct", *LIGHT), 5),
         (Scenario("one-chunk turns, 10 callers", 10, 1, 1000, 400, ramp_ms=0, delay_us=0), ("direct", *ALL), 5),
         (Scenario("first token, idle", 1, 5, 10_000, 100, ramp_ms=0, delay_us=0), ("direct", *LIGHT), 3),

@@ -8,10 +8,10 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 
-from tools import HERE, THEIR_CORE, Service, post, started
+from tools import HERE, OUR_CORE, THEIR_CORE, Service, post, started
 
 QUESTION = "please explain the joke: why did the chicken cross the road?"
 RIVALS = HERE.parent / ".venv" / "rivals"
@@ -19,9 +19,11 @@ KEY = "sk-bench-0123456789abcdef0123456789"
 
 
 @contextlib.contextmanager
-def chatkeep(provider: Service, folder: Path, checkout: Path = HERE.parent) -> Generator[Service]:
+def chatkeep(
+    provider: Service, folder: Path, checkout: Path = HERE.parent, settings: Mapping[str, str] | None = None
+) -> Generator[Service]:
     """Ours, with its defaults: SQLite (`FOLDER/chatkeep.db`), `synchronous = FULL`, stored before it is shown."""
-    environment = {**_of(provider), "CHATKEEP_DATABASE_URL": f"sqlite:///{folder / 'chatkeep.db'}"}
+    environment = {**_of(provider), "CHATKEEP_DATABASE_URL": f"sqlite:///{folder / 'chatkeep.db'}", **(settings or {})}
     environment["PYTHONPATH"] = str(checkout / "src")
     command = [sys.executable, "-m", "chatkeep", "serve", "--port", "0"]
     with started(folder.name, command, THEIR_CORE, environment, folder) as service:
@@ -47,6 +49,26 @@ def asking(service: Service) -> None:
 
 
 @contextlib.contextmanager
+def behind_tls(provider: Service, folder: Path) -> Generator[Service | None]:
+    """Ours, with a provider that speaks TLS, as hosted ones do: an nginx stands before it, on its core."""
+    if (openssl := shutil.which("openssl")) is None:
+        print("chatkeep-tls: skipped, there is no openssl to make a certificate", file=sys.stderr)
+        yield None
+        return
+    key, certificate = folder / "key.pem", folder / "certificate.pem"
+    command = [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", str(key), "-out", str(certificate)]
+    command += ["-days", "1", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
+    with nginx(provider, folder, OUR_CORE, f"ssl_certificate {certificate}; ssl_certificate_key {key};") as relay:
+        if relay is None:
+            yield None
+            return
+        settings = {"OPENAI_BASE_URL": f"https://localhost:{relay.port}/v1", "SSL_CERT_FILE": str(certificate)}
+        with chatkeep(provider, folder, settings=settings) as service:
+            yield service
+
+
+@contextlib.contextmanager
 def naive(provider: Service, folder: Path) -> Generator[Service]:
     """What one writes in an afternoon (`naive.py`)."""
     environment = {**_of(provider), "NAIVE_DATABASE": str(folder / "naive.db")}
@@ -61,8 +83,8 @@ def naive(provider: Service, folder: Path) -> Generator[Service]:
 
 
 @contextlib.contextmanager
-def nginx(provider: Service, folder: Path) -> Generator[Service | None]:
-    """A pure relay: one worker, no buffering, connections to the provider kept."""
+def nginx(provider: Service, folder: Path, core: int = THEIR_CORE, tls: str = "") -> Generator[Service | None]:
+    """A pure relay: one worker, no buffering, connections to the provider kept; `tls`: its certificate, for TLS."""
     if (program := shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")) is None:
         print("nginx: skipped, it is not installed (Debian: apt-get install nginx-light)", file=sys.stderr)
         yield None
@@ -76,13 +98,13 @@ def nginx(provider: Service, folder: Path) -> Generator[Service | None]:
         events {{ worker_connections 8192; }}
         http {{ access_log off; keepalive_requests 100000; {paths}
           upstream provider {{ server 127.0.0.1:{provider.port}; keepalive 1024; keepalive_requests 100000; }}
-          server {{ listen 127.0.0.1:{port} backlog=4096;
+          server {{ listen 127.0.0.1:{port} {"ssl" if tls else ""} backlog=4096; {tls}
             location / {{ proxy_pass http://provider; proxy_http_version 1.1; proxy_set_header Connection "";
                           proxy_buffering off; proxy_read_timeout 300s; }} }} }}"""
     )
     folder.chmod(0o755)  # its worker is another user
     command = [program, "-e", f"{folder}/nginx.log", "-c", f"{folder}/nginx.conf", "-p", str(folder)]
-    with started("nginx", command, THEIR_CORE, {}, folder, port) as service:
+    with started("nginx", command, core, {}, folder, port) as service:
         service.requests = provider.requests
         yield service
 
@@ -131,6 +153,7 @@ def chatkit(provider: Service, folder: Path) -> Generator[Service | None]:
 
 SERVICES: dict[str, Callable[[Service, Path], "contextlib.AbstractContextManager[Service | None]"]] = {
     "chatkeep": chatkeep,
+    "chatkeep-tls": behind_tls,
     "naive": naive,
     "nginx": nginx,
     "litellm": litellm,
