@@ -95,7 +95,7 @@ export class Outbox {
       this.#delivering.set(session, woken);
       const late = await this.#turn(session);
       if (late === undefined && !woken.signal.aborted) break;
-      if (typeof late === "number") await pause(late || wait, woken.signal);
+      if (typeof late === "number") await pause(Math.max(late, wait), woken.signal);
       wait = typeof late === "number" ? Math.min(wait * 2, LONGEST_WAIT) : FIRST_WAIT;
     }
     this.#delivering.delete(session);
@@ -110,7 +110,7 @@ export class Outbox {
     return "locks" in navigator ? navigator.locks.request(`chatkeep.outbox.${session}`, deliver) : deliver();
   }
 
-  /** Null when the letter is settled, else the milliseconds that the service wants us to wait (0: it does not say). */
+  /** Null when the letter is settled, else the milliseconds that the service wants us to wait at least (0: it does not say). */
   async #attempt(letter: Letter): Promise<number | null> {
     let answer: RunAnswer | null;
     try {
