@@ -143,7 +143,7 @@ def _copy(arguments: argparse.Namespace) -> int:
     settings = config.load()
     source, target = (settings.model_copy(update={"database_url": url}) for url in (arguments.source, arguments.target))
     for name, copied in asyncio.run(copy(source, target, resume=arguments.resume)).items():
-        print(f"{name:<18}{copied}")
+        print(f"{name:<20}{copied}")
     return 0
 
 

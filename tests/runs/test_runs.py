@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -187,6 +188,31 @@ async def test_a_fault_of_ours_fails_the_run_and_nothing_else(worker: Worker, sc
     assert "bug" not in failed.error.message
     assert failed.usage.estimated
     await check_laws(worker, failed)
+
+
+async def test_a_session_that_another_process_deletes_between_two_steps_is_no_fault(
+    worker: Worker, script: Script, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    gate = asyncio.Event()
+    script.play([call("no_such_function", "{}"), gate, stop("tool_calls")])
+    run = await ask(worker)
+    async with asyncio.timeout(10):
+        async for entries in follow(worker, run.id, 0):
+            if entries and entries[-1].event.position >= 2:
+                break
+    look = worker.db.snapshot
+
+    async def look_too_late(fn: Any) -> Any:
+        await worker.db.transaction(lambda tx: store_sessions.delete_session(tx, OWNER, S))
+        return await look(fn)
+
+    task = worker.tasks[run.id]
+    monkeypatch.setattr(worker.db, "snapshot", look_too_late)
+    gate.set()
+    await asyncio.wait([task])
+    monkeypatch.undo()
+    assert len(script.prompts) == 1
+    assert caplog.records == []
 
 
 async def test_old_logs_are_swept_and_messages_stay(worker: Worker, script: Script) -> None:

@@ -161,6 +161,34 @@ async def test_two_messages_typed_offline_are_both_answered(chat: Chat, script: 
     assert await count_messages(service) == 4
 
 
+async def test_the_same_words_said_twice_are_both_shown_until_they_are_sent(
+    chat: Chat, script: Script, service: Service
+) -> None:
+    gate, acknowledged = asyncio.Event(), asyncio.Event()
+    script.play([say("Hi."), stop()], [say("The first "), gate, say("answer."), stop()], [say("The second."), stop()])
+    await chat.say("hello")
+    await chat.answered("Hi.")
+
+    async def hold(route: Route) -> None:
+        await acknowledged.wait()
+        await route.continue_()
+
+    await chat.page.context.set_offline(True)
+    await chat.say("yes")
+    await chat.say("yes")
+    await chat.page.route("**/events?*", hold)  # the feed tells of the first when it has long been acknowledged
+    async with chat.page.expect_response(lambda answer: answer.request.method == "POST" and answer.status == 202):
+        await chat.page.context.set_offline(False)
+    acknowledged.set()
+    await expect(chat.answers.last).to_contain_text("The first")
+    await expect(chat.said).to_have_count(3)
+    await expect(chat.said.last).to_contain_text("Will be sent after")
+    gate.set()
+    await chat.answered("The second.")
+    await expect(chat.said).to_have_count(3)
+    assert await count_messages(service) == 6
+
+
 async def test_a_chat_that_the_service_cannot_serve_holds_up_no_other(
     chat: Chat, script: Script, service: Service
 ) -> None:

@@ -52,9 +52,10 @@ export class Outbox {
     this.deliver();
   }
 
-  /** Whether something that was said in `session` waits for its delivery. */
+  /** Whether something that was said in `session` waits for its delivery, as far as one can see. */
   holds(session: string): boolean {
-    return this.#next(session) !== undefined;
+    const { value } = this.heard;
+    return read().some((letter) => letter.session === session && letter.refused === null && !value.has(letter.key));
   }
 
   add(letter: Omit<Letter, "key" | "said" | "refused">): void {
@@ -67,6 +68,10 @@ export class Outbox {
     const isIt = (letter: Letter): boolean => letter.session === session && contentOf(letter) === content;
     const letter = this.letters.value.find((each) => isIt(each) && !this.heard.value.has(each.key));
     if (letter) this.heard.value = new Set([...this.heard.value, letter.key]);
+  }
+
+  #unhear({ key }: Letter): void {
+    this.heard.value = new Set([...this.heard.value].filter((each) => each !== key));
   }
 
   remove(key: string): void {
@@ -118,6 +123,7 @@ export class Outbox {
       answer = await post(letter);
     } catch (error) {
       if (!(error instanceof Refusal)) return 0; // nobody answered
+      if (error.status < 500) this.#unhear(letter); // who was heard had said the same
       if (error.passes) return error.retryAfter ?? 0;
       this.#change(letter.key, { refused: error.message });
       return null;

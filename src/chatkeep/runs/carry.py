@@ -119,8 +119,15 @@ async def _given(worker: Worker, run: Run, given: Brief) -> Given:
 
 
 async def _said(worker: Worker, run_id: str) -> Message:
-    """The message as its log, all of which is committed, has made it."""
-    return log.fold(await worker.db.snapshot(lambda tx: store_events.list_events(tx, run_id)))
+    """The message as its log, all of which is committed, has made it.
+
+    Raises:
+        Fenced: the session was deleted by another process.
+    """
+    events = await worker.db.snapshot(lambda tx: store_events.list_events(tx, run_id))
+    if not events:
+        raise Fenced
+    return log.fold(events)
 
 
 async def _finish(worker: Worker, live: Live, ending: _Ending) -> None:
