@@ -54,8 +54,7 @@ export class Outbox {
 
   /** Whether something that was said in `session` waits for its delivery, as far as one can see. */
   holds(session: string): boolean {
-    const { value } = this.heard;
-    return read().some((letter) => letter.session === session && letter.refused === null && !value.has(letter.key));
+    return waiting(session).some(({ key }) => !this.heard.value.has(key));
   }
 
   add(letter: Omit<Letter, "key" | "said" | "refused">): void {
@@ -88,8 +87,8 @@ export class Outbox {
   /** Deliver what can be delivered: in each session the oldest first, whatever holds up the others. */
   deliver(): void {
     for (const session of new Set(read().map((letter) => letter.session))) {
-      const waiting = this.#delivering.get(session);
-      if (waiting) waiting.abort();
+      const delivery = this.#delivering.get(session);
+      if (delivery) delivery.abort();
       else void this.#deliver(session);
     }
   }
@@ -100,8 +99,12 @@ export class Outbox {
       this.#delivering.set(session, woken);
       const late = await this.#turn(session);
       if (late === undefined && !woken.signal.aborted) break;
-      if (typeof late === "number") await pause(Math.max(late, wait), woken.signal);
-      wait = typeof late === "number" ? Math.min(wait * 2, LONGEST_WAIT) : FIRST_WAIT;
+      if (typeof late === "number") {
+        await pause(Math.max(late, wait), woken.signal);
+        wait = Math.min(wait * 2, LONGEST_WAIT);
+      } else {
+        wait = FIRST_WAIT;
+      }
     }
     this.#delivering.delete(session);
   }
@@ -109,7 +112,7 @@ export class Outbox {
   /** Deliver the session's next letter, one at a time among all tabs; undefined when there is none. */
   #turn(session: string): Promise<number | null | undefined> {
     const deliver = async (): Promise<number | null | undefined> => {
-      const letter = this.#next(session);
+      const [letter] = waiting(session);
       return letter && this.#attempt(letter);
     };
     return "locks" in navigator ? navigator.locks.request(`chatkeep.outbox.${session}`, deliver) : deliver();
@@ -141,10 +144,6 @@ export class Outbox {
     this.#change(key, { create: null });
   }
 
-  #next(session: string): Letter | undefined {
-    return read().find((letter) => letter.session === session && letter.refused === null);
-  }
-
   #change(key: string, changes: Partial<Letter>): void {
     const letter = read().find((each) => each.key === key);
     if (letter) this.#put({ ...letter, ...changes });
@@ -169,6 +168,10 @@ async function post(letter: Letter): Promise<RunAnswer | null> {
     throw error;
   }
 }
+
+/** What may be delivered in `session`, the oldest first. */
+const waiting = (session: string): Letter[] =>
+  read().filter((letter) => letter.session === session && letter.refused === null);
 
 function read(): Letter[] {
   const texts = names(PLACE).map(recall).filter((text) => text !== null);

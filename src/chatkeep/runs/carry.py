@@ -86,7 +86,9 @@ async def _answer(worker: Worker, live: Live, given: Brief) -> _Ending:
     start = await _given(worker, live.run, given)
     turn = Turn(worker.model, start)
     live.measure = turn.measure
-    outcome = await turn.run(partial(worker.journal.append, live), partial(_said, worker, live.run.id))
+    outcome = await turn.run(
+        partial(worker.journal.append, live), lambda: worker.db.snapshot(lambda tx: _said(tx, live.run.id))
+    )
     title = from_words(start.history[-1]) if given.untitled and worker.settings.titles == "words" else None
     return _Ending(outcome.status, waiting=outcome.waiting, title=title)
 
@@ -112,19 +114,19 @@ async def _given(worker: Worker, run: Run, given: Brief) -> Given:
         )
         if run.attempt == 1:
             return start
-        said = log.fold(await store_events.list_events(tx, run.id))  # it waited, and goes on from there
+        said = await _said(tx, run.id)  # it waited, and goes on from there
         return start._replace(message=said, counted=run.usage, input_bytes=await store_runs.get_input_bytes(tx, run.id))
 
     return await worker.db.snapshot(read)
 
 
-async def _said(worker: Worker, run_id: str) -> Message:
-    """The message as its log, all of which is committed, has made it.
+async def _said(tx: Connection, run_id: str) -> Message:
+    """The message as the run's log, all of which is committed, has made it.
 
     Raises:
         Fenced: the session was deleted by another process.
     """
-    events = await worker.db.snapshot(lambda tx: store_events.list_events(tx, run_id))
+    events = await store_events.list_events(tx, run_id)
     if not events:
         raise Fenced
     return log.fold(events)

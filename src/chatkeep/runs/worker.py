@@ -32,9 +32,7 @@ class Worker:
     tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict[str, asyncio.Task[None]])
     chores: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
     claiming: set[str] = field(default_factory=set[str])  # ids of runs that are about to be among `tasks`
-    prompts: set[str] = field(
-        default_factory=set[str]
-    )  # hashes of those that are known to be stored for all: few, some for each assistant and day
+    prompts: set[str] = field(default_factory=set[str])  # hashes of those known to be stored, for all sessions: few
     draining: bool = False
     interrupting: bool = False
 
