@@ -5,7 +5,7 @@ model (`docs/decisions/0002-values.md`); what comes in from outside is validated
 Times are RFC 3339 text (`chatkeep.clock`). Field meanings: `docs/protocol.md` §1.
 """
 
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -130,6 +130,13 @@ class Message(Value, frozen=True):
     run_id: str | None
     status: RunStatus
     created_at: str
+
+
+class PromptSnapshot(NamedTuple):
+    """A system prompt as it was rendered, and the functions as they were offered with it."""
+
+    prompt: str
+    functions: list[dict[str, Any]]
 
 
 class Fact(Value, frozen=True):

@@ -1,7 +1,7 @@
 """Functions over HTTP: actions that run here, functions of the client, what is stored of them (protocol §3, §5, §8)."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,6 @@ import pytest
 from chatkeep import clock
 from chatkeep.config import Settings
 from chatkeep.db import Connection
-from chatkeep.runs import brief
-from chatkeep.runs.brief import Brief
 from chatkeep.runs.lifetime import load_tools
 from chatkeep.runs.pause import DEADLINES
 from chatkeep.tools import Tool
@@ -389,23 +387,22 @@ async def test_a_function_that_is_gone_holds_up_no_run_that_waits(
         problem(await outputs(service, other["id"], out("c")), 409, "call_not_waiting")
 
 
-async def test_a_run_that_cannot_go_on_holds_up_no_deadline_of_others(
-    tmp_path: Path, script: Script, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+async def test_a_run_that_cannot_go_on_holds_up_no_deadline(
+    service: Service, script: Script, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def recall(tx: Connection, known: Mapping[str, Tool], session_id: str, request: dict[str, Any]) -> Brief:
-        if len(request["client_functions"]) > 1:
-            raise LookupError
-        return await brief.recall(tx, known, session_id, request)
+    stuck = (await waiting(service, script))["run"]
+    other = (await waiting(service, script, DONE))["run"]
 
-    monkeypatch.setattr("chatkeep.runs.resume.recall", recall)
-    script.play(TWO, TWO, DONE)
-    async with serving(functional(tmp_path, action_deadline=0.05), script) as service:
-        stuck = (await service.start(await service.session(), "Pick!", tools=[PICK, {"name": "ask_user"}]))["run"]
-        other = (await service.start(await service.session(), "Pick!", tools=[PICK]))["run"]
-        async with asyncio.timeout(PATIENCE):
-            while (await service.run(other["id"]))["status"] != "completed":
-                await asyncio.sleep(0.01)
-        assert (await service.run(stuck["id"]))["status"] == "requires_action"
+    async def break_one_and_expire_both(tx: Connection) -> None:
+        await tx.run("DELETE FROM session_prompts WHERE session_id = $1", stuck["session_id"])
+        await tx.run("UPDATE runs SET deadline = created_at WHERE status = 'requires_action'")
+
+    await service.worker.db.transaction(break_one_and_expire_both)
+    service.worker.doorbell.ring(DEADLINES)
+    async with asyncio.timeout(PATIENCE):
+        while (await service.run(other["id"]))["status"] != "completed":
+            await asyncio.sleep(0.01)
+    assert (await service.run(stuck["id"]))["status"] == "requires_action"
     assert "cannot go on; the others can" in caplog.text
 
 

@@ -87,7 +87,7 @@ async def test_the_prompt_s_hash_is_that_of_the_runs_and_the_same_every_day(suit
     (again,) = await measure(settings(), [suite], Wanted(assistant="scribe", cases=["passes"]), 1)
     tools = load_tools(settings())
     library = Library(None, tools)
-    assert first.prompt == hash_of(brief(tools, library["default"], EVENING, "UTC").told())
+    assert first.prompt == hash_of(brief(tools, library["default"], EVENING, "UTC").snapshot())
     assert len({first.prompt, again.prompt, counsel.prompt}) == 3
     (tomorrow,) = await measure(settings(), ["counsel"], Wanted(cases=["asks for what a deadline lacks"]), 1)
     assert tomorrow.prompt == counsel.prompt

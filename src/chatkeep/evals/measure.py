@@ -129,7 +129,7 @@ async def _report(
         assistant=assistant.name,
         model=called,
         date=f"{suite.date}",
-        prompt=hash_of(told.told()),
+        prompt=hash_of(told.snapshot()),
         left_out=len(suite.cases) - len(cases),
         results=await _results(settings, model, asked, told, cases, samples, tick),
     )

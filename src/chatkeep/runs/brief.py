@@ -14,10 +14,9 @@ import msgspec
 from chatkeep.arguments import by_schema
 from chatkeep.assistants import Assistant
 from chatkeep.context import FENCE
-from chatkeep.db import Connection
 from chatkeep.errors import InvalidRequest
-from chatkeep.store import prompts as store_prompts
 from chatkeep.tools import Tool, chosen
+from chatkeep.types import PromptSnapshot
 
 
 class ClientTool(msgspec.Struct, frozen=True):
@@ -39,9 +38,9 @@ class Brief(NamedTuple):
     untitled: bool  # the session has no title yet
     is_own: bool = False  # it tells of the session (by its title), or of what its client described
 
-    def told(self) -> store_prompts.Told:
-        """What the model is told."""
-        return store_prompts.Told(self.prompt, [tool.offered for tool in self.tools.values()])
+    def snapshot(self) -> PromptSnapshot:
+        """The system prompt and the functions, as the model is given them."""
+        return PromptSnapshot(self.prompt, [tool.offered for tool in self.tools.values()])
 
     def record(self, prompt_hash: str) -> dict[str, Any]:
         """What a run remembers of it."""
@@ -55,9 +54,9 @@ class Brief(NamedTuple):
         }
 
 
-def hash_of(told: store_prompts.Told) -> str:
+def hash_of(snapshot: PromptSnapshot) -> str:
     """The hash by which it is kept: SHA-256 of prompt and functions, in hexadecimal."""
-    return hashlib.sha256(msgspec.json.encode(told)).hexdigest()
+    return hashlib.sha256(msgspec.json.encode(snapshot)).hexdigest()
 
 
 def brief(
@@ -89,13 +88,12 @@ def brief(
     return Brief(assistant.name, prompt, assistant.temperature, tools, offered, untitled, is_own)
 
 
-async def recall(tx: Connection, known: Mapping[str, Tool], session_id: str, request: dict[str, Any]) -> Brief:
+def recall(snapshot: PromptSnapshot, known: Mapping[str, Tool], request: dict[str, Any]) -> Brief:
     """What the turn was given whose run remembers `request`. A function that is no longer there is left out."""
-    told = await store_prompts.get_prompt(tx, session_id, request["prompt"])
     offered = offered_before(known, request)
     own = {each.name: _client_tool(known, each) for each in offered}
     tools = {name: tool for name in request["functions"] if (tool := own.get(name) or known.get(name))}
-    return Brief(request["assistant"], told.prompt, request["temperature"], tools, offered, request["untitled"])
+    return Brief(request["assistant"], snapshot.prompt, request["temperature"], tools, offered, request["untitled"])
 
 
 def offered_before(known: Mapping[str, Tool], request: dict[str, Any]) -> list[ClientTool]:

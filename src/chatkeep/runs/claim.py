@@ -143,10 +143,10 @@ async def _claim(tx: Connection, worker: Worker, owner: str, wanted: Wanted, run
 
 async def _prompt_kept(tx: Connection, worker: Worker, session_id: str, given: Brief) -> str:
     """The hash by which what the model is told is kept: with the session that it tells of, or for all."""
-    told = given.told()
-    prompt_hash = hash_of(told)
+    snapshot = given.snapshot()
+    prompt_hash = hash_of(snapshot)
     if given.is_own or prompt_hash not in worker.prompts:
-        await store_prompts.add_prompt(tx, prompt_hash, told, session_id if given.is_own else None)
+        await store_prompts.add_prompt(tx, prompt_hash, snapshot, session_id if given.is_own else None)
     return prompt_hash
 
 

@@ -24,6 +24,7 @@ from chatkeep.runs.brief import Brief, recall
 from chatkeep.runs.pause import DEADLINES
 from chatkeep.runs.worker import Worker
 from chatkeep.store import events as store_events
+from chatkeep.store import prompts as store_prompts
 from chatkeep.store import runs as store_runs
 from chatkeep.store import waiting as store_waiting
 from chatkeep.types import Run, ToolCallPart
@@ -144,7 +145,8 @@ async def _write(
     waited = max(event.position for event in past if isinstance(event, RunWaiting))
     if resumed:
         run = await store_waiting.resume(tx, run_id, position, worker.lease(now))
-        brief = await recall(tx, worker.tools, run.session_id, found.request)
+        snapshot = await store_prompts.get_prompt(tx, run.session_id, found.request["prompt"])
+        brief = recall(snapshot, worker.tools, found.request)
         return _Written(run, waited, entries, now, brief)
     await store_runs.set_position(tx, run_id, position)
     return _Written(replace(found.run, position=position), waited, entries, now, None)

@@ -1,31 +1,25 @@
 """The tables `prompts` and `session_prompts`: what models were told, by its hash; the second: of one session."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
 from chatkeep.db import Connection
 from chatkeep.errors import NotFound
+from chatkeep.types import PromptSnapshot
 
 _encode = msgspec.json.encode
 _functions = msgspec.json.Decoder(list[dict[str, Any]]).decode
 
 
-class Told(NamedTuple):
-    """A system prompt as it was rendered, and the functions as they were offered with it."""
-
-    prompt: str
-    functions: list[dict[str, Any]]
-
-
-async def add_prompt(tx: Connection, hash_: str, told: Told, session_id: str | None) -> None:
+async def add_prompt(tx: Connection, hash_: str, snapshot: PromptSnapshot, session_id: str | None) -> None:
     """Keep a prompt, which may be there already, for as long as its session is kept; or for all."""
-    functions = _encode(told.functions).decode()
+    functions = _encode(snapshot.functions).decode()
     if session_id is None:
         await tx.run(
             "INSERT INTO prompts (hash, prompt, functions) VALUES ($1, $2, $3) ON CONFLICT (hash) DO NOTHING",
             hash_,
-            told.prompt,
+            snapshot.prompt,
             functions,
         )
     else:
@@ -34,12 +28,12 @@ async def add_prompt(tx: Connection, hash_: str, told: Told, session_id: str | N
                ON CONFLICT (session_id, hash) DO NOTHING""",
             session_id,
             hash_,
-            told.prompt,
+            snapshot.prompt,
             functions,
         )
 
 
-async def get_prompt(tx: Connection, session_id: str, hash_: str) -> Told:
+async def get_prompt(tx: Connection, session_id: str, hash_: str) -> PromptSnapshot:
     """The prompt with that hash, which a run of the session was given.
 
     Raises:
@@ -55,4 +49,4 @@ async def get_prompt(tx: Connection, session_id: str, hash_: str) -> Told:
     )
     if row is None:
         raise NotFound(f"no prompt {hash_}")
-    return Told(row[0], _functions(row[1]))
+    return PromptSnapshot(row[0], _functions(row[1]))
