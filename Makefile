@@ -20,7 +20,7 @@ test: .venv/tests
 	$(BIN)/python -m pytest -n 2
 
 icu: .venv/tests
-	TEST_ICU_LOCALE=en-US $(BIN)/python -m pytest -n 2 -k postgres tests/store tests/api tests/runs tests/test_journal.py
+	TEST_ICU_LOCALE=en-US $(BIN)/python -m pytest -n 2 -k postgres tests/store tests/api tests/runs
 
 check: .venv/tests .venv/web
 	$(BIN)/ruff format --check .

@@ -2,7 +2,7 @@
 
 import sys
 
-from chatkeep.cli import main
+from chatkeep.cli.main import main
 
 if __name__ == "__main__":
     raise SystemExit(main(["ask", *sys.argv[1:]]))

@@ -5,12 +5,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from chatkeep import clock, ids
+from chatkeep.chat.types import Message, Session, TextPart
 from chatkeep.db import Connection, Database
+from chatkeep.db.migrate import known, migrate
 from chatkeep.db.sqlite import Sqlite
-from chatkeep.migrate import known, migrate
 from chatkeep.store import messages as store_messages
 from chatkeep.store import sessions as store_sessions
-from chatkeep.types import Message, Session, TextPart
 
 OWNER = "local"
 """To whom everything belongs where no token says otherwise."""

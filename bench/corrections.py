@@ -20,16 +20,17 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from chatkeep import alone, log
-from chatkeep.assembler import CallDelta, Choice, Chunk, FunctionDelta, MessageDelta, Tokens
-from chatkeep.config import Settings, load
+from chatkeep.agent import ephemeral
+from chatkeep.agent.turn import Turn
+from chatkeep.agent.turn_spec import Brief
+from chatkeep.chat import event_log
+from chatkeep.chat.types import Message, TextPart, ToolCallPart
 from chatkeep.errors import TurnFailed
 from chatkeep.llm import Model, Prompt, connect
-from chatkeep.runs.brief import Brief
-from chatkeep.runs.lifetime import load_tools
-from chatkeep.tools import Tool
-from chatkeep.turn import Turn
-from chatkeep.types import Message, TextPart, ToolCallPart
+from chatkeep.llm.assembler import CallDelta, Choice, Chunk, FunctionDelta, MessageDelta, Tokens
+from chatkeep.runs.startup import load_tools
+from chatkeep.settings import Settings, load
+from chatkeep.tools.declaration import Tool
 
 PROMPT = "You are a helpful assistant. Use a function when it fits. When a call fails, correct it and call again."
 DEADLINE = "I was served on 2 March 2026 and have 21 days, in US federal court. When is the answer due?"
@@ -96,13 +97,13 @@ def _loose(tool: dict[str, Any]) -> dict[str, Any]:
 async def corrected(settings: Settings, model: Model, tool: Tool, wrong: Wrong, *, bare: bool, loose: bool) -> bool:
     """Whether a valid call came after the wrong one."""
     told = Brief("bench", PROMPT, None, {tool.name: tool}, (), untitled=False)
-    asked = alone.message("user", None, (TextPart(wrong.asked),))
-    turn = Turn(Misled(model, wrong, bare=bare, loose=loose), alone.start(settings, settings.model, told, [asked]))
-    said: Message = alone.message("assistant", asked.id, ())
+    asked = ephemeral.message("user", None, (TextPart(wrong.asked),))
+    turn = Turn(Misled(model, wrong, bare=bare, loose=loose), ephemeral.start(settings, settings.model, told, [asked]))
+    said: Message = ephemeral.message("assistant", asked.id, ())
     try:
         async for events in turn.events():
-            for event in log.merge(events, limit=None):
-                said = log.apply(said, event)
+            for event in event_log.merge(events, limit=None):
+                said = event_log.apply(said, event)
     except TurnFailed as failure:
         print(f"{wrong.what}: {failure.code}: {failure}")
     return any(isinstance(part, ToolCallPart) and part.arguments is not None for part in said.parts)

@@ -19,11 +19,11 @@ from statistics import median
 import aiosqlite
 import uvloop
 from archive import add_session, opened
-from tools import CORES, OUR_CORE
 
 from chatkeep import clock, ids
+from chatkeep.chat.types import Message, TextPart
 from chatkeep.store import messages as store_messages
-from chatkeep.types import Message, TextPart
+from tools import CORES, OUR_CORE
 
 CALLERS = 200
 PLACES = {"all cores": CORES, "one core": {OUR_CORE}}

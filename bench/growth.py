@@ -16,6 +16,7 @@ from typing import TypeAlias
 
 from archive import add_session, opened
 from services import QUESTION, chatkeep
+
 from tools import OUR_CORE, Figures, Scenario, Service, post, provider, read, set_pace
 
 LENGTHS = (1, 10, 100, 1000)

@@ -19,6 +19,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from services import chatkeep
+
 from tools import OUR_CORE, Scenario, Service, provider, read, set_pace
 
 SCENARIO = Scenario("", 200, 700, 20_000, 200, ramp_ms=1000)
@@ -32,10 +33,10 @@ STAGES: Sequence[tuple[str, Sequence[str]]] = (
     ("flush: gather, encode, deliver", ("settle (chatkeep/db/sqlite",)),
     ("turn: read, split, decode, place", ("Turn._ask",)),
     ("flush: gather, encode, deliver", ("Journal.",)),
-    ("turn: read, split, decode, place", ("_answer (chatkeep/runs/carry",)),
+    ("turn: read, split, decode, place", ("_answer (chatkeep/runs/execute",)),
     ("turn: read, split, decode, place", ("data_received (chatkeep/llm",)),
     ("begin and end of turns", ("run_asgi",)),
-    ("begin and end of turns", ("_carry (chatkeep/runs/carry",)),
+    ("begin and end of turns", ("_carry (chatkeep/runs/execute",)),
     ("begin and end of turns", ("httptools_impl",)),
     ("the event loop itself", ("Runner.run",)),
 )

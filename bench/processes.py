@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from services import asking
+
 from tools import HERE, Scenario, Service, provider, read, set_pace, started
 
 sys.path.insert(0, str(HERE.parent))

@@ -19,6 +19,7 @@ from typing import TypeAlias
 
 import report
 from services import SERVICES, chatkeep
+
 from tools import CORES, OUR_CORE, THEIR_CORE, Figures, Scenario, Service, provider, read, set_pace
 
 Measured: TypeAlias = dict[str, dict[str, list[Figures]]]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from archive import OWNER, SAID, add_session, opened
 
-from chatkeep.search import search
+from chatkeep.toolbox.search import search
 
 TEXT = SAID * 5
 

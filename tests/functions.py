@@ -6,7 +6,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from chatkeep.tools import Caller, ToolError, declared, tool
+from chatkeep.tools.context import Caller
+from chatkeep.tools.declaration import ToolError, declared, tool
 
 
 class Place(BaseModel):

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from chatkeep import toolbox
-from chatkeep.tools import Tool, declared
+from chatkeep.tools.declaration import Tool, declared
 
 ROOT = Path(__file__).parent.parent
 PROTOCOL = (ROOT / "docs" / "protocol.md").read_text("utf-8")

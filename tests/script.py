@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any, TypeAlias
 
-from chatkeep.assembler import CallDelta, Choice, Chunk, FunctionDelta, MessageDelta, Tokens
 from chatkeep.llm import Prompt
+from chatkeep.llm.assembler import CallDelta, Choice, Chunk, FunctionDelta, MessageDelta, Tokens
 
 Line: TypeAlias = Chunk | Sequence[Chunk] | asyncio.Event | Exception
 """A chunk (or what one read brought), an event to wait for, or a failure."""

@@ -14,10 +14,10 @@ from fastapi import FastAPI
 
 from chatkeep.api.app import create_api
 from chatkeep.api.sse import Streams
-from chatkeep.config import Settings
+from chatkeep.cli.serve import Server
 from chatkeep.llm import Model
-from chatkeep.runs.worker import Worker
-from chatkeep.serve import Server
+from chatkeep.runs.runtime import Worker
+from chatkeep.settings import Settings
 
 
 def settings(where: Path | str, **changes: Any) -> Settings:

@@ -10,17 +10,17 @@ import pytest
 import yaml
 
 from chatkeep import errors
+from chatkeep.agent.assistants import VARIABLES
+from chatkeep.agent.assistants import parse as parse_assistant
 from chatkeep.api.app import create_api
-from chatkeep.assistants import VARIABLES
-from chatkeep.assistants import parse as parse_assistant
-from chatkeep.cli import main
-from chatkeep.config import Settings
+from chatkeep.chat.events import Event
+from chatkeep.chat.types import TRANSITIONS
+from chatkeep.cli.main import main
 from chatkeep.errors import CannotStart
 from chatkeep.evals.suite import Constraint, parse
-from chatkeep.events import Event
-from chatkeep.types import TRANSITIONS
+from chatkeep.settings import Settings
+from tests.cli.test_main import command, environment
 from tests.pages import EXTEND, PROMPTS, PROTOCOL, ROOT, blocks, functions_of_extend
-from tests.test_cli import command, environment
 
 OPENAI = {"openai_api_key": "OPENAI_API_KEY", "openai_base_url": "OPENAI_BASE_URL"}
 

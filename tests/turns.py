@@ -6,14 +6,15 @@ from typing import Any, NamedTuple
 from msgspec.structs import replace
 
 from chatkeep import toolbox
-from chatkeep.alone import Kept
+from chatkeep.agent.ephemeral import Kept
+from chatkeep.agent.turn import Given, Outcome, Turn
+from chatkeep.chat.event_log import fold
+from chatkeep.chat.events import Event
+from chatkeep.chat.types import Message, Part
 from chatkeep.errors import TurnFailed
-from chatkeep.events import Event
 from chatkeep.llm import Model
-from chatkeep.log import fold
-from chatkeep.tools import Caller, Tool, declared
-from chatkeep.turn import Given, Outcome, Turn
-from chatkeep.types import Message, Part
+from chatkeep.tools.context import Caller
+from chatkeep.tools.declaration import Tool, declared
 from tests.values import message, started
 
 assert toolbox.jokes  # importing it declares the functions

@@ -7,7 +7,8 @@ from uuid import NAMESPACE_OID, uuid5
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from chatkeep.events import (
+from chatkeep.chat.event_log import fold, place
+from chatkeep.chat.events import (
     Event,
     ReasoningDelta,
     RefusalDelta,
@@ -23,8 +24,7 @@ from chatkeep.events import (
     ToolCallRunning,
     ToolCallStarted,
 )
-from chatkeep.log import fold, place
-from chatkeep.types import CallError, Message, Run, RunEnd, TextPart, Usage
+from chatkeep.chat.types import CallError, Message, Run, RunEnd, TextPart, Usage
 
 TIME = "2026-11-22T21:04:05.000123Z"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from chatkeep.api.app import create_api
-from chatkeep.config import Settings
+from chatkeep.settings import Settings
 
 TARGET = Path(__file__).parent / "src" / "schema.ts"
 _HEAD = "// Written by web/schema.py from the service's OpenAPI document; a test keeps it current.\n"

@@ -1,5 +1,5 @@
 """`python -m chatkeep` is the command `chatkeep`."""
 
-from chatkeep.cli import main
+from chatkeep.cli.main import main
 
 raise SystemExit(main())

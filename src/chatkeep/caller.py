@@ -1,13 +1,5 @@
-"""For whom a function runs, where there is a database: what memory and search need."""
+"""The import path that operators' modules use: `from chatkeep.caller import DatabaseCaller`."""
 
-from dataclasses import dataclass
+from chatkeep.toolbox.context import DatabaseCaller
 
-from chatkeep.db import Database
-from chatkeep.tools import Caller
-
-
-@dataclass(frozen=True)
-class DatabaseCaller(Caller):
-    """The caller within the service. An action with a parameter of this type cannot run without one (`ask`)."""
-
-    db: Database
+__all__ = ["DatabaseCaller"]

@@ -17,7 +17,7 @@ ChatkeepError
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from chatkeep.types import Problem
+from chatkeep.chat.types import Problem
 
 
 class ChatkeepError(Exception):

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TypeAlias
 
 from chatkeep.db import Connection, Row
-from chatkeep.runs.sweep import sweep
+from chatkeep.runs.retention import sweep
 from chatkeep.store.runs import COLUMNS
 from tests.service import Service
 

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from chatkeep import clock
-from chatkeep.config import Settings
 from chatkeep.db import Connection
-from chatkeep.runs.lifetime import load_tools
 from chatkeep.runs.pause import DEADLINES
-from chatkeep.tools import Tool
+from chatkeep.runs.startup import load_tools
+from chatkeep.settings import Settings
+from chatkeep.tools.declaration import Tool
 from tests.api.shapes import problem
 from tests.api.streams import PATIENCE, streaming, text_of
 from tests.api.tables import contents
@@ -379,7 +379,7 @@ async def test_a_function_that_is_gone_holds_up_no_run_that_waits(
     def without(settings: Settings) -> dict[str, Tool]:
         return {name: tool for name, tool in load_tools(settings).items() if name != "ask_user"}
 
-    monkeypatch.setattr("chatkeep.runs.lifetime.load_tools", without)
+    monkeypatch.setattr("chatkeep.runs.startup.load_tools", without)
     script.play(DONE, DONE)
     async with serving(functional(tmp_path), script) as service:
         answered = (await outputs(service, first["id"], out("a"))).json()

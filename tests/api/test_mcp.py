@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from chatkeep.servers import McpServer
+from chatkeep.settings.mcp_servers import McpServer
+from tests.cli.test_main import command, environment
 from tests.mcp.start import SCRIPT, STDIO, is_there
 from tests.script import Script, call, say, stop
 from tests.service import Service, serving, settings
-from tests.test_cli import command, environment
 
 pytestmark = pytest.mark.anyio
 GONE = McpServer("gone", command=("/no/such/server",))
@@ -104,7 +104,7 @@ async def test_the_service_leaves_no_process_behind(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("words", [("serve", "--port", "0"), ("ask", "hello")])
 def test_without_the_extra_there_is_one_line_that_says_so(tmp_path: Path, words: tuple[str, ...]) -> None:
-    without = "import sys; sys.modules['mcp'] = None; from chatkeep.cli import main; sys.exit(main(sys.argv[1:]))"
+    without = "import sys; sys.modules['mcp'] = None; from chatkeep.cli.main import main; sys.exit(main(sys.argv[1:]))"
     done = command(*words, cwd=tmp_path, program=("-c", without), CHATKEEP_MCP_SERVERS="t=run")
     message = "chatkeep: CHATKEEP_MCP_SERVERS needs an extra that is not installed: pip install 'chatkeep[mcp]'\n"
     assert (done.returncode, done.stderr) == (1, message)

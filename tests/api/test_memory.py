@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from chatkeep import ids
-from chatkeep.caller import DatabaseCaller
-from chatkeep.calling import Begun, Returned, run
 from chatkeep.toolbox import memory
-from chatkeep.tools import Caller, declared
+from chatkeep.toolbox.context import DatabaseCaller
+from chatkeep.tools.context import Caller
+from chatkeep.tools.declaration import declared
+from chatkeep.tools.execution import Begun, Returned, run
 from tests.api.shapes import NO_UUIDS, TIME, UNKNOWN, problem
 from tests.script import Script, call, say, stop
 from tests.service import Service, serving, settings
@@ -161,7 +162,7 @@ async def test_a_search_shows_a_piece_of_a_long_message_and_keeps_to_its_limit(
 
 
 async def test_a_long_session_hides_no_other(service: Service, script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chatkeep.search.PAGE", 3)
+    monkeypatch.setattr("chatkeep.toolbox.search.PAGE", 3)
     script.play(*[[say("no"), stop()]] * 6)
     await service.send(await service.session(title="Old"), "A needle.")
     long = await service.session(title="Long")
@@ -170,7 +171,7 @@ async def test_a_long_session_hides_no_other(service: Service, script: Script, m
         await service.send(long, "Hay.")
     results = (await service.client.get("/api/search", params={"q": "needle"})).json()["data"]
     assert [found["session_title"] for found in results] == ["Long", "Old"]
-    monkeypatch.setattr("chatkeep.search.MESSAGES", 9)
+    monkeypatch.setattr("chatkeep.toolbox.search.MESSAGES", 9)
     assert (await service.client.get("/api/search", params={"q": "needle"})).json()["data"] == []
 
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from chatkeep.runs.lifetime import drain
+from chatkeep.runs.startup import drain
 from tests.api.shapes import ANSWER, problem
 from tests.api.streams import PATIENCE, spelled, streaming, text_of, until
 from tests.api.tables import nothing_stored

@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from chatkeep.assembler import Choice, Chunk, MessageDelta
-from chatkeep.events import decode
-from chatkeep.log import fold
+from chatkeep.chat.event_log import fold
+from chatkeep.chat.events import decode
+from chatkeep.llm.assembler import Choice, Chunk, MessageDelta
 from tests.api.shapes import MESSAGE, RUN
 from tests.api.streams import PATIENCE, Event, spelled, streaming, until
 from tests.script import Line, Script, call, say, stop

@@ -6,10 +6,10 @@ from collections.abc import AsyncGenerator
 import pytest
 
 from chatkeep import clock
-from chatkeep.config import Settings
 from chatkeep.db import Connection, Database
 from chatkeep.db.open import connect
 from chatkeep.errors import StorageFailed
+from chatkeep.settings import Settings
 from tests.service import settings
 from tests.values import TIME, uid
 
@@ -104,7 +104,7 @@ async def test_the_time_stands_still_in_a_transaction_and_reads_as_our_clock_wri
 
 async def test_what_is_text_to_the_store_stays_as_it_was(database: str, chosen: Settings) -> None:
     """Ids, times to the microsecond, and JSON byte for byte, through the columns of the real schema."""
-    from chatkeep.runs.lifetime import open_database
+    from chatkeep.runs.startup import open_database
 
     db = await open_database(chosen)
     metadata = '{"b":  "1", "a": "\\u00e9\U0001f414 \\\\ \\"", "z":"", "a2":"x"}'

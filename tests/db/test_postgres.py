@@ -6,10 +6,10 @@ from collections.abc import AsyncGenerator, Iterator
 import pytest
 
 from chatkeep.db import Connection, postgres
+from chatkeep.db.migrate import known, migrate
 from chatkeep.db.open import connect
 from chatkeep.db.postgres import Postgres
 from chatkeep.errors import CannotStart, StorageFailed
-from chatkeep.migrate import known, migrate
 from tests.databases import new_database
 from tests.postgres import Server, execute
 from tests.proxy import Proxy

@@ -14,10 +14,10 @@ import apsw
 import pytest
 
 from chatkeep.db import Connection, sqlite
-from chatkeep.db.live import LiveLock
+from chatkeep.db.process_lock import LiveLock
 from chatkeep.db.sqlite import Sqlite
 from chatkeep.errors import CannotStart, StorageFailed
-from chatkeep.runs.lifetime import open_database
+from chatkeep.runs.startup import open_database
 from tests.service import settings
 
 pytestmark = pytest.mark.anyio

@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
+from chatkeep.agent.turn import Outcome
+from chatkeep.chat.types import CallError, Part, StepPart, TextPart, ToolCallPart
 from chatkeep.evals.judge import fault, shown
 from chatkeep.evals.suite import Exchange
-from chatkeep.tools import declared
-from chatkeep.turn import Outcome
-from chatkeep.types import CallError, Part, StepPart, TextPart, ToolCallPart
+from chatkeep.tools.declaration import declared
 from tests.turns import answer
 
 DONE = Outcome("completed", "stop")

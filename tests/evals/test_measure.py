@@ -7,19 +7,19 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from chatkeep.assembler import Chunk
-from chatkeep.assistants import Library
-from chatkeep.config import Settings
+from chatkeep.agent.assistants import Library
+from chatkeep.agent.turn_spec import Brief, brief, hash_of
 from chatkeep.errors import CannotStart
 from chatkeep.evals.measure import AT_ONCE, Report, Result, Wanted, measure, rate
 from chatkeep.evals.play import play
 from chatkeep.evals.suite import Case, load, shipped
 from chatkeep.evals.table import save, show
 from chatkeep.llm import Prompt
+from chatkeep.llm.assembler import Chunk
 from chatkeep.llm.practice import Practice
-from chatkeep.runs.brief import Brief, brief, hash_of
-from chatkeep.runs.lifetime import load_tools
-from tests.test_assistants import EVENING
+from chatkeep.runs.startup import load_tools
+from chatkeep.settings import Settings
+from tests.agent.test_assistants import EVENING
 
 pytestmark = pytest.mark.anyio
 

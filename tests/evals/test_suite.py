@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from chatkeep import toolbox
-from chatkeep.assistants import Library
+from chatkeep.agent.assistants import Library
 from chatkeep.errors import CannotStart
 from chatkeep.evals.suite import NONE, load, parse, shipped
-from chatkeep.tools import declared
+from chatkeep.tools.declaration import declared
 
 assert toolbox is not None  # importing it declares the functions
 FUNCTIONS = declared()

@@ -129,9 +129,9 @@ class Transactions:
 
 def watch(mine: Mine) -> Files:
     """Let everything that happens from now on pass the mine."""
+    from chatkeep.cli.serve import Server
     from chatkeep.db.postgres import Postgres
-    from chatkeep.runs import carry
-    from chatkeep.serve import Server
+    from chatkeep.runs import execute
     from chatkeep.store import events, leases, runs
 
     transactions = Transactions(mine)
@@ -152,13 +152,13 @@ def watch(mine: Mine) -> Files:
     runs.end_run = after(before(runs.end_run, "close begun", mine.reach), "close ended", transactions.touches)
     runs.set_position = after(runs.set_position, "close written", transactions.touches)
     Server.startup = after(before(Server.startup, "starting", mine.reach), "ready", mine.reach)
-    start = carry.start
+    start = execute.start
 
     def carried(*given: Any) -> None:
         mine.reach("claim carried")
         start(*given)
 
-    carry.start = carried
+    execute.start = carried
     return Files(mine)
 
 
@@ -188,7 +188,7 @@ def main() -> int:
     point, count, trigger, *command = sys.argv[1:]
     assert point in LOAD_POINTS + START_POINTS, point
     files = watch(Mine(point, int(count), Path(trigger)))
-    from chatkeep.cli import main as run
+    from chatkeep.cli.main import main as run
 
     status = run(command)
     files.unregister()

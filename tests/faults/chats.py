@@ -7,8 +7,8 @@ from typing import Any, TypeAlias
 import httpx2
 import msgspec
 
-from chatkeep.events import Event, RunFinished
-from chatkeep.log import units
+from chatkeep.chat.event_log import units
+from chatkeep.chat.events import Event, RunFinished
 from tests.service import read_events
 
 Json: TypeAlias = dict[str, Any]

@@ -7,9 +7,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from chatkeep.events import Event, RunFinished, RunStarted, decode, encode
-from chatkeep.log import after, fold, units
-from chatkeep.types import has_ended
+from chatkeep.chat.event_log import after, fold, units
+from chatkeep.chat.events import Event, RunFinished, RunStarted, decode, encode
+from chatkeep.chat.types import has_ended
 from tests.faults.chats import Chat, Json, Reading, Sent, spelled
 from tests.faults.people import ASYNC, JSON
 from tests.faults.process import Home, Service

@@ -4,7 +4,7 @@ import sys
 from datetime import timedelta
 
 from chatkeep import clock
-from chatkeep.cli import main
+from chatkeep.cli.main import main
 
 if __name__ == "__main__":
     ahead = timedelta(seconds=float(sys.argv[1]))

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chatkeep.llm.wire import FRAME_LIMIT
+from chatkeep.llm.sse_parser import FRAME_LIMIT
 from tests.api.streams import spelled, streaming, text_of, until
 from tests.faults.asking import asking, ends, goes_on, is_told
 from tests.provider import Answer, Asked, Provider, streams, text_chunks

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from chatkeep.events import RunFinished, TextDelta
+from chatkeep.chat.events import RunFinished, TextDelta
 from tests.faults.chats import Reading, spelled
 from tests.faults.process import PATIENCE, Home, Service, running
 from tests.faults.upstream import GATED, HELD, QUICK, Upstream

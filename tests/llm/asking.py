@@ -9,10 +9,10 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from chatkeep.assembler import Chunk, Tokens
 from chatkeep.errors import TurnFailed
 from chatkeep.llm import Model, Prompt
-from chatkeep.llm.client import OpenAIModel
+from chatkeep.llm.assembler import Chunk, Tokens
+from chatkeep.llm.openai_model import OpenAIModel
 from tests.provider import Provider, streams, text_chunks
 from tests.service import settings
 

@@ -10,13 +10,13 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field, HttpUrl
 
 from chatkeep import errors
-from chatkeep.arguments import InvalidArguments, by_schema
-from chatkeep.context import fit
+from chatkeep.agent.context_window import fit
+from chatkeep.chat.types import CallError, Message, Part, ReasoningPart, RefusalPart, StepPart, TextPart, ToolCallPart
 from chatkeep.errors import TurnFailed
 from chatkeep.llm import Prompt
 from chatkeep.llm.practice import HELP, Practice
-from chatkeep.tools import Tool, declared, tool
-from chatkeep.types import CallError, Message, Part, ReasoningPart, RefusalPart, StepPart, TextPart, ToolCallPart
+from chatkeep.tools.arguments import InvalidArguments, by_schema
+from chatkeep.tools.declaration import Tool, declared, tool
 from tests.functions import TOOLS
 from tests.pages import EXTEND, functions_of_extend
 from tests.turns import Played, answer, given, play, user

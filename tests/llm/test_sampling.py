@@ -10,10 +10,10 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field, HttpUrl, create_model
 
 from chatkeep import toolbox
-from chatkeep.arguments import by_schema, validated
 from chatkeep.llm.practice.sampling import free_text, sample, sample_of
-from chatkeep.strict import strict
-from chatkeep.tools import Tool, declared, schema_of
+from chatkeep.tools.arguments import by_schema, validated
+from chatkeep.tools.declaration import Tool, declared, schema_of
+from chatkeep.tools.strict_schema import strict
 from tests.functions import TOOLS
 
 assert toolbox is not None  # importing it declares the functions

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 import httpx2
 import pytest
 
-from chatkeep.llm.transport import Body, Head, Transport
+from chatkeep.llm.http.transport import Body, Head, Transport
 
 pytestmark = pytest.mark.anyio
 
@@ -147,7 +147,7 @@ async def test_who_closes_a_body_twice_harms_nobody_who_has_its_connection_now(
 async def test_a_connection_is_not_kept_when_the_provider_says_so_nor_for_long(
     server: Server, transport: Transport, monkeypatch: pytest.MonkeyPatch, header: bytes, seconds: float
 ) -> None:
-    monkeypatch.setattr("chatkeep.llm.transport.KEPT_SECONDS", seconds)
+    monkeypatch.setattr("chatkeep.llm.http.transport.KEPT_SECONDS", seconds)
     for number in (1, 2):
         sending = asyncio.ensure_future(transport.send(head(server), b""))
         _, writer = await server.asked()
@@ -170,7 +170,7 @@ async def test_a_body_that_is_done_may_end_a_moment_later(server: Server, transp
 async def test_a_body_that_is_done_and_does_not_end_costs_its_connection(
     server: Server, transport: Transport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chatkeep.llm.connection.END_SECONDS", 0.02)
+    monkeypatch.setattr("chatkeep.llm.http.connection.END_SECONDS", 0.02)
     body, reader, _ = await late(server, transport)
     await body.close(is_done=True)
     assert await asyncio.wait_for(reader.read(), 10) == b""

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from chatkeep.servers import McpServer
+from chatkeep.settings.mcp_servers import McpServer
 
 SCRIPT = str(Path(__file__).with_name("server.py"))
 STDIO = McpServer("t", command=(sys.executable, SCRIPT))

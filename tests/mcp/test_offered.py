@@ -18,9 +18,10 @@ from mcp.types import (
     ToolAnnotations,
 )
 
-from chatkeep.arguments import InvalidArguments
 from chatkeep.mcp.offered import DESCRIPTION, functions, output
-from chatkeep.tools import Caller, Safety, ToolError
+from chatkeep.tools.arguments import InvalidArguments
+from chatkeep.tools.context import Caller
+from chatkeep.tools.declaration import Safety, ToolError
 
 EMPTY = {"type": "object"}
 

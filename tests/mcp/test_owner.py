@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 
 from chatkeep import mcp
-from chatkeep.calling import OUTPUT_BYTES, Begun, Returned, run
 from chatkeep.errors import CannotStart
 from chatkeep.mcp import owner
-from chatkeep.servers import McpServer
-from chatkeep.tools import Caller, Tool
+from chatkeep.settings.mcp_servers import McpServer
+from chatkeep.tools.context import Caller
+from chatkeep.tools.declaration import Tool
+from chatkeep.tools.execution import OUTPUT_BYTES, Begun, Returned, run
 from tests.mcp.start import STDIO, is_there, over_http
 
 pytestmark = pytest.mark.anyio

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from chatkeep.db import Connection
-from chatkeep.runs.close import close
-from chatkeep.runs.takeover import take_over
+from chatkeep.runs.end import close
+from chatkeep.runs.reaper import take_over
 from chatkeep.store import leases as store_leases
 from chatkeep.store import sessions as store_sessions
 from tests.api.streams import PATIENCE, spelled, streaming, text_of, until

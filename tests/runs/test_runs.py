@@ -9,22 +9,22 @@ from typing import Any
 
 import pytest
 
-from chatkeep.config import Settings
+from chatkeep.chat.event_log import fold
+from chatkeep.chat.events import RunFinished, ToolCallFinished
+from chatkeep.chat.types import Run, Session
 from chatkeep.db import Connection
-from chatkeep.db.live import LiveLock
+from chatkeep.db.process_lock import LiveLock
 from chatkeep.errors import CannotStart, EventsExpired, StorageFailed
-from chatkeep.events import RunFinished, ToolCallFinished
-from chatkeep.log import fold
 from chatkeep.runs import claim
 from chatkeep.runs.follow import check_kept, follow
-from chatkeep.runs.lifetime import drain, working
-from chatkeep.runs.sweep import sweep
-from chatkeep.runs.worker import Worker
+from chatkeep.runs.retention import sweep
+from chatkeep.runs.runtime import Worker
+from chatkeep.runs.startup import drain, working
+from chatkeep.settings import Settings
 from chatkeep.store import events as store_events
 from chatkeep.store import messages as store_messages
 from chatkeep.store import runs as store_runs
 from chatkeep.store import sessions as store_sessions
-from chatkeep.types import Run, Session
 from tests.databases import only_sqlite
 from tests.script import Script, call, say, stop
 from tests.service import settings

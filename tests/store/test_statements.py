@@ -11,7 +11,7 @@ import pytest
 
 import chatkeep
 from chatkeep.db import Connection, Database
-from chatkeep.runs.lifetime import open_database
+from chatkeep.runs.startup import open_database
 from chatkeep.store import copying
 from tests.service import settings
 

@@ -8,11 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chatkeep import toolbox
-from chatkeep.arguments import InvalidArguments
-from chatkeep.calling import Begun, run
+from chatkeep.chat.types import CallError
 from chatkeep.toolbox.deadlines import MOST, Deadline, Unit, court_deadline
-from chatkeep.tools import Caller, ToolError, declared
-from chatkeep.types import CallError
+from chatkeep.tools.arguments import InvalidArguments
+from chatkeep.tools.context import Caller
+from chatkeep.tools.declaration import ToolError, declared
+from chatkeep.tools.execution import Begun, run
 
 assert toolbox.deadlines  # importing it declares the functions
 

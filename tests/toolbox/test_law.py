@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from chatkeep import toolbox
-from chatkeep.arguments import InvalidArguments
-from chatkeep.tools import declared
+from chatkeep.tools.arguments import InvalidArguments
+from chatkeep.tools.declaration import declared
 
 assert toolbox.law  # importing it declares the functions
 

@@ -3,10 +3,10 @@
 import pytest
 
 from chatkeep import toolbox
-from chatkeep.arguments import InvalidArguments
-from chatkeep.context import fit
-from chatkeep.tools import declared
-from chatkeep.types import ToolCallPart
+from chatkeep.agent.context_window import fit
+from chatkeep.chat.types import ToolCallPart
+from chatkeep.tools.arguments import InvalidArguments
+from chatkeep.tools.declaration import declared
 from tests.turns import answer, user
 
 assert toolbox.writing  # importing it declares the functions

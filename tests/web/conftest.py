@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright
 
-from chatkeep.api.pages import bundle
+from chatkeep.api.routes.pages import bundle
 from tests.script import Script
 from tests.service import Service, serving, settings
 from tests.web.chat import Chat

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from playwright.async_api import BrowserContext, Locator, expect
 
-from chatkeep.assembler import Choice, Chunk, MessageDelta
 from chatkeep.errors import ModelRateLimited
+from chatkeep.llm.assembler import Choice, Chunk, MessageDelta
 from tests.functions import forget, gates, sent
 from tests.script import Script, call, say, stop
 from tests.service import Service, serving, settings

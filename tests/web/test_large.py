@@ -6,9 +6,9 @@ import pytest
 from playwright.async_api import BrowserContext, expect
 
 from chatkeep import clock, ids
+from chatkeep.chat.types import Message, TextPart
 from chatkeep.db import Connection
 from chatkeep.store import messages as store_messages
-from chatkeep.types import Message, TextPart
 from tests.script import Script, say, stop
 from tests.service import Service
 from tests.web.chat import Chat

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from chatkeep.api import pages
+from chatkeep.api.routes import pages
 from tests.service import Service
 from tests.web.conftest import needs
 

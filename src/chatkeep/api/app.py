@@ -10,15 +10,16 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
 import chatkeep
-from chatkeep.api import answers, memory, messages, pages, runs, schema, service, sessions
-from chatkeep.api.drain import draining_on_signals, ending_with_supervisor
-from chatkeep.api.gate import Gate
+from chatkeep.api import responses, views
+from chatkeep.api.middleware import Gate
+from chatkeep.api.routes import memory, messages, pages, runs, service, sessions
 from chatkeep.api.shortcut import ShortCut
+from chatkeep.api.shutdown import draining_on_signals, ending_with_supervisor
 from chatkeep.api.sse import Streams
-from chatkeep.config import Settings, load
 from chatkeep.errors import Refused, StorageFailed
 from chatkeep.llm import Model
-from chatkeep.runs.lifetime import working
+from chatkeep.runs.startup import working
+from chatkeep.settings import Settings, load
 
 DESCRIPTION = """Sessions, messages, and answers streamed as they are made; everything is kept.
 
@@ -48,14 +49,14 @@ def create_api(settings: Settings, model: Model | None = None) -> FastAPI:
     app = FastAPIOffline(  # /docs with its own copy of Swagger UI: no request leaves for another host
         redoc_url=None, title="chatkeep", version=chatkeep.__version__, description=DESCRIPTION, lifespan=lifespan
     )
-    app.openapi = lambda: schema.document(app)
+    app.openapi = lambda: views.document(app)
     for router in (sessions.router, messages.router, runs.router, memory.router, service.router, pages.router):
         app.include_router(router)
-    app.add_exception_handler(Refused, answers.handle_refused)
-    app.add_exception_handler(RequestValidationError, answers.handle_invalid)
-    app.add_exception_handler(HTTPException, answers.handle_http)
-    app.add_exception_handler(StorageFailed, answers.handle_storage)
-    app.add_exception_handler(Exception, answers.handle_unexpected)
+    app.add_exception_handler(Refused, responses.handle_refused)
+    app.add_exception_handler(RequestValidationError, responses.handle_invalid)
+    app.add_exception_handler(HTTPException, responses.handle_http)
+    app.add_exception_handler(StorageFailed, responses.handle_storage)
+    app.add_exception_handler(Exception, responses.handle_unexpected)
     app.add_middleware(ShortCut)  # the first that is added is the last to be asked
     if settings.cors_origins:
         app.add_middleware(

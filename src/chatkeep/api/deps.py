@@ -8,11 +8,11 @@ from typing import Annotated, TypeAlias
 from fastapi import Depends, Header, Path, Request
 
 from chatkeep import ids
+from chatkeep.chat.types import Run, Session
 from chatkeep.errors import NotFound
-from chatkeep.runs.worker import Worker
+from chatkeep.runs.runtime import Worker
 from chatkeep.store import runs as store_runs
 from chatkeep.store import sessions as store_sessions
-from chatkeep.types import Run, Session
 
 OWNER = "local"
 """Whose everything is, as long as there is no authentication."""

@@ -12,11 +12,11 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chatkeep import ids
-from chatkeep.api.answers import handle_storage, problem, wanted_form
-from chatkeep.api.bodies import NewMessage, Utf8Request
 from chatkeep.api.deps import KEY, get_owner, get_worker
-from chatkeep.api.gate import replayed
-from chatkeep.api.messages import send_message
+from chatkeep.api.middleware import replayed
+from chatkeep.api.requests import NewMessage, Utf8Request
+from chatkeep.api.responses import handle_storage, problem, wanted_form
+from chatkeep.api.routes.messages import send_message
 from chatkeep.errors import Refused, StorageFailed
 
 _PATH = re.compile(r"/api/sessions/([^/]+)/messages")

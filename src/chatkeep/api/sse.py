@@ -13,8 +13,8 @@ import msgspec
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from chatkeep.api.schema import SessionDeleted, SessionUpdated
-from chatkeep.events import Entry, RunFinished
+from chatkeep.api.views import SessionDeleted, SessionUpdated
+from chatkeep.chat.events import Entry, RunFinished
 from chatkeep.runs.follow import Hint, Stretch
 
 T = TypeVar("T")

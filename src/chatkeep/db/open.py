@@ -6,13 +6,13 @@ from contextlib import asynccontextmanager
 from typing import NamedTuple
 
 from chatkeep import ids
-from chatkeep.config import Settings
 from chatkeep.db import Database
-from chatkeep.db.doorbell import Doorbell
-from chatkeep.db.live import LiveLock
+from chatkeep.db.notifier import Doorbell
+from chatkeep.db.pg_notify import Relay
 from chatkeep.db.postgres import Postgres, dsn_of
-from chatkeep.db.relay import Relay
+from chatkeep.db.process_lock import LiveLock
 from chatkeep.db.sqlite import Sqlite
+from chatkeep.settings import Settings
 
 
 class Presence(NamedTuple):

@@ -6,9 +6,9 @@ from typing import Any
 
 import msgspec
 
+from chatkeep.agent.turn import Outcome, corrections
+from chatkeep.chat.types import Message, RefusalPart, TextPart, ToolCallPart
 from chatkeep.evals.suite import NONE, Constraint, Exchange
-from chatkeep.turn import Outcome, corrections
-from chatkeep.types import Message, RefusalPart, TextPart, ToolCallPart
 
 _SHOWN = 80
 """Characters of an answer that a reason quotes."""

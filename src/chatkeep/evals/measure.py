@@ -9,15 +9,15 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from chatkeep import alone
-from chatkeep.assistants import Library
-from chatkeep.config import Settings
+from chatkeep.agent import ephemeral
+from chatkeep.agent.assistants import Library
+from chatkeep.agent.turn_spec import Brief, brief, hash_of
 from chatkeep.errors import CannotStart
 from chatkeep.evals.play import Sample, play
 from chatkeep.evals.suite import Case, Suite, load
 from chatkeep.llm import Model, connect
-from chatkeep.runs.brief import Brief, brief, hash_of
-from chatkeep.runs.lifetime import find_assistants, load_tools
+from chatkeep.runs.startup import find_assistants, load_tools
+from chatkeep.settings import Settings
 
 AT_ONCE = 4
 """Samples under way at a time: a small server answers about as many without letting them wait."""
@@ -118,7 +118,7 @@ async def _report(
     name: str,
     suite: Suite,
 ) -> Report:
-    assistant = alone.assistant_named(library, wanted.assistant or suite.assistant)
+    assistant = ephemeral.assistant_named(library, wanted.assistant or suite.assistant)
     noon = datetime.combine(suite.date, time(12), ZoneInfo(settings.time_zone))
     told = brief(library.tools, assistant, noon, settings.time_zone)
     asked = wanted.model or assistant.model or settings.model

@@ -3,15 +3,15 @@
 import time
 from typing import NamedTuple
 
-from chatkeep import alone
-from chatkeep.config import Settings
+from chatkeep.agent import ephemeral
+from chatkeep.agent.turn import Outcome, Turn, corrections
+from chatkeep.agent.turn_spec import Brief
+from chatkeep.chat.types import Message, TextPart, Usage
 from chatkeep.errors import TurnFailed
 from chatkeep.evals.judge import fault
 from chatkeep.evals.suite import Case
 from chatkeep.llm import Model
-from chatkeep.runs.brief import Brief
-from chatkeep.turn import Outcome, Turn, corrections
-from chatkeep.types import Message, TextPart, Usage
+from chatkeep.settings import Settings
 
 
 class Sample(NamedTuple):
@@ -33,10 +33,10 @@ async def play(settings: Settings, model: Model, wanted: str, told: Brief, case:
     answered = True
     history: list[Message] = []
     for exchange in case.exchanges:
-        history.append(alone.message("user", history[-1].id if history else None, (TextPart(exchange.says),)))
-        turn = Turn(model, alone.start(settings, wanted, told, history))
+        history.append(ephemeral.message("user", history[-1].id if history else None, (TextPart(exchange.says),)))
+        turn = Turn(model, ephemeral.start(settings, wanted, told, history))
         try:
-            answer, outcome = await _answer(turn, alone.message("assistant", history[-1].id, ()))
+            answer, outcome = await _answer(turn, ephemeral.message("assistant", history[-1].id, ()))
         except TurnFailed as failure:
             answered, wrong = False, f"{failure.code}: {failure}"
         else:
@@ -52,7 +52,7 @@ async def play(settings: Settings, model: Model, wanted: str, told: Brief, case:
 
 
 async def _answer(turn: Turn, message: Message) -> tuple[Message, Outcome]:
-    kept = alone.Kept(message)
+    kept = ephemeral.Kept(message)
     outcome = await turn.run(kept.take, kept.said)
     return await kept.said(), outcome
 

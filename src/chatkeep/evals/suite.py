@@ -10,9 +10,9 @@ from typing import Annotated, Any, TypeAlias, cast
 import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo
 
-from chatkeep.assistants import UNKNOWN, first_fault, read_yaml
+from chatkeep.agent.assistants import UNKNOWN, first_fault, read_yaml
 from chatkeep.errors import CannotStart
-from chatkeep.tools import Tool
+from chatkeep.tools.declaration import Tool
 
 Fault: TypeAlias = tuple[tuple[int | str, ...], str]
 """What is wrong in a suite: where, as keys and numbers, and what."""

@@ -3,8 +3,8 @@
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from chatkeep.assembler import Chunk
-from chatkeep.config import Settings
+from chatkeep.llm.assembler import Chunk
+from chatkeep.settings import Settings
 
 
 class Prompt(NamedTuple):
@@ -45,6 +45,6 @@ def connect(settings: Settings, pace: float | None = None) -> Model:
         from chatkeep.llm.practice import PACE, Practice
 
         return Practice(PACE if pace is None else pace)
-    from chatkeep.llm.client import OpenAIModel  # here, because it takes a second to import
+    from chatkeep.llm.openai_model import OpenAIModel  # here, because it takes a second to import
 
     return OpenAIModel(settings)

@@ -12,8 +12,8 @@ import sys
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 
-from chatkeep.config import Settings
 from chatkeep.errors import CannotStart
+from chatkeep.settings import Settings
 
 MODEL = "smollm2-135m"
 """What the model is called, in `run.model` too."""

@@ -11,8 +11,8 @@ from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 
 from chatkeep.errors import CannotStart
-from chatkeep.servers import McpServer
-from chatkeep.tools import Tool
+from chatkeep.settings.mcp_servers import McpServer
+from chatkeep.tools.declaration import Tool
 
 START_SECONDS = 10.0
 """How long the start waits for servers. One that takes longer has its functions from then on."""

@@ -17,8 +17,8 @@ from mcp.types import ToolListChangedNotification as Changed
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 import chatkeep
-from chatkeep.servers import McpServer
-from chatkeep.tools import ToolError
+from chatkeep.settings.mcp_servers import McpServer
+from chatkeep.tools.declaration import ToolError
 
 MOST_TOOLS = 128
 """The most functions of one server; a request takes no more in all (OpenAI, Chat Completions, `tools`)."""

@@ -9,9 +9,10 @@ from typing import Any
 import msgspec
 from mcp import types
 
-from chatkeep.arguments import by_schema
 from chatkeep.text import clean
-from chatkeep.tools import Caller, Run, Safety, Tool, ToolError
+from chatkeep.tools.arguments import by_schema
+from chatkeep.tools.context import Caller
+from chatkeep.tools.declaration import Run, Safety, Tool, ToolError
 
 DESCRIPTION = 1_024
 """Characters of a description that the model is told."""

@@ -10,8 +10,8 @@ from mcp import Client
 
 from chatkeep.mcp.connection import Lost, called, connected, listed
 from chatkeep.mcp.offered import functions, output
-from chatkeep.servers import McpServer
-from chatkeep.tools import Tool, ToolError
+from chatkeep.settings.mcp_servers import McpServer
+from chatkeep.tools.declaration import Tool, ToolError
 
 CONNECT_SECONDS = 30.0
 """How long a server may take to start, and to list its tools."""

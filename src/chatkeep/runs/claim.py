@@ -12,20 +12,20 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import msgspec
 
 from chatkeep import clock, ids
-from chatkeep.assistants import Assistant
+from chatkeep.agent.assistants import Assistant
+from chatkeep.agent.turn_spec import Brief, ClientTool, brief, hash_of, offered_before
+from chatkeep.chat.events import Entry, RunStarted, enter
+from chatkeep.chat.types import Message, Run, TextPart, Usage, has_ended
 from chatkeep.db import Connection
 from chatkeep.errors import EventsExpired, IdempotencyMismatch, InvalidRequest, SessionBusy
-from chatkeep.events import Entry, RunStarted, enter
-from chatkeep.runs import carry
-from chatkeep.runs.brief import Brief, ClientTool, brief, hash_of, offered_before
-from chatkeep.runs.close import Closed, close
-from chatkeep.runs.worker import Worker
+from chatkeep.runs import execute
+from chatkeep.runs.end import Closed, close
+from chatkeep.runs.runtime import Worker
 from chatkeep.store import events as store_events
 from chatkeep.store import messages as store_messages
 from chatkeep.store import prompts as store_prompts
 from chatkeep.store import runs as store_runs
 from chatkeep.store import sessions as store_sessions
-from chatkeep.types import Message, Run, TextPart, Usage, has_ended
 
 OnBusy: TypeAlias = Literal["reject", "interrupt"]
 
@@ -94,7 +94,7 @@ async def _claim_and_start(worker: Worker, owner: str, wanted: Wanted) -> Run:
             worker.released(wanted.session_id, claimed.interrupted.run.id, claimed.interrupted.entries)
         if not claimed.brief.is_own:
             worker.prompts.add(claimed.prompt_hash)
-        carry.start(worker, claimed.run, [claimed.entry], claimed.brief, claimed.run.created_at)
+        execute.start(worker, claimed.run, [claimed.entry], claimed.brief, claimed.run.created_at)
     except _Repeated as repeated:
         return repeated.run
     finally:

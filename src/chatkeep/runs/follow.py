@@ -8,16 +8,16 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Sequence
 from typing import NamedTuple
 
+from chatkeep.chat.events import Entry, Event, RunFinished, RunWaiting
+from chatkeep.chat.types import Run, Session, has_ended
 from chatkeep.db import Connection
-from chatkeep.db.doorbell import Bell
+from chatkeep.db.notifier import Bell
 from chatkeep.errors import EventsExpired
-from chatkeep.events import Entry, Event, RunFinished, RunWaiting
-from chatkeep.livelog import Live, after
-from chatkeep.runs.worker import Worker
+from chatkeep.runs.run_buffer import Live, after
+from chatkeep.runs.runtime import Worker
 from chatkeep.store import events as store_events
 from chatkeep.store import runs as store_runs
 from chatkeep.store import sessions as store_sessions
-from chatkeep.types import Run, Session, has_ended
 
 POLL_RUN, POLL_SESSION = 0.5, 2.0
 """Seconds after which a log, or a session, that another process may write is looked at again."""

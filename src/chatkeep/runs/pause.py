@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from chatkeep import clock
+from chatkeep.chat.events import Entry, RunWaiting, enter
 from chatkeep.db import Connection
-from chatkeep.events import Entry, RunWaiting, enter
 from chatkeep.store import events as store_events
 from chatkeep.store import waiting as store_waiting
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
+from chatkeep.chat.events import Entry, Event, decode
 from chatkeep.db import Connection
-from chatkeep.events import Entry, Event, decode
 
 PAGE = 500
 """Rows that a reader takes at once."""

@@ -2,8 +2,8 @@
 
 from typing import NamedTuple
 
+from chatkeep.chat.types import Fact
 from chatkeep.db import Connection, Row
-from chatkeep.types import Fact
 
 _LAST = "ffffffff-ffff-ffff-ffff-ffffffffffff"
 

@@ -4,9 +4,9 @@ from sys import intern
 
 import msgspec
 
+from chatkeep.chat.types import Message, Part
 from chatkeep.db import Connection, Row
 from chatkeep.errors import NotFound
-from chatkeep.types import Message, Part
 
 _parts = msgspec.json.Decoder(tuple[Part, ...]).decode
 _encode = msgspec.json.encode

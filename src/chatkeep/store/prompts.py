@@ -4,9 +4,9 @@ from typing import Any
 
 import msgspec
 
+from chatkeep.chat.types import PromptSnapshot
 from chatkeep.db import Connection
 from chatkeep.errors import NotFound
-from chatkeep.types import PromptSnapshot
 
 _encode = msgspec.json.encode
 _functions = msgspec.json.Decoder(list[dict[str, Any]]).decode

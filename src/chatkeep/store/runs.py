@@ -4,10 +4,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from chatkeep.chat.types import Problem, Run, RunEnd, Usage
 from chatkeep.db import Connection, Row
 from chatkeep.errors import NotFound
 from chatkeep.store.leases import Lease
-from chatkeep.types import Problem, Run, RunEnd, Usage
 
 _problem = msgspec.json.Decoder(Problem).decode
 request_of = msgspec.json.Decoder(dict[str, Any]).decode

@@ -4,9 +4,9 @@ from typing import NamedTuple
 
 import msgspec
 
+from chatkeep.chat.types import Session, SessionStatus
 from chatkeep.db import Connection, Row
 from chatkeep.errors import NotFound
-from chatkeep.types import Session, SessionStatus
 
 _metadata = msgspec.json.Decoder(dict[str, str]).decode
 _encode = msgspec.json.encode

@@ -2,10 +2,10 @@
 
 from typing import Any, NamedTuple
 
+from chatkeep.chat.types import Run
 from chatkeep.db import Connection
 from chatkeep.store.leases import Lease
 from chatkeep.store.runs import COLUMNS, request_of, run_of
-from chatkeep.types import Run
 
 
 class Waiting(NamedTuple):

@@ -21,7 +21,7 @@ from typing import Annotated, Literal, NamedTuple, TypeAlias
 
 from pydantic import BaseModel, Field
 
-from chatkeep.tools import ToolError, tool
+from chatkeep.tools.declaration import ToolError, tool
 
 Unit: TypeAlias = Literal["days", "business_days", "weeks", "months", "years"]
 

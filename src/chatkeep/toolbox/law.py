@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from chatkeep.tools import tool
+from chatkeep.tools.declaration import tool
 
 
 class _Closed(BaseModel):

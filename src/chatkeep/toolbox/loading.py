@@ -7,7 +7,7 @@ from pathlib import Path
 from traceback import walk_tb
 
 from chatkeep.errors import CannotStart
-from chatkeep.tools import Tool, declared
+from chatkeep.tools.declaration import Tool, declared
 
 
 def load(modules: Iterable[str]) -> dict[str, Tool]:

@@ -5,14 +5,14 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from chatkeep import ids
-from chatkeep.caller import DatabaseCaller
+from chatkeep.chat.types import Fact
 from chatkeep.db import Connection
-from chatkeep.search import search
 from chatkeep.store import facts as store_facts
 from chatkeep.store import runs as store_runs
 from chatkeep.text import clean
-from chatkeep.tools import ToolError, tool
-from chatkeep.types import Fact
+from chatkeep.toolbox.context import DatabaseCaller
+from chatkeep.toolbox.search import search
+from chatkeep.tools.declaration import ToolError, tool
 
 MOST = 1_000
 """Facts that are kept for one owner."""

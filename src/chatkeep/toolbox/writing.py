@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from chatkeep.tools import tool
+from chatkeep.tools.declaration import tool
 
 
 @tool(kind="reply")

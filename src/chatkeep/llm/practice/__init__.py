@@ -12,14 +12,14 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from chatkeep.arguments import InvalidArguments, parse
-from chatkeep.assembler import CallDelta, Choice, Chunk, FunctionDelta, MessageDelta, Tokens
 from chatkeep.errors import TurnFailed
 from chatkeep.llm import Prompt
+from chatkeep.llm.assembler import CallDelta, Choice, Chunk, FunctionDelta, MessageDelta, Tokens
 from chatkeep.llm.practice.mentions import Named, named_in
 from chatkeep.llm.practice.mistakes import corrected, highest, wrong
 from chatkeep.llm.practice.rules import Called, Ruled, ruled
 from chatkeep.llm.practice.sampling import free_text, sample
+from chatkeep.tools.arguments import InvalidArguments, parse
 
 PACE = 0.03
 """Seconds between two words: about as fast as people speak to each other in text."""

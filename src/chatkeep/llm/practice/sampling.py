@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from operator import ge, gt, le, lt
 from typing import Any, cast
 
-from chatkeep.arguments import InvalidArguments, by_schema
+from chatkeep.tools.arguments import InvalidArguments, by_schema
 
 WORD = "practice"
 """What stands where any text will do."""

@@ -1,0 +1,1 @@
+"""One turn of an assistant: prompt, model, tools. No SQL, no HTTP."""

@@ -1,0 +1,83 @@
+"""What no request passes without: a known `Host`, a body that says it is JSON, and is not too large. Pure ASGI.
+
+Without authentication, the first two keep other people's web pages out: a page can make a browser send a form
+here, or make its own name resolve to this machine (DNS rebinding); it cannot do either with the right headers.
+"""
+
+from collections.abc import Container
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from chatkeep.api.responses import problem
+from chatkeep.errors import BadHost, BodyTooLarge, InvalidRequest, Refused, UnsupportedMediaType
+
+
+class Gate:
+    """Middleware that refuses what the head of this file says."""
+
+    def __init__(self, app: ASGIApp, hosts: Container[str], max_body: int) -> None:
+        """`hosts`: names without port, IPv6 in brackets; `*` lets any name pass. `max_body`: bytes."""
+        self._app = app
+        self._hosts = hosts
+        self._max_body = max_body
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or answer it (ASGI)."""
+        headers = Headers(scope=scope) if scope["type"] == "http" else Headers()
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+        elif refused := self._refusal(scope["method"], headers):
+            await problem(refused)(scope, receive, send)
+        elif "transfer-encoding" in headers:  # it did not say how long it is
+            await self._pass_counted(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    async def _pass_counted(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Read the body before anything is done, since not every route reads it."""
+        body = b""
+        message: Message = {"more_body": True}
+        while message.get("more_body"):
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return
+            body += message.get("body", b"")
+            if len(body) > self._max_body:
+                await problem(_too_large(self._max_body))(scope, receive, send)
+                return
+        await self._app(scope, replayed(body, receive), send)
+
+    def _refusal(self, method: str, headers: Headers) -> Refused | None:
+        host = _without_port(headers.get("host", "")).lower()
+        if "*" not in self._hosts and host not in self._hosts:
+            return BadHost(f"this service does not answer to the name {host!r}; CHATKEEP_ALLOWED_HOSTS lists its names")
+        if len(headers.getlist("idempotency-key")) > 1:
+            return InvalidRequest("idempotency-key: one, not several")
+        length = headers.get("content-length", "0")
+        if length.isdecimal() and int(length[:18]) > self._max_body:
+            return _too_large(self._max_body)
+        media = headers.get("content-type", "").partition(";")[0].strip().lower()
+        has_body = length != "0" or "transfer-encoding" in headers
+        if method not in ("GET", "HEAD", "OPTIONS") and media != "application/json" and (media or has_body):
+            return UnsupportedMediaType("bodies are application/json")
+        return None
+
+
+def replayed(body: bytes, receive: Receive) -> Receive:
+    """`receive` for whoever comes after somebody that has read the whole body."""
+    whole: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive_again() -> Message:
+        return whole.pop() if whole else await receive()
+
+    return receive_again
+
+
+def _too_large(limit: int) -> BodyTooLarge:
+    return BodyTooLarge(f"a body may have {limit} bytes")
+
+
+def _without_port(host: str) -> str:
+    name, colon, port = host.rpartition(":")
+    return name if colon and port.isdecimal() else host

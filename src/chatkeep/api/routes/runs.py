@@ -1,0 +1,121 @@
+"""Runs: answers being made. Looked at, followed from any place, stopped, made again."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Query, Response
+
+from chatkeep.api.deps import IdempotencyKey, Owner, OwnRun, SessionId, WorkerDep
+from chatkeep.api.requests import JsonRoute, NewRun, ToolOutputs
+from chatkeep.api.responses import WantedForm, answer_run, json_of
+from chatkeep.api.routes.messages import CLAIMS
+from chatkeep.api.sse import EventStream, ends_run, run_frame
+from chatkeep.api.views import EVENT_STREAM, PromptView, RunAnswer, answer, refusals
+from chatkeep.chat.types import CallError, Run, has_ended
+from chatkeep.db import Connection
+from chatkeep.errors import BadPosition, CallNotWaiting, EventsExpired, NotFound, ShuttingDown, TooManyRuns
+from chatkeep.runs import claim, tool_outputs
+from chatkeep.runs.end import cancel
+from chatkeep.runs.follow import follow
+from chatkeep.store import prompts as store_prompts
+from chatkeep.store import runs as store_runs
+from chatkeep.tools.execution import Returned
+
+router = APIRouter(prefix="/api", tags=["runs"], route_class=JsonRoute)
+
+
+@router.post("/sessions/{session_id}/runs", responses=CLAIMS)
+async def answer_again(
+    worker: WorkerDep,
+    owner: Owner,
+    session_id: SessionId,
+    body: NewRun,
+    form: WantedForm,
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
+    """Answer a user message once more: regenerate, or retry after a failure. The new answer becomes the head."""
+    user = claim.Again(body.message_id)
+    wanted = claim.Wanted(session_id, user, body.model, body.on_busy, idempotency_key, body.request())
+    return await answer_run(worker, owner, await claim.claim(worker, owner, wanted), form)
+
+
+@router.get("/runs/{run_id}", responses={200: answer(Run), **refusals(NotFound)})
+async def get_run(run: OwnRun) -> Response:
+    """A run."""
+    return json_of(run)
+
+
+@router.get(
+    "/runs/{run_id}/events",
+    responses={
+        200: {"description": "The run's stream", "content": EVENT_STREAM},
+        204: {"description": "Nothing comes after this position, and nothing will"},
+        **refusals(NotFound, BadPosition, EventsExpired),
+    },
+)
+async def follow_events(
+    worker: WorkerDep,
+    run: OwnRun,
+    after: Annotated[str | None, Query(description="A position; absent: from the start")] = None,
+    last_event_id: Annotated[str | None, Header(description="As `after`; an EventSource sends it by itself")] = None,
+) -> Response:
+    """Exactly what comes after a position, then whatever comes, until the run has ended."""
+    position = _position(last_event_id if last_event_id is not None else after)
+    if has_ended(run.status):
+        if position >= run.position:
+            return Response(status_code=204)
+        if not await worker.db.snapshot(lambda tx: store_runs.is_log_kept(tx, run.id)):
+            raise EventsExpired("the run's events are no longer kept", message_id=run.message_id)
+    elif position > run.position:
+        raise BadPosition(f"the run has come to {run.position}, not to {position}")
+    return EventStream(follow(worker, run.id, position), run_frame, is_last=ends_run)
+
+
+@router.post("/runs/{run_id}/cancel", responses={200: answer(Run), 202: answer(Run), **refusals(NotFound)})
+async def cancel_run(worker: WorkerDep, owner: Owner, run: OwnRun) -> Response:
+    """Stop a run; the text so far is kept. 202 when this stopped it, 200 when it had ended already."""
+    stopped = None if has_ended(run.status) else await cancel(worker, run)
+    if stopped is not None:
+        return json_of(stopped, 202)
+    return json_of(await worker.db.snapshot(lambda tx: store_runs.get_run(tx, owner, run.id)))
+
+
+@router.post(
+    "/runs/{run_id}/tool-outputs",
+    responses={
+        200: answer(RunAnswer, content=EVENT_STREAM),
+        202: answer(Run),
+        **refusals(NotFound, CallNotWaiting, TooManyRuns, ShuttingDown),
+    },
+)
+async def answer_calls(worker: WorkerDep, owner: Owner, run: OwnRun, body: ToolOutputs, form: WantedForm) -> Response:
+    """Answer calls that wait for the client. With the last one the run goes on, and this is answered like a message."""
+    outputs: dict[str, Returned] = {}
+    for each in body.outputs:
+        if each.call_id in outputs:
+            raise CallNotWaiting(f"the call {each.call_id!r} is answered twice")
+        error = None if each.error is None else CallError("tool_error", each.error)
+        outputs[each.call_id] = Returned(each.output, error)
+    answered = await tool_outputs.answer(worker, run, outputs)
+    if answered.run.status == "requires_action":
+        return json_of(answered.run, 202)
+    return await answer_run(worker, owner, answered.run, form, answered.waited)
+
+
+@router.get("/runs/{run_id}/prompt", responses={200: answer(PromptView), **refusals(NotFound)})
+async def get_prompt(worker: WorkerDep, run: OwnRun) -> Response:
+    """What the model was told when it made this answer: the system prompt as rendered, and the functions on offer."""
+    return json_of(await worker.db.snapshot(lambda tx: _prompt(tx, run)))
+
+
+async def _prompt(tx: Connection, run: Run) -> PromptView:
+    request = await store_runs.get_request(tx, run.id)
+    told = await store_prompts.get_prompt(tx, run.session_id, request["prompt"])
+    return PromptView(request["assistant"], request["prompt"], told.prompt, told.functions)
+
+
+def _position(text: str | None) -> int:
+    if text is None:
+        return 0
+    if not (text.isascii() and text.isdecimal()):
+        raise BadPosition(f"not a position: {text[:40]!r}")
+    return int(text.lstrip("0")[:18] or "0")  # no log is longer

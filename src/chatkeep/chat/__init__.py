@@ -1,0 +1,1 @@
+"""The nouns of a chat, its events, and the log that they make. Pure values."""

@@ -1,0 +1,193 @@
+"""The command line: serve, ask, eval, backup, copy, migrate. Each imports what it needs: `--help` answers at once."""
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext, suppress
+from pathlib import Path
+from typing import TypeAlias
+
+import chatkeep
+from chatkeep.errors import CannotStart
+
+_Adding: TypeAlias = Callable[..., argparse.ArgumentParser]  # `add_parser` of a type that has no public name
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; the exit status."""
+    arguments = _parser().parse_args(argv)
+    try:
+        return arguments.run(arguments)
+    except CannotStart as error:
+        print(f"chatkeep: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    except BrokenPipeError:  # whoever read our output has had enough; there is nobody to tell
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="chatkeep", description="A self-hosted chat service.")
+    parser.add_argument("--version", action="version", version=f"chatkeep {chatkeep.__version__}")
+    commands = parser.add_subparsers(required=True, metavar="command")
+    _add_talking(commands.add_parser)
+    _add_measuring(commands.add_parser)
+    _add_keeping(commands.add_parser)
+    return parser
+
+
+def _add_talking(add: _Adding) -> None:
+    serve = add("serve", help="start the service")
+    serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    serve.add_argument("--port", type=_port, default=8000, help="port to listen on (default: %(default)s; 0: any free)")
+    serve.add_argument("--reload", action="store_true", help="start again when a .py file here or below changes")
+    serve.add_argument("--workers", type=_count, default=1, metavar="N", help="processes (default: %(default)s)")
+    serve.add_argument("--local", action="store_true", help="with a small real model beside it; no key is needed")
+    serve.set_defaults(run=_serve)
+
+    ask = add("ask", help="one question in the terminal; nothing is stored, no server is needed")
+    ask.add_argument("text", help="what to say")
+    ask.add_argument("--assistant", metavar="A", help="which assistant answers (default: CHATKEEP_ASSISTANT)")
+    ask.add_argument("--model", metavar="M", help="which model answers (default: the assistant's, or CHATKEEP_MODEL)")
+    ask.add_argument("--json", action="store_true", help="print the events, one JSON object a line")
+    ask.set_defaults(run=_ask)
+
+
+def _add_measuring(add: _Adding) -> None:
+    evaluate = add("eval", help="measure what an assistant's prompt is worth with a model")
+    evaluate.add_argument(
+        "suites", nargs="*", metavar="SUITE", help="by name, or a path (default: all that come along)"
+    )
+    evaluate.add_argument("--assistant", metavar="A", help="whom to measure (default: the suite's assistant)")
+    evaluate.add_argument("--model", metavar="M", help="with which model (default: the assistant's, or CHATKEEP_MODEL)")
+    evaluate.add_argument("--samples", type=_count, default=3, metavar="N", help="of each case (default: %(default)s)")
+    evaluate.add_argument(
+        "--only", action="append", default=[], metavar="CASE", help="this case alone; may be repeated"
+    )
+    evaluate.add_argument("--json", type=_file, metavar="FILE", help="save the figures")
+    evaluate.add_argument("--min-rate", type=_rate, metavar="R", help="exit with 1 if fewer pass, of 0 to 1")
+    evaluate.set_defaults(run=_eval)
+
+
+def _add_keeping(add: _Adding) -> None:
+    backup = add("backup", help="copy the database, as it is at this moment, while the service runs")
+    backup.add_argument("path", type=Path, help="the file to make; it must not exist")
+    backup.set_defaults(run=_backup)
+
+    copy = add("copy", help="copy everything to another database, of either engine, and compare")
+    copy.add_argument("source", metavar="FROM", help="a database's URL; no service may run on it")
+    copy.add_argument("target", metavar="TO", help="the URL of an empty one")
+    copy.add_argument("--resume", action="store_true", help="go on with a copy that was cut off")
+    copy.set_defaults(run=_copy)
+
+    migrate = add("migrate", help="bring the database to this version's schema")
+    migrate.set_defaults(run=_migrate)
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    from chatkeep import local
+    from chatkeep.cli.serve import serve
+    from chatkeep.settings import load
+
+    settings = load()
+    # In the environment, where the processes of --workers and --reload find it too; so does a local model.
+    os.environ["CHATKEEP_ALLOWED_HOSTS"] = ",".join([*settings.allowed_hosts, _as_host(arguments.host)])
+    with local.running(settings) if arguments.local else nullcontext():
+        return serve(load(), arguments.host, arguments.port, reload=arguments.reload, workers=arguments.workers)
+
+
+def _ask(arguments: argparse.Namespace) -> int:
+    from chatkeep.cli.ask import ask
+    from chatkeep.settings import load
+
+    answer = ask(load(), arguments.text, arguments.assistant, arguments.model, as_json=arguments.json)
+    return asyncio.run(answer)
+
+
+def _eval(arguments: argparse.Namespace) -> int:
+    from chatkeep.evals.measure import Wanted, measure, rate
+    from chatkeep.evals.suite import shipped
+    from chatkeep.evals.table import progress, save, show
+    from chatkeep.settings import load
+
+    wanted = Wanted(arguments.assistant, arguments.model, arguments.only)
+    with progress() as tick:
+        reports = asyncio.run(measure(load(), arguments.suites or shipped(), wanted, arguments.samples, tick))
+    show(reports)
+    if arguments.json:
+        save(reports, arguments.samples, arguments.json)
+    reached = rate([result for report in reports for result in report.results])
+    return int(arguments.min_rate is not None and reached < arguments.min_rate)
+
+
+def _backup(arguments: argparse.Namespace) -> int:
+    from chatkeep.db.backup import back_up
+    from chatkeep.settings import load
+
+    source = load().database_path()
+    if source is None:
+        raise CannotStart("this copies SQLite files; a PostgreSQL database is copied with pg_dump (docs/operate.md)")
+    back_up(source, arguments.path)
+    print(f"{source} is copied to {arguments.path}")
+    return 0
+
+
+def _copy(arguments: argparse.Namespace) -> int:
+    from chatkeep.cli.copy import copy
+    from chatkeep.settings import load
+
+    settings = load()
+    source, target = (settings.model_copy(update={"database_url": url}) for url in (arguments.source, arguments.target))
+    for name, copied in asyncio.run(copy(source, target, resume=arguments.resume)).items():
+        print(f"{name:<20}{copied}")
+    return 0
+
+
+def _migrate(arguments: argparse.Namespace) -> int:
+    del arguments
+    from chatkeep.db.migrate import known
+    from chatkeep.runs.startup import open_database
+    from chatkeep.settings import load
+
+    async def migrate() -> None:
+        db = await open_database(load())
+        await db.close()
+        print(f"{db.name} is at migration {known(db.engine)[-1].version:04d}")
+
+    asyncio.run(migrate())
+    return 0
+
+
+def _port(text: str) -> int:
+    if not (text.isdecimal() and int(text) <= 65_535):
+        raise argparse.ArgumentTypeError("a port is 0 to 65535")
+    return int(text)
+
+
+def _count(text: str) -> int:
+    if not (text.isdecimal() and int(text) >= 1):
+        raise argparse.ArgumentTypeError("a number, at least 1")
+    return int(text)
+
+
+def _rate(text: str) -> float:
+    with suppress(ValueError):
+        if 0 <= (rate := float(text)) <= 1:
+            return rate
+    raise argparse.ArgumentTypeError("a rate is 0 to 1")
+
+
+def _file(text: str) -> Path:
+    path = Path(text)
+    if path.is_dir() or not path.parent.is_dir():
+        raise argparse.ArgumentTypeError(f"a file in a folder that is there, not {text!r}")
+    return path
+
+
+def _as_host(address: str) -> str:
+    return f"[{address}]" if ":" in address else address

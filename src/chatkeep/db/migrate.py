@@ -1,0 +1,86 @@
+"""Brings a database to this version's schema: forward-only files, numbered for each engine, applied once and in order.
+
+A file that was applied is never changed: its checksum is kept. A database that knows more than this
+version does is refused, so that an old process never writes into a newer schema.
+"""
+
+import hashlib
+import re
+from importlib import resources
+from typing import LiteralString, NamedTuple, cast
+
+from chatkeep.db import Connection, Database
+from chatkeep.errors import CannotStart
+
+_NAME = re.compile(r"(?P<version>\d{4})_(?P<name>\w+)\.(?P<engine>\w+)\.sql")
+
+
+class Migration(NamedTuple):
+    """One file of `migrations/`."""
+
+    version: int
+    name: str
+    sql: str
+
+    @property
+    def checksum(self) -> str:
+        """SHA-256 of the text, in hexadecimal."""
+        return hashlib.sha256(self.sql.encode()).hexdigest()
+
+
+def known(engine: str) -> list[Migration]:
+    """This version's migrations for `engine` (`sqlite`, `postgres`), in order."""
+    found = [
+        Migration(int(match["version"]), match["name"], file.read_text("utf-8"))
+        for file in resources.files("chatkeep.db").joinpath("migrations").iterdir()
+        if (match := _NAME.fullmatch(file.name)) and match["engine"] == engine
+    ]
+    return sorted(found)
+
+
+async def migrate(db: Database, migrations: list[Migration]) -> list[Migration]:
+    """Apply what is missing of `migrations`, in one transaction, and return it.
+
+    Raises:
+        CannotStart: the database is newer, or a migration was changed after it was applied.
+    """
+
+    async def apply(tx: Connection) -> list[Migration]:
+        await tx.migrating()
+        applied = await _applied(tx)
+        missing = _missing(applied, migrations)
+        for migration in missing:
+            # The one place that vouches for SQL which is no literal: files of this package.
+            await tx.run(cast("LiteralString", migration.sql))
+            await tx.run(
+                "INSERT INTO schema_migrations (version, name, checksum, applied_at) VALUES ($1, $2, $3, $4)",
+                migration.version,
+                migration.name,
+                migration.checksum,
+                await tx.now(),
+            )
+        return missing
+
+    return await db.transaction(apply)
+
+
+async def _applied(tx: Connection) -> dict[int, str]:
+    await tx.run(
+        """CREATE TABLE IF NOT EXISTS schema_migrations
+           (version INTEGER PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL, applied_at TEXT NOT NULL)"""
+    )
+    rows = await tx.all("SELECT version, checksum FROM schema_migrations ORDER BY version")
+    return {int(version): str(checksum) for version, checksum in rows}
+
+
+def _missing(applied: dict[int, str], migrations: list[Migration]) -> list[Migration]:
+    ours = {migration.version: migration for migration in migrations}
+    if newer := sorted(applied.keys() - ours.keys()):
+        raise CannotStart(
+            f"the database is newer than this version of chatkeep: it has migration {newer[-1]:04d},"
+            f" this version ends with {max(ours):04d}"
+        )
+    for version, checksum in applied.items():
+        if ours[version].checksum != checksum:
+            raise CannotStart(f"migration {version:04d}_{ours[version].name} was changed after it was applied")
+    return [migration for migration in migrations if migration.version not in applied]

@@ -1,0 +1,110 @@
+"""The settings, from the environment and `.env`. A wrong or unknown one stops the start, in one line."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from dotenv import dotenv_values
+from pydantic import AfterValidator, BeforeValidator, Field, PositiveInt, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from chatkeep.errors import CannotStart
+from chatkeep.settings.mcp_servers import McpServer, read
+
+PREFIX = "CHATKEEP_"
+
+
+def _split(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    return tuple(item.strip() for item in value.split(",") if item.strip())
+
+
+def _read_servers(value: object) -> object:
+    return read(value) if isinstance(value, str) else value
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise ValueError(f"there is no time zone {name!r}; use a name like Europe/Oslo") from error
+    return name
+
+
+Seconds = Annotated[float, Field(gt=0, le=1e9)]  # neither "inf" nor more than a calendar has
+CommaList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+
+
+class Settings(BaseSettings):
+    """All settings, as `docs/protocol.md` §9 and `.env.example` list them. Blank counts as unset."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="ignore")
+
+    openai_api_key: Annotated[SecretStr | None, Field(validation_alias="OPENAI_API_KEY")] = None
+    openai_base_url: Annotated[str | None, Field(validation_alias="OPENAI_BASE_URL")] = None
+    model: str = "gpt-5-mini"
+    database_url: Annotated[str, Field(repr=False)] = "sqlite:///chatkeep.db"  # it may have a password
+    database_pool: PositiveInt = 10
+    assistant: str = "default"
+    assistants_dir: Path | None = None
+    tools: CommaList = ()
+    mcp_servers: Annotated[tuple[McpServer, ...], NoDecode, BeforeValidator(_read_servers), Field(repr=False)] = ()
+    titles: Literal["words", "model", "off"] = "words"
+    time_zone: Annotated[str, AfterValidator(_known_zone)] = "UTC"
+    connect_timeout: Seconds = 5
+    first_byte_timeout: Seconds = 60
+    idle_timeout: Seconds = 60
+    model_retries: Annotated[int, Field(ge=0, le=10)] = 2
+    flush_interval_ms: Annotated[float, Field(ge=0, le=1000)] = 50
+    ping_interval: Seconds = 15
+    events_retention: Seconds = 86_400
+    max_body_bytes: PositiveInt = 1_048_576
+    max_runs: PositiveInt = 2_000
+    context_tokens: PositiveInt = 128_000
+    lease: Annotated[float, Field(ge=0.1, le=1e6)] = 30
+    action_deadline: Seconds = 600
+    tool_timeout: Seconds = 30
+    shutdown_grace: Annotated[float, Field(ge=0, le=1e9)] = 10
+    allowed_hosts: CommaList = ("localhost", "127.0.0.1", "[::1]")
+    cors_origins: CommaList = ()
+
+    def database_path(self) -> Path | None:
+        """The SQLite file of `database_url`, `sqlite:///relative.db` or `sqlite:////absolute.db`; None: PostgreSQL.
+
+        Raises:
+            CannotStart: the URL names another engine.
+        """
+        scheme, _, path = self.database_url.partition("://")
+        if scheme in ("postgresql", "postgres"):
+            return None
+        if scheme != "sqlite" or not path.startswith("/") or path[1:2] in ("", ":"):
+            raise CannotStart(
+                f"CHATKEEP_DATABASE_URL: {scheme}:… is not supported; use sqlite:///PATH or postgresql://HOST/NAME"
+            )
+        return Path(path[1:])
+
+
+def load(env_file: Path = Path(".env")) -> Settings:
+    """The settings of this process.
+
+    Raises:
+        CannotStart: a value is wrong, or a `CHATKEEP_*` name is unknown (a typing error, most likely).
+    """
+    try:
+        _refuse_unknown({*os.environ, *dotenv_values(env_file)})
+        return Settings(_env_file=env_file)  # pyright: ignore[reportCallIssue]  # pydantic-settings' own parameter
+    except UnicodeDecodeError as error:
+        raise CannotStart(f"{env_file}: not UTF-8") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0]).upper()
+        name = name if name.startswith("OPENAI_") else PREFIX + name
+        raise CannotStart(f"{name}: {first['msg'].removeprefix('Value error, ')}") from error
+
+
+def _refuse_unknown(names: set[str]) -> None:
+    known = {PREFIX + name.upper() for name, field in Settings.model_fields.items() if field.validation_alias is None}
+    if unknown := sorted(name for name in names if name.startswith(PREFIX) and name not in known):
+        raise CannotStart(f"unknown setting {unknown[0]}; .env.example lists all")

@@ -1,0 +1,13 @@
+"""For whom a function runs, where there is a database: what memory and search need."""
+
+from dataclasses import dataclass
+
+from chatkeep.db import Database
+from chatkeep.tools.context import Caller
+
+
+@dataclass(frozen=True)
+class DatabaseCaller(Caller):
+    """The caller within the service. An action with a parameter of this type cannot run without one (`ask`)."""
+
+    db: Database

@@ -1,0 +1,107 @@
+"""Titles: from the first words, or from the model; given once, and never in place of a person's."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chatkeep.agent.titles import LONGEST, from_words
+from chatkeep.errors import ModelUnavailable
+from tests.api.streams import until
+from tests.script import Line, Script, say, stop
+from tests.service import Service, serving, settings
+from tests.turns import user
+
+pytestmark = pytest.mark.anyio
+
+DONE: list[Line] = [say("Well."), stop()]
+
+
+async def title(service: Service, session_id: str) -> str | None:
+    return (await service.client.get(f"/api/sessions/{session_id}")).json()["title"]
+
+
+@pytest.mark.parametrize(
+    ("said", "title"),
+    [
+        ("Why did the chicken?", "Why did the chicken?"),
+        ("# Plan\n\nBuy *eggs*", "Plan"),
+        ("\n  > 'quoted'  \nmore", "quoted"),
+        ("***", None),
+        ("word " * 30, "word word word word word word word word word word word…"),
+        ("x" * 100, "x" * (LONGEST - 1) + "…"),
+        ("为什么鸡要过马路?" * 10, ("为什么鸡要过马路?" * 10)[: LONGEST - 1] + "…"),
+    ],
+)
+def test_a_title_is_the_first_line_cut_between_words(said: str, title: str | None) -> None:
+    assert from_words(user(said)) == title
+    assert title is None or len(title) <= LONGEST
+
+
+async def test_a_session_has_its_title_with_the_end_of_its_first_turn(service: Service, script: Script) -> None:
+    script.play(DONE, DONE)
+    session_id = await service.session()
+    before = (await service.client.get(f"/api/sessions/{session_id}")).json()
+    await service.send(session_id, "Why did the chicken cross?")
+    assert await title(service, session_id) == "Why did the chicken cross?"
+    await service.send(session_id, "And the duck?")
+    assert await title(service, session_id) == "Why did the chicken cross?"
+    assert before["title"] is None
+    assert len(script.prompts) == 2
+
+
+async def test_a_turn_that_fails_gives_no_title_and_the_next_one_does(service: Service, script: Script) -> None:
+    script.play([ModelUnavailable("no")], DONE)
+    session_id = await service.session()
+    await service.send(session_id, "First?")
+    assert await title(service, session_id) is None
+    await service.send(session_id, "Second?")
+    assert await title(service, session_id) == "Second?"
+
+
+async def test_a_persons_title_stays_even_when_it_is_set_during_the_turn(service: Service, script: Script) -> None:
+    gate = asyncio.Event()
+    script.play([say("W"), gate, say("ell."), stop()], DONE)
+    session_id = await service.session()
+    run_id = (await service.start(session_id, "Hi"))["run"]["id"]
+    await service.client.patch(f"/api/sessions/{session_id}", json={"title": "Mine"})
+    gate.set()
+    await service.events(run_id)
+    assert await title(service, session_id) == "Mine"
+
+
+async def named_by_model(tmp_path: Path, script: Script, *scenes: Any) -> str | None:
+    """What becomes of a session when the model is asked for its title."""
+    script.play(DONE, *scenes)
+    async with serving(settings(tmp_path, titles="model"), script) as service:
+        session_id = await service.session()
+        await service.send(session_id, "Why did the chicken cross?")
+        await until(lambda: script.closed == 2)
+        await until(lambda: not service.worker.chores)
+        return await title(service, session_id)
+
+
+async def test_the_model_may_be_asked_for_a_title(tmp_path: Path, script: Script) -> None:
+    assert (
+        await named_by_model(tmp_path, script, [say(' "Chicken '), say('crossing."\nmore'), stop()])
+        == "Chicken crossing"
+    )
+    asked = script.prompts[1]
+    assert asked.tools == ()
+    assert asked.messages[1] == {"role": "user", "content": "user: Why did the chicken cross?\nassistant: Well."}
+
+
+@pytest.mark.parametrize("scene", [[ModelUnavailable("no")], [say("x" * 500), stop()], [say('"'), stop()]])
+async def test_what_is_no_title_is_replaced_by_the_first_words(
+    tmp_path: Path, script: Script, scene: list[Line]
+) -> None:
+    assert await named_by_model(tmp_path, script, scene) == "Why did the chicken cross?"
+
+
+async def test_titles_can_be_left_to_people(tmp_path: Path, script: Script) -> None:
+    script.play(DONE)
+    async with serving(settings(tmp_path, titles="off"), script) as service:
+        session_id = await service.session()
+        await service.send(session_id, "Hi")
+        assert await title(service, session_id) is None

@@ -1,0 +1,169 @@
+"""A turn whose model calls functions that run: in which order, what is told to whom, what it waits for."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from chatkeep.agent.ephemeral import Kept
+from chatkeep.agent.turn import MAX_STEPS, Turn
+from chatkeep.chat.events import Event, StepStarted, ToolCallFinished, ToolCallReady, ToolCallRunning
+from chatkeep.chat.types import CallError, StepPart, TextPart, ToolCallPart, Usage
+from chatkeep.errors import ToolStepsExceeded
+from tests.functions import TOOLS, forget, gates, sent
+from tests.script import Line, Script, call, say, stop
+from tests.turns import answer, given, play
+
+pytestmark = pytest.mark.anyio
+
+RAIN: list[Line] = [call("weather", '{"city":"Oslo"}', 0, "w"), stop("tool_calls", (10, 5))]
+DONE: list[Line] = [say("It rains."), stop(tokens=(20, 3))]
+PICK: list[Line] = [call("pick_colour", '{"among":["red"]}', 0, "p"), stop("tool_calls", (10, 5))]
+
+
+def told(script: Script) -> list[dict[str, Any]]:
+    """What functions answered, as the model was told last."""
+    return [said for said in script.prompts[-1].messages if said["role"] == "tool"]
+
+
+async def test_an_actions_output_goes_back_to_the_model() -> None:
+    script = Script(RAIN, DONE)
+    played = await play(script, given("weather?", tools=TOOLS))
+    assert played.ending == ("completed", "stop")
+    assert [type(part) for part in played.parts] == [ToolCallPart, StepPart, TextPart]
+    assert told(script) == [
+        {"role": "tool", "tool_call_id": "w", "content": '<data from="weather">{"city":"Oslo","days":1}</data>'}
+    ]
+    assert played.turn.usage == Usage(30, 8)
+
+
+async def test_that_it_runs_is_taken_before_it_begins() -> None:
+    forget()
+    script = Script([call("send_letter", '{"to":"Ola"}', 0, "l"), stop("tool_calls")], DONE)
+    sent_when: dict[type[Event], list[str]] = {}
+
+    kept = Kept(answer())
+
+    async def take(events: list[Event]) -> None:
+        await kept.take(events)
+        sent_when[type(events[0])] = sent.copy()
+
+    await Turn(script, given("write!", tools=TOOLS)).run(take, kept.said)
+    assert sent_when[ToolCallRunning] == [], "that it runs is written down before it does"
+    assert sent_when[ToolCallFinished] == ["Ola"]
+
+
+async def test_calls_of_one_step_run_side_by_side_one_slow_and_one_failing() -> None:
+    forget()
+    gates["slow"] = asyncio.Event()
+    script = Script(
+        [
+            call("send_letter", '{"to":"slow"}', 0, "a"),
+            call("complain", '{"kind":"told"}', 1, "b"),
+            call("weather", '{"city":1}', 2, "c"),
+            stop("tool_calls"),
+        ],
+        DONE,
+    )
+    kept = Kept(answer())
+
+    async def take(events: list[Event]) -> None:
+        await kept.take(events)
+        if any(isinstance(event, ToolCallFinished) and event.index == 1 for event in events):
+            gates["slow"].set()
+
+    await Turn(script, given("go!", tools=TOOLS)).run(take, kept.said)
+    ends = [(event.index, event.state) for event in kept.events if isinstance(event, ToolCallFinished)]
+    assert ends == [(2, "failed"), (1, "failed"), (0, "succeeded")]
+    assert [said["content"][:24] for said in told(script)] == [
+        '<data from="send_letter"',
+        "Error (tool_error): <dat",
+        "Error (invalid_arguments",
+    ]
+
+
+async def test_a_reply_beside_an_action_does_not_end_the_turn() -> None:
+    script = Script([call("card", '{"title":"x"}', 0, "c"), *RAIN], DONE)
+    played = await play(script, given("go!", tools=TOOLS))
+    assert played.ending == ("completed", "stop")
+    assert told(script)[0]["content"] == "Shown to the user."
+
+
+async def test_a_model_that_wants_ever_more_is_stopped() -> None:
+    script = Script(*[RAIN] * (MAX_STEPS + 1))
+    played = await play(script, given("go!", tools=TOOLS))
+    assert isinstance(played.failure, ToolStepsExceeded)
+    assert len(script.prompts) == MAX_STEPS
+
+
+@pytest.mark.parametrize("reason", ["length", "content_filter"])
+async def test_a_call_of_an_answer_that_was_cut_is_not_run(reason: str) -> None:
+    forget()
+    script = Script(
+        [
+            call("send_letter", '{"to":"Ola"}', 0, "a"),
+            call("send_letter", '{"to":"O', 1, "b"),
+            call("pick_colour", '{"among":["red"]}', 2, "c"),
+            stop(reason),
+        ]
+    )
+    played = await play(script, given("write!", tools=TOOLS))
+    assert played.ending == ("incomplete", reason)
+    assert [part.state for part in played.parts if isinstance(part, ToolCallPart)] == ["ready", "failed", "ready"]
+    assert sent == []
+
+
+async def test_a_clients_call_makes_the_turn_wait_after_the_actions_have_run() -> None:
+    script = Script(
+        [call("weather", '{"city":"Oslo"}', 0, "w"), call("pick_colour", '{"among":["red"]}', 1, "p"), stop()]
+    )
+    played = await play(script, given("paint!", tools=TOOLS))
+    assert played.outcome == ("requires_action", "stop", ("p",))
+    assert [part.state for part in played.parts if isinstance(part, ToolCallPart)] == ["succeeded", "ready"]
+
+
+async def test_a_turn_goes_on_where_it_waited_with_all_that_was_counted() -> None:
+    first = Script([say("Hm. "), *PICK])
+    start = given("paint!", tools=TOOLS)
+    waited = await play(first, start)
+    call_part = waited.parts[1]
+    assert isinstance(call_part, ToolCallPart)
+    message = answer(
+        waited.parts[0], ToolCallPart("p", "pick_colour", "client", call_part.arguments_text, {}, "succeeded", "red")
+    )
+    second = Script([call("pick_colour", '{"among":["red"]}', 0, "p"), stop("tool_calls", (7, 2))])
+    resumed = given("paint!", tools=TOOLS, message=message, counted=waited.turn.usage, input_bytes=5)
+    again = await play(second, resumed)
+    assert isinstance(again.events[0], StepStarted)
+    assert again.turn.usage == Usage(17, 7)
+    assert again.turn.input_bytes > 5
+    assert told(second) == [{"role": "tool", "tool_call_id": "p", "content": '<data from="pick_colour">"red"</data>'}]
+    ready = next(event for event in again.events if isinstance(event, ToolCallReady))
+    assert again.outcome is not None
+    assert again.outcome.status == "requires_action"
+    assert again.outcome.waiting != ("p",), "the id was taken before it waited"
+    assert ready.index == 3
+
+
+async def test_corrections_and_steps_are_counted_across_the_wait() -> None:
+    error = CallError("invalid_arguments", "no")
+    bad = [ToolCallPart(f"x{n}", "weather", "action", "{", None, "failed", None, error) for n in range(2)]
+    message = answer(
+        bad[0], StepPart(), bad[1], StepPart(), ToolCallPart("p", "pick_colour", "client", "{}", {}, "cancelled")
+    )
+    script = Script([call("weather", "{", 0, "x9"), stop("tool_calls")])
+    played = await play(script, given("go!", tools=TOOLS, message=message))
+    assert played.outcome == ("completed", "tool_calls", ())
+    assert len(script.prompts) == 1
+
+
+async def test_nothing_is_run_on_arguments_that_are_not_valid(subtests: pytest.Subtests) -> None:
+    for arguments in ["{", '{"to":7}', "[]", '{"to":"a"}{"to":"b"}', "null", '{"to":"a","cc":"b"}', ""]:
+        with subtests.test(arguments=arguments):
+            forget()
+            script = Script([call("send_letter", arguments, 0, "l"), stop("tool_calls")], DONE)
+            played = await play(script, given("write!", tools=TOOLS))
+            assert sent == []
+            first = played.parts[0]
+            assert isinstance(first, ToolCallPart)
+            assert (first.state, first.arguments_text, first.arguments) == ("failed", arguments, None)

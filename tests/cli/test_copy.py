@@ -1,0 +1,137 @@
+"""Everything moves from one engine to the other, and is the same there."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chatkeep.cli.copy import copy
+from chatkeep.errors import CannotStart
+from chatkeep.runs.startup import open_database
+from chatkeep.settings import Settings
+from chatkeep.store import copying as store_copying
+from tests.databases import new_database, only_sqlite
+from tests.postgres import Server
+from tests.script import Script, call, say, stop
+from tests.service import Service, serving, settings
+
+pytestmark = pytest.mark.anyio
+
+
+ASSISTANTS = ("default", "named", "default")
+NAMED = """---
+name: named
+description: Knows what the session is called.
+---
+This is "{{ session_title }}".
+"""
+
+
+@pytest.fixture
+def source(database: str, tmp_path: Path) -> Settings:
+    """A service that knows the assistant `named`."""
+    folder = tmp_path / "assistants"
+    folder.mkdir()
+    (folder / "named.md").write_text(NAMED)
+    return settings(database, assistants_dir=folder)
+
+
+@pytest.fixture
+def target(database: str, tmp_path: Path, postgres: Server) -> Iterator[Settings]:
+    """An empty database of the other engine."""
+    if database.startswith("postgres"):
+        yield settings(f"sqlite:///{tmp_path}/other.db")
+    else:
+        with new_database(postgres, empty=True) as url:
+            yield settings(url)
+
+
+async def fill(service: Service, script: Script) -> list[str]:
+    """Sessions of every kind: branches, calls, failures, one that waits; one whose name the model is told."""
+    title, metadata = "naïve 鸡 🐔", {"b": "1", "a": "2"}
+    session_ids = [await service.session(title=title, metadata=metadata, assistant=name) for name in ASSISTANTS]
+    script.play([say("One."), stop(tokens=(7, 3))], [call("tell_joke", '{"text": "Ha"}'), stop("tool_calls")])
+    first = await service.send(session_ids[0], "Hi", parent_id=None)
+    await service.send(session_ids[0], "Again", parent_id=None)
+    script.play([say("Half"), ValueError("on purpose")])
+    await service.send(session_ids[1], "Fail")
+    script.play([call("pick", "{}"), stop("tool_calls")])
+    tool = {"name": "pick", "description": "Picks.", "parameters": {"type": "object"}}
+    waiting = await service.send(session_ids[2], "Pick one", tools=[tool])
+    assert (first["run"]["status"], waiting["run"]["status"]) == ("completed", "requires_action")
+    return session_ids
+
+
+async def told(service: Service, session_ids: list[str]) -> list[Any]:
+    """All that the service says of its sessions, with every log."""
+    said: list[Any] = [(await service.client.get("/api/sessions")).json()]
+    for session_id in session_ids:
+        page = (await service.client.get(f"/api/sessions/{session_id}/messages?branches=all")).json()
+        said.append(page)
+        said += [await service.events(each["run_id"]) for each in page["data"] if each["run_id"]]
+    return said
+
+
+@pytest.mark.parametrize("page", [1, 2, store_copying.PAGE])
+async def test_everything_is_the_same_on_the_other_engine(
+    source: Settings, target: Settings, script: Script, page: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also when a page ends in the middle of a log."""
+    monkeypatch.setattr(store_copying, "PAGE", page)
+    async with serving(source, script) as service:
+        session_ids = await fill(service, script)
+        before = await told(service, session_ids)
+    copied = await copy(source, target, resume=False)
+    assert copied["sessions"].rows == copied["heads of sessions"].rows == 3
+    assert all(each.rows for name, each in copied.items() if name != "facts")
+    async with serving(target, script) as service:
+        assert await told(service, session_ids) == before
+        assert (await service.send(session_ids[0], "Go on"))["run"]["status"] == "completed"
+
+
+async def test_a_copy_that_was_cut_off_goes_on(source: Settings, target: Settings, script: Script) -> None:
+    async with serving(source, script) as service:
+        await fill(service, script)
+    here, there = await open_database(source), await open_database(target)
+    sessions = store_copying.TABLES[0]
+    rows = await here.snapshot(lambda tx: store_copying.list_page(tx, sessions, sessions.first))
+    await there.transaction(lambda tx: store_copying.add_page(tx, sessions, rows[:1]))
+    await asyncio.gather(here.close(), there.close())
+    with pytest.raises(CannotStart, match="--resume"):
+        await copy(source, target, resume=False)
+    copied = await copy(source, target, resume=True)
+    assert copied == await copy(source, target, resume=True)
+
+
+async def test_what_differs_is_found(source: Settings, target: Settings, script: Script) -> None:
+    async with serving(source, script) as service:
+        session_ids = await fill(service, script)
+    await copy(source, target, resume=False)
+    there = await open_database(target)
+    await there.transaction(lambda tx: tx.run("UPDATE sessions SET title = 'x' WHERE id = $1", session_ids[0]))
+    await there.close()
+    with pytest.raises(CannotStart, match="sessions differ after the copy"):
+        await copy(source, target, resume=True)
+
+
+async def test_a_service_that_is_at_work_is_not_copied(database: str, target: Settings, script: Script) -> None:
+    script.play([say("Going on"), asyncio.Event()])
+    async with serving(settings(database), script) as service:
+        await service.start(await service.session(), "Hi")
+        with pytest.raises(CannotStart, match=r"in progress|a service runs on"):
+            await copy(settings(database), target, resume=False)
+
+
+@only_sqlite
+async def test_a_file_that_a_service_has_open_or_that_is_not_there_is_not_copied(
+    database: str, tmp_path: Path, script: Script
+) -> None:
+    target = settings(f"sqlite:///{tmp_path}/new.db")
+    async with serving(settings(database), script):
+        with pytest.raises(CannotStart, match="a service runs on"):
+            await copy(settings(database), target, resume=False)
+    with pytest.raises(CannotStart, match="there is no database"):
+        await copy(settings(f"sqlite:///{tmp_path}/typo.db"), target, resume=False)
+    assert {file.name for file in tmp_path.iterdir() if file.suffix == ".db"} == {"test.db"}  # noqa: ASYNC240  # nothing else runs here

@@ -1,0 +1,165 @@
+"""A database gets to this version's schema, or is left as it is."""
+
+from collections.abc import AsyncGenerator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from chatkeep.chat.events import StepStarted, enter
+from chatkeep.chat.types import Session
+from chatkeep.db import Connection, Database, Row
+from chatkeep.db.migrate import Migration, known, migrate
+from chatkeep.db.open import connect as connect_database
+from chatkeep.db.sqlite import Sqlite
+from chatkeep.errors import CannotStart
+from chatkeep.runs.startup import open_database
+from chatkeep.store import events as store_events
+from chatkeep.store import messages as store_messages
+from chatkeep.store import runs as store_runs
+from chatkeep.store import sessions as store_sessions
+from chatkeep.store.leases import Lease
+from tests.api.tables import RUNS
+from tests.databases import new_database
+from tests.service import settings
+from tests.values import TIME, message, run, uid
+
+pytestmark = pytest.mark.anyio
+
+ONE = Migration(1, "one", "CREATE TABLE one (a TEXT); CREATE TABLE other (b TEXT);")
+TWO = Migration(2, "two", "ALTER TABLE one ADD COLUMN c TEXT;")
+
+
+APPLIED = {
+    ("sqlite", 1): "f9b66238d410d89987d5c72be6ce21b5587cba98aa80f296468de747f6fe80d8",
+    ("postgres", 1): "16a6d4a1824a11048449f7d7b1cdf34104d2648a6df509817e009cd5cee1b9d6",
+    ("sqlite", 2): "dbee03beaa549322d717b197cfba36e2f2fe6868484d4dc0a0c75d39187f0137",
+    ("sqlite", 3): "76fec914672a8d91367f0dec50d13e3745f8176d3f27ab3fab6cd0da81701728",
+    ("postgres", 3): "f2f0a3ead30cf61c16db9b687393b5d9df6fd4437c3f8937d1c12f55b1ca2823",
+    ("sqlite", 4): "e970eec1ea8ebddc7e2d95f07e4d9af8181d842510fb94e295ef66ee65101f96",
+    ("postgres", 4): "3f3e85205635b6984f0bb9996116168a0e7d8b14ed9643a03dad9728c954fc3f",
+}
+"""Checksums of the files that databases out there were made with."""
+
+
+async def tables(db: Sqlite) -> set[str]:
+    rows = await db.snapshot(lambda tx: tx.all("SELECT name FROM sqlite_schema WHERE type = 'table'"))
+    return {row[0] for row in rows}
+
+
+async def test_what_is_missing_is_applied_once_and_in_order(tmp_path: Path) -> None:
+    db = Sqlite(tmp_path / "test.db")
+    assert await migrate(db, [ONE]) == [ONE]
+    assert await migrate(db, [ONE, TWO]) == [TWO]
+    assert await migrate(db, [ONE, TWO]) == []
+    assert {"one", "other", "schema_migrations"} <= await tables(db)
+    await db.close()
+
+
+async def test_a_newer_database_is_refused(tmp_path: Path) -> None:
+    db = Sqlite(tmp_path / "test.db")
+    await migrate(db, [ONE, TWO])
+    with pytest.raises(CannotStart, match=r"newer than this version.*0002"):
+        await migrate(db, [ONE])
+    await db.close()
+
+
+async def test_a_changed_migration_is_refused(tmp_path: Path) -> None:
+    db = Sqlite(tmp_path / "test.db")
+    await migrate(db, [ONE])
+    with pytest.raises(CannotStart, match="0001_one was changed"):
+        await migrate(db, [ONE._replace(sql="CREATE TABLE one (z TEXT);"), TWO])
+    await db.close()
+
+
+async def test_a_migration_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
+    db = Sqlite(tmp_path / "test.db")
+    broken = Migration(2, "broken", "CREATE TABLE half (a TEXT); CREATE TABLE half (a TEXT);")
+    with pytest.raises(Exception, match="already exists"):
+        await migrate(db, [ONE, broken])
+    assert await tables(db) == set()
+    assert await migrate(db, [ONE]) == [ONE]
+    await db.close()
+
+
+async def test_versions_are_numbered_without_a_gap() -> None:
+    assert [migration.version for migration in known("sqlite")] == list(range(1, len(known("sqlite")) + 1))
+
+
+@pytest.mark.parametrize("engine", ["sqlite", "postgres"])
+async def test_no_file_that_was_applied_is_changed(engine: str) -> None:
+    """A database that was made with another text of one is refused: a change is a file of its own."""
+    assert {(engine, each.version): each.checksum for each in known(engine)} == {
+        place: checksum for place, checksum in APPLIED.items() if place[0] == engine
+    }
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+async def db(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncGenerator[Database]:
+    """A database with nothing in it: once of each engine."""
+    with ExitStack() as stack:
+        url: Path | str = tmp_path
+        if request.param == "postgres":
+            url = stack.enter_context(new_database(request.getfixturevalue("postgres"), empty=True))
+        db = await connect_database(settings(url))
+        yield db
+        await db.close()
+
+
+async def test_runs_and_logs_of_the_first_version_are_kept(db: Database) -> None:
+    first, *later = known(db.engine)
+    assert await migrate(db, [first]) == [first]
+    session_id = uid("session")
+    logs = {
+        uid(f"run {number}"): [enter(StepStarted(position=position, index=number)) for position in range(1, number + 1)]
+        for number in (3, 1, 2)
+    }
+    made = [
+        run(id=run_id, session_id=session_id, number=number, message_id=uid(f"answer {number}"),
+            user_message_id=uid("question"), status="completed", finished_at=TIME)
+        for number, run_id in enumerate(logs, 1)
+    ]  # fmt: skip
+
+    async def fill(tx: Connection) -> None:
+        await store_sessions.add_session(
+            tx, "me", Session(session_id, None, "a", None, {}, "idle", None, 0, TIME, TIME)
+        )
+        await store_messages.add_message(tx, message("user", id=uid("question"), session_id=session_id))
+        for seq, each in enumerate(made, 2):
+            await store_messages.add_message(tx, message(id=each.message_id, session_id=session_id, seq=seq))
+            await store_runs.add_run(tx, replace(each, status="in_progress"), {"a": 1}, each.id, "h", Lease("w", TIME))
+            await store_runs.end_run(tx, each.id, "completed", None)
+            rows = [(each.id, entry.event.position, entry.json.decode()) for entry in logs[each.id]]
+            await tx.many("INSERT INTO run_events (run_id, position, event) VALUES ($1, $2, $3)", rows)
+
+    async def read(tx: Connection) -> list[Row]:
+        return await tx.all(f"SELECT {RUNS} FROM runs ORDER BY id")
+
+    await db.transaction(fill)
+    before = await db.snapshot(read)
+    assert await migrate(db, [first, *later]) == later
+    assert await db.snapshot(read) == before
+    assert len(before) == 3
+    for run_id, entries in logs.items():
+        stored = await db.snapshot(lambda tx, run_id=run_id: store_events.list_events(tx, run_id))
+        assert stored == [entry.event for entry in entries]
+    await db.transaction(lambda tx: store_sessions.delete_session(tx, "me", session_id))
+    assert await db.snapshot(lambda tx: tx.all("SELECT * FROM run_events")) == []
+
+
+async def test_docs_schema_sql_is_what_a_new_database_has(tmp_path: Path) -> None:
+    db = await open_database(settings(tmp_path))
+    rows = await db.snapshot(
+        lambda tx: tx.all(
+            "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL AND name <> 'schema_migrations' ORDER BY rowid"
+        )
+    )
+    await db.close()
+    documented = (Path(__file__).parent.parent.parent / "docs" / "schema.sql").read_text("utf-8")
+    assert [row[0] for row in rows] == _statements(documented)
+
+
+def _statements(text: str) -> list[str]:
+    text = text.partition("\n\n")[2]
+    return [statement.strip() for statement in text.split(";\n") if statement.strip()]

@@ -1,0 +1,236 @@
+"""Deltas to events: the rules at the head of the module as properties. The known dialects stand in `tests/llm`."""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from itertools import count
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chatkeep.chat import event_log
+from chatkeep.chat.events import Event, ReasoningDelta, TextDelta, ToolCallDelta, ToolCallStarted
+from chatkeep.chat.types import Kind, ReasoningPart, RefusalPart, StepPart, TextPart, ToolCallPart
+from chatkeep.llm.assembler import Assembler, CallDelta, Choice, Chunk, FunctionDelta, MessageDelta, Tokens
+from chatkeep.text import clean
+from tests.script import call, say, stop
+from tests.turns import folded
+
+KINDS: dict[str, Kind] = {"tell_joke": "reply", "weather": "action"}
+ANY = st.text(st.characters(exclude_categories=()), max_size=30) | st.text("ab\n\x00\ud83d\ude00", max_size=6)
+"""Text with everything a Python string can hold, lone surrogates too."""
+STORABLE = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=30)
+
+ARGUMENTS: list[Any] = [None, "", "{}", '{"a":', "1}", "\ud83d", "\ude00", "\ud83d\n", "\x00"]
+OBJECTS: list[Any] = [{}, {"a": ["\ud83d"]}, {"a": 10**30}, json.loads('{"a":' * 300 + "1" + "}" * 300)]
+CONTENTS: list[Any] = [
+    *[None, "", "Hello ", "\ud83d", "\ude00", "\ud83d\n", []],
+    [7, None, {"type": "text"}, {"type": "text", "text": "x"}, {"type": "text", "text": ""}],
+    [{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}, 7, {}]}],
+]
+functions = st.builds(
+    FunctionDelta,
+    st.sampled_from([None, "", "tell_joke", "weather", "x\ud83d"]),
+    st.sampled_from([*ARGUMENTS, *OBJECTS]),
+)
+calls = st.builds(
+    CallDelta, st.sampled_from([None, -1, 0, 1, 7]), st.sampled_from([None, "", "a", "b", "no id"]), functions
+)
+deltas = st.builds(
+    MessageDelta,
+    st.sampled_from(CONTENTS),
+    st.sampled_from([None, None, "No. "]),
+    st.sampled_from([None, None, "Hm. ", "\ud83d"]),
+    st.sampled_from([None, None, "Hm? ", {"text": "?"}]),
+    st.lists(calls, max_size=3) | st.none(),
+    functions | st.none() | st.none(),
+)
+chunks = st.builds(
+    Chunk,
+    st.lists(st.builds(Choice, deltas | st.none(), st.sampled_from([None, "", "stop", "length"])), max_size=2),
+    st.none() | st.builds(Tokens, st.none() | st.just(3), st.none() | st.just(4)),
+)
+
+
+@given(st.lists(ANY, max_size=8))
+def test_a_text_is_the_same_however_it_was_cut(pieces: list[str]) -> None:
+    parts = folded(assembled([say(piece) for piece in pieces]))
+    whole = "".join(pieces)
+    assert parts == ((TextPart(clean(whole)),) if whole else ())
+
+
+@given(STORABLE, st.data())
+def test_half_a_character_waits_for_its_other_half(text: str, data: st.DataObject) -> None:
+    halves = text.encode("utf-16-le")
+    units = [chr(int.from_bytes(halves[place : place + 2], "little")) for place in range(0, len(halves), 2)]
+    cuts = sorted(data.draw(st.sets(st.integers(0, len(units)))))
+    pieces = ["".join(units[a:b]) for a, b in zip([0, *cuts], [*cuts, len(units)], strict=True)]
+    assert folded(assembled([say(piece) for piece in pieces])) == ((TextPart(text),) if text else ())
+
+
+@given(st.lists(st.lists(ANY, max_size=4), min_size=1, max_size=4), st.booleans(), st.data())
+def test_interleaved_calls_keep_their_arguments(pieces: list[list[str]], named: bool, data: st.DataObject) -> None:
+    order = data.draw(st.permutations([index for index, some in enumerate(pieces) for _ in some]))
+    left = [iter(some) for some in pieces]
+    feed = [call("weather", None, index, f"call_{index}" if named else None) for index in range(len(pieces))]
+    feed += [call(None, next(left[index]), index) for index in order]
+    parts = folded(assembled(feed))
+    assert [part.arguments_text for part in parts if isinstance(part, ToolCallPart)] == [
+        clean("".join(some)) for some in pieces
+    ]
+
+
+@given(st.lists(st.sampled_from(["{}", '{"a":1}', '{"a":"b c"}']), max_size=6), st.booleans(), st.booleans())
+def test_whole_calls_are_told_apart(arguments: list[str], indexed: bool, identified: bool) -> None:
+    feed = [
+        call("weather", text, number if indexed else None, f"call_{number}" if identified else None)
+        for number, text in enumerate(arguments)
+    ]
+    parts = folded(assembled(feed))
+    assert [part.arguments_text for part in parts if isinstance(part, ToolCallPart)] == arguments
+
+
+@given(st.lists(chunks, max_size=12))
+def test_any_chunks_make_a_log_that_folds(feed: list[Chunk]) -> None:
+    assembler = Assembler(0, KINDS.get, set())
+    events = assembled(feed, assembler)
+    parts = folded(events)
+    assert len(parts) == assembler.next_index
+    assert all(event_log.units(event) > 0 for event in events), "empty deltas do not exist"
+    assert not any(isinstance(part, StepPart) for part in parts)
+    said = [part.text for part in parts if isinstance(part, TextPart | ReasoningPart | RefusalPart)]
+    made = [part for part in parts if isinstance(part, ToolCallPart)]
+    assert len({part.call_id for part in made}) == len(made) == len(assembler.calls)
+    assert all(said), "a part that says nothing is none"
+    for text in (*said, *(text for part in made for text in (part.name, part.arguments_text, part.call_id))):
+        assert clean(text) == text
+
+
+@given(st.lists(chunks, max_size=12))
+def test_calls_and_parts_agree(feed: list[Chunk]) -> None:
+    assembler = Assembler(0, KINDS.get, set())
+    parts = folded(assembled(feed, assembler))
+    for made in assembler.calls:
+        assert made.index is not None
+        assert parts[made.index] == ToolCallPart(made.call_id, made.name, KINDS.get(made.name), made.arguments_text)
+
+
+@given(st.lists(st.builds(CallDelta, st.sampled_from([None, 0, 1]), st.sampled_from([None, "a", "b"]), functions)))
+def test_nothing_of_any_arguments_is_lost(pieces: list[CallDelta]) -> None:
+    sent: Counter[str] = Counter()
+    for piece in pieces:
+        if piece.function and isinstance(piece.function.arguments, str):
+            piece.function.arguments = clean(piece.function.arguments)
+            sent.update(piece.function.arguments)
+        elif piece.function:
+            piece.function.arguments = None
+    events = assembled([Chunk([Choice(MessageDelta(tool_calls=[piece]))]) for piece in pieces])
+    told = Counter("".join(event.arguments_text for event in events if isinstance(event, ToolCallDelta)))
+    assert told == sent
+
+
+def test_call_ids_of_earlier_steps_are_taken() -> None:
+    taken = {"call_0"}
+    numbers = count(1)
+    assembler = Assembler(3, KINDS.get, taken, new_id=lambda: f"ours_{next(numbers)}")
+    started = assembler.feed(call("weather", "{}", 0, "call_0"))[0]
+    assert started == ToolCallStarted(index=3, call_id="ours_1", name="weather", kind="action")
+    assert taken == {"call_0", "ours_1"}
+
+
+def test_ids_of_ours_are_new_ones_unless_told_otherwise() -> None:
+    assembler = Assembler(0, KINDS.get, set())
+    assembled([call("weather", "{}", 0), call("weather", "{}", 1)], assembler)
+    assert len({made.call_id for made in assembler.calls} - {""}) == 2
+
+
+def test_the_first_part_has_the_index_it_is_given() -> None:
+    assembler = Assembler(5, KINDS.get, set())
+    assert assembler.feed(say("Hello")) == [TextDelta(index=5, text="Hello")]
+    assert assembler.next_index == 6
+
+
+def test_a_text_is_told_at_once() -> None:
+    assembler = Assembler(0, KINDS.get, set())
+    assert [assembler.feed(say(text)) for text in ("a", "b")] == [
+        [TextDelta(index=0, text="a")],
+        [TextDelta(index=0, text="b")],
+    ]
+    assert assembler.finish() == []
+
+
+def test_a_call_is_told_with_its_name_and_not_before() -> None:
+    assembler = Assembler(0, KINDS.get, set())
+    assert assembler.feed(call(None, '{"te', 0, "a")) == []
+    assert assembler.feed(call("tell_joke", 'xt":', 0)) == [
+        ToolCallStarted(index=0, call_id="a", name="tell_joke", kind="reply"),
+        ToolCallDelta(index=0, arguments_text='{"te'),
+        ToolCallDelta(index=0, arguments_text='xt":'),
+    ]
+
+
+def test_half_a_character_waits_while_the_name_is_not_known() -> None:
+    feed = [call(None, '{"a":"\ud83d', 0), call(None, '\ude00"}', 0), call("weather", None, 0)]
+    (part,) = folded(assembled(feed))
+    assert isinstance(part, ToolCallPart)
+    assert part.arguments_text == '{"a":"\U0001f600"}'
+
+
+def test_half_a_character_is_given_up_when_something_else_follows() -> None:
+    feed = [say("a\ud83d"), Chunk([Choice(MessageDelta(reasoning="hm"))]), say("\ude00b")]
+    assert assembled(feed) == [
+        TextDelta(index=0, text="a"),
+        TextDelta(index=0, text="\ufffd"),
+        ReasoningDelta(index=1, text="hm"),
+        TextDelta(index=2, text="\ufffdb"),
+    ]
+
+
+def test_only_the_first_of_several_choices_is_read() -> None:
+    feed = [Chunk([Choice(MessageDelta(content="a")), Choice(MessageDelta(content="b"), "length")])]
+    assembler = Assembler(0, KINDS.get, set())
+    assert assembled(feed, assembler) == [TextDelta(index=0, text="a")]
+    assert assembler.finish_reason is None
+
+
+def test_the_last_finish_reason_and_count_are_kept() -> None:
+    assembler = Assembler(0, KINDS.get, set())
+    assembled([stop("length", (1, 2)), say("!"), stop("stop", (3, 4)), Chunk([])], assembler)
+    assert (assembler.finish_reason, assembler.tokens) == ("stop", Tokens(3, 4))
+
+
+@pytest.mark.parametrize("arguments", [{}, {"a": {"b": ["\U0001f414", None, 1.5, 10**30]}}])
+def test_arguments_sent_as_an_object_are_its_json(arguments: dict[str, object]) -> None:
+    (part,) = folded(assembled([call("weather", arguments)]))
+    assert isinstance(part, ToolCallPart)
+    assert json.loads(part.arguments_text) == arguments
+
+
+TOGETHER = [
+    [say("a"), say("b"), say(""), say("c")],
+    [say("a"), say("\ud83d"), say("\ude00b"), say("\ud83d"), say("c"), stop("stop", (1, 2))],
+    [say("a"), call("weather", '{"x":', 0, "call_1"), call(None, "1}", 0), say("b"), say("c"), Chunk([])],
+    [
+        Chunk([Choice(MessageDelta(reasoning="r"))]),
+        say("a"),
+        say("b"),
+        Chunk([Choice(MessageDelta("c", refusal="no"))]),
+    ],
+]
+
+
+@pytest.mark.parametrize("feed", TOGETHER)
+def test_chunks_that_came_together_say_what_they_say_one_by_one(feed: list[Chunk]) -> None:
+    together, apart = Assembler(0, KINDS.get, set()), Assembler(0, KINDS.get, set())
+    events, singly = together.read(feed) + together.finish(), assembled(feed, apart)
+    assert event_log.merge(event_log.place(events, 1)) == event_log.merge(event_log.place(singly, 1))
+    assert (together.finish_reason, together.tokens) == (apart.finish_reason, apart.tokens)
+    assert len(events) < len(singly)
+
+
+def assembled(feed: Sequence[Chunk], assembler: Assembler | None = None) -> list[Event]:
+    """The events that `feed` brings, to the end."""
+    assembler = assembler or Assembler(0, KINDS.get, set())
+    return [event for chunk in feed for event in assembler.feed(chunk)] + assembler.finish()

@@ -1,0 +1,140 @@
+"""A corpus of what providers stream: `NAME.sse` is the body as it came, `NAME.json` what it says.
+
+However the bytes are divided over reads, they say the same.
+"""
+
+from collections.abc import Iterable, Sequence
+from itertools import count
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from chatkeep.chat import event_log
+from chatkeep.chat.events import Event
+from chatkeep.chat.types import Kind
+from chatkeep.errors import TurnFailed
+from chatkeep.llm.assembler import Assembler, Chunk, Tokens
+from chatkeep.llm.sse_parser import FRAME_LIMIT, Splitter
+
+BODIES = sorted(Path(__file__).parent.glob("*.sse"))
+KINDS: dict[str, Kind] = {"tell_joke": "reply"}
+HELLO = b'data: {"choices":[{"index":0,"delta":{"content":"Hello"}}]}\n\n'
+
+
+class Told(msgspec.Struct, forbid_unknown_fields=True):
+    """What a body says; the events merged, call ids of ours counted as `ours_1`, `ours_2`, …"""
+
+    events: list[Event]
+    finish_reason: str | None
+    failure: str | None = None
+    usage: Tokens | None = None
+
+
+@pytest.fixture(params=BODIES, ids=lambda path: path.stem)
+def body(request: pytest.FixtureRequest) -> Path:
+    """Each body of the corpus."""
+    return request.param
+
+
+def test_a_body_says_what_stands_beside_it(body: Path) -> None:
+    assert read([body.read_bytes()]) == msgspec.json.decode(body.with_suffix(".json").read_bytes(), type=Told)
+
+
+def test_it_says_the_same_cut_in_two_anywhere(body: Path) -> None:
+    data = body.read_bytes()
+    whole = read([data])
+    for place in range(len(data) + 1):
+        assert read([data[:place], data[place:]]) == whole, f"cut at {place}: {data[:place]!r}"
+
+
+def test_it_says_the_same_byte_by_byte(body: Path) -> None:
+    data = body.read_bytes()
+    assert read(data[place : place + 1] for place in range(len(data))) == read([data])
+
+
+def test_the_corpus_is_complete() -> None:
+    assert {path.stem for path in BODIES} == {path.stem for path in Path(__file__).parent.glob("*.json")}
+    assert len(BODIES) > 80
+
+
+def test_an_event_is_told_as_soon_as_its_blank_line_has_come() -> None:
+    splitter = Splitter()
+    assert splitter.feed(HELLO[:-1]) == []
+    assert said(splitter.feed(HELLO[-1:])) == ["Hello"]
+    assert said(splitter.feed(HELLO + HELLO + HELLO[:20])) == ["Hello", "Hello"]
+
+
+def test_done_is_known_with_its_event() -> None:
+    splitter = Splitter()
+    splitter.feed(HELLO + b"data: [DONE]\n")
+    assert not splitter.done
+    splitter.feed(b"\n")
+    assert splitter.done
+    assert splitter.failure is None
+
+
+def test_chunks_before_a_failure_are_told() -> None:
+    splitter = Splitter()
+    assert said(splitter.feed(HELLO + b"data: {nonsense}\n\n" + HELLO)) == ["Hello"]
+    assert splitter.failure is not None
+    assert splitter.failure.code == "model_protocol"
+
+
+def test_the_first_of_two_failures_counts() -> None:
+    splitter = Splitter()
+    splitter.feed(b'data: {"error":{"type":"rate_limit_error","message":"slow down"}}\n\ndata: {nonsense}\n\n')
+    assert splitter.failure is not None
+    assert (splitter.failure.code, str(splitter.failure)) == ("model_rate_limited", "slow down")
+
+
+def test_an_event_without_an_end_is_not_kept_for_ever() -> None:
+    splitter = Splitter()
+    splitter.feed(b"data: ")
+    for _ in range(4):
+        assert splitter.failure is None
+        splitter.feed(b"x" * (FRAME_LIMIT // 4))
+    assert splitter.failure is not None
+    assert splitter.failure.code == "model_protocol"
+
+
+@pytest.mark.parametrize("depth", [500, 5_000, 200_000])
+def test_json_deeper_than_anyone_reads_is_not_understood_or_skipped(depth: int) -> None:
+    splitter = Splitter()
+    deep = b"[" * depth + b"]" * depth
+    chunks = splitter.feed(b'data: {"choices":[{"index":0,"delta":{"content":"Hi"}}],"deep":' + deep + b"}\n\n")
+    assert said(chunks) == ["Hi"] or (splitter.failure is not None and splitter.failure.code == "model_protocol")
+
+
+def test_a_body_of_comments_alone_has_no_chunks() -> None:
+    splitter = Splitter()
+    assert splitter.feed(b": ping\n\n: ping\n\n") == []
+    assert splitter.finish() == []
+
+
+def read(pieces: Iterable[bytes]) -> Told:
+    """What `pieces`, read one after the other, say; as `OpenAIModel` reads them."""
+    numbers = count(1)
+    splitter = Splitter()
+    assembler = Assembler(0, KINDS.get, set(), new_id=lambda: f"ours_{next(numbers)}")
+    events: list[Event] = []
+    for piece in pieces:
+        events += fed(assembler, splitter.feed(piece))
+        if splitter.failure is not None or splitter.done:
+            break
+    else:
+        events += fed(assembler, splitter.finish())
+    events += assembler.finish()
+    return Told(event_log.merge(events), assembler.finish_reason, code(splitter.failure), assembler.tokens)
+
+
+def fed(assembler: Assembler, chunks: Sequence[Chunk]) -> list[Event]:
+    return assembler.read(chunks)
+
+
+def code(failure: TurnFailed | None) -> str | None:
+    return failure.code if failure else None
+
+
+def said(chunks: Sequence[Chunk]) -> list[object]:
+    return [choice.delta.content for chunk in chunks for choice in chunk.choices or () if choice.delta]
