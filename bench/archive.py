@@ -6,7 +6,7 @@ from pathlib import Path
 
 from chatkeep import clock, ids
 from chatkeep.chat.types import Message, Session, TextPart
-from chatkeep.db import Connection, Database
+from chatkeep.db import Database, Transaction
 from chatkeep.db.migrate import known, migrate
 from chatkeep.db.sqlite import Sqlite
 from chatkeep.store import messages as store_messages
@@ -28,7 +28,7 @@ async def opened(path: Path) -> AsyncGenerator[Database]:
         await db.close()
 
 
-async def add_session(tx: Connection, length: int, text: str = SAID) -> str:
+async def add_session(tx: Transaction, length: int, text: str = SAID) -> str:
     """A session of so many messages, user and assistant in turn, each an answer to the one before; its id."""
     now = clock.now()
     session = Session(ids.new(), "Of old", "default", None, {}, "idle", None, 0, now, now)

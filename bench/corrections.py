@@ -22,14 +22,14 @@ import msgspec
 
 from chatkeep.agent import ephemeral
 from chatkeep.agent.turn import Turn
-from chatkeep.agent.turn_spec import Brief
+from chatkeep.agent.turn_spec import TurnSpec
 from chatkeep.chat import event_log
 from chatkeep.chat.types import Message, TextPart, ToolCallPart
 from chatkeep.errors import TurnFailed
-from chatkeep.llm import Model, Prompt, connect
-from chatkeep.llm.assembler import CallDelta, Choice, Chunk, FunctionDelta, MessageDelta, Tokens
+from chatkeep.llm import Model, Prompt, connect_model
+from chatkeep.llm.chunks import CallDelta, Choice, Chunk, FunctionDelta, MessageDelta, TokenCounts
 from chatkeep.runs.startup import load_tools
-from chatkeep.settings import Settings, load
+from chatkeep.settings import Settings, load_settings
 from chatkeep.tools.declaration import Tool
 
 PROMPT = "You are a helpful assistant. Use a function when it fits. When a call fails, correct it and call again."
@@ -71,7 +71,7 @@ class Misled:
             self._begun = True
             function = FunctionDelta(self._wrong.name, json.dumps(self._wrong.arguments))
             yield [Chunk([Choice(MessageDelta(tool_calls=[CallDelta(0, "call_1", function)]))])]
-            yield [Chunk([Choice(None, "tool_calls")], Tokens(0, 0))]
+            yield [Chunk([Choice(None, "tool_calls")], TokenCounts(0, 0))]
             return
         messages = [_bare(message) for message in prompt.messages] if self._bare else prompt.messages
         tools = [_loose(tool) for tool in prompt.tools] if self._loose else prompt.tools
@@ -96,10 +96,12 @@ def _loose(tool: dict[str, Any]) -> dict[str, Any]:
 
 async def corrected(settings: Settings, model: Model, tool: Tool, wrong: Wrong, *, bare: bool, loose: bool) -> bool:
     """Whether a valid call came after the wrong one."""
-    told = Brief("bench", PROMPT, None, {tool.name: tool}, (), untitled=False)
-    asked = ephemeral.message("user", None, (TextPart(wrong.asked),))
-    turn = Turn(Misled(model, wrong, bare=bare, loose=loose), ephemeral.start(settings, settings.model, told, [asked]))
-    said: Message = ephemeral.message("assistant", asked.id, ())
+    told = TurnSpec("bench", PROMPT, None, {tool.name: tool}, (), untitled=False)
+    asked = ephemeral.new_message("user", None, (TextPart(wrong.asked),))
+    turn = Turn(
+        Misled(model, wrong, bare=bare, loose=loose), ephemeral.ephemeral_input(settings, settings.model, told, [asked])
+    )
+    said: Message = ephemeral.new_message("assistant", asked.id, ())
     try:
         async for events in turn.events():
             for event in event_log.merge(events, limit=None):
@@ -111,9 +113,9 @@ async def corrected(settings: Settings, model: Model, tool: Tool, wrong: Wrong, 
 
 async def measure(samples: int, *, loose: bool) -> dict[str, dict[str, int]]:
     """Print and return how many samples were corrected, by case and by what was told."""
-    settings = load()
+    settings = load_settings()
     tools = load_tools(settings)
-    model = connect(settings, pace=0)
+    model = connect_model(settings, pace=0)
     figures: dict[str, dict[str, int]] = {}
     print(f"{model.name(settings.model)}, {samples} samples{', loose' if loose else ''}: valid calls after the error")
     print(f"{'wrong in':20} {'named':>6} {'bare':>6}")

@@ -116,19 +116,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--streams", type=int, default=100)
     parser.add_argument("--json", type=Path)
-    chosen = parser.parse_args(arguments)
+    select_tools = parser.parse_args(arguments)
     rounds: list[dict[str, Any]] = []
     with provider() as upstream:
         for workers in (1, 2, 4):
             with tempfile.TemporaryDirectory() as directory:
                 url = f"sqlite:///{directory}/bench.db"
-                rounds.append({"engine": "SQLite", **measure(url, upstream, workers, chosen.streams, None)})
+                rounds.append({"engine": "SQLite", **measure(url, upstream, workers, select_tools.streams, None)})
                 print(rounds[-1], flush=True)
             with server() as (url, process):
-                rounds.append({"engine": "PostgreSQL", **measure(url, upstream, workers, chosen.streams, process)})
+                rounds.append(
+                    {"engine": "PostgreSQL", **measure(url, upstream, workers, select_tools.streams, process)}
+                )
                 print(rounds[-1], flush=True)
-    if chosen.json:
-        chosen.json.write_text(json.dumps({"machine": platform.platform(), "rounds": rounds}, indent=1))
+    if select_tools.json:
+        select_tools.json.write_text(json.dumps({"machine": platform.platform(), "rounds": rounds}, indent=1))
 
 
 if __name__ == "__main__":

@@ -6,8 +6,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from chatkeep.tools.context import Caller
-from chatkeep.tools.declaration import ToolError, declared, tool
+from chatkeep.tools.context import ToolContext
+from chatkeep.tools.declaration import ToolError, declared_tools, tool
 
 
 class Place(BaseModel):
@@ -30,7 +30,7 @@ def locate(place: Place, thread: bool = False) -> str:
 
 
 @tool(safety="unsafe")
-async def send_letter(to: str, caller: Caller) -> str:
+async def send_letter(to: str, caller: ToolContext) -> str:
     """Send a letter."""
     sent.append(to)
     if gate := gates.get(to):
@@ -81,7 +81,7 @@ sent: list[str] = []
 gates: dict[str, asyncio.Event] = {}
 """What holds up letters to some."""
 
-TOOLS = declared()
+TOOLS = declared_tools()
 
 
 def forget() -> None:

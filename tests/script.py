@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Sequence
 from typing import Any, TypeAlias
 
 from chatkeep.llm import Prompt
-from chatkeep.llm.assembler import CallDelta, Choice, Chunk, FunctionDelta, MessageDelta, Tokens
+from chatkeep.llm.chunks import CallDelta, Choice, Chunk, FunctionDelta, MessageDelta, TokenCounts
 
 Line: TypeAlias = Chunk | Sequence[Chunk] | asyncio.Event | Exception
 """A chunk (or what one read brought), an event to wait for, or a failure."""
@@ -25,7 +25,7 @@ def call(
 
 def stop(reason: str = "stop", tokens: tuple[int, int] | None = None) -> Chunk:
     """The end of an answer, with the provider's count of tokens (prompt, completion)."""
-    return Chunk([Choice(None, reason)], Tokens(*tokens) if tokens else None)
+    return Chunk([Choice(None, reason)], TokenCounts(*tokens) if tokens else None)
 
 
 class Script:

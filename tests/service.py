@@ -16,7 +16,7 @@ from chatkeep.api.app import create_api
 from chatkeep.api.sse import Streams
 from chatkeep.cli.serve import Server
 from chatkeep.llm import Model
-from chatkeep.runs.runtime import Worker
+from chatkeep.runs.runtime import Runtime
 from chatkeep.settings import Settings
 
 
@@ -36,8 +36,8 @@ class Service:
     url: str
 
     @property
-    def worker(self) -> Worker:
-        return self.app.state.worker
+    def runtime(self) -> Runtime:
+        return self.app.state.runtime
 
     async def session(self, **fields: Any) -> str:
         """A new session's id."""
@@ -90,8 +90,8 @@ async def serving(settings: Settings, model: Model | None = None) -> AsyncGenera
         async with httpx2.AsyncClient(base_url=url, timeout=30, trust_env=False) as client:
             yield Service(app, client, url)
     finally:
-        app.state.worker.draining = True
-        app.state.worker.doorbell.ring_all()
+        app.state.runtime.draining = True
+        app.state.runtime.notifier.notify_all()
         server.should_exit = True
         await task
 

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import yaml
@@ -14,55 +15,104 @@ from chatkeep.agent.assistants import VARIABLES
 from chatkeep.agent.assistants import parse as parse_assistant
 from chatkeep.api.app import create_api
 from chatkeep.chat.events import Event
-from chatkeep.chat.types import TRANSITIONS
+from chatkeep.chat.types import TRANSITIONS, CallState, Message, Run, Session, ToolCallPart, Value
 from chatkeep.cli.main import main
 from chatkeep.errors import CannotStart
-from chatkeep.evals.suite import Constraint, parse
+from chatkeep.evals.suite import Constraint, parse_suite
 from chatkeep.settings import Settings
 from tests.cli.test_main import command, environment
-from tests.pages import EXTEND, PROMPTS, PROTOCOL, ROOT, blocks, functions_of_extend
+from tests.pages import (
+    EVENTS,
+    EXTEND,
+    FUNCTIONS,
+    GLOSSARY,
+    HTTP_API,
+    PROMPTS,
+    ROOT,
+    SETTINGS,
+    blocks,
+    functions_of_extend,
+    paragraphs,
+    rows,
+    without_code,
+)
 
 OPENAI = {"openai_api_key": "OPENAI_API_KEY", "openai_base_url": "OPENAI_BASE_URL"}
+EXAMPLE_SETTINGS = re.findall(r"^([A-Z_]+)=(.*)$", (ROOT / ".env.example").read_text("utf-8"), re.MULTILINE)
+MAX_PARAGRAPH_WORDS = 60
+CORE_WORDS = (
+    "session", "message", "part", "branch", "head", "run", "turn", "step", "owner", "assistant",
+    "function", "kind", "reply", "action", "client function", "tool call", "output", "deadline",
+    "event", "delta", "log", "position", "fold", "claim", "worker", "lease", "fence", "drain",
+    "journal", "flush", "gap", "stream", "reader", "provider", "model", "prompt", "practice model",
+)  # fmt: skip
+PAGES = [*sorted(ROOT.glob("docs/**/*.md")), ROOT / "README.md"]
+PLAIN_PAGES = [page for page in sorted(ROOT.glob("docs/*.md")) if page.name != "performance.md"]
 
 
 def subclasses(base: type) -> set[type]:
     return {base, *(each for child in base.__subclasses__() for each in subclasses(child))}
 
 
-CODES = {error.__dict__["code"] for error in subclasses(errors.ChatkeepError) if "code" in error.__dict__}
+def errors_with_a_code(base: type) -> list[type]:
+    return sorted((each for each in subclasses(base) if "code" in each.__dict__), key=lambda each: each.__name__)
 
 
 @pytest.mark.parametrize("field", Settings.model_fields)
-def test_every_setting_is_documented(field: str) -> None:
-    assert f"`{OPENAI.get(field, f'CHATKEEP_{field.upper()}')}`" in PROTOCOL
+def test_every_setting_has_one_row(field: str) -> None:
+    assert len(rows(SETTINGS, OPENAI.get(field, f"CHATKEEP_{field.upper()}"))) == 1
 
 
-@pytest.mark.parametrize("code", sorted(CODES))
-def test_every_error_code_is_documented(code: str) -> None:
-    assert f"`{code}`" in PROTOCOL
+@pytest.mark.parametrize(("name", "value"), EXAMPLE_SETTINGS)
+def test_every_setting_of_the_example_is_documented(name: str, value: str) -> None:
+    (row,) = rows(SETTINGS, name)
+    if value:
+        assert row.split("|")[2].strip(" `") == value
+
+
+@pytest.mark.parametrize("error", errors_with_a_code(errors.Refused))
+def test_every_refusal_is_documented_with_its_status(error: type[errors.Refused]) -> None:
+    assert any(str(error.status) in row for row in rows(HTTP_API, error.code))
+
+
+@pytest.mark.parametrize("error", errors_with_a_code(errors.TurnFailed))
+def test_every_failure_of_a_run_is_documented(error: type[errors.TurnFailed]) -> None:
+    retryable = "yes" if error.retryable else "no"
+    assert any(row.startswith(f"| `{error.code}` | {retryable} |") for row in rows(HTTP_API, error.code))
 
 
 @pytest.mark.parametrize("event", Event.__args__, ids=lambda event: event.__struct_config__.tag)
 def test_every_event_and_its_fields_are_documented(event: type) -> None:
-    tag = event.__struct_config__.tag  # type: ignore[attr-defined]  # events are structs
-    row = next(
-        (line for line in PROTOCOL.splitlines() if line.startswith("|") and f"`{tag}`" in line.split("|")[1]), None
-    )
-    assert row is not None
+    (row,) = rows(EVENTS, event.__struct_config__.tag)  # type: ignore[attr-defined]  # events are structs
     for field in event.__struct_fields__:  # type: ignore[attr-defined]  # events are structs
         assert field == "position" or f"`{field}`" in row
 
 
+@pytest.mark.parametrize(
+    ("heading", "value"), [("Session", Session), ("Message", Message), ("Part", ToolCallPart), ("Run", Run)]
+)
+def test_every_field_of_a_noun_is_documented(heading: str, value: type[Value]) -> None:
+    section = HTTP_API.partition(f"\n### {heading}\n")[2].partition("\n### ")[0]
+    for field in value.__struct_fields__:
+        assert len(rows(section, field)) == 1, field
+
+
 @pytest.mark.parametrize("status", TRANSITIONS)
 def test_every_status_is_documented(status: str) -> None:
-    assert f"| `{status}` |" in PROTOCOL
+    assert rows(HTTP_API, status)
+
+
+@pytest.mark.parametrize("state", get_args(CallState))
+def test_every_state_of_a_call_is_documented(state: str) -> None:
+    assert rows(FUNCTIONS, state)
 
 
 def test_every_route_is_documented() -> None:
     paths = create_api(Settings.model_construct()).openapi()["paths"]
-    documented = re.sub(r"\{[^}]*\}", "{}", PROTOCOL)
-    for path in paths:
-        assert re.sub(r"\{[^}]*\}", "{}", path) in documented
+    documented = re.sub(r"\{[^}]*\}", "{}", HTTP_API)
+    for path, methods in paths.items():
+        for method in methods:
+            assert f"| `{method.upper()} {re.sub(r'{[^}]*}', '{}', path)}` |" in documented
 
 
 @pytest.mark.parametrize("name", VARIABLES)
@@ -73,7 +123,7 @@ def test_every_variable_of_a_prompt_is_documented(name: str) -> None:
 
 def test_the_suite_in_the_page_is_one_and_shows_every_field() -> None:
     (text,) = blocks(PROMPTS, "yaml")
-    suite = parse("prompts.md", text, functions_of_extend())
+    suite = parse_suite("prompts.md", text, functions_of_extend())
     (case,) = suite.cases
     (exchange,) = case.exchanges
     for part in (suite, case, exchange):
@@ -81,13 +131,24 @@ def test_the_suite_in_the_page_is_one_and_shows_every_field() -> None:
     assert all(rule in text for rule in Constraint.model_fields)
 
 
-@pytest.mark.parametrize("page", ["prompts.md", "protocol.md"])
-def test_every_option_of_eval_is_documented(page: str, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("name", "page"),
+    [
+        ("serve", SETTINGS),
+        ("ask", SETTINGS),
+        ("eval", SETTINGS),
+        ("eval", PROMPTS),
+        ("backup", SETTINGS),
+        ("copy", SETTINGS),
+        ("migrate", SETTINGS),
+    ],
+)
+def test_every_option_of_a_command_is_documented(name: str, page: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        main(["eval", "--help"])
-    text = (ROOT / "docs" / page).read_text("utf-8")
+        main([name, "--help"])
+    assert f"`chatkeep {name}" in page
     for option in set(re.findall(r"--[a-z-]+", capsys.readouterr().out)) - {"--help"}:
-        assert option in text
+        assert option in page
 
 
 STARTERS = yaml.safe_load(blocks(EXTEND, "markdown")[0].split("---\n")[1])["starters"]
@@ -103,13 +164,13 @@ def street(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_first_example_of_extending_does_what_the_page_says(street: Path) -> None:
+def test_the_first_example_does_what_the_page_says(street: Path) -> None:
     (script,) = (each for each in blocks(EXTEND, "sh") if "CHATKEEP_TOOLS=" in each)
-    asked, serve = script.removesuffix("\n").rsplit("\n", 1)
+    ask, serve = script.removesuffix("\n").rsplit("\n", 1)
     assert serve == "chatkeep serve"
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
-        ["sh", "-e", "-c", asked],
+        ["sh", "-e", "-c", ask],
         cwd=street,
         env=environment(PATH=path),
         capture_output=True,
@@ -124,7 +185,7 @@ def test_the_first_example_of_extending_does_what_the_page_says(street: Path) ->
 
 
 @pytest.mark.parametrize("starter", STARTERS)
-def test_what_the_first_example_offers_to_begin_with_works(street: Path, starter: str) -> None:
+def test_the_starters_of_the_first_example_work(street: Path, starter: str) -> None:
     done = command(
         "ask", "--assistant", "street", starter, cwd=street, CHATKEEP_TOOLS=TOOLS, CHATKEEP_ASSISTANTS_DIR=FOLDER
     )
@@ -148,8 +209,8 @@ def test_the_suite_in_the_page_passes_with_the_first_example(street: Path) -> No
     assert "3 of 3 samples passed: 100%" in done.stdout
 
 
-def test_the_faults_that_a_page_shows_are_told_so(street: Path) -> None:
-    """Those of a changed assistant in docs/extend.md."""
+def test_faults_are_reported_as_the_page_shows(street: Path) -> None:
+    """The faults of a changed assistant in docs/extend.md."""
     file = street / "assistants" / "street.md"
     text, tools = file.read_text(), functions_of_extend()
     shown = next(each for each in EXTEND.split("```\n") if each.startswith("street.md:")).splitlines()
@@ -165,15 +226,15 @@ def test_the_quick_start_has_two_commands() -> None:
     assert re.findall(r"```sh\n(.*?)```", quick_start, re.DOTALL) == ["make serve\nmake test\n"]
 
 
-def test_the_port_of_make_serve_is_the_one_that_is_said() -> None:
-    """Whatever PORT is in the environment: it may be meant for something else."""
-    said = "make serve PORT=8001"
-    assert f"`{said}`" in (ROOT / "README.md").read_text("utf-8")
-    for command_line, port in ((said, "8001"), ("make serve", "8000")):
+def test_make_serve_uses_the_documented_port() -> None:
+    """PORT in the environment does not count: it may be meant for something else."""
+    with_port = "make serve PORT=8001"
+    assert f"`{with_port}`" in (ROOT / "README.md").read_text("utf-8")
+    for command_line, port in ((with_port, "8001"), ("make serve", "8000")):
         done = subprocess.run(
             [*command_line.split(), "--dry-run", "--no-print-directory"],
             cwd=ROOT,
-            env=environment(PORT="9", MAKEFLAGS="", MAKELEVEL="0"),  # of the `make test` that has begun this, perhaps
+            env=environment(PORT="9", MAKEFLAGS="", MAKELEVEL="0"),  # perhaps set by the `make test` that runs this
             capture_output=True,
             text=True,
             check=True,
@@ -182,10 +243,32 @@ def test_the_port_of_make_serve_is_the_one_that_is_said() -> None:
         assert done.stdout.rstrip().endswith(f"chatkeep serve --port {port}")
 
 
-@pytest.mark.parametrize("page", [*sorted(ROOT.glob("docs/**/*.md")), ROOT / "README.md"], ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_between_pages_lead_somewhere(page: Path) -> None:
-    for target in re.findall(r"\]\((?!http)([^)#]+)", page.read_text("utf-8")):
-        assert (page.parent / target).exists(), target
+    for target, anchor in re.findall(r"\]\((?!http)([^)#]*)#?([^)]*)\)", page.read_text("utf-8")):
+        linked = page.parent / target if target else page
+        assert linked.exists(), target
+        assert not anchor or anchor in anchors(linked), f"{target}#{anchor}"
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.*)$", without_code(page.read_text("utf-8")), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PLAIN_PAGES, ids=lambda page: page.name)
+def test_no_paragraph_is_a_wall(page: Path) -> None:
+    long = [text for text in paragraphs(page.read_text("utf-8")) if len(text.split()) > MAX_PARAGRAPH_WORDS]
+    assert long == []
+
+
+@pytest.mark.parametrize("word", CORE_WORDS)
+def test_the_glossary_explains_every_core_word(word: str) -> None:
+    cells = [line.split("|") for line in GLOSSARY.splitlines() if line.startswith("| ")]
+    meanings = [row[2].strip() for row in cells if word in row[1].strip().split(", ")]
+    assert len(meanings) == 1
+    assert meanings[0]
 
 
 def test_the_tests_that_a_page_names_are_there() -> None:

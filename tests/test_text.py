@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatkeep.text import clean, clean_json, is_cut
+from chatkeep.text import clean, clean_json, ends_with_half_pair
 
 ANY = st.text(st.characters(exclude_categories=()))
 """Text with everything a Python string can hold, lone surrogates too."""
@@ -56,7 +56,7 @@ def test_characters_written_as_surrogate_pairs_become_themselves(text: str) -> N
     [("a\ud83d", True), ("a\ude00", False), ("a\ud83d\ude00", False), ("\ud83da", False), ("a\ud83d\n", False)],
 )
 def test_half_a_character_waits_only_at_the_very_end(text: str, waits: bool) -> None:
-    assert is_cut(text) is waits
+    assert ends_with_half_pair(text) is waits
 
 
 def test_json_is_cleaned_to_its_last_string_and_key() -> None:

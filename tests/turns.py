@@ -6,15 +6,15 @@ from typing import Any, NamedTuple
 from msgspec.structs import replace
 
 from chatkeep import toolbox
-from chatkeep.agent.ephemeral import Kept
-from chatkeep.agent.turn import Given, Outcome, Turn
+from chatkeep.agent.ephemeral import EventCollector
+from chatkeep.agent.turn import Outcome, Turn, TurnInput
 from chatkeep.chat.event_log import fold
 from chatkeep.chat.events import Event
 from chatkeep.chat.types import Message, Part
 from chatkeep.errors import TurnFailed
 from chatkeep.llm import Model
-from chatkeep.tools.context import Caller
-from chatkeep.tools.declaration import Tool, declared
+from chatkeep.tools.context import ToolContext
+from chatkeep.tools.declaration import Tool, declared_tools
 from tests.values import message, started
 
 assert toolbox.jokes  # importing it declares the functions
@@ -30,10 +30,10 @@ def answer(*parts: Part) -> Message:
     return message(parts=parts)
 
 
-def folded(events: Sequence[Event], begun: Message | None = None) -> tuple[Part, ...]:
-    """The parts of `begun`, which is empty unless it is given, after `events`."""
+def folded(events: Sequence[Event], initial: Message | None = None) -> tuple[Part, ...]:
+    """The parts of `initial`, which is empty unless it is given, after `events`."""
     first = started()
-    return fold([replace(first, message=begun or first.message), *events]).parts
+    return fold([replace(first, message=initial or first.message), *events]).parts
 
 
 class Played(NamedTuple):
@@ -51,14 +51,16 @@ class Played(NamedTuple):
         return (self.outcome.status, self.outcome.finish_reason) if self.outcome else None
 
 
-def given(text: str, history: Sequence[Message] = (), tools: Mapping[str, Tool] | None = None, **more: Any) -> Given:
+def given(
+    text: str, history: Sequence[Message] = (), tools: Mapping[str, Tool] | None = None, **more: Any
+) -> TurnInput:
     """A turn that answers `text`, said after `history`."""
-    start = Given(
+    start = TurnInput(
         model="m",
         prompt="You are a test.",
         temperature=None,
-        tools=declared() if tools is None else tools,
-        caller=Caller("me", "s", "r"),
+        tools=declared_tools() if tools is None else tools,
+        caller=ToolContext("me", "s", "r"),
         tool_timeout=5,
         history=[*history, user(text)],
         message=answer(),
@@ -68,12 +70,12 @@ def given(text: str, history: Sequence[Message] = (), tools: Mapping[str, Tool] 
     return start._replace(**more)
 
 
-async def play(model: Model, start: Given) -> Played:
+async def play(model: Model, start: TurnInput) -> Played:
     """The turn that `start` begins, answered by `model`, up to its end or failure."""
     turn = Turn(model, start)
-    kept = Kept(start.message)
+    collector = EventCollector(start.message)
     try:
-        outcome = await turn.run(kept.take, kept.said)
+        outcome = await turn.run(collector.emit, collector.load_message)
     except TurnFailed as failure:
-        return Played(turn, kept.events, folded(kept.events, start.message), None, failure)
-    return Played(turn, kept.events, folded(kept.events, start.message), outcome, None)
+        return Played(turn, collector.events, folded(collector.events, start.message), None, failure)
+    return Played(turn, collector.events, folded(collector.events, start.message), outcome, None)

@@ -7,7 +7,7 @@ from uuid import NAMESPACE_OID, uuid5
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from chatkeep.chat.event_log import fold, place
+from chatkeep.chat.event_log import assign_positions, fold
 from chatkeep.chat.events import (
     Event,
     ReasoningDelta,
@@ -85,9 +85,9 @@ def logs(draw: st.DrawFn) -> list[Event]:
     for index in range(draw(st.integers(0, 5))):
         events += draw(_parts(index))
     status: RunEnd = draw(st.sampled_from(["completed", "incomplete", "failed", "cancelled", "interrupted"]))
-    ended = run(status=status, position=place(events, 0)[-1].position + 1)
+    ended = run(status=status, position=assign_positions(events, 0)[-1].position + 1)
     events.append(RunFinished(run=ended, message=replace(fold(events), status=status)))
-    return place(events, 0)
+    return assign_positions(events, 0)
 
 
 _SAID = st.text(min_size=1, max_size=12)

@@ -18,6 +18,6 @@ def parse(text: str) -> str | None:
     return text.lower() if _UUID.fullmatch(text) else None
 
 
-def new_call() -> str:
+def new_call_id() -> str:
     """An id for a function call whose provider gave none, or one that was taken."""
     return "call_" + uuid.uuid4().hex[:24]

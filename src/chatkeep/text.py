@@ -3,13 +3,13 @@
 import re
 from typing import Any
 
-DEEPEST = 100
+MAX_JSON_DEPTH = 100
 """How many levels a JSON value from outside may have."""
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
-def is_cut(text: str) -> bool:
+def ends_with_half_pair(text: str) -> bool:
     """Whether `text` ends with the first half of a surrogate pair."""
     return bool(text) and "\ud800" <= text[-1] <= "\udbff"
 
@@ -26,9 +26,9 @@ def clean_json(value: Any, depth: int = 0) -> Any:
     """A decoded JSON value with every string in it, keys too, made clean.
 
     Raises:
-        ValueError: it is nested deeper than `DEEPEST`.
+        ValueError: it is nested deeper than `MAX_JSON_DEPTH`.
     """
-    if depth > DEEPEST:
+    if depth > MAX_JSON_DEPTH:
         raise ValueError("nested too deeply")
     match value:
         case str():

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from chatkeep import toolbox
-from chatkeep.agent.assistants import VARIABLES, Library, parse
+from chatkeep.agent.assistants import VARIABLES, AssistantLibrary, parse
 from chatkeep.errors import CannotStart
-from chatkeep.tools.declaration import declared
+from chatkeep.tools.declaration import declared_tools
 
 assert toolbox is not None  # importing it declares the functions
-TOOLS = declared()
+TOOLS = declared_tools()
 COOK = (
     "---\nname: cook\ndescription: Cooks.\nmodel: big\ntemperature: 0.5\nfunctions: [tell_joke]\n---\nYou are a cook.\n"
 )
@@ -27,7 +27,7 @@ def change(file: Path, text: str) -> None:
 
 
 def test_the_default_assistant_has_its_functions() -> None:
-    default = Library(None, TOOLS)["default"]
+    default = AssistantLibrary(None, TOOLS)["default"]
     assert default.functions[:3] == ["explain_joke", "detect_sarcasm", "tell_joke"]
     assert "corny" in default.prompt
 
@@ -40,7 +40,7 @@ def test_the_default_assistant_has_its_functions() -> None:
     ],
 )
 def test_the_other_assistants_that_come_with_chatkeep(name: str, functions: list[str]) -> None:
-    assistant = Library(None, TOOLS)[name]
+    assistant = AssistantLibrary(None, TOOLS)[name]
     assert set(assistant.functions) >= set(functions)
     assert 2 <= len(assistant.starters) <= 4
     assert assistant.temperature is None  # some models refuse any but their own
@@ -54,7 +54,7 @@ def test_an_operators_assistant_is_found_and_wins_over_ours(tmp_path: Path) -> N
     (tmp_path / "cook.md").write_text(COOK)
     (tmp_path / "default.md").write_text(COOK.replace("name: cook", "name: default"))
     (tmp_path / "notes.txt").write_text("not an assistant")
-    found = Library(tmp_path, TOOLS)
+    found = AssistantLibrary(tmp_path, TOOLS)
     assert {each.name for each in found.all()} >= {"cook", "default"}
     assert found["default"].prompt == "You are a cook."
     assert (found["cook"].model, found["cook"].temperature) == ("big", 0.5)
@@ -115,20 +115,20 @@ def test_two_files_of_one_name_are_refused(tmp_path: Path) -> None:
     (tmp_path / "default.md").write_text(COOK.replace("name: cook", "name: default"))
     (tmp_path / "second.md").write_text(COOK.replace("name: cook\ndescription: Cooks.", "description: .\nname: cook"))
     with pytest.raises(CannotStart, match=r"^second.md:3: the name 'cook' is that of cook.md already$"):
-        Library(tmp_path, TOOLS)
+        AssistantLibrary(tmp_path, TOOLS)
 
 
 def test_what_editors_leave_is_no_assistant_and_no_fault(tmp_path: Path) -> None:
     (tmp_path / "cook.md").write_text(COOK.replace("\n---\n", "\n--- \n"), "utf-8-sig")
     (tmp_path / ".#cook.md").symlink_to("nobody@nowhere:1")
     (tmp_path / "folder.md").mkdir()
-    assert Library(tmp_path, TOOLS)["cook"].prompt == "You are a cook."
+    assert AssistantLibrary(tmp_path, TOOLS)["cook"].prompt == "You are a cook."
 
 
 def test_a_file_in_another_encoding_is_refused(tmp_path: Path) -> None:
     (tmp_path / "cook.md").write_bytes(COOK.replace("Cooks.", "Köche.").encode("latin-1"))
     with pytest.raises(CannotStart, match=r"^cook\.md: not UTF-8$"):
-        Library(tmp_path, TOOLS)
+        AssistantLibrary(tmp_path, TOOLS)
 
 
 def test_what_a_session_is_called_is_no_template() -> None:
@@ -138,7 +138,7 @@ def test_what_a_session_is_called_is_no_template() -> None:
 
 def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
     change(tmp_path / "cook.md", COOK)
-    library = Library(tmp_path, TOOLS)
+    library = AssistantLibrary(tmp_path, TOOLS)
     change(tmp_path / "cook.md", COOK.replace("a cook", "a baker"))
     change(tmp_path / "smith.md", COOK.replace("cook", "smith"))
     library.refresh()
@@ -152,7 +152,7 @@ def test_a_file_that_became_wrong_changes_nothing_and_is_told_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     change(tmp_path / "cook.md", COOK)
-    library = Library(tmp_path, TOOLS)
+    library = AssistantLibrary(tmp_path, TOOLS)
     change(tmp_path / "cook.md", COOK.replace("0.5", "warm"))
     library.refresh()
     library.refresh()

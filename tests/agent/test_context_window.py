@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatkeep.agent.context_window import Said, fit, spoken
-from chatkeep.chat.event_log import apply, closing, fold
+from chatkeep.agent.context_window import ChatMessage, fit_history, to_chat_messages
+from chatkeep.chat.event_log import apply, closing_events, fold
 from chatkeep.chat.events import Event
 from chatkeep.chat.types import (
     CallError,
@@ -25,12 +25,12 @@ from chatkeep.chat.types import (
     ToolCallPart,
 )
 from chatkeep.errors import ContextOverflow
-from chatkeep.tools.declaration import declared
+from chatkeep.tools.declaration import declared_tools
 from tests.turns import answer, user
 from tests.values import logs
 
 PLENTY = 10_000_000
-TOOLS = [declared()["tell_joke"].offered]
+TOOLS = [declared_tools()["tell_joke"].definition]
 
 texts = st.sampled_from(["", " ", "\n"]) | st.text(max_size=20)
 questions = st.text(min_size=1, max_size=20).filter(lambda text: not text.isspace())
@@ -67,7 +67,7 @@ def histories(draw: st.DrawFn) -> list[Message]:
 
 @given(histories())
 def test_any_history_is_a_prompt_that_every_provider_accepts(history: list[Message]) -> None:
-    check_sendable(fit("You are a test.", history, TOOLS, PLENTY).messages)
+    check_sendable(fit_history("You are a test.", history, TOOLS, PLENTY).messages)
 
 
 @given(st.lists(logs(), min_size=1, max_size=3), st.data())
@@ -76,11 +76,11 @@ def test_whatever_happened_to_a_run_the_next_turn_can_be_sent(runs: list[list[Ev
     history: list[Message] = []
     for events in runs:
         said = fold(events[: data.draw(st.integers(1, len(events)))])
-        history += [user("Go on."), reduce(apply, closing(said), said)]
-    check_sendable(fit("You are a test.", [*history, user("And?"), answer()], TOOLS, PLENTY).messages)
+        history += [user("Go on."), reduce(apply, closing_events(said), said)]
+    check_sendable(fit_history("You are a test.", [*history, user("And?"), answer()], TOOLS, PLENTY).messages)
 
 
-def check_sendable(messages: Sequence[Said]) -> None:
+def check_sendable(messages: Sequence[ChatMessage]) -> None:
     assert messages[0] == {"role": "system", "content": "You are a test."}
     assert not any(said["role"] == "system" for said in messages[1:])
     assert json.loads(json.dumps(messages)) == messages
@@ -101,18 +101,18 @@ def check_sendable(messages: Sequence[Said]) -> None:
 
 @given(histories(), st.integers(0, 4_000))
 def test_whole_turns_are_left_out_oldest_first(history: list[Message], budget: int) -> None:
-    whole = fit("You are a test.", history, TOOLS, PLENTY)
+    whole = fit_history("You are a test.", history, TOOLS, PLENTY)
     try:
-        fitted = fit("You are a test.", history, TOOLS, budget)
+        fitted = fit_history("You are a test.", history, TOOLS, budget)
     except ContextOverflow:
         last = max(place for place, message in enumerate(history) if message.role == "user")
         with pytest.raises(ContextOverflow):
-            fit("You are a test.", history[last:], TOOLS, budget)
+            fit_history("You are a test.", history[last:], TOOLS, budget)
         return
     assert fitted.size <= budget
     starts = [place for place, message in enumerate(history) if message.role == "user"]
-    kept = [start for start in starts if fit("You are a test.", history[start:], TOOLS, PLENTY) == fitted]
-    assert kept, "it is one of the histories that begin with a question"
+    collector = [start for start in starts if fit_history("You are a test.", history[start:], TOOLS, PLENTY) == fitted]
+    assert collector, "it is one of the histories that begin with a question"
     assert last_question(history) in text_of(fitted.messages)
     if budget > whole.size * 2:
         assert fitted == whole
@@ -120,7 +120,7 @@ def test_whole_turns_are_left_out_oldest_first(history: list[Message], budget: i
 
 def test_a_turn_is_a_question_and_its_answer() -> None:
     history = [user("a?"), answer(TextPart("b.")), user("c?"), answer()]
-    assert fit("P", history, [], PLENTY).messages == [
+    assert fit_history("P", history, [], PLENTY).messages == [
         {"role": "system", "content": "P"},
         {"role": "user", "content": "a?"},
         {"role": "assistant", "content": "b."},
@@ -131,7 +131,9 @@ def test_a_turn_is_a_question_and_its_answer() -> None:
 def test_each_step_is_a_message_and_its_calls_are_answered_right_after_it() -> None:
     first = ToolCallPart("c1", "weather", "action", '{"city":"Oslo"}', {"city": "Oslo"}, "succeeded", {"rain": True})
     second = ToolCallPart("c2", "tell_joke", "reply", '{"text":"x"}', {"text": "x"}, "succeeded", {"text": "x"})
-    said = spoken(answer(TextPart("I look."), first, second, StepPart(), ReasoningPart("Hm."), TextPart("It rains.")))
+    said = to_chat_messages(
+        answer(TextPart("I look."), first, second, StepPart(), ReasoningPart("Hm."), TextPart("It rains."))
+    )
     assert said == [
         {
             "role": "assistant",
@@ -148,7 +150,7 @@ def test_each_step_is_a_message_and_its_calls_are_answered_right_after_it() -> N
 
 
 def test_a_call_without_words_has_no_content() -> None:
-    (said, _) = spoken(answer(ToolCallPart("c", "weather", "action", "{}", {}, "succeeded", "sun")))
+    (said, _) = to_chat_messages(answer(ToolCallPart("c", "weather", "action", "{}", {}, "succeeded", "sun")))
     assert said["content"] is None
 
 
@@ -174,16 +176,16 @@ def test_a_call_without_words_has_no_content() -> None:
     ],
 )
 def test_the_model_is_told_what_came_of_its_call(part: ToolCallPart, outcome: str) -> None:
-    assert spoken(answer(part))[1] == {"role": "tool", "tool_call_id": "c", "content": outcome}
+    assert to_chat_messages(answer(part))[1] == {"role": "tool", "tool_call_id": "c", "content": outcome}
 
 
 @pytest.mark.parametrize("state", ["streaming", "ready", "waiting", "cancelled"])
 def test_the_model_is_told_what_was_not_done(state: CallState) -> None:
-    assert spoken(answer(ToolCallPart("c", "f", "action", state=state)))[1]["content"].startswith("Cancelled")
+    assert to_chat_messages(answer(ToolCallPart("c", "f", "action", state=state)))[1]["content"].startswith("Cancelled")
 
 
 def test_the_model_is_told_what_nobody_knows() -> None:
-    said = spoken(answer(ToolCallPart("c", "f", "action", "{}", {}, "unknown")))[1]["content"]
+    said = to_chat_messages(answer(ToolCallPart("c", "f", "action", "{}", {}, "unknown")))[1]["content"]
     assert said.startswith("It is not known")
 
 
@@ -201,7 +203,7 @@ def test_the_model_is_told_what_nobody_knows() -> None:
     ],
 )
 def test_arguments_are_sent_back_as_an_object(text: str, arguments: dict[str, Any] | None, sent: str) -> None:
-    said = spoken(answer(ToolCallPart("c", "f", None, text, arguments, "failed")))[0]
+    said = to_chat_messages(answer(ToolCallPart("c", "f", None, text, arguments, "failed")))[0]
     assert said["tool_calls"][0]["function"]["arguments"] == sent
 
 
@@ -210,53 +212,53 @@ def test_arguments_are_sent_back_as_an_object(text: str, arguments: dict[str, An
     [("", "unknown"), ("weather", "weather"), ("a.b c", "a_b_c"), ("é\n", "__"), ("x" * 100, "x" * 64)],
 )
 def test_a_name_is_sent_back_as_a_legal_one(name: str, sent: str) -> None:
-    assert spoken(answer(ToolCallPart("c", name, None)))[0]["tool_calls"][0]["function"]["name"] == sent
+    assert to_chat_messages(answer(ToolCallPart("c", name, None)))[0]["tool_calls"][0]["function"]["name"] == sent
 
 
 @pytest.mark.parametrize("parts", [(), (TextPart(" \n"),), (ReasoningPart("Hm."),), (StepPart(), StepPart())])
 def test_an_answer_that_says_nothing_is_no_message(parts: tuple[Any, ...]) -> None:
-    assert spoken(answer(*parts)) == []
+    assert to_chat_messages(answer(*parts)) == []
 
 
 def test_a_refusal_was_said_and_reasoning_was_not() -> None:
-    assert spoken(answer(ReasoningPart("Hm."), TextPart("Well."), RefusalPart("I cannot."))) == [
+    assert to_chat_messages(answer(ReasoningPart("Hm."), TextPart("Well."), RefusalPart("I cannot."))) == [
         {"role": "assistant", "content": "Well.\n\nI cannot."}
     ]
 
 
 def test_questions_without_an_answer_become_one() -> None:
     history = [user("a?"), answer(), user("b?"), user("c?"), answer()]
-    assert fit("P", history, [], PLENTY).messages[1:] == [{"role": "user", "content": "a?\n\nb?\n\nc?"}]
+    assert fit_history("P", history, [], PLENTY).messages[1:] == [{"role": "user", "content": "a?\n\nb?\n\nc?"}]
 
 
 def test_an_answer_without_its_question_is_left_out() -> None:
-    assert fit("P", [answer(TextPart("b.")), user("c?")], [], PLENTY).messages[1:] == [
+    assert fit_history("P", [answer(TextPart("b.")), user("c?")], [], PLENTY).messages[1:] == [
         {"role": "user", "content": "c?"}
     ]
 
 
 def test_the_answer_so_far_is_part_of_the_last_turn() -> None:
     call = ToolCallPart("c", "f", "action", "{}", {}, "succeeded", 7)
-    messages = fit("P", [user("a?"), answer(call, StepPart())], [], PLENTY).messages
+    messages = fit_history("P", [user("a?"), answer(call, StepPart())], [], PLENTY).messages
     assert [said["role"] for said in messages] == ["system", "user", "assistant", "tool"]
 
 
 def test_a_turn_that_does_not_fit_is_left_out_with_all_before_it() -> None:
     history = [user("small?"), answer(TextPart("s.")), user("big?"), answer(TextPart("x" * 5_000)), user("last?")]
-    assert text_of(fit("P", history, [], 2_000).messages) == "P last?"
-    assert "small?" in text_of(fit("P", history, [], 8_000).messages)
+    assert text_of(fit_history("P", history, [], 2_000).messages) == "P last?"
+    assert "small?" in text_of(fit_history("P", history, [], 8_000).messages)
 
 
 def test_functions_take_room_too() -> None:
     history = [user("first?"), answer(TextPart("b.")), user("last?")]
-    room = fit("P", history, [], PLENTY).size + 50
-    assert "first?" in text_of(fit("P", history, [], room).messages)
+    room = fit_history("P", history, [], PLENTY).size + 50
+    assert "first?" in text_of(fit_history("P", history, [], room).messages)
     with pytest.raises(ContextOverflow):
-        fit("P", history, TOOLS, room)
+        fit_history("P", history, TOOLS, room)
 
 
 def test_the_size_is_that_of_the_json() -> None:
-    fitted = fit("P", [user("\U0001f414?")], TOOLS, PLENTY)
+    fitted = fit_history("P", [user("\U0001f414?")], TOOLS, PLENTY)
     assert fitted.size == sum(
         len(json.dumps(said, ensure_ascii=False, separators=(",", ":")).encode()) for said in (fitted.messages, TOOLS)
     )
@@ -264,10 +266,10 @@ def test_the_size_is_that_of_the_json() -> None:
 
 def test_a_last_message_that_does_not_fit_overflows() -> None:
     with pytest.raises(ContextOverflow):
-        fit("P", [user("a?"), answer(TextPart("b.")), user("x" * 1_000)], [], 500)
+        fit_history("P", [user("a?"), answer(TextPart("b.")), user("x" * 1_000)], [], 500)
 
 
-def check_call(call: Said) -> None:
+def check_call(call: ChatMessage) -> None:
     assert call["id"]
     assert re.fullmatch(r"[A-Za-z0-9_-]{1,64}", call["function"]["name"])
     assert isinstance(json.loads(call["function"]["arguments"], parse_constant=pytest.fail), dict)
@@ -282,5 +284,5 @@ def last_question(history: list[Message]) -> str:
     )
 
 
-def text_of(messages: list[Said]) -> str:
+def text_of(messages: list[ChatMessage]) -> str:
     return " ".join(str(said["content"]) for said in messages)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chatkeep.agent.titles import LONGEST, from_words
+from chatkeep.agent.titles import MAX_TITLE_CHARS, title_from_words
 from chatkeep.errors import ModelUnavailable
 from tests.api.streams import until
 from tests.script import Line, Script, say, stop
@@ -30,13 +30,13 @@ async def title(service: Service, session_id: str) -> str | None:
         ("\n  > 'quoted'  \nmore", "quoted"),
         ("***", None),
         ("word " * 30, "word word word word word word word word word word word…"),
-        ("x" * 100, "x" * (LONGEST - 1) + "…"),
-        ("为什么鸡要过马路?" * 10, ("为什么鸡要过马路?" * 10)[: LONGEST - 1] + "…"),
+        ("x" * 100, "x" * (MAX_TITLE_CHARS - 1) + "…"),
+        ("为什么鸡要过马路?" * 10, ("为什么鸡要过马路?" * 10)[: MAX_TITLE_CHARS - 1] + "…"),
     ],
 )
 def test_a_title_is_the_first_line_cut_between_words(said: str, title: str | None) -> None:
-    assert from_words(user(said)) == title
-    assert title is None or len(title) <= LONGEST
+    assert title_from_words(user(said)) == title
+    assert title is None or len(title) <= MAX_TITLE_CHARS
 
 
 async def test_a_session_has_its_title_with_the_end_of_its_first_turn(service: Service, script: Script) -> None:
@@ -78,7 +78,7 @@ async def named_by_model(tmp_path: Path, script: Script, *scenes: Any) -> str | 
         session_id = await service.session()
         await service.send(session_id, "Why did the chicken cross?")
         await until(lambda: script.closed == 2)
-        await until(lambda: not service.worker.chores)
+        await until(lambda: not service.runtime.background_tasks)
         return await title(service, session_id)
 
 

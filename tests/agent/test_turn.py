@@ -6,13 +6,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from chatkeep.agent.ephemeral import Kept
+from chatkeep.agent.ephemeral import EventCollector
 from chatkeep.agent.turn import MAX_CORRECTIONS, MAX_STEPS, Turn
 from chatkeep.chat.events import Event, StepStarted, TextDelta, ToolCallFinished, ToolCallReady
 from chatkeep.chat.types import StepPart, TextPart, ToolCallPart, Usage
 from chatkeep.errors import ContextOverflow, ModelRejected, ModelTimeout, ModelUnavailable
 from chatkeep.llm import Prompt
-from chatkeep.tools.declaration import declared
+from chatkeep.tools.declaration import declared_tools
 from tests.script import Line, Script, call, say, stop
 from tests.turns import Played, answer, given, play, user
 
@@ -59,7 +59,7 @@ async def test_the_model_is_asked_with_all_that_is_given() -> None:
                 {"role": "assistant", "content": "b."},
                 {"role": "user", "content": "c?"},
             ],
-            [function.offered for function in declared().values()],
+            [function.definition for function in declared_tools().values()],
             0.5,
         )
     ]
@@ -71,7 +71,9 @@ async def test_events_come_as_the_model_speaks() -> None:
     async def take(events: list[Event]) -> None:
         taken.append(events)
 
-    await Turn(Script([say("a"), [say("b"), say("c")], stop()]), given("why?")).run(take, Kept(answer()).said)
+    await Turn(Script([say("a"), [say("b"), say("c")], stop()]), given("why?")).run(
+        take, EventCollector(answer()).load_message
+    )
     assert taken == [[TextDelta(index=0, text="a")], [TextDelta(index=0, text="bc")]]
 
 
@@ -272,7 +274,7 @@ async def test_leaving_a_turn_stops_the_model() -> None:
         taking.set()
         await asyncio.Event().wait()
 
-    turn = asyncio.create_task(Turn(script, given("why?")).run(take, Kept(answer()).said))
+    turn = asyncio.create_task(Turn(script, given("why?")).run(take, EventCollector(answer()).load_message))
     await taking.wait()
     assert script.closed == 0
     turn.cancel()

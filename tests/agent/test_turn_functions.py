@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from chatkeep.agent.ephemeral import Kept
+from chatkeep.agent.ephemeral import EventCollector
 from chatkeep.agent.turn import MAX_STEPS, Turn
 from chatkeep.chat.events import Event, StepStarted, ToolCallFinished, ToolCallReady, ToolCallRunning
 from chatkeep.chat.types import CallError, StepPart, TextPart, ToolCallPart, Usage
@@ -42,13 +42,13 @@ async def test_that_it_runs_is_taken_before_it_begins() -> None:
     script = Script([call("send_letter", '{"to":"Ola"}', 0, "l"), stop("tool_calls")], DONE)
     sent_when: dict[type[Event], list[str]] = {}
 
-    kept = Kept(answer())
+    collector = EventCollector(answer())
 
     async def take(events: list[Event]) -> None:
-        await kept.take(events)
+        await collector.emit(events)
         sent_when[type(events[0])] = sent.copy()
 
-    await Turn(script, given("write!", tools=TOOLS)).run(take, kept.said)
+    await Turn(script, given("write!", tools=TOOLS)).run(take, collector.load_message)
     assert sent_when[ToolCallRunning] == [], "that it runs is written down before it does"
     assert sent_when[ToolCallFinished] == ["Ola"]
 
@@ -65,15 +65,15 @@ async def test_calls_of_one_step_run_side_by_side_one_slow_and_one_failing() -> 
         ],
         DONE,
     )
-    kept = Kept(answer())
+    collector = EventCollector(answer())
 
     async def take(events: list[Event]) -> None:
-        await kept.take(events)
+        await collector.emit(events)
         if any(isinstance(event, ToolCallFinished) and event.index == 1 for event in events):
             gates["slow"].set()
 
-    await Turn(script, given("go!", tools=TOOLS)).run(take, kept.said)
-    ends = [(event.index, event.state) for event in kept.events if isinstance(event, ToolCallFinished)]
+    await Turn(script, given("go!", tools=TOOLS)).run(take, collector.load_message)
+    ends = [(event.index, event.state) for event in collector.events if isinstance(event, ToolCallFinished)]
     assert ends == [(2, "failed"), (1, "failed"), (0, "succeeded")]
     assert [said["content"][:24] for said in told(script)] == [
         '<data from="send_letter"',

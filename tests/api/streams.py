@@ -58,7 +58,7 @@ async def streaming(service: Service, path: str, method: str = "GET", **request:
 
 def spelled(events: Sequence[Event]) -> list[tuple[Any, ...]]:
     """A log unit by unit: each character of a delta, and each other event, with the position that it takes."""
-    units: list[tuple[Any, ...]] = []
+    position_length: list[tuple[Any, ...]] = []
     for event in events:
         position = int(str(event["id"]).rpartition(".")[2])
         assert event["position"] == position
@@ -66,10 +66,10 @@ def spelled(events: Sequence[Event]) -> list[tuple[Any, ...]]:
             said = event.get("text", event.get("arguments_text"))
             assert said, "an empty delta"
             begin = position - len(said) + 1
-            units += [(begin + n, event["type"], event["index"], letter) for n, letter in enumerate(said)]
+            position_length += [(begin + n, event["type"], event["index"], letter) for n, letter in enumerate(said)]
         else:
-            units.append((position, event["type"], {**event, "id": None}))
-    return units
+            position_length.append((position, event["type"], {**event, "id": None}))
+    return position_length
 
 
 def text_of(message: dict[str, Any]) -> str:

@@ -5,8 +5,8 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TypeAlias
 
-from chatkeep.db import Connection, Row
-from chatkeep.runs.retention import sweep
+from chatkeep.db import Row, Transaction
+from chatkeep.runs.retention import delete_old_logs
 from chatkeep.store.runs import COLUMNS
 from tests.service import Service
 
@@ -19,7 +19,7 @@ RUNS = f"{COLUMNS}, request, request_hash, idempotency_key, input_bytes, log_kep
 async def contents(service: Service) -> Contents:
     """Every row of every table that requests write to."""
 
-    async def read(tx: Connection) -> Contents:
+    async def read(tx: Transaction) -> Contents:
         return {
             "sessions": await tx.all("SELECT * FROM sessions ORDER BY id"),
             "messages": await tx.all("SELECT * FROM messages ORDER BY id"),
@@ -27,7 +27,7 @@ async def contents(service: Service) -> Contents:
             "run_events": await tx.all("SELECT * FROM run_events ORDER BY log, position"),
         }
 
-    return await service.worker.db.snapshot(read)
+    return await service.runtime.db.snapshot(read)
 
 
 async def counts(service: Service) -> dict[str, int]:
@@ -46,13 +46,15 @@ async def nothing_stored(service: Service) -> AsyncGenerator[None]:
 async def give_away(service: Service, session_id: str) -> None:
     """Make the session and all that is in it somebody else's."""
 
-    async def write(tx: Connection) -> None:
+    async def write(tx: Transaction) -> None:
         await tx.run("UPDATE sessions SET owner = 'somebody else' WHERE id = $1", session_id)
 
-    await service.worker.db.transaction(write)
+    await service.runtime.db.transaction(write)
 
 
 async def forget_logs(service: Service) -> int:
     """Sweep as if every ended run had ended long ago; how many logs went."""
-    worker = service.worker
-    return await sweep(replace(worker, settings=worker.settings.model_copy(update={"events_retention": 1e-6})))
+    worker = service.runtime
+    return await delete_old_logs(
+        replace(worker, settings=worker.settings.model_copy(update={"events_retention": 1e-6}))
+    )

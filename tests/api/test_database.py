@@ -25,7 +25,7 @@ async def limit_pages(service: Service, pages: int) -> None:
     statement = f"PRAGMA max_page_count = {pages}"
     while True:
         with suppress(StorageFailed):  # refused with the others of its group
-            await service.worker.db.transaction(lambda tx: tx.run(cast("LiteralString", statement)))
+            await service.runtime.db.transaction(lambda tx: tx.run(cast("LiteralString", statement)))
             return
 
 

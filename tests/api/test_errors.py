@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from chatkeep.db import Connection
+from chatkeep.db import Transaction
 from tests.api.shapes import PROBLEM, UNKNOWN, invalid, problem
 from tests.api.tables import forget_logs, nothing_stored
 from tests.script import Script, stop
@@ -142,25 +142,25 @@ async def test_every_code_can_be_met(service: Service, script: Script) -> None:
     problem(busy, 409, "session_busy", "run_id")
     gate.set()
     await service.events(open_["run"]["id"])
-    service.worker.draining = True
+    service.runtime.draining = True
     answer = await service.client.post(f"{session}/messages", json={"content": "5"})
     problem(answer, 503, "shutting_down")
     assert int(answer.headers["retry-after"]) > 0
 
 
 async def test_a_fault_of_ours_is_told_as_internal_without_its_cause(service: Service) -> None:
-    async def hide(tx: Connection) -> None:
+    async def hide(tx: Transaction) -> None:
         await tx.run("ALTER TABLE sessions RENAME TO hidden")
 
-    async def bring_back(tx: Connection) -> None:
+    async def bring_back(tx: Transaction) -> None:
         await tx.run("ALTER TABLE hidden RENAME TO sessions")
 
     session_id = await service.session()
-    await service.worker.db.transaction(hide)
+    await service.runtime.db.transaction(hide)
     for answer in (await service.client.get(f"/api/sessions/{session_id}"), await service.client.post("/api/sessions")):
         problem(answer, 500, "internal")
         assert "no such table" not in answer.text
-    await service.worker.db.transaction(bring_back)
+    await service.runtime.db.transaction(bring_back)
     assert (await service.client.get(f"/api/sessions/{session_id}")).status_code == 200
 
 

@@ -38,11 +38,11 @@ async def log_of(service: Service, *answers: dict[str, Any]) -> list[tuple[Any, 
 
 def tagged(events: list[Event]) -> list[tuple[Any, ...]]:
     """A feed's events unit by unit, each with its run."""
-    units: list[tuple[Any, ...]] = []
+    position_length: list[tuple[Any, ...]] = []
     for event in events:
         bare = {name: value for name, value in event.items() if name != "run_id"}
-        units += [(event["run_id"], *unit) for unit in spelled([bare])]
-    return units
+        position_length += [(event["run_id"], *unit) for unit in spelled([bare])]
+    return position_length
 
 
 async def test_a_feed_tells_of_all_runs_whoever_starts_them(service: Service, script: Script) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from chatkeep import clock
-from chatkeep.db import Connection
+from chatkeep.db import Transaction
 from chatkeep.runs.pause import DEADLINES
 from chatkeep.runs.startup import load_tools
 from chatkeep.settings import Settings
@@ -103,8 +103,8 @@ async def test_a_cancelled_run_does_not_know_what_came_of_a_function_that_ran(se
     async with streaming(service, f"/api/runs/{run_id}/events") as stream:
         await stream.until("tool_call.running")
         assert (await service.client.post(f"/api/runs/{run_id}/cancel")).status_code == 202
-        finished = (await stream.rest())[-1]
-    assert states(finished["message"]) == ["unknown"]
+        wait_until_at_rest = (await stream.rest())[-1]
+    assert states(wait_until_at_rest["message"]) == ["unknown"]
     script.play(DONE)
     await service.send(session_id, "and?")
     said = next(said for said in script.prompts[-1].messages if said["role"] == "tool")
@@ -191,9 +191,13 @@ async def test_the_stream_closes_when_the_run_waits_and_goes_on_from_there(servi
         ("step.started", None),
     ]
     assert rest[0]["position"] == run["position"] + 1
-    finished = rest[-1]
-    assert (finished["type"], finished["run"]["status"], finished["run"]["attempt"]) == ("run.finished", "completed", 3)
-    assert finished["run"]["usage"] == {"input_tokens": 30, "output_tokens": 8, "estimated": False}
+    wait_until_at_rest = rest[-1]
+    assert (wait_until_at_rest["type"], wait_until_at_rest["run"]["status"], wait_until_at_rest["run"]["attempt"]) == (
+        "run.finished",
+        "completed",
+        3,
+    )
+    assert wait_until_at_rest["run"]["usage"] == {"input_tokens": 30, "output_tokens": 8, "estimated": False}
     assert [event["position"] for event in await service.events(run["id"], run["position"])] == [
         event["position"] for event in rest
     ]
@@ -337,17 +341,17 @@ async def test_the_deadlines_are_looked_at_when_a_run_waits_and_not_when_one_end
     service: Service, script: Script
 ) -> None:
     async def carried() -> None:
-        while service.worker.tasks:
-            await asyncio.wait(list(service.worker.tasks.values()))
+        while service.runtime.tasks:
+            await asyncio.wait(list(service.runtime.tasks.values()))
 
     script.play(DONE)
-    with service.worker.doorbell.listen(DEADLINES) as bell:
+    with service.runtime.notifier.subscribe(DEADLINES) as subscription:
         await service.send(await service.session(), "Hi")
         await carried()
-        assert not await bell.wait(0)
+        assert not await subscription.wait(0)
         await waiting(service, script)
         await carried()
-        assert await bell.wait(0)
+        assert await subscription.wait(0)
 
 
 async def test_a_waiting_run_survives_a_restart_with_its_prompt_and_functions(tmp_path: Path, script: Script) -> None:
@@ -393,12 +397,12 @@ async def test_a_run_that_cannot_go_on_holds_up_no_deadline(
     stuck = (await waiting(service, script))["run"]
     other = (await waiting(service, script, DONE))["run"]
 
-    async def break_one_and_expire_both(tx: Connection) -> None:
+    async def break_one_and_expire_both(tx: Transaction) -> None:
         await tx.run("DELETE FROM session_prompts WHERE session_id = $1", stuck["session_id"])
         await tx.run("UPDATE runs SET deadline = created_at WHERE status = 'requires_action'")
 
-    await service.worker.db.transaction(break_one_and_expire_both)
-    service.worker.doorbell.ring(DEADLINES)
+    await service.runtime.db.transaction(break_one_and_expire_both)
+    service.runtime.notifier.notify(DEADLINES)
     async with asyncio.timeout(PATIENCE):
         while (await service.run(other["id"]))["status"] != "completed":
             await asyncio.sleep(0.01)
@@ -439,7 +443,7 @@ async def test_what_a_model_was_told_of_a_session_goes_with_it(service: Service,
     await service.send(described, "Hi", tools=[PICK])
 
     async def kept() -> list[str]:
-        rows = await service.worker.db.snapshot(
+        rows = await service.runtime.db.snapshot(
             lambda tx: tx.all(
                 "SELECT prompt, functions FROM session_prompts UNION ALL SELECT prompt, functions FROM prompts"
             )
@@ -494,7 +498,7 @@ async def test_a_reader_at_the_waiting_place_is_pinged_in_time_however_seldom_th
 async def test_a_draining_service_resumes_nothing(service: Service, script: Script) -> None:
     run = (await waiting(service, script, DONE))["run"]
     before = await contents(service)
-    service.worker.draining = True
+    service.runtime.draining = True
     problem(await outputs(service, run["id"], out("a"), out("b")), 503, "shutting_down")
     assert await contents(service) == before
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from chatkeep.db import Connection, Database
-from chatkeep.db.sqlite import READERS
+from chatkeep.db import Database, Transaction
+from chatkeep.db.sqlite import MAX_READERS
 from chatkeep.runs.claim import AtHead, NewMessage, Wanted, claim
 from tests.api.shapes import MESSAGE, NO_UUIDS, UNKNOWN, problem
 from tests.api.streams import PATIENCE, streaming, text_of, until
@@ -110,11 +110,11 @@ async def test_an_open_answer_is_there_as_far_as_it_has_got(service: Service, sc
         message = (await service.client.get(f"/api/messages/{started['message']['id']}")).json()
         assert message == page["data"][1]
         gate.set()
-        finished = (await stream.rest())[-1]
+        wait_until_at_rest = (await stream.rest())[-1]
     page = await history(service, session_id)
-    assert page["data"][1] == finished["message"]
+    assert page["data"][1] == wait_until_at_rest["message"]
     assert text_of(page["data"][1]) == "To get 🐔 across."
-    assert page["position"] == f"1.{finished['position']}"
+    assert page["position"] == f"1.{wait_until_at_rest['position']}"
 
 
 async def test_a_page_that_cannot_be_is_refused(service: Service, script: Script, subtests: pytest.Subtests) -> None:
@@ -160,14 +160,14 @@ class HeldReaders:
         """Let the reads that were asked for so far happen, and hold those that are asked for from now on."""
         hold, held = threading.Event(), list[None]()
 
-        async def wait(tx: Connection) -> None:
+        async def wait(tx: Transaction) -> None:
             held.append(await tx.run("SELECT 1"))
             hold.wait(PATIENCE)
 
-        self._reads |= {asyncio.create_task(self._db.snapshot(wait)) for _ in range(READERS)}
+        self._reads |= {asyncio.create_task(self._db.snapshot(wait)) for _ in range(MAX_READERS)}
         self._hold.set()
         self._hold = hold
-        await until(lambda: len(held) == READERS)
+        await until(lambda: len(held) == MAX_READERS)
 
     async def release(self) -> None:
         """Hold nobody any more."""
@@ -180,12 +180,12 @@ async def test_messages_and_position_are_of_one_moment(service: Service, script:
     session_id = await service.session()
     await service.send(session_id, "first")
     wanted = Wanted(session_id, NewMessage("again", AtHead()), None, "interrupt", None, {})
-    readers = HeldReaders(service.worker.db)
+    readers = HeldReaders(service.runtime.db)
     await readers.step()
     reading = asyncio.create_task(history(service, session_id))
     async with asyncio.timeout(PATIENCE):
         while not reading.done():  # a new turn between any two reads that the request may make
-            await claim(service.worker, "local", wanted)
+            await claim(service.runtime, "local", wanted)
             await readers.step()
     await readers.release()
     page = reading.result()

@@ -8,10 +8,10 @@ import pytest
 
 from chatkeep import ids
 from chatkeep.toolbox import memory
-from chatkeep.toolbox.context import DatabaseCaller
-from chatkeep.tools.context import Caller
-from chatkeep.tools.declaration import declared
-from chatkeep.tools.execution import Begun, Returned, run
+from chatkeep.toolbox.context import DatabaseToolContext
+from chatkeep.tools.context import ToolContext
+from chatkeep.tools.declaration import declared_tools
+from chatkeep.tools.execution import ToolResult, ValidatedCall, run_call
 from tests.api.shapes import NO_UUIDS, TIME, UNKNOWN, problem
 from tests.script import Script, call, say, stop
 from tests.service import Service, serving, settings
@@ -29,10 +29,10 @@ async def service(tmp_path: Path, script: Script) -> AsyncGenerator[Service]:
         yield service
 
 
-async def called(service: Service, name: str, owner: str = "local", **arguments: Any) -> Returned:
+async def called(service: Service, name: str, owner: str = "local", **arguments: Any) -> ToolResult:
     """What comes of a function, for an owner."""
-    caller = DatabaseCaller(owner, UNKNOWN, UNKNOWN, service.worker.db)
-    return await run(Begun(declared()[name], declared()[name].check(arguments)), caller, 5)
+    caller = DatabaseToolContext(owner, UNKNOWN, UNKNOWN, service.runtime.db)
+    return await run_call(ValidatedCall(declared_tools()[name], declared_tools()[name].check(arguments)), caller, 5)
 
 
 async def facts(service: Service, **params: Any) -> dict[str, Any]:
@@ -78,7 +78,7 @@ async def test_facts_are_their_owners(service: Service, subtests: pytest.Subtest
     assert (await called(service, "recall", about="secret")).output == []
     (theirs,) = (await called(service, "recall", owner="stranger", about="secret")).output
     assert theirs["fact"] == "A secret."
-    rows = await service.worker.db.snapshot(lambda tx: tx.all("SELECT id FROM facts"))
+    rows = await service.runtime.db.snapshot(lambda tx: tx.all("SELECT id FROM facts"))
     for fact_id in [rows[0][0], UNKNOWN, *NO_UUIDS]:
         with subtests.test(fact_id=fact_id):
             problem(await service.client.delete(f"/api/facts/{fact_id}"), 404, "not_found")
@@ -107,8 +107,8 @@ async def test_a_full_memory_says_so(service: Service, monkeypatch: pytest.Monke
 
 
 async def test_there_is_no_memory_without_the_service() -> None:
-    recall = declared()["recall"]
-    error = (await run(Begun(recall, {"about": ""}), Caller("me", "", ""), 5)).error
+    recall = declared_tools()["recall"]
+    error = (await run_call(ValidatedCall(recall, {"about": ""}), ToolContext("me", "", ""), 5)).error
     assert error is not None
     assert "there is none here" in error.message
 
@@ -179,7 +179,7 @@ async def test_a_search_finds_nothing_of_strangers(service: Service, script: Scr
     script.play([say("A needle."), stop()])
     session_id = await service.session()
     await service.send(session_id, "Hi")
-    await service.worker.db.transaction(lambda tx: tx.run("UPDATE sessions SET owner = $1", "stranger"))
+    await service.runtime.db.transaction(lambda tx: tx.run("UPDATE sessions SET owner = $1", "stranger"))
     assert (await service.client.get("/api/search", params={"q": "needle"})).json()["data"] == []
     assert ids.parse(session_id)
 

@@ -29,9 +29,9 @@ async def test_a_run_tells_how_it_went(service: Service, script: Script) -> None
         under_way = await service.run(started["id"])
         assert (under_way["status"], under_way["position"]) == ("in_progress", 7)
         gate.set()
-        finished = (await stream.rest())[-1]["run"]
+        wait_until_at_rest = (await stream.rest())[-1]["run"]
     run = await service.run(started["id"].upper())
-    assert run == finished
+    assert run == wait_until_at_rest
     assert (run["status"], run["finish_reason"], run["error"]) == ("completed", "stop", None)
     assert run["usage"] == {"input_tokens": 12, "output_tokens": 4, "estimated": False}
     assert run["position"] == 1 + len("To get across.") + 1
@@ -152,12 +152,12 @@ async def test_an_interrupted_run_keeps_its_text_and_the_new_one_starts(service:
     async with streaming(service, f"/api/runs/{old['run']['id']}/events") as stream:
         await stream.said(11)
         new = await service.send(session_id, "2", on_busy="interrupt")
-        finished = (await stream.rest())[-1]
-    assert (finished["type"], finished["run"]["status"]) == ("run.finished", "cancelled")
-    assert text_of(finished["message"]) == "half a tho"
+        wait_until_at_rest = (await stream.rest())[-1]
+    assert (wait_until_at_rest["type"], wait_until_at_rest["run"]["status"]) == ("run.finished", "cancelled")
+    assert text_of(wait_until_at_rest["message"]) == "half a tho"
     assert (new["run"]["number"], new["run"]["status"], text_of(new["message"])) == (2, "completed", "whole")
     assert new["user_message"]["parent_id"] == old["message"]["id"]
-    assert finished["run"]["finished_at"] <= new["run"]["created_at"]
+    assert wait_until_at_rest["run"]["finished_at"] <= new["run"]["created_at"]
     said = [(message["role"], message["content"]) for message in script.prompts[1].messages[1:]]
     assert said == [("user", "1"), ("assistant", "half a tho"), ("user", "2")]
     await until(lambda: script.closed == 2)
@@ -195,7 +195,7 @@ async def test_a_process_has_so_many_open_runs_and_no_more(database: str, script
         assert int(answer.headers["retry-after"]) > 0
         gate.set()
         await service.events(run_id)
-        await until(lambda: not service.worker.tasks)
+        await until(lambda: not service.runtime.tasks)
         assert (await service.send(second, "2"))["run"]["status"] == "completed"
 
 
@@ -214,7 +214,7 @@ async def test_messages_that_come_together_open_no_more_runs_than_there_may_be(d
         )
         assert sorted(answer.status_code for answer in answers) == [202] * 2 + [429] * 6
         gate.set()
-        await until(lambda: not service.worker.tasks)
+        await until(lambda: not service.runtime.tasks)
         assert (await service.send(sessions[0], "Again"))["run"]["status"] == "completed"
 
 

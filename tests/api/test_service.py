@@ -2,7 +2,7 @@
 
 import pytest
 
-from chatkeep.db import Connection
+from chatkeep.db import Transaction
 from tests.service import Service
 
 pytestmark = pytest.mark.anyio
@@ -43,7 +43,7 @@ async def test_the_service_is_alive_and_ready(service: Service) -> None:
 
 
 async def test_a_draining_service_is_alive_but_not_ready(service: Service) -> None:
-    service.worker.draining = True
+    service.runtime.draining = True
     assert (await service.client.get("/healthz")).status_code == 200
     answer = await service.client.get("/readyz")
     assert answer.status_code == 503
@@ -52,10 +52,10 @@ async def test_a_draining_service_is_alive_but_not_ready(service: Service) -> No
 
 
 async def test_a_service_without_its_database_is_alive_but_not_ready(service: Service) -> None:
-    async def hide(tx: Connection) -> None:
+    async def hide(tx: Transaction) -> None:
         await tx.run("ALTER TABLE schema_migrations RENAME TO hidden")
 
-    await service.worker.db.transaction(hide)
+    await service.runtime.db.transaction(hide)
     assert (await service.client.get("/healthz")).status_code == 200
     answer = await service.client.get("/readyz")
     assert answer.status_code == 503

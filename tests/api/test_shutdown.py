@@ -17,7 +17,7 @@ pytestmark = pytest.mark.anyio
 async def test_a_draining_service_takes_no_new_work(service: Service, script: Script) -> None:
     session_id = await service.session()
     first = await service.send(session_id, "1")
-    await drain(service.worker, grace=0)
+    await drain(service.runtime, grace=0)
     async with nothing_stored(service):
         for path, body in (
             ("messages", {"content": "2"}),
@@ -35,7 +35,7 @@ async def test_a_draining_service_still_answers_what_it_knows(service: Service, 
     session_id = await service.session()
     path, headers = f"/api/sessions/{session_id}/messages", {"idempotency-key": "key", "accept": "application/json"}
     first = (await service.client.post(path, json={"content": "1"}, headers=headers)).json()
-    await drain(service.worker, grace=0)
+    await drain(service.runtime, grace=0)
     again = await service.client.post(path, json={"content": "1"}, headers=headers)
     assert (again.status_code, again.json()) == (200, first)
     assert (await service.client.get(path)).json()["data"] == [first["user_message"], first["message"]]
@@ -54,7 +54,7 @@ async def test_open_streams_end_cleanly_and_without_an_end_of_the_run(service: S
     async with streaming(service, paths[0]) as stream, streaming(service, paths[1]) as feed:
         await stream.said(5)
         await feed.until("text.delta")
-        draining = asyncio.create_task(drain(service.worker, PATIENCE))
+        draining = asyncio.create_task(drain(service.runtime, PATIENCE))
         assert await stream.rest() == []
         assert await feed.rest() == []
     for path in (*paths, f"/api/sessions/{session_id}/events"):
@@ -73,7 +73,7 @@ async def test_who_waits_for_json_is_told_that_it_is_not_over(service: Service, 
     path, headers = f"/api/sessions/{session_id}/messages", {"accept": "application/json", "idempotency-key": "key"}
     waiting = [asyncio.create_task(service.client.post(path, json={"content": "1"}, headers=headers)) for _ in range(3)]
     await until(lambda: script.prompts)
-    draining = asyncio.create_task(drain(service.worker, PATIENCE))
+    draining = asyncio.create_task(drain(service.runtime, PATIENCE))
     async with asyncio.timeout(PATIENCE):
         answers = await asyncio.gather(*waiting)
     for answer in [*answers, await service.client.post(path, json={"content": "1"}, headers=headers)]:
@@ -98,8 +98,8 @@ async def test_what_is_done_within_the_grace_is_completed_and_the_rest_interrupt
     for run_id, count in ((quick, 5), (slow, 6)):
         async with streaming(service, f"/api/runs/{run_id}/events") as stream:
             seen[run_id] = spelled(await stream.said(count))
-    draining = asyncio.create_task(drain(service.worker, grace=1))
-    await until(lambda: service.worker.draining)
+    draining = asyncio.create_task(drain(service.runtime, grace=1))
+    await until(lambda: service.runtime.draining)
     gate.set()
     await draining
     for run_id, status, text in ((quick, "completed", "half and half"), (slow, "interrupted", "never")):

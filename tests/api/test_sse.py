@@ -108,7 +108,7 @@ async def test_a_client_that_stops_reading_is_cut_off(monkeypatch: pytest.Monkey
 async def test_each_stream_is_looked_at_and_only_the_stuck_one_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("chatkeep.api.sse.SEND_LIMIT", 0.01)
     sources = [Source(b"a"), Source(b"b"), Source(b"c")]
-    quiet, *stuck = sources
+    heartbeat, *stuck = sources
     coming = iter(sources)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -127,7 +127,7 @@ async def test_each_stream_is_looked_at_and_only_the_stuck_one_cut_off(monkeypat
     assert not answering.done()
     line.gone.set()
     await answering
-    assert quiet.closed
+    assert heartbeat.closed
 
 
 async def test_a_source_that_fails_ends_the_stream_with_its_error() -> None:

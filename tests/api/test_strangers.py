@@ -134,6 +134,6 @@ async def test_a_feed_that_is_given_away_closes(service: Service, script: Script
         await service.client.patch(f"/api/sessions/{session_id}", json={"title": "seen"})
         assert (await stream.next())["type"] == "session.updated"
         await give_away(service, session_id)
-        service.worker.doorbell.ring(session_id)
+        service.runtime.notifier.notify(session_id)
         events: list[Event] = await stream.rest()
     assert [event["type"] for event in events] == ["session.deleted"]

@@ -10,7 +10,7 @@ import pytest
 
 from chatkeep.chat.event_log import fold
 from chatkeep.chat.events import decode
-from chatkeep.llm.assembler import Choice, Chunk, MessageDelta
+from chatkeep.llm.chunks import Choice, Chunk, MessageDelta
 from tests.api.shapes import MESSAGE, RUN
 from tests.api.streams import PATIENCE, Event, spelled, streaming, until
 from tests.script import Line, Script, call, say, stop
@@ -98,14 +98,14 @@ async def test_every_event_has_its_fields_and_no_others(service: Service, script
     assert set(events[0]["run"]) == set(events[-1]["run"]) == RUN
     assert all(set(message) == MESSAGE for message in (events[0]["message"], events[0]["user_message"]))
     assert set(events[-1]["message"]) == MESSAGE
-    finished = [event for event in events if event["type"] == "tool_call.finished"]
-    assert [(event["state"], event["output"]) for event in finished] == [
+    wait_until_at_rest = [event for event in events if event["type"] == "tool_call.finished"]
+    assert [(event["state"], event["output"]) for event in wait_until_at_rest] == [
         ("failed", None),
         ("succeeded", {"text": "ha 😀"}),
     ]
-    assert set(finished[0]["error"]) == {"code", "message"}
-    assert finished[0]["error"]["code"] == "invalid_arguments"
-    assert finished[1]["error"] is None
+    assert set(wait_until_at_rest[0]["error"]) == {"code", "message"}
+    assert wait_until_at_rest[0]["error"]["code"] == "invalid_arguments"
+    assert wait_until_at_rest[1]["error"] is None
 
 
 async def test_a_run_starts_once_and_finishes_once(service: Service, script: Script) -> None:
@@ -124,9 +124,9 @@ async def test_positions_count_code_points_and_ones(service: Service, script: Sc
     script.play([say("🐔"), say("👩\u200d🔬é"), stop()])
     run = (await service.send(await service.session(), "why?"))["run"]
     assert run["position"] == 1 + 1 + 4 + 1
-    units = spelled(await service.events(run["id"]))
-    assert [unit[0] for unit in units] == list(range(1, 8))
-    assert "".join(unit[3] for unit in units[1:-1]) == "🐔👩\u200d🔬é"
+    position_length = spelled(await service.events(run["id"]))
+    assert [unit[0] for unit in position_length] == list(range(1, 8))
+    assert "".join(unit[3] for unit in position_length[1:-1]) == "🐔👩\u200d🔬é"
 
 
 async def test_the_first_law_the_message_is_the_fold_of_the_events(service: Service, script: Script) -> None:

@@ -39,7 +39,7 @@ def test_merging_changes_neither_what_is_said_nor_any_place(events: list[Event],
     merged = event_log.merge(events, limit)
     assert said(merged) == said(events)
     assert event_log.fold(merged) == event_log.fold(events)
-    assert [event.position for event in merged] == [event.position for event in event_log.place(merged, 0)]
+    assert [event.position for event in merged] == [event.position for event in event_log.assign_positions(merged, 0)]
 
 
 @given(logs(), st.integers(1, 5))
@@ -48,7 +48,11 @@ def test_merged_deltas_keep_to_the_limit_and_no_two_neighbours_could_be_one(even
     original = {event.position for event in events}
     for one, two in pairwise(merged):
         if isinstance(one, Delta) and type(one) is type(two) and one.index == two.index:  # type: ignore[union-attr]  # a delta too
-            assert event_log.units(one) + min(limit, event_log.units(event_log.after(events, one.position)[0])) > limit
+            assert (
+                event_log.position_length(one)
+                + min(limit, event_log.position_length(event_log.after(events, one.position)[0]))
+                > limit
+            )
         assert one.position in original
 
 
@@ -65,22 +69,24 @@ def test_events_survive_their_json(events: list[Event]) -> None:
 @given(logs())
 def test_whoever_closes_a_run_leaves_no_call_open(events: list[Event]) -> None:
     message = event_log.fold(events[:-1])
-    closed = reduce(event_log.apply, event_log.closing(message), message)
+    closed = reduce(event_log.apply, event_log.closing_events(message), message)
     for before, after in zip(message.parts, closed.parts, strict=True):
         if isinstance(before, ToolCallPart) and isinstance(after, ToolCallPart):
             assert after.state == CLOSED.get(before.state, before.state)
 
 
 def test_positions_count_characters_not_bytes() -> None:
-    placed = event_log.place([TextDelta(index=0, text="né😀"), ToolCallDelta(index=1, arguments_text="{}")], 4)
+    placed = event_log.assign_positions(
+        [TextDelta(index=0, text="né😀"), ToolCallDelta(index=1, arguments_text="{}")], 4
+    )
     assert [event.position for event in placed] == [7, 9]
 
 
 def test_a_merge_stops_at_64_ki_characters() -> None:
-    events = event_log.place([TextDelta(index=0, text="x" * 40_000) for _ in range(3)], 0)
-    assert [event_log.units(event) for event in event_log.merge(events)] == [40_000, 40_000, 40_000]
-    events = event_log.place([TextDelta(index=0, text="x" * 32_768) for _ in range(3)], 0)
-    assert [event_log.units(event) for event in event_log.merge(events)] == [65_536, 32_768]
+    events = event_log.assign_positions([TextDelta(index=0, text="x" * 40_000) for _ in range(3)], 0)
+    assert [event_log.position_length(event) for event in event_log.merge(events)] == [40_000, 40_000, 40_000]
+    events = event_log.assign_positions([TextDelta(index=0, text="x" * 32_768) for _ in range(3)], 0)
+    assert [event_log.position_length(event) for event in event_log.merge(events)] == [65_536, 32_768]
 
 
 def test_a_log_begins_with_run_started() -> None:
@@ -104,12 +110,12 @@ def test_the_streams_that_every_client_must_fold_alike(file: Path) -> None:
 
 def said(events: list[Event]) -> list[tuple[str, int, str]]:
     """A log unit by unit: one entry a character of a delta, one for any other event."""
-    units: list[tuple[str, int, str]] = []
+    position_length: list[tuple[str, int, str]] = []
     for event in events:
         if isinstance(event, ToolCallDelta):
-            units += [("arguments", event.index, character) for character in event.arguments_text]
+            position_length += [("arguments", event.index, character) for character in event.arguments_text]
         elif isinstance(event, Delta):
-            units += [(type(event).__name__, event.index, character) for character in event.text]
+            position_length += [(type(event).__name__, event.index, character) for character in event.text]
         else:
-            units.append((encode(event).decode(), 0, ""))
-    return units
+            position_length.append((encode(event).decode(), 0, ""))
+    return position_length

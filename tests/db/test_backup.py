@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from chatkeep.db import Connection
+from chatkeep.db import Transaction
 from chatkeep.db.backup import back_up
 from chatkeep.db.sqlite import Sqlite
 from chatkeep.errors import CannotStart
@@ -17,7 +17,7 @@ async def test_a_copy_made_while_others_write_is_one_moment_of_the_database(tmp_
     db = Sqlite(tmp_path / "test.db")
     await db.transaction(lambda tx: tx.run("CREATE TABLE pairs (a INTEGER, b INTEGER) STRICT"))
 
-    async def write(tx: Connection, number: int) -> None:  # both rows, or none
+    async def write(tx: Transaction, number: int) -> None:  # both rows, or none
         await tx.run("INSERT INTO pairs VALUES ($1, 1)", number)
         await tx.run("INSERT INTO pairs VALUES ($1, 2)", number)
 

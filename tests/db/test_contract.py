@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 import pytest
 
 from chatkeep import clock
-from chatkeep.db import Connection, Database
+from chatkeep.db import Database, Transaction
 from chatkeep.db.open import connect
 from chatkeep.errors import StorageFailed
 from chatkeep.settings import Settings
@@ -17,13 +17,13 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-def chosen(database: str) -> Settings:
+def select_tools(database: str) -> Settings:
     return settings(database)
 
 
 @pytest.fixture
-async def db(chosen: Settings) -> AsyncGenerator[Database]:
-    db = await connect(chosen)
+async def db(select_tools: Settings) -> AsyncGenerator[Database]:
+    db = await connect(select_tools)
     await db.transaction(lambda tx: tx.run("CREATE TABLE things (name TEXT PRIMARY KEY, size INTEGER)"))
     yield db
     await db.close()
@@ -34,7 +34,7 @@ async def names(db: Database) -> list[str]:
     return [row[0] for row in rows]
 
 
-async def add(tx: Connection, name: str, size: int = 0) -> None:
+async def add(tx: Transaction, name: str, size: int = 0) -> None:
     await tx.run("INSERT INTO things (name, size) VALUES ($1, $2)", name, size)
 
 
@@ -44,7 +44,7 @@ async def test_parameters_are_bound_by_number_wherever_they_appear(db: Database)
 
 
 async def test_what_raises_is_undone_whole(db: Database) -> None:
-    async def fail(tx: Connection) -> None:
+    async def fail(tx: Transaction) -> None:
         await add(tx, "lost")
         raise LookupError("on purpose")
 
@@ -54,7 +54,7 @@ async def test_what_raises_is_undone_whole(db: Database) -> None:
 
 
 async def test_many_rows_are_one_statement_each_and_tell_what_they_return(db: Database) -> None:
-    async def write(tx: Connection) -> list[tuple[str]]:
+    async def write(tx: Transaction) -> list[tuple[str]]:
         await tx.many("INSERT INTO things (name, size) VALUES ($1, $2)", [("a", 1), ("b", 2), ("c", 3)])
         await tx.many("INSERT INTO things (name, size) VALUES ($1, $2)", [])
         assert await tx.returning("DELETE FROM things WHERE name = $1 RETURNING name", []) == []
@@ -94,22 +94,22 @@ async def test_a_snapshot_cannot_write(db: Database) -> None:
 
 
 async def test_the_time_stands_still_in_a_transaction_and_reads_as_our_clock_writes_it(db: Database) -> None:
-    async def twice(tx: Connection) -> tuple[str, str]:
+    async def twice(tx: Transaction) -> tuple[str, str]:
         return await tx.now(), await tx.now()
 
     first, again = await db.transaction(twice)
-    assert first == again == clock.read(first).strftime(clock.FORMAT)
+    assert first == again == clock.parse(first).strftime(clock.FORMAT)
     assert first < (await db.snapshot(twice))[0]
 
 
-async def test_what_is_text_to_the_store_stays_as_it_was(database: str, chosen: Settings) -> None:
+async def test_what_is_text_to_the_store_stays_as_it_was(database: str, select_tools: Settings) -> None:
     """Ids, times to the microsecond, and JSON byte for byte, through the columns of the real schema."""
     from chatkeep.runs.startup import open_database
 
-    db = await open_database(chosen)
+    db = await open_database(select_tools)
     metadata = '{"b":  "1", "a": "\\u00e9\U0001f414 \\\\ \\"", "z":"", "a2":"x"}'
 
-    async def write(tx: Connection) -> object:
+    async def write(tx: Transaction) -> object:
         await tx.run(
             """INSERT INTO sessions (id, owner, assistant, metadata, next_message, next_run, created_at, updated_at)
                VALUES ($1, $2, $3, $4, 1, 1, $5, $6)""",

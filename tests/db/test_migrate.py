@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from chatkeep.chat.events import StepStarted, enter
+from chatkeep.chat.events import StepStarted, to_entry
 from chatkeep.chat.types import Session
-from chatkeep.db import Connection, Database, Row
+from chatkeep.db import Database, Row, Transaction
 from chatkeep.db.migrate import Migration, known, migrate
 from chatkeep.db.open import connect as connect_database
 from chatkeep.db.sqlite import Sqlite
@@ -112,7 +112,9 @@ async def test_runs_and_logs_of_the_first_version_are_kept(db: Database) -> None
     assert await migrate(db, [first]) == [first]
     session_id = uid("session")
     logs = {
-        uid(f"run {number}"): [enter(StepStarted(position=position, index=number)) for position in range(1, number + 1)]
+        uid(f"run {number}"): [
+            to_entry(StepStarted(position=position, index=number)) for position in range(1, number + 1)
+        ]
         for number in (3, 1, 2)
     }
     made = [
@@ -121,7 +123,7 @@ async def test_runs_and_logs_of_the_first_version_are_kept(db: Database) -> None
         for number, run_id in enumerate(logs, 1)
     ]  # fmt: skip
 
-    async def fill(tx: Connection) -> None:
+    async def fill(tx: Transaction) -> None:
         await store_sessions.add_session(
             tx, "me", Session(session_id, None, "a", None, {}, "idle", None, 0, TIME, TIME)
         )
@@ -133,7 +135,7 @@ async def test_runs_and_logs_of_the_first_version_are_kept(db: Database) -> None
             rows = [(each.id, entry.event.position, entry.json.decode()) for entry in logs[each.id]]
             await tx.many("INSERT INTO run_events (run_id, position, event) VALUES ($1, $2, $3)", rows)
 
-    async def read(tx: Connection) -> list[Row]:
+    async def read(tx: Transaction) -> list[Row]:
         return await tx.all(f"SELECT {RUNS} FROM runs ORDER BY id")
 
     await db.transaction(fill)

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from chatkeep.db.notifier import Doorbell
+from chatkeep.db.notifier import Notifier
 
 pytestmark = pytest.mark.anyio
 
@@ -12,47 +12,47 @@ LONG = 60.0
 
 
 async def test_a_ring_wakes_who_waits_for_that_topic_and_nobody_else() -> None:
-    doorbell = Doorbell()
-    with doorbell.listen("a") as one, doorbell.listen("a") as two, doorbell.listen("b") as other:
+    notifier = Notifier()
+    with notifier.subscribe("a") as one, notifier.subscribe("a") as two, notifier.subscribe("b") as other:
         waiting = [asyncio.ensure_future(bell.wait(LONG)) for bell in (one, two, other)]
         await asyncio.sleep(0)
-        doorbell.ring("a")
+        notifier.notify("a")
         assert await waiting[0]
         assert await waiting[1]
         assert not waiting[2].done()
-        doorbell.ring_all()
+        notifier.notify_all()
         assert await waiting[2]
 
 
 async def test_a_ring_between_two_waits_is_kept_once() -> None:
-    doorbell = Doorbell()
-    with doorbell.listen("a") as bell:
-        doorbell.ring("a")
-        doorbell.ring("a")
+    notifier = Notifier()
+    with notifier.subscribe("a") as bell:
+        notifier.notify("a")
+        notifier.notify("a")
         assert await bell.wait(LONG)
         assert not await bell.wait(0)
 
 
 async def test_without_a_ring_the_wait_ends_with_its_time() -> None:
-    with Doorbell().listen("a") as bell:
+    with Notifier().subscribe("a") as bell:
         assert not await bell.wait(0.001)
 
 
 async def test_each_wait_ends_with_its_own_time() -> None:
-    doorbell = Doorbell()
-    with doorbell.listen("a") as patient, doorbell.listen("a") as hasty, doorbell.listen("b") as other:
+    notifier = Notifier()
+    with notifier.subscribe("a") as patient, notifier.subscribe("a") as hasty, notifier.subscribe("b") as other:
         waiting = asyncio.ensure_future(patient.wait(LONG))
         for _ in range(2):  # the timer that they share goes on
             assert not await hasty.wait(0.001)
             assert not await other.wait(0.001)
         assert not waiting.done()
-        doorbell.ring("a")
+        notifier.notify("a")
         assert await waiting
 
 
 async def test_a_wait_that_begins_later_and_is_shorter_ends_first() -> None:
-    doorbell = Doorbell()
-    with doorbell.listen("a") as patient, doorbell.listen("a") as hasty:
+    notifier = Notifier()
+    with notifier.subscribe("a") as patient, notifier.subscribe("a") as hasty:
         long = asyncio.ensure_future(patient.wait(0.5))
         assert not await hasty.wait(0.001)
         assert not long.done()
@@ -60,18 +60,18 @@ async def test_a_wait_that_begins_later_and_is_shorter_ends_first() -> None:
 
 
 async def test_nobody_is_remembered_who_has_gone() -> None:
-    doorbell = Doorbell()
-    with doorbell.listen("a"):
+    notifier = Notifier()
+    with notifier.subscribe("a"):
         pass
-    doorbell.ring("a")
-    assert vars(doorbell)["_bells"] == {}
+    notifier.notify("a")
+    assert vars(notifier)["_bells"] == {}
 
 
 async def test_a_wait_that_is_cancelled_leaves_the_bell_usable() -> None:
-    with (doorbell := Doorbell()).listen("a") as bell:
+    with (notifier := Notifier()).subscribe("a") as bell:
         waiting = asyncio.ensure_future(bell.wait(LONG))
         await asyncio.sleep(0)
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
-        doorbell.ring("a")
+        notifier.notify("a")
         assert await bell.wait(LONG)

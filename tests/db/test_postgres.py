@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Iterator
 
 import pytest
 
-from chatkeep.db import Connection, postgres
+from chatkeep.db import Transaction, postgres
 from chatkeep.db.migrate import known, migrate
 from chatkeep.db.open import connect
 from chatkeep.db.postgres import Postgres
@@ -37,11 +37,11 @@ async def names(db: Postgres) -> list[str]:
     return [row[0] for row in rows]
 
 
-async def add(tx: Connection, name: str) -> None:
+async def add(tx: Transaction, name: str) -> None:
     await tx.run("INSERT INTO things (name, size) VALUES ($1, 0)", name)
 
 
-async def end_my_session(tx: Connection) -> None:
+async def end_my_session(tx: Transaction) -> None:
     """As an administrator does, or a server that restarts."""
     await tx.run("SELECT pg_terminate_backend(pg_backend_pid())")
 
@@ -49,7 +49,7 @@ async def end_my_session(tx: Connection) -> None:
 async def test_a_connection_that_is_lost_before_the_commit_is_tried_again(db: Postgres) -> None:
     tries: list[str] = []
 
-    async def write(tx: Connection) -> None:
+    async def write(tx: Transaction) -> None:
         tries.append("")
         await add(tx, "once")
         if len(tries) < 3:
@@ -62,7 +62,7 @@ async def test_a_connection_that_is_lost_before_the_commit_is_tried_again(db: Po
 async def test_a_snapshot_is_tried_again(db: Postgres) -> None:
     tries: list[str] = []
 
-    async def read(tx: Connection) -> int:
+    async def read(tx: Transaction) -> int:
         tries.append("")
         if len(tries) == 1:
             await end_my_session(tx)
@@ -74,7 +74,7 @@ async def test_a_snapshot_is_tried_again(db: Postgres) -> None:
 async def test_a_snapshot_does_not_change_while_it_is_read(db: Postgres) -> None:
     reading, written = asyncio.Event(), asyncio.Event()
 
-    async def count_twice(tx: Connection) -> tuple[int, int]:
+    async def count_twice(tx: Transaction) -> tuple[int, int]:
         first = await tx.all("SELECT name FROM things")
         reading.set()
         await written.wait()
@@ -93,7 +93,7 @@ async def test_of_two_that_wait_for_each_other_both_get_done(db: Postgres) -> No
     both = asyncio.Barrier(2)
     met: set[str] = set()
 
-    async def write(tx: Connection, first: str, second: str) -> None:
+    async def write(tx: Transaction, first: str, second: str) -> None:
         await tx.run("UPDATE things SET size = size + 1 WHERE name = $1", first)
         if first not in met:
             met.add(first)
@@ -112,7 +112,7 @@ async def test_a_commit_whose_answer_got_lost_is_looked_up_and_never_done_twice(
         await db.transaction(lambda tx: tx.run("CREATE TABLE things (name TEXT, size INTEGER NOT NULL)"))
         tries: list[str] = []
 
-        async def write(tx: Connection) -> str:
+        async def write(tx: Transaction) -> str:
             tries.append("")
             await add(tx, f"try {len(tries)}")
             if len(tries) == 1:
@@ -126,11 +126,11 @@ async def test_a_commit_whose_answer_got_lost_is_looked_up_and_never_done_twice(
 
 
 async def test_what_cannot_be_told_is_said(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(postgres, "PATIENCE", 0.5)
+    monkeypatch.setattr(postgres, "RETRY_SECONDS", 0.5)
     async with Proxy(database) as proxy:
         db = await Postgres.connect(proxy.url, 3)
 
-        async def write(tx: Connection) -> None:
+        async def write(tx: Transaction) -> None:
             proxy.cut_at(b"COMMIT", arrives=True)
             proxy.refusing = True
 
@@ -140,11 +140,11 @@ async def test_what_cannot_be_told_is_said(database: str, monkeypatch: pytest.Mo
 
 
 async def test_nobody_waits_for_ever_for_a_connection(db: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(postgres, "PATIENCE", 0.2)
-    monkeypatch.setattr(postgres, "QUEUE", 0.2)
+    monkeypatch.setattr(postgres, "RETRY_SECONDS", 0.2)
+    monkeypatch.setattr(postgres, "POOL_WAIT_SECONDS", 0.2)
     hold = asyncio.Event()
 
-    async def wait(tx: Connection) -> None:
+    async def wait(tx: Transaction) -> None:
         await hold.wait()
 
     holding = [asyncio.ensure_future(db.transaction(wait)) for _ in range(3)]

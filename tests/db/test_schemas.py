@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from chatkeep.db import Connection, Database
+from chatkeep.db import Database, Transaction
 from chatkeep.runs.startup import open_database
 from tests.databases import new_database
 from tests.postgres import Server
@@ -61,12 +61,12 @@ async def test_the_two_schemas_mean_the_same(databases: Databases, subtests: pyt
             assert lite[name]._asdict() == full[name]._asdict()
 
 
-async def sqlite_tables(tx: Connection) -> dict[str, Table]:
+async def sqlite_tables(tx: Transaction) -> dict[str, Table]:
     rows = await tx.all("SELECT name, sql FROM sqlite_schema WHERE type = 'table' AND name <> 'schema_migrations'")
     return {name: await sqlite_table(tx, name, sql) for name, sql in rows}
 
 
-async def sqlite_table(tx: Connection, name: str, sql: str) -> Table:
+async def sqlite_table(tx: Transaction, name: str, sql: str) -> Table:
     info = await tx.all('SELECT name, type, "notnull", pk FROM pragma_table_info($1)', name)
     indexes = await tx.all(
         """SELECT i.name, i."unique", s.sql FROM pragma_index_list($1) i LEFT JOIN sqlite_schema s ON s.name = i.name
@@ -88,14 +88,14 @@ async def sqlite_table(tx: Connection, name: str, sql: str) -> Table:
     )
 
 
-async def postgres_tables(tx: Connection) -> dict[str, Table]:
+async def postgres_tables(tx: Transaction) -> dict[str, Table]:
     rows = await tx.all(
         """SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'schema_migrations'"""
     )
     return {row[0]: await postgres_table(tx, row[0]) for row in rows}
 
 
-async def postgres_table(tx: Connection, name: str) -> Table:
+async def postgres_table(tx: Transaction, name: str) -> Table:
     columns = await tx.all(
         "SELECT column_name, data_type, is_nullable FROM information_schema.columns WHERE table_name = $1", name
     )

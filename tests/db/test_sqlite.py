@@ -13,8 +13,8 @@ from pathlib import Path
 import apsw
 import pytest
 
-from chatkeep.db import Connection, sqlite
-from chatkeep.db.process_lock import LiveLock
+from chatkeep.db import Transaction, sqlite
+from chatkeep.db.process_lock import ProcessLock
 from chatkeep.db.sqlite import Sqlite
 from chatkeep.errors import CannotStart, StorageFailed
 from chatkeep.runs.startup import open_database
@@ -36,7 +36,7 @@ async def names(db: Sqlite) -> list[str]:
     return [row[0] for row in rows]
 
 
-async def add(tx: Connection, name: str) -> None:
+async def add(tx: Transaction, name: str) -> None:
     await tx.run("INSERT INTO things (name, size) VALUES ($1, $2)", name, len(name))
 
 
@@ -48,10 +48,10 @@ async def test_parameters_are_bound_by_number_wherever_they_appear(db: Sqlite) -
 async def test_what_raises_is_undone_alone_though_others_share_its_commit(db: Sqlite) -> None:
     started = threading.Event()
 
-    async def wait(tx: Connection) -> None:
+    async def wait(tx: Transaction) -> None:
         started.wait(10)  # holds the writer, so that those below become one group
 
-    async def fail(tx: Connection) -> None:
+    async def fail(tx: Transaction) -> None:
         await add(tx, "lost")
         raise LookupError("on purpose")
 
@@ -84,7 +84,7 @@ async def test_a_caller_that_is_cancelled_does_not_undo_what_it_submitted(db: Sq
 
 
 async def test_a_transaction_may_await_nothing_but_its_connection(db: Sqlite) -> None:
-    async def impatient(tx: Connection) -> None:
+    async def impatient(tx: Transaction) -> None:
         await add(tx, "lost")
         await asyncio.sleep(0)
 
@@ -96,7 +96,7 @@ async def test_a_transaction_may_await_nothing_but_its_connection(db: Sqlite) ->
 async def test_a_snapshot_does_not_change_while_it_is_read(db: Sqlite) -> None:
     reading, written = threading.Event(), threading.Event()
 
-    async def count_twice(tx: Connection) -> tuple[int, int]:
+    async def count_twice(tx: Transaction) -> tuple[int, int]:
         first = await tx.all("SELECT name FROM things")
         reading.set()
         assert written.wait(10)
@@ -116,18 +116,18 @@ async def test_a_snapshot_cannot_write(db: Sqlite) -> None:
 
 
 async def test_a_reader_that_cannot_be_opened_now_can_be_later(db: Sqlite, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(path: Path, flags: int) -> apsw.Connection:
+    def fail(path: Path, flags: int) -> apsw.Connection:
         raise CannotStart("too many open files")
 
     with monkeypatch.context() as patch:
-        patch.setattr(sqlite, "_opened", refuse)
+        patch.setattr(sqlite, "_open", fail)
         with pytest.raises(StorageFailed, match="too many open files"):
             await db.snapshot(lambda tx: tx.one("SELECT 1"))
     assert await db.snapshot(lambda tx: tx.one("SELECT 1")) == (1,)
 
 
 async def test_what_a_snapshot_raises_is_raised(db: Sqlite) -> None:
-    async def fail(tx: Connection) -> None:
+    async def fail(tx: Transaction) -> None:
         raise LookupError(f"nothing in {len(await tx.all('SELECT name FROM things'))} things")
 
     with pytest.raises(LookupError, match="nothing in 0 things"):
@@ -139,7 +139,7 @@ async def test_when_sqlite_ends_the_transaction_itself_nobody_in_the_group_is_to
     await db.transaction(lambda tx: tx.run("CREATE TABLE things (name TEXT, size INTEGER) STRICT"))
     await db.transaction(lambda tx: tx.run("PRAGMA max_page_count = 12"))
 
-    async def flood(tx: Connection) -> None:
+    async def flood(tx: Transaction) -> None:
         await tx.run("INSERT INTO things (name, size) VALUES ($1, 1)", "x" * 200_000)
 
     outcomes = await asyncio.gather(
@@ -185,7 +185,7 @@ asyncio.run(main())
 
 
 async def test_every_connection_has_the_settings_that_the_promises_rest_on(db: Sqlite) -> None:
-    async def pragmas(tx: Connection) -> list[object]:
+    async def pragmas(tx: Transaction) -> list[object]:
         statements = ("PRAGMA journal_mode", "PRAGMA synchronous", "PRAGMA foreign_keys")
         return [(await tx.all(statement))[0][0] for statement in statements]
 
@@ -237,12 +237,12 @@ async def test_other_programs_can_read_the_file(db: Sqlite, tmp_path: Path) -> N
 
 
 async def test_only_one_that_is_alone_gets_the_live_lock(tmp_path: Path) -> None:
-    first, second = LiveLock(tmp_path / "a.db"), LiveLock(tmp_path / "a.db")
-    assert first.alone()
-    assert not second.alone()
+    first, second = ProcessLock(tmp_path / "a.db"), ProcessLock(tmp_path / "a.db")
+    assert first.try_exclusive()
+    assert not second.try_exclusive()
     first.share()
     second.share()
-    assert not LiveLock(tmp_path / "a.db").alone()
+    assert not ProcessLock(tmp_path / "a.db").try_exclusive()
     first.release()
     second.release()
-    assert LiveLock(tmp_path / "a.db").alone()
+    assert ProcessLock(tmp_path / "a.db").try_exclusive()

@@ -6,9 +6,9 @@ import pytest
 
 from chatkeep.agent.turn import Outcome
 from chatkeep.chat.types import CallError, Part, StepPart, TextPart, ToolCallPart
-from chatkeep.evals.judge import fault, shown
+from chatkeep.evals.judge import find_fault, visible_text
 from chatkeep.evals.suite import Exchange
-from chatkeep.tools.declaration import declared
+from chatkeep.tools.declaration import declared_tools
 from tests.turns import answer
 
 DONE = Outcome("completed", "stop")
@@ -23,11 +23,11 @@ WRONG = ToolCallPart(
 
 
 def expected(**said: Any) -> Exchange:
-    return Exchange.model_validate({"says": "x", **said}, context=list(declared()))
+    return Exchange.model_validate({"says": "x", **said}, context=list(declared_tools()))
 
 
 def why(parts: list[Part], outcome: Outcome = DONE, **said: Any) -> str | None:
-    return fault(expected(**said), answer(*parts), outcome)
+    return find_fault(expected(**said), answer(*parts), outcome)
 
 
 @pytest.mark.parametrize(
@@ -83,4 +83,4 @@ def test_a_turn_that_did_not_end_well_does_not_pass() -> None:
 def test_what_is_shown_is_what_the_user_sees() -> None:
     nested = ToolCallPart("c", "card", "reply", "", {}, "succeeded", {"a": ["b", {"c": "d"}], "n": 1})
     action = ToolCallPart("c", "weather", "action", "", {}, "succeeded", "hidden")
-    assert shown(answer(TextPart("Hi."), nested, action, WRONG)) == "Hi.\nb\nd"
+    assert visible_text(answer(TextPart("Hi."), nested, action, WRONG)) == "Hi.\nb\nd"

@@ -7,15 +7,15 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from chatkeep.agent.assistants import Library
-from chatkeep.agent.turn_spec import Brief, brief, hash_of
+from chatkeep.agent.assistants import AssistantLibrary
+from chatkeep.agent.turn_spec import TurnSpec, build_spec, hash_snapshot
 from chatkeep.errors import CannotStart
-from chatkeep.evals.measure import AT_ONCE, Report, Result, Wanted, measure, rate
+from chatkeep.evals.measure import AT_ONCE, EvalFilter, Report, Result, measure, rate
 from chatkeep.evals.play import play
-from chatkeep.evals.suite import Case, load, shipped
+from chatkeep.evals.suite import Case, builtin_suites, load_suite
 from chatkeep.evals.table import save, show
 from chatkeep.llm import Prompt
-from chatkeep.llm.assembler import Chunk
+from chatkeep.llm.chunks import Chunk
 from chatkeep.llm.practice import Practice
 from chatkeep.runs.startup import load_tools
 from chatkeep.settings import Settings
@@ -51,9 +51,9 @@ def suite(tmp_path: Path) -> str:
     return str(tmp_path / "mine.yaml")
 
 
-@pytest.mark.parametrize("name", shipped())
+@pytest.mark.parametrize("name", builtin_suites())
 async def test_the_practice_model_passes_what_fixed_rules_can(name: str) -> None:
-    (report,) = await measure(settings(), [name], Wanted(), 2)
+    (report,) = await measure(settings(), [name], EvalFilter(), 2)
     assert [(each.case, each.first_fault) for each in report.results if each.first_fault] == []
     assert report.rate == 1
     assert report.model == "practice"
@@ -62,7 +62,7 @@ async def test_the_practice_model_passes_what_fixed_rules_can(name: str) -> None
 
 
 async def test_passes_are_counted_and_first_faults_are_told(suite: str) -> None:
-    (report,) = await measure(settings(), [suite], Wanted(), 2)
+    (report,) = await measure(settings(), [suite], EvalFilter(), 2)
     assert [(each.case, each.passed, each.samples) for each in report.results] == [
         ("passes", 2, 2),
         ("fails", 0, 2),
@@ -82,29 +82,29 @@ async def test_passes_are_counted_and_first_faults_are_told(suite: str) -> None:
 
 async def test_the_prompt_s_hash_is_that_of_the_runs_and_the_same_every_day(suite: str) -> None:
     first, counsel = await measure(
-        settings(), [suite, "counsel"], Wanted(cases=["passes", "asks for what a deadline lacks"]), 1
+        settings(), [suite, "counsel"], EvalFilter(cases=["passes", "asks for what a deadline lacks"]), 1
     )
-    (again,) = await measure(settings(), [suite], Wanted(assistant="scribe", cases=["passes"]), 1)
+    (again,) = await measure(settings(), [suite], EvalFilter(assistant="scribe", cases=["passes"]), 1)
     tools = load_tools(settings())
-    library = Library(None, tools)
-    assert first.prompt == hash_of(brief(tools, library["default"], EVENING, "UTC").snapshot())
+    library = AssistantLibrary(None, tools)
+    assert first.prompt == hash_snapshot(build_spec(tools, library["default"], EVENING, "UTC").snapshot())
     assert len({first.prompt, again.prompt, counsel.prompt}) == 3
-    (tomorrow,) = await measure(settings(), ["counsel"], Wanted(cases=["asks for what a deadline lacks"]), 1)
+    (tomorrow,) = await measure(settings(), ["counsel"], EvalFilter(cases=["asks for what a deadline lacks"]), 1)
     assert tomorrow.prompt == counsel.prompt
 
 
 async def test_cases_can_be_picked_by_name(suite: str) -> None:
-    reports = await measure(settings(), [suite, "scribe"], Wanted(cases=["fails"]), 1)
+    reports = await measure(settings(), [suite, "scribe"], EvalFilter(cases=["fails"]), 1)
     assert [[each.case for each in report.results] for report in reports] == [["fails"]]
     with pytest.raises(CannotStart, match="there is no case 'nothing' in scribe"):
-        await measure(settings(), ["scribe"], Wanted(cases=["nothing"]), 1)
+        await measure(settings(), ["scribe"], EvalFilter(cases=["nothing"]), 1)
     with pytest.raises(CannotStart, match="there is no assistant 'nobody'"):
-        await measure(settings(), [suite], Wanted(assistant="nobody"), 1)
+        await measure(settings(), [suite], EvalFilter(assistant="nobody"), 1)
 
 
 async def test_a_model_that_never_answers_is_no_measurement(suite: str) -> None:
     with pytest.raises(CannotStart, match="no sample was answered: model_auth: "):
-        await measure(settings(), [suite], Wanted(cases=["breaks"]), 2)
+        await measure(settings(), [suite], EvalFilter(cases=["breaks"]), 2)
 
 
 class Counting:
@@ -134,20 +134,20 @@ class Counting:
 async def test_samples_run_side_by_side_and_not_all_at_once(suite: str) -> None:
     model, ticked = Counting(), list[str]()
     (report,) = await measure(
-        settings(), [suite], Wanted(model="big", cases=["passes"]), 3 * AT_ONCE, ticked.append, model
+        settings(), [suite], EvalFilter(model="big", cases=["passes"]), 3 * AT_ONCE, ticked.append, model
     )
     assert report.model == "big"
     assert (model.most, model.asked) == (AT_ONCE, 3 * AT_ONCE)
     assert ticked == ["passes"] * 3 * AT_ONCE
 
 
-def told() -> Brief:
+def told() -> TurnSpec:
     tools = load_tools(settings())
-    return brief(tools, Library(None, tools)["scribe"], EVENING, "UTC")
+    return build_spec(tools, AssistantLibrary(None, tools)["scribe"], EVENING, "UTC")
 
 
 async def test_later_exchanges_see_the_earlier_ones() -> None:
-    suite = load("scribe", load_tools(settings()))
+    suite = load_suite("scribe", load_tools(settings()))
     case: Case = next(each for each in suite.cases if each.name == "keeps what was written three versions ago")
     whole = await play(settings(), Practice(pace=0), "m", told(), case)
     assert whole.fault is None

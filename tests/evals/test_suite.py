@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from chatkeep import toolbox
-from chatkeep.agent.assistants import Library
+from chatkeep.agent.assistants import AssistantLibrary
 from chatkeep.errors import CannotStart
-from chatkeep.evals.suite import NONE, load, parse, shipped
-from chatkeep.tools.declaration import declared
+from chatkeep.evals.suite import NONE, builtin_suites, load_suite, parse_suite
+from chatkeep.tools.declaration import declared_tools
 
 assert toolbox is not None  # importing it declares the functions
-FUNCTIONS = declared()
+FUNCTIONS = declared_tools()
 GOOD = """# A suite.
 assistant: default
 date: 2026-03-02
@@ -33,7 +33,7 @@ cases:
 
 
 def test_a_suite_is_read() -> None:
-    suite = parse("mine.yaml", GOOD, FUNCTIONS)
+    suite = parse_suite("mine.yaml", GOOD, FUNCTIONS)
     first, second = suite.cases
     assert (suite.assistant, f"{suite.date}") == ("default", "2026-03-02")
     assert (first.practice, second.practice) == (True, False)
@@ -44,13 +44,13 @@ def test_a_suite_is_read() -> None:
 def test_a_date_is_text_and_a_plain_value_is_exact() -> None:
     text = GOOD.replace("text: {contains: chicken}", "event_date: 2026-02-13\n          period: 21")
     text = text.replace("tell_joke", "court_deadline")
-    arguments = parse("mine.yaml", text, FUNCTIONS).cases[0].exchanges[0].arguments
+    arguments = parse_suite("mine.yaml", text, FUNCTIONS).cases[0].exchanges[0].arguments
     assert (arguments["event_date"].equals, arguments["period"].equals) == ("2026-02-13", 21)
 
 
 def test_a_suite_without_a_date_happens_today() -> None:
     before = datetime.now(UTC).date()
-    date = parse("mine.yaml", GOOD.replace("date: 2026-03-02\n", ""), FUNCTIONS).date
+    date = parse_suite("mine.yaml", GOOD.replace("date: 2026-03-02\n", ""), FUNCTIONS).date
     assert before <= date <= datetime.now(UTC).date()
 
 
@@ -58,7 +58,7 @@ def test_a_function_that_takes_anything_may_be_expected_with_anything() -> None:
     joke = FUNCTIONS["tell_joke"]
     taking = replace(joke, parameters={**joke.parameters, "additionalProperties": True})
     text = GOOD.replace("          text: {", "          anything: {")
-    assert parse("mine.yaml", text, {"tell_joke": taking}).cases[0].exchanges[0].arguments.keys() == {"anything"}
+    assert parse_suite("mine.yaml", text, {"tell_joke": taking}).cases[0].exchanges[0].arguments.keys() == {"anything"}
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_a_function_that_takes_anything_may_be_expected_with_anything() -> None:
 def test_a_wrong_suite_is_refused_with_file_and_line(old: str, new: str, line: int, message: str) -> None:
     assert old in GOOD
     with pytest.raises(CannotStart) as refused:
-        parse("mine.yaml", GOOD.replace(old, new), FUNCTIONS)
+        parse_suite("mine.yaml", GOOD.replace(old, new), FUNCTIONS)
     told = str(refused.value)
     assert message in told
     assert told.startswith("mine.yaml:")
@@ -101,10 +101,10 @@ def test_a_wrong_suite_is_refused_with_file_and_line(old: str, new: str, line: i
     assert int(told.split(":")[1]) == line, told
 
 
-@pytest.mark.parametrize("name", shipped())
+@pytest.mark.parametrize("name", builtin_suites())
 def test_each_assistant_that_comes_with_chatkeep_has_a_suite(name: str) -> None:
-    suite = load(name, FUNCTIONS)
-    assistant = Library(None, declared())[name]
+    suite = load_suite(name, FUNCTIONS)
+    assistant = AssistantLibrary(None, declared_tools())[name]
     assert suite.assistant == name
     assert any(case.practice for case in suite.cases)
     assert any(not case.practice for case in suite.cases)
@@ -114,14 +114,14 @@ def test_each_assistant_that_comes_with_chatkeep_has_a_suite(name: str) -> None:
 
 
 def test_the_suites_are_those_of_the_assistants() -> None:
-    assert shipped() == [each.name for each in Library(None, declared()).all()]
+    assert builtin_suites() == [each.name for each in AssistantLibrary(None, declared_tools()).all()]
 
 
 def test_an_operator_s_own_suite_is_found_by_its_path(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text(GOOD)
-    assert len(load(str(tmp_path / "mine.yaml"), FUNCTIONS).cases) == 2
+    assert len(load_suite(str(tmp_path / "mine.yaml"), FUNCTIONS).cases) == 2
     with pytest.raises(CannotStart, match=r"there is no suite 'nobody'; known: counsel, default, scribe, or a path"):
-        load("nobody", FUNCTIONS)
+        load_suite("nobody", FUNCTIONS)
     (tmp_path / "latin.yaml").write_bytes("name: J\u00fcrgen".encode("latin-1"))
     with pytest.raises(CannotStart, match="not UTF-8"):
-        load(str(tmp_path / "latin.yaml"), FUNCTIONS)
+        load_suite(str(tmp_path / "latin.yaml"), FUNCTIONS)

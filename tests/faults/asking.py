@@ -27,9 +27,9 @@ async def asking(directory: Path, provider: Provider, **changes: Any) -> AsyncGe
 
 async def nothing_left(service: Service) -> None:
     """Wait until the service carries no run, holds no log and listens to no bell but that of deadlines."""
-    await until(lambda: not service.worker.tasks)
-    await until(lambda: not vars(service.worker.journal)["_lives"])
-    await until(lambda: set(vars(service.worker.doorbell)["_bells"]) == {DEADLINES})
+    await until(lambda: not service.runtime.tasks)
+    await until(lambda: not vars(service.runtime.journal)["_lives"])
+    await until(lambda: set(vars(service.runtime.notifier)["_bells"]) == {DEADLINES})
 
 
 async def ends(

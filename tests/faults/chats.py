@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import httpx2
 import msgspec
 
-from chatkeep.chat.event_log import units
+from chatkeep.chat.event_log import position_length
 from chatkeep.chat.events import Event, RunFinished
 from tests.service import read_events
 
@@ -55,7 +55,7 @@ class Reading:
         """The next event of the stream: it begins where the last one ended."""
         event = msgspec.convert(fields, Event)
         assert str(fields["id"]).rpartition(".")[2] == str(event.position)
-        assert event.position - units(event) == self.position, (event, self.position)
+        assert event.position - position_length(event) == self.position, (event, self.position)
         assert not self.is_over, f"something comes after the end: {event}"
         self.events.append(event)
 

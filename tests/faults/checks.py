@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from chatkeep.chat.event_log import after, fold, units
+from chatkeep.chat.event_log import after, fold, position_length
 from chatkeep.chat.events import Event, RunFinished, RunStarted, decode, encode
 from chatkeep.chat.types import has_ended
 from tests.faults.chats import Chat, Json, Reading, Sent, spelled
@@ -33,12 +33,12 @@ class Remains:
     @classmethod
     def of(cls, home: Home) -> "Remains":
         """Read from a copy, before the service is started again."""
-        with home.remains() as look:
-            if not look(TABLES[home.engine]):
+        with home.remains() as check_ownership:
+            if not check_ownership(TABLES[home.engine]):
                 return cls()
-            remains = cls(dict(look(OPEN)))
+            remains = cls(dict(check_ownership(OPEN)))
             for run_id in remains.cut:
-                rows = look(LOG, run_id)
+                rows = check_ownership(LOG, run_id)
                 remains.logs[run_id] = [row[0] for row in rows]
             return remains
 
@@ -67,9 +67,9 @@ class Checks:
 
     async def hold(self, service: Service, chats: list[Chat], remains: Remains, *, all_again: bool = False) -> None:
         """Check everything that is new since the last time, and some, or all, of what is old."""
-        with self.home.looked_at() as look:
-            assert list(look(OPEN)) == []
-            ended: dict[str, str] = dict(look("SELECT id, status FROM runs"))
+        with self.home.looked_at() as check_ownership:
+            assert list(check_ownership(OPEN)) == []
+            ended: dict[str, str] = dict(check_ownership("SELECT id, status FROM runs"))
         gone = {run_id for run_id in self.proven if run_id not in ended}
         self.proven = {run_id: said for run_id, said in self.proven.items() if run_id not in gone}
         for run_id in remains.cut:
@@ -154,7 +154,7 @@ class Checks:
         seen = spelled(reading.events)
         assert spelled(after(log, reading.begin))[: len(seen)] == seen, (reading.run_id, reading.begin)
         self.tally["events seen"] += len(reading.events)
-        self.tally["characters and events seen"] += sum(map(units, reading.events))
+        self.tally["characters and events seen"] += sum(map(position_length, reading.events))
 
     async def _history(self, service: Service, chat: Chat) -> list[Json]:
         answer = await service.client.get(f"/api/sessions/{chat.id}/messages", params={"branches": "all"})
@@ -204,8 +204,8 @@ class Checks:
         sent.made(answer.json()["run"]["id"])
 
     def _run_of(self, chat: Chat, key: str) -> str | None:
-        with self.home.looked_at() as look:
-            rows = look("SELECT id FROM runs WHERE session_id = $1 AND idempotency_key = $2", chat.id, key)
+        with self.home.looked_at() as check_ownership:
+            rows = check_ownership("SELECT id FROM runs WHERE session_id = $1 AND idempotency_key = $2", chat.id, key)
         return rows[0][0] if rows else None
 
 

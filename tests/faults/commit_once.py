@@ -4,7 +4,7 @@ import asyncio
 import sys
 from pathlib import Path
 
-from chatkeep.db import Connection
+from chatkeep.db import Transaction
 from chatkeep.db.sqlite import Sqlite
 
 
@@ -12,10 +12,10 @@ async def main(path: Path, marker: str) -> None:
     """Make the file, then commit the marker in a transaction of its own."""
     db = Sqlite(path)
 
-    async def make(tx: Connection) -> None:
+    async def make(tx: Transaction) -> None:
         await tx.run("CREATE TABLE said (what TEXT)")
 
-    async def say(tx: Connection) -> None:
+    async def say(tx: Transaction) -> None:
         await tx.run("INSERT INTO said VALUES ($1)", marker)
 
     await db.transaction(make)

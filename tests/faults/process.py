@@ -70,22 +70,24 @@ class Home(NamedTuple):
     def remains(self) -> Generator[Look]:
         """The database as a dead process left it; of a SQLite file a copy, so that the original stays untouched."""
         if self.engine == "postgres":
-            with at_postgres(self.url) as look:
-                yield look
+            with at_postgres(self.url) as check_ownership:
+                yield check_ownership
             return
         place = self.directory / "remains"
         shutil.rmtree(place, ignore_errors=True)
         place.mkdir()
         for file in self.directory.glob(self.database.name + "*"):
             shutil.copy(file, place)
-        with at_sqlite(place / self.database.name, "rwc") as look:  # it may have died before there was a file
-            yield look
+        with at_sqlite(
+            place / self.database.name, "rwc"
+        ) as check_ownership:  # it may have died before there was a file
+            yield check_ownership
 
     @contextmanager
     def looked_at(self) -> Generator[Look]:
         """The database while the service runs."""
-        with at_postgres(self.url) if self.engine == "postgres" else at_sqlite(self.database) as look:
-            yield look
+        with at_postgres(self.url) if self.engine == "postgres" else at_sqlite(self.database) as check_ownership:
+            yield check_ownership
 
 
 class Service(NamedTuple):

@@ -8,5 +8,5 @@ from chatkeep.cli.main import main
 
 if __name__ == "__main__":
     ahead = timedelta(seconds=float(sys.argv[1]))
-    clock.use(lambda: clock.system() + ahead)
+    clock.set_source(lambda: clock.system_time() + ahead)
     sys.exit(main(sys.argv[2:]))

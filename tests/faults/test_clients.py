@@ -59,8 +59,8 @@ async def test_a_client_may_vanish_at_any_byte_of_an_open_answer(service: Servic
     counts = range(1, size, 5)
     sessions = [await service.session() for _ in counts]
     await asyncio.gather(*[vanish(service, asks(each), count) for each, count in zip(sessions, counts, strict=True)])
-    assert len(service.worker.tasks) == len(sessions) + 1  # nobody's leaving has ended a run
-    await until(lambda: set(vars(service.worker.doorbell)["_bells"]) == {DEADLINES})
+    assert len(service.runtime.tasks) == len(sessions) + 1  # nobody's leaving has ended a run
+    await until(lambda: set(vars(service.runtime.notifier)["_bells"]) == {DEADLINES})
     gate.set()
     for session_id in sessions:
         assert await ended(service, session_id) == [f"completed: {SAID}"]

@@ -49,7 +49,9 @@ class Campaign:
     async def runs(self) -> None:
         """All the kills, and the last start after them."""
         rng = random.Random(SEED)
-        loads, starts = (chosen(points(each, self.home.engine), rng, self.goal) for each in (LOAD_POINTS, START_POINTS))
+        loads, starts = (
+            select_tools(points(each, self.home.engine), rng, self.goal) for each in (LOAD_POINTS, START_POINTS)
+        )
         for point in points(("file torn", "file unsynced"), self.home.engine):  # the first starts: the file is made
             await self.at_start(self.kills, rng, point)
         while self.kills < self.goal:
@@ -133,7 +135,7 @@ def points(found: tuple[str, ...], engine: str) -> tuple[str, ...]:
     return tuple(point for point in found if engine == "sqlite" or not point.startswith("file "))
 
 
-def chosen(points: tuple[str, ...], rng: random.Random, kills: int) -> list[str | None]:
+def select_tools(points: tuple[str, ...], rng: random.Random, kills: int) -> list[str | None]:
     """For each kill where: every point once in turn, in any order, and as often at any time."""
     plan: list[str | None] = []
     while len(plan) < kills:

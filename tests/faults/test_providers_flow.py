@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chatkeep.llm.sse_parser import FRAME_LIMIT
+from chatkeep.llm.sse_parser import MAX_FRAME_BYTES
 from tests.api.streams import spelled, streaming, text_of, until
 from tests.faults.asking import asking, ends, goes_on, is_told
 from tests.provider import Answer, Asked, Provider, streams, text_chunks
@@ -99,7 +99,7 @@ async def test_an_event_without_an_end_is_not_read_for_ever(tmp_path: Path, prov
     async with asking(tmp_path, provider) as service:
         await ends(service, provider, "failed", "model_protocol", "half")
         await until(lambda: provider.gone == 1)
-    assert FRAME_LIMIT / 2 < sent < 3 * FRAME_LIMIT
+    assert MAX_FRAME_BYTES / 2 < sent < 3 * MAX_FRAME_BYTES
 
 
 @pytest.mark.parametrize("piece", [HALF, b": still here\n\n", b"\n"], ids=["text", "comments", "newlines"])

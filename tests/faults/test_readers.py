@@ -45,7 +45,7 @@ class Talk:
 
 async def count_rows(service: Service, run_id: str) -> int:
     """How many rows the log has."""
-    return len(await service.worker.db.snapshot(lambda tx: store_events.list_events(tx, run_id)))
+    return len(await service.runtime.db.snapshot(lambda tx: store_events.list_events(tx, run_id)))
 
 
 async def fast(service: Service, path: str, talk: Talk | None = None) -> list[Event]:
@@ -107,10 +107,10 @@ async def test_who_never_reads_holds_up_nobody(service: Service, script: Script)
     for _ in range(20):
         answer = await service.send(await service.session(), "why?")
         assert (answer["run"]["status"], text_of(answer["message"])) == ("completed", "well")
-    await until(lambda: not service.worker.tasks)
+    await until(lambda: not service.runtime.tasks)
     messages = (await service.client.get(f"/api/sessions/{lazy[0]}/messages")).json()["data"]
     assert (messages[1]["status"], text_of(messages[1]) == long * 96) == ("completed", True)
-    assert len(vars(service.worker.doorbell)["_bells"]) > 1  # it is still being waited for, beside the deadlines
+    assert len(vars(service.runtime.notifier)["_bells"]) > 1  # it is still being waited for, beside the deadlines
     silent.reset()
     await nothing_left(service)
 

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from chatkeep.errors import TurnFailed
 from chatkeep.llm import Model, Prompt
-from chatkeep.llm.assembler import Chunk, Tokens
+from chatkeep.llm.chunks import Chunk, TokenCounts
 from chatkeep.llm.openai_model import OpenAIModel
 from tests.provider import Provider, streams, text_chunks
 from tests.service import settings
@@ -35,7 +35,7 @@ class Heard:
         return "".join(delta.content for delta in deltas if isinstance(delta.content, str))
 
     @property
-    def tokens(self) -> list[Tokens]:
+    def tokens(self) -> list[TokenCounts]:
         """The provider's counts."""
         return [chunk.usage for chunk in self.chunks if chunk.usage]
 

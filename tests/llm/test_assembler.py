@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from chatkeep.chat import event_log
 from chatkeep.chat.events import Event, ReasoningDelta, TextDelta, ToolCallDelta, ToolCallStarted
 from chatkeep.chat.types import Kind, ReasoningPart, RefusalPart, StepPart, TextPart, ToolCallPart
-from chatkeep.llm.assembler import Assembler, CallDelta, Choice, Chunk, FunctionDelta, MessageDelta, Tokens
+from chatkeep.llm.assembler import Assembler
+from chatkeep.llm.chunks import CallDelta, Choice, Chunk, FunctionDelta, MessageDelta, TokenCounts
 from chatkeep.text import clean
 from tests.script import call, say, stop
 from tests.turns import folded
@@ -50,7 +51,7 @@ deltas = st.builds(
 chunks = st.builds(
     Chunk,
     st.lists(st.builds(Choice, deltas | st.none(), st.sampled_from([None, "", "stop", "length"])), max_size=2),
-    st.none() | st.builds(Tokens, st.none() | st.just(3), st.none() | st.just(4)),
+    st.none() | st.builds(TokenCounts, st.none() | st.just(3), st.none() | st.just(4)),
 )
 
 
@@ -64,9 +65,9 @@ def test_a_text_is_the_same_however_it_was_cut(pieces: list[str]) -> None:
 @given(STORABLE, st.data())
 def test_half_a_character_waits_for_its_other_half(text: str, data: st.DataObject) -> None:
     halves = text.encode("utf-16-le")
-    units = [chr(int.from_bytes(halves[place : place + 2], "little")) for place in range(0, len(halves), 2)]
-    cuts = sorted(data.draw(st.sets(st.integers(0, len(units)))))
-    pieces = ["".join(units[a:b]) for a, b in zip([0, *cuts], [*cuts, len(units)], strict=True)]
+    position_length = [chr(int.from_bytes(halves[place : place + 2], "little")) for place in range(0, len(halves), 2)]
+    cuts = sorted(data.draw(st.sets(st.integers(0, len(position_length)))))
+    pieces = ["".join(position_length[a:b]) for a, b in zip([0, *cuts], [*cuts, len(position_length)], strict=True)]
     assert folded(assembled([say(piece) for piece in pieces])) == ((TextPart(text),) if text else ())
 
 
@@ -98,7 +99,7 @@ def test_any_chunks_make_a_log_that_folds(feed: list[Chunk]) -> None:
     events = assembled(feed, assembler)
     parts = folded(events)
     assert len(parts) == assembler.next_index
-    assert all(event_log.units(event) > 0 for event in events), "empty deltas do not exist"
+    assert all(event_log.position_length(event) > 0 for event in events), "empty deltas do not exist"
     assert not any(isinstance(part, StepPart) for part in parts)
     said = [part.text for part in parts if isinstance(part, TextPart | ReasoningPart | RefusalPart)]
     made = [part for part in parts if isinstance(part, ToolCallPart)]
@@ -198,7 +199,7 @@ def test_only_the_first_of_several_choices_is_read() -> None:
 def test_the_last_finish_reason_and_count_are_kept() -> None:
     assembler = Assembler(0, KINDS.get, set())
     assembled([stop("length", (1, 2)), say("!"), stop("stop", (3, 4)), Chunk([])], assembler)
-    assert (assembler.finish_reason, assembler.tokens) == ("stop", Tokens(3, 4))
+    assert (assembler.finish_reason, assembler.tokens) == ("stop", TokenCounts(3, 4))
 
 
 @pytest.mark.parametrize("arguments", [{}, {"a": {"b": ["\U0001f414", None, 1.5, 10**30]}}])
@@ -225,7 +226,9 @@ TOGETHER = [
 def test_chunks_that_came_together_say_what_they_say_one_by_one(feed: list[Chunk]) -> None:
     together, apart = Assembler(0, KINDS.get, set()), Assembler(0, KINDS.get, set())
     events, singly = together.read(feed) + together.finish(), assembled(feed, apart)
-    assert event_log.merge(event_log.place(events, 1)) == event_log.merge(event_log.place(singly, 1))
+    assert event_log.merge(event_log.assign_positions(events, 1)) == event_log.merge(
+        event_log.assign_positions(singly, 1)
+    )
     assert (together.finish_reason, together.tokens) == (apart.finish_reason, apart.tokens)
     assert len(events) < len(singly)
 

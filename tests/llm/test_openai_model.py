@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from chatkeep.llm import Prompt, connect
-from chatkeep.llm.assembler import Tokens
+from chatkeep.llm import Prompt, connect_model
+from chatkeep.llm.chunks import TokenCounts
 from chatkeep.llm.openai_model import OpenAIModel
 from chatkeep.llm.practice import Practice
 from tests.llm.asking import KEY, PROMPT, connected, hear, until
@@ -26,7 +26,7 @@ async def test_an_answer_is_told_with_its_usage(provider: Provider) -> None:
         heard = await hear(model)
     assert heard.failure is None
     assert heard.text == "To get to the other side."
-    assert heard.tokens == [Tokens(9, 3)]
+    assert heard.tokens == [TokenCounts(9, 3)]
 
 
 async def test_the_request_is_a_streamed_chat_completion(provider: Provider) -> None:
@@ -79,7 +79,7 @@ async def test_text_is_told_while_the_answer_still_comes(provider: Provider) -> 
         chunks = await anext(answer)
         assert [choice.delta.content for choice in chunks[0].choices or () if choice.delta] == ["To get "]
         more.set()
-        assert [chunk async for chunks in answer for chunk in chunks][-1].usage == Tokens(9, 3)
+        assert [chunk async for chunks in answer for chunk in chunks][-1].usage == TokenCounts(9, 3)
 
 
 async def test_bytes_may_be_divided_in_any_way(provider: Provider) -> None:
@@ -151,13 +151,13 @@ async def test_a_run_is_recorded_under_the_name_it_wanted(provider: Provider) ->
 
 @pytest.mark.parametrize("set_", [{"openai_api_key": SecretStr(KEY)}, {"openai_base_url": "http://localhost:1/v1"}])
 async def test_a_key_or_a_base_url_chooses_the_real_model(set_: dict[str, Any]) -> None:
-    model = connect(settings(Path(), **set_))
+    model = connect_model(settings(Path(), **set_))
     assert isinstance(model, OpenAIModel)
     await model.close()
 
 
 async def test_without_key_and_base_url_practice_answers() -> None:
-    assert isinstance(connect(settings(Path())), Practice)
+    assert isinstance(connect_model(settings(Path())), Practice)
 
 
 async def test_all_requests_have_the_head_that_the_sdk_made_for_the_first(provider: Provider) -> None:

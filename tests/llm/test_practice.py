@@ -1,4 +1,4 @@
-"""The practice model keeps the promises of its `HELP` and of docs/extend.md, each through a whole turn."""
+"""The practice model keeps the promises of its `HELP` and of docs/practice-model.md, each through a whole turn."""
 
 import json
 import re
@@ -10,24 +10,24 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field, HttpUrl
 
 from chatkeep import errors
-from chatkeep.agent.context_window import fit
+from chatkeep.agent.context_window import fit_history
 from chatkeep.chat.types import CallError, Message, Part, ReasoningPart, RefusalPart, StepPart, TextPart, ToolCallPart
 from chatkeep.errors import TurnFailed
 from chatkeep.llm import Prompt
 from chatkeep.llm.practice import HELP, Practice
-from chatkeep.tools.arguments import InvalidArguments, by_schema
-from chatkeep.tools.declaration import Tool, declared, tool
+from chatkeep.tools.arguments import InvalidArguments, schema_check
+from chatkeep.tools.declaration import Tool, declared_tools, tool
 from tests.functions import TOOLS
-from tests.pages import EXTEND, functions_of_extend
+from tests.pages import EXTEND, PRACTICE_MODEL, functions_of_extend
 from tests.turns import Played, answer, given, play, user
 
 pytestmark = pytest.mark.anyio
 
 FAILURES: list[type[TurnFailed]] = TurnFailed.__subclasses__()
 TITLE = "What the practice model understands"
-TABLE = EXTEND.partition(f"## {TITLE}")[2].partition("## ")[0]
+TABLE = PRACTICE_MODEL.partition(f"## {TITLE}")[2].partition("## ")[0]
 EXAMPLES = re.findall(r"^\| `([^`]+)` \| .+ \| ([^|]+) \|$", TABLE, re.MULTILINE)
-ALL = {**declared(), **TOOLS}
+ALL = {**declared_tools(), **TOOLS}
 
 
 async def ask(text: str, **more: Any) -> Played:
@@ -68,6 +68,7 @@ def test_help_offers_what_is_tested_here() -> None:
     ]
     assert "docs/extend.md" in HELP
     assert TITLE in HELP
+    assert f"## {TITLE}" in EXTEND
 
 
 @pytest.fixture(scope="module")
@@ -179,7 +180,7 @@ async def test_what_was_said_is_what_a_wrong_call_is_corrected_to() -> None:
     ],
 )
 async def test_it_calls_a_function_of_any_schema_wrong_and_then_right(parameters: dict[str, Any]) -> None:
-    made = Tool("any_schema", "Take it.", "reply", parameters, by_schema(parameters))
+    made = Tool("any_schema", "Take it.", "reply", parameters, schema_check(parameters))
     played = await ask("call it wrong", tools={"any_schema": made})
     assert trace(played) == "any_schema invalid_arguments, any_schema succeeded; completed"
 
@@ -204,7 +205,7 @@ async def test_a_limit_that_only_the_error_tells_is_met() -> None:
         link: HttpUrl
 
     assert LongCard
-    made = declared()["long_card"]
+    made = declared_tools()["long_card"]
     assert trace(await ask("long_card", tools={"long_card": made})) == (
         "long_card invalid_arguments, long_card succeeded; completed"
     )
@@ -288,7 +289,7 @@ async def wrongly(name: str, arguments: str, error: str) -> list[str]:
     for number in range(2):
         failed = CallError("invalid_arguments", error)
         parts += [ToolCallPart(f"c{number}", name, "reply", called[-1], None, "failed", None, failed), StepPart()]
-        messages = fit("P", [user("x"), answer(*parts)], [], 100_000).messages
+        messages = fit_history("P", [user("x"), answer(*parts)], [], 100_000).messages
         pieces = [
             call.function.arguments
             async for chunks in Practice(pace=0).stream(Prompt("m", messages, []))
@@ -303,7 +304,7 @@ async def wrongly(name: str, arguments: str, error: str) -> list[str]:
 
 
 async def test_it_corrects_what_an_error_names_and_nothing_else() -> None:
-    checked = declared()["court_deadline"]
+    checked = declared_tools()["court_deadline"]
     wrong = {"event_date": "2026-03-02", "period": 1, "unit": "court days", "jurisdiction": "US", "direction": "after"}
     with pytest.raises(InvalidArguments) as refused:
         checked.check(wrong)
@@ -338,7 +339,7 @@ async def test_it_answers_what_was_said_last() -> None:
 
 async def test_it_says_what_a_function_answered() -> None:
     call = ToolCallPart("c", "weather", "action", "{}", {}, "succeeded", "Rain in Oslo.")
-    messages = fit("P", [user("weather?"), answer(call, StepPart())], [], 100_000).messages
+    messages = fit_history("P", [user("weather?"), answer(call, StepPart())], [], 100_000).messages
     words = [
         choice.delta.content
         async for chunks in Practice(pace=0).stream(Prompt("m", messages, []))

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatkeep.errors import TurnFailed
-from chatkeep.llm.provider_errors import from_frame, is_retryable, retry_after, translate
+from chatkeep.llm.provider_errors import error_from_frame, is_retryable, retry_after_seconds, translate_error
 from chatkeep.text import clean
 
 REQUEST = httpx2.Request("POST", "http://localhost/v1/chat/completions")
@@ -54,7 +54,7 @@ def status(number: int, message: str = "no", headers: dict[str, str] | None = No
     ],
 )
 def test_an_error_has_one_code(error: Exception, code: str) -> None:
-    assert translate(error).code == code
+    assert translate_error(error).code == code
 
 
 @pytest.mark.parametrize(
@@ -79,13 +79,13 @@ def test_an_error_has_one_code(error: Exception, code: str) -> None:
     ],
 )
 def test_an_error_frame_has_one_code(frame: object, code: str, message: str) -> None:
-    failure = from_frame(frame)
+    failure = error_from_frame(frame)
     assert (failure.code, str(failure)) == (code, message)
 
 
 @given(JSON | st.dictionaries(KEYS, JSON) | st.fixed_dictionaries({"error": st.dictionaries(KEYS, JSON)}))
 def test_any_frame_makes_a_message_fit_to_show(frame: object) -> None:
-    failure = from_frame(frame)
+    failure = error_from_frame(frame)
     assert isinstance(failure, TurnFailed)
     assert 0 < len(str(failure)) <= 500
     assert clean(str(failure)) == str(failure)
@@ -95,29 +95,29 @@ def test_any_frame_makes_a_message_fit_to_show(frame: object) -> None:
     "secret", ["sk-proj-abcDEF123456", "sk-ant-api03-x_y-z", "sk-abc***********xyz9", "Bearer abc.def-0123456789"]
 )
 def test_what_looks_like_a_key_is_in_no_message(secret: str) -> None:
-    for failure in (translate(status(401, f"bad: {secret}!")), from_frame({"message": f"bad: {secret}!"})):
+    for failure in (translate_error(status(401, f"bad: {secret}!")), error_from_frame({"message": f"bad: {secret}!"})):
         assert str(failure) == "bad: ***!"
 
 
 def test_the_key_is_in_no_message_whatever_it_looks_like() -> None:
     for error in (status(500, "for horse:"), openai.APIConnectionError(message="horse", request=REQUEST)):
-        assert "horse" not in str(translate(error, "horse"))
-    assert "horse" not in str(translate(ConnectionResetError("http://horse@localhost"), "horse"))
+        assert "horse" not in str(translate_error(error, "horse"))
+    assert "horse" not in str(translate_error(ConnectionResetError("http://horse@localhost"), "horse"))
 
 
 def test_ordinary_words_stay_readable() -> None:
     said = "Incorrect API key provided. The bearer must be asked; primary key constraint."
-    assert str(translate(status(401, said))) == said
+    assert str(translate_error(status(401, said))) == said
 
 
 def test_what_cannot_be_stored_is_replaced() -> None:
-    assert str(from_frame({"message": "a\x00b\ud83d"})) == "a\ufffdb\ufffd"
-    assert str(translate(status(400, "a\x00b\ud83d"))) == "a\ufffdb\ufffd"
+    assert str(error_from_frame({"message": "a\x00b\ud83d"})) == "a\ufffdb\ufffd"
+    assert str(translate_error(status(400, "a\x00b\ud83d"))) == "a\ufffdb\ufffd"
 
 
 def test_a_message_is_not_endless() -> None:
-    assert len(str(translate(status(400, "x" * 10_000)))) == 500
-    assert len(str(from_frame("x" * 10_000))) == 500
+    assert len(str(translate_error(status(400, "x" * 10_000)))) == 500
+    assert len(str(error_from_frame("x" * 10_000))) == 500
 
 
 @pytest.mark.parametrize(
@@ -142,10 +142,10 @@ def test_only_what_may_pass_is_retried(error: Exception, retried: bool) -> None:
     ("header", "seconds"), [("0", 0.0), ("7", 7.0), ("1.5", 1.5), ("-3", 0.0), ("", None), ("soon", None)]
 )
 def test_retry_after_is_read_in_seconds(header: str, seconds: float | None) -> None:
-    assert retry_after(status(429, headers={"retry-after": header})) == seconds
+    assert retry_after_seconds(status(429, headers={"retry-after": header})) == seconds
 
 
 def test_other_forms_of_retry_after_ask_for_nothing() -> None:
-    assert retry_after(status(429)) is None
-    assert retry_after(status(429, headers={"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT"})) is None
-    assert retry_after(TimeoutError()) is None
+    assert retry_after_seconds(status(429)) is None
+    assert retry_after_seconds(status(429, headers={"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT"})) is None
+    assert retry_after_seconds(TimeoutError()) is None

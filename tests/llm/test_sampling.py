@@ -11,9 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, HttpUrl, create_model
 
 from chatkeep import toolbox
 from chatkeep.llm.practice.sampling import free_text, sample, sample_of
-from chatkeep.tools.arguments import by_schema, validated
-from chatkeep.tools.declaration import Tool, declared, schema_of
-from chatkeep.tools.strict_schema import strict
+from chatkeep.tools.arguments import schema_check, validate
+from chatkeep.tools.declaration import Tool, declared_tools, schema_of
+from chatkeep.tools.strict_schema import to_strict_schema
 from tests.functions import TOOLS
 
 assert toolbox is not None  # importing it declares the functions
@@ -85,23 +85,23 @@ TYPES: list[Any] = [
 @pytest.mark.parametrize("wanted", TYPES, ids=str)
 def test_each_type_is_filled_with_something_valid(wanted: Any) -> None:
     model = create_model("M", __config__=ConfigDict(extra="forbid"), value=(wanted, ...))
-    validated(model, sample(schema_of(model)))
+    validate(model, sample(schema_of(model)))
     nullable: Any = wanted | None
     fields: dict[str, Any] = {"value": (nullable, ...), "other": (nullable, None)}
     model = create_model("M", __config__=ConfigDict(extra="forbid"), **fields)
-    validated(model, sample(schema_of(model)))
+    validate(model, sample(schema_of(model)))
 
 
-@pytest.mark.parametrize("name", sorted(declared()))
+@pytest.mark.parametrize("name", sorted(declared_tools()))
 def test_each_function_is_filled_as_it_is_offered(name: str) -> None:
     """In the strict form, that is, which lacks some limits."""
-    each: Tool = {**declared(), **TOOLS}[name]
-    each.check(sample(each.offered["function"]["parameters"]))
+    each: Tool = {**declared_tools(), **TOOLS}[name]
+    each.check(sample(each.definition["function"]["parameters"]))
 
 
 def test_the_strict_form_is_enough_for_what_it_can_say() -> None:
     model = create_model("M", __config__=ConfigDict(extra="forbid"), items=(list[Item], ...), size=(Size, ...))
-    form = strict(schema_of(model))
+    form = to_strict_schema(schema_of(model))
     assert form is not None
     assert sample(form) == {"items": [{"name": "practice", "size": "large", "number": 1}], "size": "large"}
 
@@ -127,7 +127,7 @@ SCHEMAS: list[dict[str, Any]] = [
 @pytest.mark.parametrize("schema", SCHEMAS, ids=str)
 def test_a_schema_from_outside_is_filled_too(schema: dict[str, Any]) -> None:
     filled = sample(schema)
-    by_schema(schema)(filled)
+    schema_check(schema)(filled)
     assert filled
 
 

@@ -14,8 +14,9 @@ from chatkeep.chat import event_log
 from chatkeep.chat.events import Event
 from chatkeep.chat.types import Kind
 from chatkeep.errors import TurnFailed
-from chatkeep.llm.assembler import Assembler, Chunk, Tokens
-from chatkeep.llm.sse_parser import FRAME_LIMIT, Splitter
+from chatkeep.llm.assembler import Assembler
+from chatkeep.llm.chunks import Chunk, TokenCounts
+from chatkeep.llm.sse_parser import MAX_FRAME_BYTES, SseParser
 
 BODIES = sorted(Path(__file__).parent.glob("*.sse"))
 KINDS: dict[str, Kind] = {"tell_joke": "reply"}
@@ -28,7 +29,7 @@ class Told(msgspec.Struct, forbid_unknown_fields=True):
     events: list[Event]
     finish_reason: str | None
     failure: str | None = None
-    usage: Tokens | None = None
+    usage: TokenCounts | None = None
 
 
 @pytest.fixture(params=BODIES, ids=lambda path: path.stem)
@@ -59,73 +60,73 @@ def test_the_corpus_is_complete() -> None:
 
 
 def test_an_event_is_told_as_soon_as_its_blank_line_has_come() -> None:
-    splitter = Splitter()
-    assert splitter.feed(HELLO[:-1]) == []
-    assert said(splitter.feed(HELLO[-1:])) == ["Hello"]
-    assert said(splitter.feed(HELLO + HELLO + HELLO[:20])) == ["Hello", "Hello"]
+    parser = SseParser()
+    assert parser.feed(HELLO[:-1]) == []
+    assert said(parser.feed(HELLO[-1:])) == ["Hello"]
+    assert said(parser.feed(HELLO + HELLO + HELLO[:20])) == ["Hello", "Hello"]
 
 
 def test_done_is_known_with_its_event() -> None:
-    splitter = Splitter()
-    splitter.feed(HELLO + b"data: [DONE]\n")
-    assert not splitter.done
-    splitter.feed(b"\n")
-    assert splitter.done
-    assert splitter.failure is None
+    parser = SseParser()
+    parser.feed(HELLO + b"data: [DONE]\n")
+    assert not parser.done
+    parser.feed(b"\n")
+    assert parser.done
+    assert parser.failure is None
 
 
 def test_chunks_before_a_failure_are_told() -> None:
-    splitter = Splitter()
-    assert said(splitter.feed(HELLO + b"data: {nonsense}\n\n" + HELLO)) == ["Hello"]
-    assert splitter.failure is not None
-    assert splitter.failure.code == "model_protocol"
+    parser = SseParser()
+    assert said(parser.feed(HELLO + b"data: {nonsense}\n\n" + HELLO)) == ["Hello"]
+    assert parser.failure is not None
+    assert parser.failure.code == "model_protocol"
 
 
 def test_the_first_of_two_failures_counts() -> None:
-    splitter = Splitter()
-    splitter.feed(b'data: {"error":{"type":"rate_limit_error","message":"slow down"}}\n\ndata: {nonsense}\n\n')
-    assert splitter.failure is not None
-    assert (splitter.failure.code, str(splitter.failure)) == ("model_rate_limited", "slow down")
+    parser = SseParser()
+    parser.feed(b'data: {"error":{"type":"rate_limit_error","message":"slow down"}}\n\ndata: {nonsense}\n\n')
+    assert parser.failure is not None
+    assert (parser.failure.code, str(parser.failure)) == ("model_rate_limited", "slow down")
 
 
 def test_an_event_without_an_end_is_not_kept_for_ever() -> None:
-    splitter = Splitter()
-    splitter.feed(b"data: ")
+    parser = SseParser()
+    parser.feed(b"data: ")
     for _ in range(4):
-        assert splitter.failure is None
-        splitter.feed(b"x" * (FRAME_LIMIT // 4))
-    assert splitter.failure is not None
-    assert splitter.failure.code == "model_protocol"
+        assert parser.failure is None
+        parser.feed(b"x" * (MAX_FRAME_BYTES // 4))
+    assert parser.failure is not None
+    assert parser.failure.code == "model_protocol"
 
 
 @pytest.mark.parametrize("depth", [500, 5_000, 200_000])
 def test_json_deeper_than_anyone_reads_is_not_understood_or_skipped(depth: int) -> None:
-    splitter = Splitter()
+    parser = SseParser()
     deep = b"[" * depth + b"]" * depth
-    chunks = splitter.feed(b'data: {"choices":[{"index":0,"delta":{"content":"Hi"}}],"deep":' + deep + b"}\n\n")
-    assert said(chunks) == ["Hi"] or (splitter.failure is not None and splitter.failure.code == "model_protocol")
+    chunks = parser.feed(b'data: {"choices":[{"index":0,"delta":{"content":"Hi"}}],"deep":' + deep + b"}\n\n")
+    assert said(chunks) == ["Hi"] or (parser.failure is not None and parser.failure.code == "model_protocol")
 
 
 def test_a_body_of_comments_alone_has_no_chunks() -> None:
-    splitter = Splitter()
-    assert splitter.feed(b": ping\n\n: ping\n\n") == []
-    assert splitter.finish() == []
+    parser = SseParser()
+    assert parser.feed(b": ping\n\n: ping\n\n") == []
+    assert parser.finish() == []
 
 
 def read(pieces: Iterable[bytes]) -> Told:
     """What `pieces`, read one after the other, say; as `OpenAIModel` reads them."""
     numbers = count(1)
-    splitter = Splitter()
+    parser = SseParser()
     assembler = Assembler(0, KINDS.get, set(), new_id=lambda: f"ours_{next(numbers)}")
     events: list[Event] = []
     for piece in pieces:
-        events += fed(assembler, splitter.feed(piece))
-        if splitter.failure is not None or splitter.done:
+        events += fed(assembler, parser.feed(piece))
+        if parser.failure is not None or parser.done:
             break
     else:
-        events += fed(assembler, splitter.finish())
+        events += fed(assembler, parser.finish())
     events += assembler.finish()
-    return Told(event_log.merge(events), assembler.finish_reason, code(splitter.failure), assembler.tokens)
+    return Told(event_log.merge(events), assembler.finish_reason, code(parser.failure), assembler.tokens)
 
 
 def fed(assembler: Assembler, chunks: Sequence[Chunk]) -> list[Event]:

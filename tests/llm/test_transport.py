@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 import httpx2
 import pytest
 
-from chatkeep.llm.http.transport import Body, Head, Transport
+from chatkeep.llm.http.transport import RequestHead, ResponseBody, Transport
 
 pytestmark = pytest.mark.anyio
 
@@ -21,7 +21,7 @@ class Server:
         self.connections = 0
         self.port = 0
         self.writers: list[asyncio.StreamWriter] = []
-        self.bodies: list[Body] = []
+        self.bodies: list[ResponseBody] = []
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Tell the test of a connection."""
@@ -57,8 +57,8 @@ async def transport(server: Server) -> AsyncGenerator[Transport]:
     await arrived()
 
 
-def head(server: Server) -> Head:
-    return Head((b"http", "127.0.0.1", server.port), b"POST / HTTP/1.1\r\nhost: here\r\n", None)
+def head(server: Server) -> RequestHead:
+    return RequestHead((b"http", "127.0.0.1", server.port), b"POST / HTTP/1.1\r\nhost: here\r\n", None)
 
 
 def chunk(data: bytes) -> bytes:
@@ -71,7 +71,7 @@ async def arrived() -> None:
         await asyncio.sleep(0.001)
 
 
-async def late(server: Server, transport: Transport) -> tuple[Body, asyncio.StreamReader, asyncio.StreamWriter]:
+async def late(server: Server, transport: Transport) -> tuple[ResponseBody, asyncio.StreamReader, asyncio.StreamWriter]:
     """A body of which two pieces have come, the first before its reader asked for it, and been read."""
     sending = asyncio.ensure_future(transport.send(head(server), b""))
     reader, writer = await server.asked()
@@ -232,7 +232,7 @@ async def test_hanging_up_while_nobody_reads_leaves_the_socket_alone(server: Ser
 async def test_making_a_connection_counts_in_the_time_limit(
     server: Server, transport: Transport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def never(_: Head) -> None:
+    async def never(_: RequestHead) -> None:
         await asyncio.Event().wait()
 
     monkeypatch.setattr(transport, "_connect", never)

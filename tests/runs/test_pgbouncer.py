@@ -76,7 +76,7 @@ async def two(proxied: str, script: Script) -> AsyncGenerator[Two]:
 
 
 async def test_any_process_serves_any_stream_and_stops_any_run(two: Two, script: Script) -> None:
-    assert two.here.worker.doorbell.far is None
+    assert two.here.runtime.notifier.remote is None
     gate = asyncio.Event()
     script.play([say("Seen "), gate, say("everywhere."), stop()], [say("Going on"), asyncio.Event()])
     session_id = await two.here.session()

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from chatkeep.db import Connection
-from chatkeep.runs.end import close
-from chatkeep.runs.reaper import take_over
+from chatkeep.db import Transaction
+from chatkeep.runs.end import end_run
+from chatkeep.runs.reaper import reap_expired
 from chatkeep.store import leases as store_leases
 from chatkeep.store import sessions as store_sessions
 from tests.api.streams import PATIENCE, spelled, streaming, text_of, until
@@ -39,7 +39,7 @@ async def two(database: str, script: Script) -> AsyncGenerator[Two]:
 
 def die(service: Service, run_id: str) -> None:
     """Stop carrying the run without a word, as a process that was killed."""
-    worker = service.worker
+    worker = service.runtime
     live = worker.journal.find(run_id)
     assert live is not None
     worker.tasks[run_id].cancel()
@@ -70,7 +70,7 @@ async def test_a_run_is_cancelled_from_anywhere_and_its_model_is_left(two: Two, 
         seen += await stream.rest()  # a reader at its owner's sees the end, too
     assert seen[-1]["run"]["status"] == "cancelled"
     await until(lambda: script.closed == 1)
-    await until(lambda: not two.here.worker.tasks)
+    await until(lambda: not two.here.runtime.tasks)
     assert (await two.here.send(session_id, "And now?"))["run"]["status"] == "completed"
 
 
@@ -93,7 +93,7 @@ async def test_a_session_is_deleted_from_anywhere(two: Two, script: Script) -> N
         assert (await two.there.client.delete(f"/api/sessions/{session_id}")).status_code == 204
         await stream.rest()
     await until(lambda: script.closed == 1)
-    assert two.here.worker.journal.carried == frozenset()
+    assert two.here.runtime.journal.carried == frozenset()
 
 
 async def test_a_run_whose_process_died_is_closed_by_another_when_its_lease_has_lapsed(
@@ -104,7 +104,7 @@ async def test_a_run_whose_process_died_is_closed_by_another_when_its_lease_has_
     run_id = (await two.here.start(session_id, "Hi"))["run"]["id"]
     async with streaming(two.there, f"/api/runs/{run_id}/events") as stream:
         seen = await stream.said(11)
-        assert await take_over(two.there.worker) == 0  # it lives
+        assert await reap_expired(two.there.runtime) == 0  # it lives
         die(two.here, run_id)
         seen += await stream.rest()
     assert seen[-1]["run"]["status"] == "interrupted"
@@ -120,14 +120,14 @@ async def test_a_lease_is_renewed_although_the_model_says_nothing(two: Two, scri
     await until(lambda: script.prompts)
     renewed: set[str] = set()
 
-    async def read(tx: Connection) -> str:
+    async def read(tx: Transaction) -> str:
         rows = await tx.all("SELECT lease_until FROM runs WHERE id = $1", run_id)
         return rows[0][0]
 
     async with asyncio.timeout(PATIENCE):
         while len(renewed) < 6:
-            renewed.add(await two.there.worker.db.snapshot(read))
-            await take_over(two.there.worker)
+            renewed.add(await two.there.runtime.db.snapshot(read))
+            await reap_expired(two.there.runtime)
             await asyncio.sleep(0.02)
     gate.set()
     async with streaming(two.there, f"/api/runs/{run_id}/events") as stream:
@@ -142,13 +142,13 @@ async def test_one_that_was_taken_for_dead_writes_nothing_more_and_leaves_its_mo
     async with streaming(two.here, f"/api/runs/{run_id}/events") as stream:
         await stream.said(5)
 
-    async def write(tx: Connection) -> None:
-        (carried,) = await store_leases.list_carried(tx)
+    async def write(tx: Transaction) -> None:
+        (carried,) = await store_leases.list_leased(tx)
         await store_sessions.touch(tx, session_id)
         assert await store_leases.break_lease(tx, carried, None)
-        assert await close(tx, run_id, "interrupted") is not None
+        assert await end_run(tx, run_id, "interrupted") is not None
 
-    await two.there.worker.db.transaction(write)  # nobody is told
+    await two.there.runtime.db.transaction(write)  # nobody is told
     gate.set()
     await until(lambda: script.closed == 1)
     events = await two.there.events(run_id)
@@ -162,16 +162,16 @@ async def test_the_next_process_of_the_same_place_recovers_at_once(database: str
     async with AsyncExitStack() as stack:
         first = await stack.enter_async_context(serving(settings(database), script))
         neighbour = await stack.enter_async_context(serving(settings(database), Script()))
-        assert first.worker.name.split()[0] != neighbour.worker.name.split()[0]
+        assert first.runtime.name.split()[0] != neighbour.runtime.name.split()[0]
         session_id = await first.session()
         run_id = (await first.start(session_id, "Hi"))["run"]["id"]
         await until(lambda: script.prompts)
         die(first, run_id)
-        relay: Any = first.worker.doorbell.far
+        relay: Any = first.runtime.notifier.remote
         relay._task.cancel()  # and its connection is gone, as that of a process that was killed
         relay._connection.terminate()
         await until(relay._connection.is_closed)
         async with serving(settings(database), Script()) as second:
-            assert second.worker.name.split()[0] == first.worker.name.split()[0]
+            assert second.runtime.name.split()[0] == first.runtime.name.split()[0]
             assert (await second.run(run_id))["status"] == "interrupted"
             assert (await second.send(session_id, "Go on"))["run"]["status"] == "completed"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from chatkeep.api.deps import OWNER
-from chatkeep.db import Connection
+from chatkeep.db import Transaction
 from chatkeep.store import sessions as store_sessions
 from chatkeep.store import waiting as store_waiting
 from chatkeep.store.leases import Lease
@@ -22,10 +22,10 @@ pytestmark = [pytest.mark.anyio, only_postgres]
 PICK: dict[str, Any] = {"name": "pick", "description": "Pick.", "parameters": {"type": "object", "properties": {}}}
 
 
-async def meanwhile(service: Service, first: Callable[[Connection], Awaitable[Any]], second: Awaitable[Any]) -> Any:
+async def meanwhile(service: Service, first: Callable[[Transaction], Awaitable[Any]], second: Awaitable[Any]) -> Any:
     """What comes of `second`, which begins when `first` has been done, and not yet committed."""
 
-    async def do(tx: Connection) -> asyncio.Task[Any]:
+    async def do(tx: Transaction) -> asyncio.Task[Any]:
         await first(tx)
         other = asyncio.ensure_future(second)
         while not other.done():
@@ -36,7 +36,7 @@ async def meanwhile(service: Service, first: Callable[[Connection], Awaitable[An
             await asyncio.sleep(0.005)
         return other
 
-    return await (await service.worker.db.transaction(do))
+    return await (await service.runtime.db.transaction(do))
 
 
 async def test_a_change_of_a_session_undoes_no_message_that_is_being_sent(service: Service) -> None:
@@ -44,7 +44,7 @@ async def test_a_change_of_a_session_undoes_no_message_that_is_being_sent(servic
     head = (await service.send(session_id, "First."))["message"]["id"]
     before = (await service.send(session_id, "Second."))["message"]["id"]
 
-    async def move(tx: Connection) -> None:
+    async def move(tx: Transaction) -> None:
         await store_sessions.reserve(tx, OWNER, session_id, 0)
         await store_sessions.set_head(tx, session_id, head)
 
@@ -60,9 +60,9 @@ async def test_a_run_that_goes_on_at_this_moment_is_not_cancelled_by_a_message(
     script.play([call("pick", "{}"), stop("tool_calls")])
     run = (await service.send(await service.session(), "Pick!", tools=[PICK]))["run"]
 
-    async def go_on(tx: Connection) -> None:
+    async def go_on(tx: Transaction) -> None:
         assert await store_waiting.lock_waiting(tx, run["id"]) is not None
-        await store_waiting.resume(tx, run["id"], run["position"], Lease("somebody else", TIME))
+        await store_waiting.set_in_progress(tx, run["id"], run["position"], Lease("somebody else", TIME))
 
     send = service.client.post(f"/api/sessions/{run['session_id']}/messages", json={"content": "Hi"})
     problem(await meanwhile(service, go_on, send), 409, "session_busy", "run_id")

@@ -2,27 +2,27 @@
 
 import pytest
 
-from chatkeep.settings.mcp_servers import McpServer, read
+from chatkeep.settings.mcp_servers import McpServer, parse_servers
 
 AFTER_A_URL = "after the URL of 'a' come headers, 'NAME: VALUE' in quotes, or ';'"
 
 
 def test_commands_and_urls_one_after_the_other() -> None:
-    assert read("files=npx -y some-server /data; wiki=http://127.0.0.1:9000/mcp?a=1#b") == (
+    assert parse_servers("files=npx -y some-server /data; wiki=http://127.0.0.1:9000/mcp?a=1#b") == (
         McpServer("files", command=("npx", "-y", "some-server", "/data")),
         McpServer("wiki", url="http://127.0.0.1:9000/mcp?a=1#b"),
     )
 
 
 def test_quotes_are_a_shells() -> None:
-    assert read("""a="/my server/run" --say 'x; y';;b=env TOKEN=t run""") == (
+    assert parse_servers("""a="/my server/run" --say 'x; y';;b=env TOKEN=t run""") == (
         McpServer("a", command=("/my server/run", "--say", "x; y")),
         McpServer("b", command=("env", "TOKEN=t", "run")),
     )
 
 
 def test_a_url_is_followed_by_headers() -> None:
-    assert read("""wiki=https://x/mcp 'Authorization: Bearer a;b=' x-team:7; b=http://y""") == (
+    assert parse_servers("""wiki=https://x/mcp 'Authorization: Bearer a;b=' x-team:7; b=http://y""") == (
         McpServer("wiki", url="https://x/mcp", headers=(("Authorization", "Bearer a;b="), ("x-team", "7"))),
         McpServer("b", url="http://y"),
     )
@@ -30,7 +30,7 @@ def test_a_url_is_followed_by_headers() -> None:
 
 @pytest.mark.parametrize("text", ["", " ; ;"])
 def test_nothing_is_no_server(text: str) -> None:
-    assert read(text) == ()
+    assert parse_servers(text) == ()
 
 
 @pytest.mark.parametrize(
@@ -49,5 +49,5 @@ def test_nothing_is_no_server(text: str) -> None:
 )
 def test_what_is_wrong_is_said(text: str, message: str) -> None:
     with pytest.raises(ValueError, match=r".") as caught:
-        read(text)
+        parse_servers(text)
     assert str(caught.value) == message

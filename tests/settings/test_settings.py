@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from chatkeep.errors import CannotStart
-from chatkeep.settings import Settings, load
+from chatkeep.settings import Settings, load_settings
 
 
 @pytest.fixture(autouse=True)
@@ -18,12 +18,12 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def load_with(tmp_path: Path, text: str) -> Settings:
     (tmp_path / ".env").write_text(text)
-    return load(tmp_path / ".env")
+    return load_settings(tmp_path / ".env")
 
 
 def test_defaults_are_those_of_the_example_file(tmp_path: Path) -> None:
     example = (Path(__file__).parent.parent.parent / ".env.example").read_text("utf-8")
-    assert load_with(tmp_path, example) == load(tmp_path / "none")
+    assert load_with(tmp_path, example) == load_settings(tmp_path / "none")
 
 
 def test_the_example_file_lists_every_setting() -> None:
@@ -75,7 +75,7 @@ def test_a_wrong_or_unknown_setting_is_refused_in_one_line(tmp_path: Path, line:
 def test_an_unknown_setting_in_the_environment_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("CHATKEEP_MAX_RUN", "3")
     with pytest.raises(CannotStart, match="CHATKEEP_MAX_RUN"):
-        load(tmp_path / "none")
+        load_settings(tmp_path / "none")
 
 
 def test_the_database_url_names_a_file() -> None:

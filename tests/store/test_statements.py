@@ -10,7 +10,7 @@ from typing import Any, LiteralString, cast
 import pytest
 
 import chatkeep
-from chatkeep.db import Connection, Database
+from chatkeep.db import Database, Transaction
 from chatkeep.runs.startup import open_database
 from chatkeep.store import copying
 from tests.service import settings
@@ -78,7 +78,7 @@ async def sqlite_scans(db: Database, sql: str, unset: list[None]) -> list[str]:
 async def postgres_scans(db: Database, sql: str, unset: list[None]) -> list[str]:
     """What PostgreSQL cannot but read from end to end."""
 
-    async def explain(tx: Connection) -> list[str]:
+    async def explain(tx: Transaction) -> list[str]:
         await tx.run("SET LOCAL enable_seqscan = off")  # tables are empty here: it would not bother with an index
         await tx.run("SET LOCAL plan_cache_mode = force_generic_plan")
         return [str(row[0]) for row in await tx.all(cast("LiteralString", f"EXPLAIN {sql}"), *unset)]

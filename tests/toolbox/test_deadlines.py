@@ -11,9 +11,9 @@ from chatkeep import toolbox
 from chatkeep.chat.types import CallError
 from chatkeep.toolbox.deadlines import MOST, Deadline, Unit, court_deadline
 from chatkeep.tools.arguments import InvalidArguments
-from chatkeep.tools.context import Caller
-from chatkeep.tools.declaration import ToolError, declared
-from chatkeep.tools.execution import Begun, run
+from chatkeep.tools.context import ToolContext
+from chatkeep.tools.declaration import ToolError, declared_tools
+from chatkeep.tools.execution import ValidatedCall, run_call
 
 assert toolbox.deadlines  # importing it declares the functions
 
@@ -156,18 +156,18 @@ def test_what_it_cannot_calculate_it_says(event: str, period: int, unit: Unit, p
 )
 def test_arguments_are_not_guessed(wrong: dict[str, Any], named: str) -> None:
     good = {"event_date": "2026-03-02", "period": 21, "unit": "days", "jurisdiction": "US", "direction": "after"}
-    assert declared()["court_deadline"].check(good) == good
+    assert declared_tools()["court_deadline"].check(good) == good
     with pytest.raises(InvalidArguments, match=f"^{named}"):
-        declared()["court_deadline"].check({**good, **wrong})
+        declared_tools()["court_deadline"].check({**good, **wrong})
 
 
 @pytest.mark.anyio
 async def test_a_model_is_told_the_date_in_words_and_figures() -> None:
-    tool = declared()["court_deadline"]
+    tool = declared_tools()["court_deadline"]
     asked = {"event_date": "2026-03-02", "period": 21, "unit": "days", "jurisdiction": "US", "direction": "after"}
-    told = await run(Begun(tool, asked), Caller("me", "s", "r"), 10)
+    told = await run_call(ValidatedCall(tool, asked), ToolContext("me", "s", "r"), 10)
     assert (told.output["deadline"], told.output["weekday"]) == ("2026-03-23", "Monday")
-    told = await run(Begun(tool, {**asked, "jurisdiction": "ZZ"}), Caller("me", "s", "r"), 10)
+    told = await run_call(ValidatedCall(tool, {**asked, "jurisdiction": "ZZ"}), ToolContext("me", "s", "r"), 10)
     assert told.error == CallError("tool_error", "jurisdiction: 'ZZ' is not known; use a code such as US-CA, DE or FR")
 
 

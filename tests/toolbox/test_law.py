@@ -6,7 +6,7 @@ import pytest
 
 from chatkeep import toolbox
 from chatkeep.tools.arguments import InvalidArguments
-from chatkeep.tools.declaration import declared
+from chatkeep.tools.declaration import declared_tools
 
 assert toolbox.law  # importing it declares the functions
 
@@ -23,16 +23,16 @@ ANSWER: dict[str, Any] = {
 
 def refusal(**wrong: Any) -> str:
     with pytest.raises(InvalidArguments) as refused:
-        declared()["legal_answer"].check({**ANSWER, **wrong})
+        declared_tools()["legal_answer"].check({**ANSWER, **wrong})
     return str(refused.value)
 
 
 def test_a_whole_answer_comes_through_as_it_is() -> None:
-    assert declared()["legal_answer"].check(ANSWER) == ANSWER
+    assert declared_tools()["legal_answer"].check(ANSWER) == ANSWER
 
 
 def test_authorities_may_be_none_and_unknowns_may_not() -> None:
-    assert declared()["legal_answer"].check({**ANSWER, "authorities": []})["authorities"] == []
+    assert declared_tools()["legal_answer"].check({**ANSWER, "authorities": []})["authorities"] == []
     assert refusal(unknown=[]).startswith("unknown: ")
 
 

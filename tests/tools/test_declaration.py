@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from chatkeep import toolbox
 from chatkeep.tools.arguments import InvalidArguments, parse
-from chatkeep.tools.declaration import declared
-from chatkeep.tools.strict_schema import strict
+from chatkeep.tools.declaration import declared_tools
+from chatkeep.tools.strict_schema import to_strict_schema
 
 REPLIES = {"explain_joke", "detect_sarcasm", "tell_joke"}
 VALID = {
@@ -21,7 +21,7 @@ VALID = {
 
 
 def check(name: str, **arguments: Any) -> dict[str, Any]:
-    return declared()[name].check(arguments)
+    return declared_tools()[name].check(arguments)
 
 
 def refusal(name: str, **arguments: Any) -> str:
@@ -33,20 +33,20 @@ def refusal(name: str, **arguments: Any) -> str:
 
 def test_the_toolbox_declares_the_replies_of_the_default_assistant() -> None:
     assert toolbox.jokes
-    assert declared().keys() >= REPLIES
-    assert {declared()[name].kind for name in REPLIES} == {"reply"}
+    assert declared_tools().keys() >= REPLIES
+    assert {declared_tools()[name].kind for name in REPLIES} == {"reply"}
 
 
 @pytest.mark.parametrize("name", sorted(REPLIES))
 def test_a_function_is_offered_with_its_schema(name: str) -> None:
-    function = declared()[name]
-    offered = function.offered
+    function = declared_tools()[name]
+    offered = function.definition
     assert offered == {
         "type": "function",
         "function": {
             "name": name,
             "description": function.description,
-            "parameters": strict(function.parameters),
+            "parameters": to_strict_schema(function.parameters),
             "strict": True,
         },
     }
@@ -59,9 +59,9 @@ def test_a_function_is_offered_with_its_schema(name: str) -> None:
 
 
 def test_the_schema_names_the_limits() -> None:
-    score = declared()["detect_sarcasm"].parameters["properties"]["score"]
+    score = declared_tools()["detect_sarcasm"].parameters["properties"]["score"]
     assert (score["type"], score["minimum"], score["maximum"]) == ("integer", 0, 9)
-    assert declared()["tell_joke"].parameters["properties"]["text"]["minLength"] == 1
+    assert declared_tools()["tell_joke"].parameters["properties"]["text"]["minLength"] == 1
 
 
 @pytest.mark.parametrize("name", sorted(REPLIES))
@@ -180,7 +180,7 @@ def test_lone_surrogates_and_nul_are_cleaned() -> None:
 def test_deep_nesting_is_refused_and_nothing_worse(opening: str, closing: str, depth: int) -> None:
     text = '{"text":' + opening * depth + "1" + closing * depth + "}"
     with pytest.raises(InvalidArguments) as raised:
-        declared()["tell_joke"].check(parse(text))
+        declared_tools()["tell_joke"].check(parse(text))
     assert is_short_line(str(raised.value))
 
 

@@ -6,10 +6,10 @@ from typing import Annotated, Any
 import pytest
 from pydantic import BaseModel, Field
 
-from chatkeep.tools.arguments import InvalidArguments, by_schema
-from chatkeep.tools.context import Caller
+from chatkeep.tools.arguments import InvalidArguments, schema_check
+from chatkeep.tools.context import ToolContext
 from chatkeep.tools.declaration import tool
-from chatkeep.tools.strict_schema import strict
+from chatkeep.tools.strict_schema import to_strict_schema
 from tests.functions import TOOLS
 
 
@@ -78,7 +78,7 @@ def test_what_cannot_be_a_function_is_refused_where_it_is_declared() -> None:
     with pytest.raises(TypeError, match="Pydantic model"):
         tool(kind="reply")(many)  # type: ignore[type-var]  # the fault under test  # pyright: ignore[reportArgumentType]  # the same
     with pytest.raises(TypeError, match="say its kind"):
-        tool()(Caller)
+        tool()(ToolContext)
     with pytest.raises(ValueError, match="seconds, more than 0"):
         tool(timeout="3")  # type: ignore[call-overload]  # the fault under test  # pyright: ignore[reportArgumentType, reportCallIssue]  # the same
 
@@ -94,7 +94,7 @@ def test_a_closed_schema_is_sent_in_strict_form_without_the_limits_it_does_not_k
         "additionalProperties": False,
         "$defs": {"B": {"enum": ["x", "y"]}},
     }
-    assert strict(schema) == {
+    assert to_strict_schema(schema) == {
         "type": "object",
         "properties": {"a": {"type": "string"}, "b": {"type": "array", "items": {"$ref": "#/$defs/B"}, "minItems": 2}},
         "required": ["a", "b"],
@@ -119,16 +119,16 @@ OPEN: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("schema", OPEN)
 def test_any_other_schema_is_sent_as_it_is(schema: dict[str, Any]) -> None:
-    assert strict(schema) is None
+    assert to_strict_schema(schema) is None
 
 
 def test_optional_fields_make_a_schema_plain() -> None:
-    assert "strict" not in TOOLS["weather"].offered["function"]
-    assert TOOLS["card"].offered["function"]["strict"] is True
+    assert "strict" not in TOOLS["weather"].definition["function"]
+    assert TOOLS["card"].definition["function"]["strict"] is True
 
 
 def test_a_schema_from_outside_checks_as_strictly_and_names_the_fields() -> None:
-    check = by_schema({"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a", "b"]})
+    check = schema_check({"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a", "b"]})
     assert check({"a": 1, "b": None}) == {"a": 1, "b": None}
     with pytest.raises(InvalidArguments) as refused:
         check({"a": "x"})
@@ -149,11 +149,11 @@ def test_a_schema_from_outside_checks_as_strictly_and_names_the_fields() -> None
 )
 def test_what_is_no_schema_or_refers_elsewhere_is_refused(schema: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"\w+"):
-        by_schema(schema)
+        schema_check(schema)
 
 
 def test_a_number_beyond_reading_is_refused_and_no_fault() -> None:
-    check = by_schema({"type": "object", "properties": {"a": {"type": "integer", "maximum": 5}}})
+    check = schema_check({"type": "object", "properties": {"a": {"type": "integer", "maximum": 5}}})
     with pytest.raises(InvalidArguments):
         check({"a": 10**400})
 
@@ -166,8 +166,8 @@ def test_a_model_may_have_aliases() -> None:
         from_: Annotated[str, Field(alias="from")]
 
     assert Aliased
-    from chatkeep.tools.declaration import declared
+    from chatkeep.tools.declaration import declared_tools
 
-    made = declared()["aliased"]
+    made = declared_tools()["aliased"]
     assert list(made.parameters["properties"]) == ["from"]
     assert made.check({"from": "x"}) == {"from": "x"}

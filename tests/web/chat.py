@@ -13,7 +13,7 @@ class Chat:
     def __init__(self, page: Page) -> None:
         self.page = page
         self.box = page.get_by_role("textbox", name="Message", exact=True)
-        self.said = page.locator("article.said")
+        self.said = page.locator("article.user-message")
         self.answers = page.locator("article.answer")
         self.thread = page.locator(".thread")
         self.sessions = page.get_by_role("navigation", name="Chats").get_by_role("link")

@@ -8,7 +8,7 @@ import pytest
 from playwright.async_api import BrowserContext, Locator, expect
 
 from chatkeep.errors import ModelRateLimited
-from chatkeep.llm.assembler import Choice, Chunk, MessageDelta
+from chatkeep.llm.chunks import Choice, Chunk, MessageDelta
 from tests.functions import forget, gates, sent
 from tests.script import Script, call, say, stop
 from tests.service import Service, serving, settings
@@ -87,7 +87,7 @@ async def test_a_joke_is_told_and_any_other_reply_is_a_table(chat: Chat, script:
         [call("card", {"title": "<b>Hello</b>"}), stop("tool_calls")],
     )
     await chat.say("a joke")
-    await expect(card(chat, "tell joke").locator(".told")).to_have_text("A token walks into a bar.")
+    await expect(card(chat, "tell joke").locator(".statement")).to_have_text("A token walks into a bar.")
     await chat.say("a card")
     await expect(card(chat, "card").locator("dt")).to_have_text("title")
     await expect(card(chat, "card").locator("dd")).to_have_text("<b>Hello</b>")

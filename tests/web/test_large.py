@@ -7,7 +7,7 @@ from playwright.async_api import BrowserContext, expect
 
 from chatkeep import clock, ids
 from chatkeep.chat.types import Message, TextPart
-from chatkeep.db import Connection
+from chatkeep.db import Transaction
 from chatkeep.store import messages as store_messages
 from tests.script import Script, say, stop
 from tests.service import Service
@@ -24,7 +24,7 @@ async def long_session(service: Service) -> str:
     session_id = await service.session(title="A year")
     names = [ids.new() for _ in range(MANY)]
 
-    async def write(tx: Connection) -> None:
+    async def write(tx: Transaction) -> None:
         for index, name in enumerate(names):
             said = TextPart(f"Message number {index}. It has **some** text, so that it has a height.")
             role = "assistant" if index % 2 else "user"
@@ -34,7 +34,7 @@ async def long_session(service: Service) -> str:
         head = (names[-1], MANY + 1)
         await tx.run("UPDATE sessions SET head_id = $2, next_message = $3 WHERE id = $1", session_id, *head)
 
-    await service.worker.db.transaction(write)
+    await service.runtime.db.transaction(write)
     return session_id
 
 

@@ -207,7 +207,7 @@ async def test_a_chat_that_the_service_cannot_serve_holds_up_no_other(
 async def test_what_an_earlier_version_has_not_sent_is_sent_in_its_order(
     chat: Chat, script: Script, service: Service
 ) -> None:
-    """It kept all letters as one list, under a name of its own."""
+    """It stored all outbox items as one list, under another name."""
     script.play(*[[say(f"Answer {number}."), stop()] for number in range(3)])
     await chat.say("hello")
     await chat.answered("Answer 0.")
@@ -217,9 +217,9 @@ async def test_what_an_earlier_version_has_not_sent_is_sent_in_its_order(
     await expect(chat.said).to_have_count(3)
     await chat.page.evaluate("""() => {
         const names = Object.keys(localStorage).filter(name => name.startsWith("chatkeep.outbox."));
-        const letters = names.map(name => JSON.parse(localStorage[name])).sort((one, other) => one.said - other.said);
+        const items = names.map(name => JSON.parse(localStorage[name])).sort((one, other) => one.said - other.said);
         names.forEach(name => localStorage.removeItem(name));
-        localStorage["chatkeep.outbox"] = JSON.stringify(letters.map(({ said, ...letter }) => letter));
+        localStorage["chatkeep.outbox"] = JSON.stringify(items.map(({ said, ...item }) => item));
     }""")
     await chat.page.context.set_offline(False)
     await chat.page.reload()

@@ -75,7 +75,7 @@ async def test_without_the_client_a_small_page_says_how_to_get_it(
 
 def test_the_types_are_those_of_the_service() -> None:
     schema = runpy.run_path(str(WEB / "schema.py"))
-    assert schema["TARGET"].read_text("utf-8") == schema["typescript"](), "run: python web/schema.py"
+    assert schema["TARGET"].read_text("utf-8") == schema["render_typescript"](), "run: python web/schema.py"
 
 
 def test_the_pure_parts_of_the_client_do_what_they_should() -> None:

@@ -83,16 +83,16 @@ async def test_answering_again_makes_a_version_and_one_walks_between_them(chat: 
     await chat.done(chat.answers.last).click()
     await chat.answered("Second.")
     await expect(chat.answers).to_have_count(1)
-    await expect(chat.answers.locator(".walk")).to_have_text("2/2")
+    await expect(chat.answers.locator(".versions")).to_have_text("2/2")
     await chat.answers.get_by_role("button", name="Version before").click()
     await expect(chat.answers).to_contain_text("First.")
-    await expect(chat.answers.locator(".walk")).to_have_text("1/2")
+    await expect(chat.answers.locator(".versions")).to_have_text("1/2")
     await chat.say("and then?")
     await chat.answered("After the first.")
     assert [message["content"] for message in script.prompts[-1].messages[-3:]] == ["hello", "First.", "and then?"]
     await chat.page.reload()
     await expect(chat.answers).to_have_count(2)
-    await expect(chat.answers.first.locator(".walk")).to_have_text("1/2")
+    await expect(chat.answers.first.locator(".versions")).to_have_text("1/2")
 
 
 async def test_an_edited_message_is_a_branch_of_its_own(chat: Chat, script: Script) -> None:
@@ -109,7 +109,7 @@ async def test_an_edited_message_is_a_branch_of_its_own(chat: Chat, script: Scri
     await field.press("Enter")
     await chat.answered("Three.")
     await expect(chat.said).to_have_count(1)
-    await expect(chat.said.locator(".walk")).to_have_text("2/2")
+    await expect(chat.said.locator(".versions")).to_have_text("2/2")
     assert script.prompts[-1].messages[-1]["content"] == "changed"
     await chat.said.get_by_role("button", name="Version before").click()
     await expect(chat.answers).to_have_count(2)

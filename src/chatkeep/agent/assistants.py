@@ -60,7 +60,7 @@ class Assistant(BaseModel):
         return _rendered(self.prompt, f"{local:%A}, {local.day} {local:%B %Y}", time_zone, session_title)
 
 
-class Library:
+class AssistantLibrary:
     """The assistants that come with chatkeep and those in a folder, which win, by name."""
 
     def __init__(self, directory: Path | None, tools: Mapping[str, Tool], servers: Collection[str] = ()) -> None:

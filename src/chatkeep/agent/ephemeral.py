@@ -4,18 +4,18 @@ from collections.abc import Sequence
 from functools import reduce
 
 from chatkeep import clock, ids
-from chatkeep.agent.assistants import Assistant, Library
-from chatkeep.agent.turn import Given
-from chatkeep.agent.turn_spec import Brief
+from chatkeep.agent.assistants import Assistant, AssistantLibrary
+from chatkeep.agent.turn import TurnInput
+from chatkeep.agent.turn_spec import TurnSpec
 from chatkeep.chat import event_log
 from chatkeep.chat.events import Event
 from chatkeep.chat.types import Message, Part, Role
 from chatkeep.errors import CannotStart
 from chatkeep.settings import Settings
-from chatkeep.tools.context import Caller
+from chatkeep.tools.context import ToolContext
 
 
-def assistant_named(library: Library, name: str) -> Assistant:
+def get_assistant(library: AssistantLibrary, name: str) -> Assistant:
     """The assistant with that name.
 
     Raises:
@@ -27,40 +27,40 @@ def assistant_named(library: Library, name: str) -> Assistant:
     return library[name]
 
 
-def start(settings: Settings, model: str, told: Brief, history: list[Message]) -> Given:
-    """A turn that answers the last message of `history`, asked of `model` as `told`."""
-    return Given(
+def ephemeral_input(settings: Settings, model: str, spec: TurnSpec, history: list[Message]) -> TurnInput:
+    """A turn that answers the last message of `history`, asked of `model` as `spec`."""
+    return TurnInput(
         model=model,
-        prompt=told.prompt,
-        temperature=told.temperature,
-        tools=told.tools,
-        caller=Caller("local", "", ""),
+        prompt=spec.prompt,
+        temperature=spec.temperature,
+        tools=spec.tools,
+        caller=ToolContext("local", "", ""),
         tool_timeout=settings.tool_timeout,
         history=history,
-        message=message("assistant", history[-1].id, ()),
+        message=new_message("assistant", history[-1].id, ()),
         context_tokens=settings.context_tokens,
         bytes_per_token=None,
     )
 
 
-class Kept:
+class EventCollector:
     """What a turn has brought."""
 
-    def __init__(self, begun: Message) -> None:
-        """`begun`: the message that it goes on with, empty in the beginning."""
+    def __init__(self, initial: Message) -> None:
+        """`initial`: the message that it goes on with, empty in the beginning."""
         self.events: list[Event] = []
-        self._begun = begun
+        self._begun = initial
 
-    async def take(self, events: Sequence[Event]) -> None:
+    async def emit(self, events: Sequence[Event]) -> None:
         """Keep what the turn brings."""
         self.events += events
 
-    async def said(self) -> Message:
+    async def load_message(self) -> Message:
         """The message as it has become."""
         return reduce(event_log.apply, event_log.merge(self.events, limit=None), self._begun)
 
 
-def message(role: Role, parent_id: str | None, parts: tuple[Part, ...]) -> Message:
+def new_message(role: Role, parent_id: str | None, parts: tuple[Part, ...]) -> Message:
     """A message of no session."""
     return Message(
         id=ids.new(),

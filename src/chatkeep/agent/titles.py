@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from contextlib import aclosing
 
-from chatkeep.agent.context_window import spoken
+from chatkeep.agent.context_window import to_chat_messages
 from chatkeep.chat.types import Message, TextPart
 from chatkeep.llm import Model, Prompt
 
-LONGEST = 60
+MAX_TITLE_CHARS = 60
 """Characters of a title."""
-ASKED = 4_000
+MAX_PROMPT_CHARS = 4_000
 """Characters of a conversation that its title is asked for."""
 
 PROMPT = """Give the conversation below a title of two to six words, in the language it is held in. Answer with the \
@@ -19,31 +19,33 @@ _BEFORE, _AFTER = " #>*`_\"'“”„«»-", " #*`_\"'“”„«».:-"
 """Marks that are no part of a title."""
 
 
-def from_words(message: Message) -> str | None:
+def title_from_words(message: Message) -> str | None:
     """The first line of a message, cut between words; None when there is nothing to take."""
     text = "\n".join(part.text for part in message.parts if isinstance(part, TextPart))
-    line = next((bare for line in text.splitlines() if (bare := _bare(line))), "")
-    if len(line) <= LONGEST:
+    line = next((bare for line in text.splitlines() if (bare := _strip_marks(line))), "")
+    if len(line) <= MAX_TITLE_CHARS:
         return line or None
-    return line[: LONGEST - 1].rsplit(" ", 1)[0].rstrip(" ,;:-") + "…"
+    return line[: MAX_TITLE_CHARS - 1].rsplit(" ", 1)[0].rstrip(" ,;:-") + "…"
 
 
-async def from_model(model: Model, name: str, turn: Sequence[Message]) -> str | None:
+async def title_from_model(model: Model, name: str, turn: Sequence[Message]) -> str | None:
     """What the model `name` calls the conversation; None when it says nothing usable.
 
     Raises:
         TurnFailed: it does not answer.
     """
-    said = "\n".join(f"{each['role']}: {each.get('content') or ''}" for message in turn for each in spoken(message))
-    messages = [{"role": "system", "content": PROMPT}, {"role": "user", "content": said[:ASKED]}]
+    said = "\n".join(
+        f"{each['role']}: {each.get('content') or ''}" for message in turn for each in to_chat_messages(message)
+    )
+    messages = [{"role": "system", "content": PROMPT}, {"role": "user", "content": said[:MAX_PROMPT_CHARS]}]
     text = ""
     async with aclosing(model.stream(Prompt(name, messages, ()))) as answer:
         async for chunks in answer:
             deltas = [choice.delta for chunk in chunks for choice in chunk.choices or () if choice.delta]
             text += "".join(delta.content for delta in deltas if isinstance(delta.content, str))
-    line = _bare(text.strip().partition("\n")[0])
-    return line if 0 < len(line) <= LONGEST else None
+    line = _strip_marks(text.strip().partition("\n")[0])
+    return line if 0 < len(line) <= MAX_TITLE_CHARS else None
 
 
-def _bare(line: str) -> str:
+def _strip_marks(line: str) -> str:
     return " ".join(line.split()).lstrip(_BEFORE).rstrip(_AFTER)

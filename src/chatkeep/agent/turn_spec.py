@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 import msgspec
 
 from chatkeep.agent.assistants import Assistant
-from chatkeep.agent.context_window import FENCE
+from chatkeep.agent.context_window import DATA_NOTICE
 from chatkeep.chat.types import PromptSnapshot
 from chatkeep.errors import InvalidRequest
-from chatkeep.tools.arguments import by_schema
-from chatkeep.tools.declaration import Tool, chosen
+from chatkeep.tools.arguments import schema_check
+from chatkeep.tools.declaration import Tool, select_tools
 
 
 class ClientTool(msgspec.Struct, frozen=True):
@@ -27,7 +27,7 @@ class ClientTool(msgspec.Struct, frozen=True):
     parameters: dict[str, Any] | None = None
 
 
-class Brief(NamedTuple):
+class TurnSpec(NamedTuple):
     """What a turn is given."""
 
     assistant: str
@@ -35,12 +35,12 @@ class Brief(NamedTuple):
     temperature: float | None
     tools: Mapping[str, Tool]
     offered: Sequence[ClientTool]
-    untitled: bool  # the session has no title yet
-    is_own: bool = False  # it tells of the session (by its title), or of what its client described
+    is_untitled: bool  # the session has no title yet
+    is_session_specific: bool = False  # it tells of the session (by its title), or of what its client described
 
     def snapshot(self) -> PromptSnapshot:
         """The system prompt and the functions, as the model is given them."""
-        return PromptSnapshot(self.prompt, [tool.offered for tool in self.tools.values()])
+        return PromptSnapshot(self.prompt, [tool.definition for tool in self.tools.values()])
 
     def record(self, prompt_hash: str) -> dict[str, Any]:
         """What a run remembers of it."""
@@ -50,23 +50,23 @@ class Brief(NamedTuple):
             "temperature": self.temperature,
             "functions": list(self.tools),
             "client_functions": [msgspec.to_builtins(each) for each in self.offered],
-            "untitled": self.untitled,
+            "untitled": self.is_untitled,
         }
 
 
-def hash_of(snapshot: PromptSnapshot) -> str:
+def hash_snapshot(snapshot: PromptSnapshot) -> str:
     """The hash by which it is kept: SHA-256 of prompt and functions, in hexadecimal."""
     return hashlib.sha256(msgspec.json.encode(snapshot)).hexdigest()
 
 
-def brief(
+def build_spec(
     known: Mapping[str, Tool],
     assistant: Assistant,
     now: datetime,
     time_zone: str,
     session_title: str | None = None,
     offered: Sequence[ClientTool] = (),
-) -> Brief:
+) -> TurnSpec:
     """What `assistant` gives a turn that begins `now`, with the functions that the client offers beside its own.
 
     `known`: all functions of the service at this moment.
@@ -74,42 +74,42 @@ def brief(
     Raises:
         InvalidRequest: a function of the client cannot be offered.
     """
-    tools = chosen(known, assistant.functions)
+    tools = select_tools(known, assistant.functions)
     for each in offered:
         if each.name in tools:
             raise InvalidRequest(f"tools: there is a function {each.name!r} already")
-        tools[each.name] = _client_tool(known, each)
+        tools[each.name] = _to_tool(known, each)
     prompt = assistant.render(now, time_zone, session_title)
-    untitled = session_title is None
-    names_session = not untitled and prompt != assistant.render(now, time_zone, None)
-    is_own = names_session or any(each.description is not None for each in offered)
+    is_untitled = session_title is None
+    names_session = not is_untitled and prompt != assistant.render(now, time_zone, None)
+    is_session_specific = names_session or any(each.description is not None for each in offered)
     if any(tool.kind != "reply" for tool in tools.values()):
-        prompt = f"{prompt}\n\n{FENCE}"
-    return Brief(assistant.name, prompt, assistant.temperature, tools, offered, untitled, is_own)
+        prompt = f"{prompt}\n\n{DATA_NOTICE}"
+    return TurnSpec(assistant.name, prompt, assistant.temperature, tools, offered, is_untitled, is_session_specific)
 
 
-def recall(snapshot: PromptSnapshot, known: Mapping[str, Tool], request: dict[str, Any]) -> Brief:
+def restore_spec(snapshot: PromptSnapshot, known: Mapping[str, Tool], request: dict[str, Any]) -> TurnSpec:
     """What the turn was given whose run remembers `request`. A function that is no longer there is left out."""
-    offered = offered_before(known, request)
-    own = {each.name: _client_tool(known, each) for each in offered}
+    offered = previous_client_tools(known, request)
+    own = {each.name: _to_tool(known, each) for each in offered}
     tools = {name: tool for name in request["functions"] if (tool := own.get(name) or known.get(name))}
-    return Brief(request["assistant"], snapshot.prompt, request["temperature"], tools, offered, request["untitled"])
+    return TurnSpec(request["assistant"], snapshot.prompt, request["temperature"], tools, offered, request["untitled"])
 
 
-def offered_before(known: Mapping[str, Tool], request: dict[str, Any]) -> list[ClientTool]:
+def previous_client_tools(known: Mapping[str, Tool], request: dict[str, Any]) -> list[ClientTool]:
     """What the client offered for the run that remembers `request`, but for what is no longer declared here."""
     offered: list[ClientTool] = []
     for each in msgspec.convert(request["client_functions"], list[ClientTool]):
         with suppress(InvalidRequest):
-            _client_tool(known, each)
+            _to_tool(known, each)
             offered.append(each)
     return offered
 
 
-def _client_tool(known: Mapping[str, Tool], offered: ClientTool) -> Tool:
+def _to_tool(known: Mapping[str, Tool], offered: ClientTool) -> Tool:
     if offered.description is not None and offered.parameters is not None:
         try:
-            check = by_schema(offered.parameters)
+            check = schema_check(offered.parameters)
         except ValueError as error:
             raise InvalidRequest(f"tools: the parameters of {offered.name!r} are no JSON Schema: {error}") from error
         return Tool(offered.name, offered.description, "client", offered.parameters, check)

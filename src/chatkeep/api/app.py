@@ -11,15 +11,15 @@ from starlette.middleware.cors import CORSMiddleware
 
 import chatkeep
 from chatkeep.api import responses, views
-from chatkeep.api.middleware import Gate
+from chatkeep.api.middleware import RequestChecks
 from chatkeep.api.routes import memory, messages, pages, runs, service, sessions
 from chatkeep.api.shortcut import ShortCut
 from chatkeep.api.shutdown import draining_on_signals, ending_with_supervisor
 from chatkeep.api.sse import Streams
 from chatkeep.errors import Refused, StorageFailed
 from chatkeep.llm import Model
-from chatkeep.runs.startup import working
-from chatkeep.settings import Settings, load
+from chatkeep.runs.startup import open_runtime
+from chatkeep.settings import Settings, load_settings
 
 DESCRIPTION = """Sessions, messages, and answers streamed as they are made; everything is kept.
 
@@ -33,7 +33,7 @@ def create_app(settings: Settings | None = None) -> Streams:
     Raises:
         CannotStart: a setting is wrong.
     """
-    return Streams(create_api(settings or load()))
+    return Streams(create_api(settings or load_settings()))
 
 
 def create_api(settings: Settings, model: Model | None = None) -> FastAPI:
@@ -41,9 +41,9 @@ def create_api(settings: Settings, model: Model | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
-        async with working(settings, model) as worker:
-            app.state.worker = worker
-            with draining_on_signals(worker), ending_with_supervisor():
+        async with open_runtime(settings, model) as runtime:
+            app.state.runtime = runtime
+            with draining_on_signals(runtime), ending_with_supervisor():
                 yield
 
     app = FastAPIOffline(  # /docs with its own copy of Swagger UI: no request leaves for another host
@@ -67,5 +67,5 @@ def create_api(settings: Settings, model: Model | None = None) -> FastAPI:
             expose_headers=["Location", "Content-Location"],
         )
     hosts = frozenset(host.lower() for host in settings.allowed_hosts)
-    app.add_middleware(Gate, hosts=hosts, max_body=settings.max_body_bytes)
+    app.add_middleware(RequestChecks, hosts=hosts, max_body=settings.max_body_bytes)
     return app

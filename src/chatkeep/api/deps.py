@@ -10,7 +10,7 @@ from fastapi import Depends, Header, Path, Request
 from chatkeep import ids
 from chatkeep.chat.types import Run, Session
 from chatkeep.errors import NotFound
-from chatkeep.runs.runtime import Worker
+from chatkeep.runs.runtime import Runtime
 from chatkeep.store import runs as store_runs
 from chatkeep.store import sessions as store_sessions
 
@@ -18,9 +18,9 @@ OWNER = "local"
 """Whose everything is, as long as there is no authentication."""
 
 
-async def get_worker(request: Request) -> Worker:
+async def get_runtime(request: Request) -> Runtime:
     """The worker of this process."""
-    return request.app.state.worker
+    return request.app.state.runtime
 
 
 async def get_owner() -> str:
@@ -28,8 +28,8 @@ async def get_owner() -> str:
     return OWNER
 
 
-WorkerDep: TypeAlias = Annotated[Worker, Depends(get_worker)]
-Owner: TypeAlias = Annotated[str, Depends(get_owner)]
+RuntimeDep: TypeAlias = Annotated[Runtime, Depends(get_runtime)]
+OwnerId: TypeAlias = Annotated[str, Depends(get_owner)]
 
 
 async def known_session_id(session_id: Annotated[str, Path(description="A session's id")]) -> str:
@@ -40,15 +40,15 @@ async def known_session_id(session_id: Annotated[str, Path(description="A sessio
 SessionId: TypeAlias = Annotated[str, Depends(known_session_id)]
 
 
-async def own_session(worker: WorkerDep, owner: Owner, session_id: SessionId) -> Session:
+async def own_session(runtime: RuntimeDep, owner: OwnerId, session_id: SessionId) -> Session:
     """The session of the path."""
-    return await worker.db.snapshot(lambda tx: store_sessions.get_session(tx, owner, session_id))
+    return await runtime.db.snapshot(lambda tx: store_sessions.get_session(tx, owner, session_id))
 
 
-async def own_run(worker: WorkerDep, owner: Owner, run_id: Annotated[str, Path(description="A run's id")]) -> Run:
+async def own_run(runtime: RuntimeDep, owner: OwnerId, run_id: Annotated[str, Path(description="A run's id")]) -> Run:
     """The run of the path."""
     known = _known(run_id, "run")
-    return await worker.db.snapshot(lambda tx: store_runs.get_run(tx, owner, known))
+    return await runtime.db.snapshot(lambda tx: store_runs.get_run(tx, owner, known))
 
 
 async def known_message_id(message_id: Annotated[str, Path(description="A message's id")]) -> str:

@@ -9,11 +9,11 @@ from collections.abc import Container
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from chatkeep.api.responses import problem
+from chatkeep.api.responses import problem_response
 from chatkeep.errors import BadHost, BodyTooLarge, InvalidRequest, Refused, UnsupportedMediaType
 
 
-class Gate:
+class RequestChecks:
     """Middleware that refuses what the head of this file says."""
 
     def __init__(self, app: ASGIApp, hosts: Container[str], max_body: int) -> None:
@@ -28,7 +28,7 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
         elif refused := self._refusal(scope["method"], headers):
-            await problem(refused)(scope, receive, send)
+            await problem_response(refused)(scope, receive, send)
         elif "transfer-encoding" in headers:  # it did not say how long it is
             await self._pass_counted(scope, receive, send)
         else:
@@ -44,9 +44,9 @@ class Gate:
                 return
             body += message.get("body", b"")
             if len(body) > self._max_body:
-                await problem(_too_large(self._max_body))(scope, receive, send)
+                await problem_response(_too_large(self._max_body))(scope, receive, send)
                 return
-        await self._app(scope, replayed(body, receive), send)
+        await self._app(scope, replay_body(body, receive), send)
 
     def _refusal(self, method: str, headers: Headers) -> Refused | None:
         host = _without_port(headers.get("host", "")).lower()
@@ -64,7 +64,7 @@ class Gate:
         return None
 
 
-def replayed(body: bytes, receive: Receive) -> Receive:
+def replay_body(body: bytes, receive: Receive) -> Receive:
     """`receive` for whoever comes after somebody that has read the whole body."""
     whole: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 

@@ -43,13 +43,13 @@ Metadata: TypeAlias = Annotated[
 ]
 
 
-class Body(BaseModel):
+class RequestModel(BaseModel):
     """Base of all that is sent."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-class ClientTool(Body):
+class ClientTool(RequestModel):
     """A function that the client runs. One that is declared in the service may be named alone."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
@@ -98,7 +98,7 @@ class JsonRoute(APIRoute):
         return handle
 
 
-class NewSession(Body):
+class NewSession(RequestModel):
     """A session to be made; every field may be left out."""
 
     id: Id | None = None
@@ -108,7 +108,7 @@ class NewSession(Body):
     metadata: Metadata | None = None
 
 
-class SessionChange(Body):
+class SessionChange(RequestModel):
     """What is to change; a field that is left out stays."""
 
     title: Title | None = None
@@ -118,7 +118,7 @@ class SessionChange(Body):
     head_id: Id | None = None
 
 
-class NewMessage(Body):
+class NewMessage(RequestModel):
     """What the user says. `parent_id` left out: after the head; null: as a new first message."""
 
     model_config = ConfigDict(
@@ -137,7 +137,7 @@ class NewMessage(Body):
         return {"route": "messages", **fields}
 
 
-class NewRun(Body):
+class NewRun(RequestModel):
     """A user message to be answered once more."""
 
     message_id: Id
@@ -149,7 +149,7 @@ class NewRun(Body):
         return {"route": "runs", **self.model_dump(mode="json")}
 
 
-class ToolOutput(Body):
+class ToolOutput(RequestModel):
     """What came of a call: `output`, any JSON, or `error`, a text for the model."""
 
     call_id: Annotated[str, Field(min_length=1, max_length=128)]
@@ -165,7 +165,7 @@ class ToolOutput(Body):
         return self
 
 
-class ToolOutputs(Body):
+class ToolOutputs(RequestModel):
     """Answers to calls that wait."""
 
     outputs: Annotated[list[ToolOutput], Field(min_length=1, max_length=1000)]

@@ -21,13 +21,13 @@ from chatkeep.errors import (
     Refused,
     UnsupportedMediaType,
 )
-from chatkeep.runs.follow import finished, follow
-from chatkeep.runs.runtime import Worker
+from chatkeep.runs.follow import follow, wait_until_at_rest
+from chatkeep.runs.runtime import Runtime
 from chatkeep.store.history import get_answer
 
 _log = logging.getLogger("chatkeep")
 
-Form: TypeAlias = Literal["stream", "json", "async"]
+ResponseForm: TypeAlias = Literal["stream", "json", "async"]
 
 _BY_STATUS: dict[int, type[Refused]] = {
     404: NotFound,
@@ -37,50 +37,50 @@ _BY_STATUS: dict[int, type[Refused]] = {
 }
 
 
-async def wanted_form(
+async def requested_form(
     accept: Annotated[Sequence[str], Header(description="`application/json`: the answer when it is complete.")] = (),
     prefer: Annotated[Sequence[str], Header(description="`respond-async`: 202 at once (RFC 7240).")] = (),
-) -> Form:
+) -> ResponseForm:
     """How the client wants its answer (protocol §3)."""
-    if "respond-async" in _items(prefer):
+    if "respond-async" in _header_items(prefer):
         return "async"
-    types = _items(accept)
+    types = _header_items(accept)
     return "json" if "application/json" in types and "text/event-stream" not in types else "stream"
 
 
-def _items(lines: Sequence[str]) -> set[str]:
+def _header_items(lines: Sequence[str]) -> set[str]:
     """The items of a list header, without their parameters; a header may come in several lines (RFC 9110 §5.3)."""
     return {item.partition(";")[0].strip().lower() for line in lines for item in line.split(",")}
 
 
-WantedForm: TypeAlias = Annotated[Form, Depends(wanted_form)]
+RequestedForm: TypeAlias = Annotated[ResponseForm, Depends(requested_form)]
 
 
-def json_of(value: Value, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+def json_response(value: Value, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """`value` as a JSON answer."""
     return Response(msgspec.json.encode(value), status, headers, "application/json")
 
 
-def problem(error: Refused) -> Response:
+def problem_response(error: Refused) -> Response:
     """`error` as a problem document."""
     content = msgspec.json.encode(error.document())
     return Response(content, error.status, dict(error.headers), "application/problem+json")
 
 
-async def answer_run(worker: Worker, owner: str, run: Run, form: Form, after: int = 0) -> Response:
+async def run_response(runtime: Runtime, owner: str, run: Run, form: ResponseForm, after: int = 0) -> Response:
     """The answer to what lets a run go on: its stream after the position `after`, or JSON when it is at rest."""
     headers = {"location": f"/api/runs/{run.id}", "content-location": f"/api/runs/{run.id}/events"}
     if form == "stream":
-        return EventStream(follow(worker, run.id, after), run_frame, headers, is_last=ends_run)
-    ended = form == "json" and await finished(worker, run)
-    answer = await worker.db.snapshot(lambda tx: get_answer(tx, owner, run.id))
-    return json_of(RunAnswer(*answer), 200 if ended else 202, headers)
+        return EventStream(follow(runtime, run.id, after), run_frame, headers, is_last=ends_run)
+    ended = form == "json" and await wait_until_at_rest(runtime, run)
+    answer = await runtime.db.snapshot(lambda tx: get_answer(tx, owner, run.id))
+    return json_response(RunAnswer(*answer), 200 if ended else 202, headers)
 
 
 async def handle_refused(_: Request, error: Exception) -> Response:
     """Our own refusals."""
     assert isinstance(error, Refused)
-    return problem(error)
+    return problem_response(error)
 
 
 async def handle_invalid(_: Request, error: Exception) -> Response:
@@ -91,14 +91,14 @@ async def handle_invalid(_: Request, error: Exception) -> Response:
     ]
     where = ".".join(map(str, errors[0]["loc"])) if errors else "request"
     detail = f"{where}: {errors[0]['msg']}" if errors else "the request is not valid"
-    return problem(InvalidRequest(detail, errors=errors))
+    return problem_response(InvalidRequest(detail, errors=errors))
 
 
 async def handle_http(_: Request, error: Exception) -> Response:
     """Starlette's own errors: no such route, no such method, a body that is too large or cannot be parsed."""
     assert isinstance(error, HTTPException)
     refused = _BY_STATUS.get(error.status_code, InvalidRequest)(str(error.detail))
-    answer = problem(refused)
+    answer = problem_response(refused)
     answer.headers.update(error.headers or {})
     return answer
 
@@ -106,10 +106,10 @@ async def handle_http(_: Request, error: Exception) -> Response:
 async def handle_storage(_: Request, error: Exception) -> Response:
     """The database refused: a full disk, or somebody who holds its lock for too long."""
     _log.error("the database refused: %s", error)
-    return problem(Internal("the database cannot be used for now; nothing was stored"))
+    return problem_response(Internal("the database cannot be used for now; nothing was stored"))
 
 
 async def handle_unexpected(_: Request, error: Exception) -> Response:
     """A fault of ours: the server logs it with its traceback after this answer."""
     del error
-    return problem(Internal("the service failed; its log says why"))
+    return problem_response(Internal("the service failed; its log says why"))

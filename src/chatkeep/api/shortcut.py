@@ -12,10 +12,10 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chatkeep import ids
-from chatkeep.api.deps import KEY, get_owner, get_worker
-from chatkeep.api.middleware import replayed
+from chatkeep.api.deps import KEY, get_owner, get_runtime
+from chatkeep.api.middleware import replay_body
 from chatkeep.api.requests import NewMessage, Utf8Request
-from chatkeep.api.responses import handle_storage, problem, wanted_form
+from chatkeep.api.responses import handle_storage, problem_response, requested_form
 from chatkeep.api.routes.messages import send_message
 from chatkeep.errors import Refused, StorageFailed
 
@@ -43,7 +43,7 @@ class ShortCut:
         if response:
             await response(scope, receive, send)
         else:
-            await self._app(scope, replayed(body, receive), send)
+            await self._app(scope, replay_body(body, receive), send)
 
 
 async def _answer(request: Request, session: str) -> Response | None:
@@ -57,10 +57,10 @@ async def _answer(request: Request, session: str) -> Response | None:
         body = NewMessage.model_validate(await request.json())
     except (ValueError, RecursionError):
         return None
-    form = await wanted_form(headers.getlist("accept"), headers.getlist("prefer"))
+    form = await requested_form(headers.getlist("accept"), headers.getlist("prefer"))
     try:
-        return await send_message(await get_worker(request), await get_owner(), session_id, body, form, key)
+        return await send_message(await get_runtime(request), await get_owner(), session_id, body, form, key)
     except Refused as error:
-        return problem(error)
+        return problem_response(error)
     except StorageFailed as error:
         return await handle_storage(request, error)

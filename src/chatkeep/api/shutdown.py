@@ -13,13 +13,13 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-from chatkeep.runs.runtime import Worker
+from chatkeep.runs.runtime import Runtime
 from chatkeep.runs.startup import drain
 
 
 @contextmanager
-def draining_on_signals(worker: Worker) -> Generator[None]:
-    """Drain `worker` before whatever handled SIGTERM and SIGINT so far handles them.
+def draining_on_signals(runtime: Runtime) -> Generator[None]:
+    """Drain `runtime` before whatever handled SIGTERM and SIGINT so far handles them.
 
     A second SIGTERM changes nothing; a second Ctrl-C does not wait for the grace any longer.
     """
@@ -31,7 +31,7 @@ def draining_on_signals(worker: Worker) -> Generator[None]:
     tasks: list[asyncio.Task[None]] = []
 
     async def drain_and_exit(number: int) -> None:
-        await drain(worker, worker.settings.shutdown_grace)
+        await drain(runtime, runtime.settings.shutdown_grace)
         _call(previous[number], number)
 
     def begin(number: int) -> None:

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chatkeep.api.views import SessionDeleted, SessionUpdated
 from chatkeep.chat.events import Entry, RunFinished
-from chatkeep.runs.follow import Hint, Stretch
+from chatkeep.runs.follow import RunEvents, SessionChange
 
 T = TypeVar("T")
 
@@ -39,12 +39,12 @@ def ends_run(entries: Sequence[Entry]) -> bool:
     return bool(entries) and type(entries[-1].event) is RunFinished
 
 
-def session_frame(session_id: str, item: Stretch | Hint | None) -> bytes:
+def session_frame(session_id: str, item: RunEvents | SessionChange | None) -> bytes:
     """What a session's feed brings as bytes of a stream."""
     match item:
-        case Stretch(run, entries):
+        case RunEvents(run, entries):
             return b"".join([_tagged(run.number, run.id, entry) for entry in entries])
-        case Hint(session):
+        case SessionChange(session):
             hint = SessionUpdated(session) if session else SessionDeleted(session_id)
             return b"data: %b\n\n" % msgspec.json.encode(hint)
         case None:

@@ -29,7 +29,7 @@ from chatkeep.chat.events import (
 )
 from chatkeep.chat.types import Message, Part, ReasoningPart, RefusalPart, StepPart, TextPart, ToolCallPart
 
-MERGE_LIMIT = 65_536
+MAX_MERGED_CHARS = 65_536
 """The most characters that deltas are merged into one for (protocol §6)."""
 
 
@@ -51,7 +51,7 @@ def apply(message: Message, event: Event) -> Message:  # noqa: C901  # one case 
         case RunStarted():
             return event.message
         case TextDelta() | ReasoningDelta() | RefusalDelta() | ToolCallDelta():
-            return _with_part(message, event.index, _grown(message, event))
+            return _with_part(message, event.index, _extended_part(message, event))
         case StepStarted():
             return _with_part(message, event.index, StepPart())
         case ToolCallStarted():
@@ -63,7 +63,7 @@ def apply(message: Message, event: Event) -> Message:  # noqa: C901  # one case 
         case ToolCallFinished():
             return _with_call(message, event.index, state=event.state, output=event.output, error=event.error)
         case RunWaiting():
-            return replace(_waiting(message, event.calls), status="requires_action")
+            return replace(_with_waiting_calls(message, event.calls), status="requires_action")
         case RunResumed():
             return replace(message, status="in_progress")
         case RunFinished():
@@ -72,15 +72,15 @@ def apply(message: Message, event: Event) -> Message:  # noqa: C901  # one case 
             assert_never(event)
 
 
-def merge(events: Iterable[Event], limit: int | None = MERGE_LIMIT) -> list[Event]:
+def merge(events: Iterable[Event], limit: int | None = MAX_MERGED_CHARS) -> list[Event]:
     """The same log with adjacent deltas of one part as one, of at most `limit` characters (None: any number)."""
     merged: list[Event] = []
     gathered: list[Delta] = []
     size = 0
     for event in events:
-        units_ = units(event)
+        units_ = position_length(event)
         if gathered and not (_continues(gathered[-1], event) and (limit is None or size + units_ <= limit)):
-            merged.append(_joined(gathered))
+            merged.append(_join(gathered))
             gathered, size = [], 0
         if isinstance(event, Delta):
             gathered.append(event)
@@ -88,7 +88,7 @@ def merge(events: Iterable[Event], limit: int | None = MERGE_LIMIT) -> list[Even
         else:
             merged.append(event)
     if gathered:
-        merged.append(_joined(gathered))
+        merged.append(_join(gathered))
     return merged
 
 
@@ -96,23 +96,23 @@ def after(events: Iterable[Event], position: int) -> list[Event]:
     """What of `events` comes after `position`; a delta that spans it is cut there."""
     rest: list[Event] = []
     for event in events:
-        if event.position - units(event) >= position:
+        if event.position - position_length(event) >= position:
             rest.append(event)
         elif event.position > position and isinstance(event, Delta):
-            rest.append(_resized(event, _said(event)[position - event.position :]))
+            rest.append(_with_text(event, _delta_text(event)[position - event.position :]))
     return rest
 
 
-def place(events: Iterable[Event], position: int) -> list[Event]:
+def assign_positions(events: Iterable[Event], position: int) -> list[Event]:
     """`events` with their positions, the first one right after `position`."""
     placed: list[Event] = []
     for event in events:
-        position += units(event)
+        position += position_length(event)
         placed.append(replace(event, position=position))
     return placed
 
 
-def units(event: Event) -> int:
+def position_length(event: Event) -> int:
     """How far `event` takes a log: a delta by its characters (Unicode code points), any other by 1."""
     match event:
         case TextDelta() | ReasoningDelta() | RefusalDelta():
@@ -123,7 +123,7 @@ def units(event: Event) -> int:
             return 1
 
 
-def closing(message: Message) -> list[Event]:
+def closing_events(message: Message) -> list[Event]:
     """The ends of the calls that are open in `message`, for a run that is being closed.
 
     A call that was running has an outcome nobody knows; all others did not happen (protocol §8).
@@ -139,24 +139,24 @@ def _continues(last: Delta, event: Event) -> bool:
     return type(event) is type(last) and event.index == last.index  # type: ignore[union-attr]  # same type as a delta
 
 
-def _joined(deltas: Sequence[Delta]) -> Delta:
+def _join(deltas: Sequence[Delta]) -> Delta:
     if len(deltas) == 1:
         return deltas[0]
-    whole = _resized(deltas[0], "".join(map(_said, deltas)))
+    whole = _with_text(deltas[0], "".join(map(_delta_text, deltas)))
     return replace(whole, position=deltas[-1].position)
 
 
-def _said(delta: Delta) -> str:
+def _delta_text(delta: Delta) -> str:
     return delta.arguments_text if isinstance(delta, ToolCallDelta) else delta.text
 
 
-def _resized(delta: Delta, said: str) -> Delta:
+def _with_text(delta: Delta, said: str) -> Delta:
     if isinstance(delta, ToolCallDelta):
         return replace(delta, arguments_text=said)
     return replace(delta, text=said)
 
 
-def _grown(message: Message, delta: Delta) -> Part:
+def _extended_part(message: Message, delta: Delta) -> Part:
     part = message.parts[delta.index] if delta.index < len(message.parts) else None
     match delta, part:
         case ToolCallDelta(), ToolCallPart():
@@ -184,7 +184,7 @@ def _with_call(message: Message, index: int, **changes: Any) -> Message:
     return _with_part(message, index, replace(call, **changes))
 
 
-def _waiting(message: Message, calls: tuple[str, ...]) -> Message:
+def _with_waiting_calls(message: Message, calls: tuple[str, ...]) -> Message:
     parts = (
         replace(part, state="waiting") if isinstance(part, ToolCallPart) and part.call_id in calls else part
         for part in message.parts

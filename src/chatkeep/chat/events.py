@@ -139,6 +139,6 @@ class Entry(NamedTuple):
     json: bytes
 
 
-def enter(event: Event) -> Entry:
+def to_entry(event: Event) -> Entry:
     """`event` as an entry of a log."""
     return Entry(event, encode(event))

@@ -10,19 +10,19 @@ from datetime import UTC, datetime
 from chatkeep import mcp
 from chatkeep.agent import ephemeral
 from chatkeep.agent.assistants import Assistant
-from chatkeep.agent.turn import Given, Outcome, Turn
-from chatkeep.agent.turn_spec import ClientTool, brief
+from chatkeep.agent.turn import Outcome, Turn, TurnInput
+from chatkeep.agent.turn_spec import ClientTool, build_spec
 from chatkeep.chat import event_log
 from chatkeep.chat.events import Event, RunResumed
 from chatkeep.chat.types import Message, TextPart, ToolCallPart
 from chatkeep.cli.output import Json, Printer, Terminal, choose
 from chatkeep.errors import TurnFailed
-from chatkeep.llm import Model, connect
+from chatkeep.llm import Model, connect_model
 from chatkeep.runs.startup import find_assistants, load_tools
 from chatkeep.settings import Settings
 from chatkeep.settings.mcp_servers import McpServer
 from chatkeep.tools.declaration import Tool
-from chatkeep.tools.execution import Returned, ended
+from chatkeep.tools.execution import ToolResult, finished_event
 
 
 async def ask(settings: Settings, text: str, assistant: str | None, model: str | None, *, as_json: bool) -> int:
@@ -32,12 +32,12 @@ async def ask(settings: Settings, text: str, assistant: str | None, model: str |
         CannotStart: there is no such assistant, or a setting is wrong.
     """
     declared = load_tools(settings)
-    asked = ephemeral.assistant_named(find_assistants(settings, declared), assistant or settings.assistant)
-    answering = connect(settings)
+    asked = ephemeral.get_assistant(find_assistants(settings, declared), assistant or settings.assistant)
+    answering = connect_model(settings)
     printer = Json() if as_json else Terminal()
     can_ask = not as_json and sys.stdin.isatty() and sys.stdout.isatty()
     try:
-        async with mcp.offering(_needed(settings, asked), declared) as functions:
+        async with mcp.offer_tools(_needed(settings, asked), declared) as functions:
             given = _given(settings, text, asked, functions, model, can_ask=can_ask)
             outcome = await _answer(answering, given, printer)
     except TurnFailed as failure:
@@ -52,7 +52,7 @@ async def ask(settings: Settings, text: str, assistant: str | None, model: str |
     return 0
 
 
-async def _answer(model: Model, given: Given, printer: Printer) -> Outcome:
+async def _answer(model: Model, given: TurnInput, printer: Printer) -> Outcome:
     """Let the turn happen, and go on each time that it waits for an answer from the terminal; how it ended."""
     shown = _Shown(printer, given.message)
     while True:
@@ -73,7 +73,7 @@ class _Shown:
         self._position = 0
 
     async def take(self, events: Sequence[Event]) -> None:
-        for event in event_log.place(event_log.merge(events), self._position):
+        for event in event_log.assign_positions(event_log.merge(events), self._position):
             self._printer.show(event)
             self.message, self._position = event_log.apply(self.message, event), event.position
 
@@ -84,7 +84,7 @@ class _Shown:
 def _answers(said: Message, waiting: Sequence[str], printer: Printer) -> list[Event]:
     printer.end()
     return [
-        ended(index, Returned({"choice": choose(part.arguments or {})}))
+        finished_event(index, ToolResult({"choice": choose(part.arguments or {})}))
         for index, part in enumerate(said.parts)
         if isinstance(part, ToolCallPart) and part.call_id in waiting
     ]
@@ -98,8 +98,8 @@ def _needed(settings: Settings, assistant: Assistant) -> list[McpServer]:
 
 def _given(
     settings: Settings, text: str, assistant: Assistant, tools: Mapping[str, Tool], model: str | None, *, can_ask: bool
-) -> Given:
+) -> TurnInput:
     offered = [ClientTool("ask_user")] if can_ask else []
-    told = brief(tools, assistant, datetime.now(UTC), settings.time_zone, offered=offered)
-    asked = ephemeral.message("user", None, (TextPart(text),))
-    return ephemeral.start(settings, model or assistant.model or settings.model, told, [asked])
+    spec = build_spec(tools, assistant, datetime.now(UTC), settings.time_zone, offered=offered)
+    asked = ephemeral.new_message("user", None, (TextPart(text),))
+    return ephemeral.ephemeral_input(settings, model or assistant.model or settings.model, spec, [asked])

@@ -11,8 +11,8 @@ from typing import NamedTuple
 import msgspec
 
 from chatkeep.db import Database, Row
-from chatkeep.db.notifier import Doorbell
-from chatkeep.db.open import present
+from chatkeep.db.notifier import Notifier
+from chatkeep.db.open import join_processes
 from chatkeep.errors import CannotStart
 from chatkeep.runs.startup import open_database
 from chatkeep.settings import Settings
@@ -40,7 +40,7 @@ async def copy(source: Settings, target: Settings, *, resume: bool) -> dict[str,
     path = source.database_path()
     if path is not None and not path.is_file():  # nothing else runs here
         raise CannotStart(f"there is no database {path}")
-    async with present(source, Doorbell()) as presence:
+    async with join_processes(source, Notifier()) as presence:
         if path is not None and not presence.alone:
             raise CannotStart(f"a service runs on {path}: stop it first")
         return await _copied(source, target, resume=resume)
@@ -60,7 +60,7 @@ async def _copied(source: Settings, target: Settings, *, resume: bool) -> dict[s
 
 
 async def _check(here: Database, there: Database, *, resume: bool) -> None:
-    if await here.snapshot(store_leases.list_carried):
+    if await here.snapshot(store_leases.list_leased):
         raise CannotStart(f"runs are in progress on {here.name}: stop the service, and let it end them")
     if not resume and not await there.snapshot(store_copying.is_empty):
         raise CannotStart(f"{there.name} is not empty; a copy that was cut off is gone on with by --resume")

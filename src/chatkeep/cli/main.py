@@ -92,32 +92,36 @@ def _add_keeping(add: _Adding) -> None:
 def _serve(arguments: argparse.Namespace) -> int:
     from chatkeep import local
     from chatkeep.cli.serve import serve
-    from chatkeep.settings import load
+    from chatkeep.settings import load_settings
 
-    settings = load()
+    settings = load_settings()
     # In the environment, where the processes of --workers and --reload find it too; so does a local model.
     os.environ["CHATKEEP_ALLOWED_HOSTS"] = ",".join([*settings.allowed_hosts, _as_host(arguments.host)])
     with local.running(settings) if arguments.local else nullcontext():
-        return serve(load(), arguments.host, arguments.port, reload=arguments.reload, workers=arguments.workers)
+        return serve(
+            load_settings(), arguments.host, arguments.port, reload=arguments.reload, workers=arguments.workers
+        )
 
 
 def _ask(arguments: argparse.Namespace) -> int:
     from chatkeep.cli.ask import ask
-    from chatkeep.settings import load
+    from chatkeep.settings import load_settings
 
-    answer = ask(load(), arguments.text, arguments.assistant, arguments.model, as_json=arguments.json)
+    answer = ask(load_settings(), arguments.text, arguments.assistant, arguments.model, as_json=arguments.json)
     return asyncio.run(answer)
 
 
 def _eval(arguments: argparse.Namespace) -> int:
-    from chatkeep.evals.measure import Wanted, measure, rate
-    from chatkeep.evals.suite import shipped
+    from chatkeep.evals.measure import EvalFilter, measure, rate
+    from chatkeep.evals.suite import builtin_suites
     from chatkeep.evals.table import progress, save, show
-    from chatkeep.settings import load
+    from chatkeep.settings import load_settings
 
-    wanted = Wanted(arguments.assistant, arguments.model, arguments.only)
+    wanted = EvalFilter(arguments.assistant, arguments.model, arguments.only)
     with progress() as tick:
-        reports = asyncio.run(measure(load(), arguments.suites or shipped(), wanted, arguments.samples, tick))
+        reports = asyncio.run(
+            measure(load_settings(), arguments.suites or builtin_suites(), wanted, arguments.samples, tick)
+        )
     show(reports)
     if arguments.json:
         save(reports, arguments.samples, arguments.json)
@@ -127,9 +131,9 @@ def _eval(arguments: argparse.Namespace) -> int:
 
 def _backup(arguments: argparse.Namespace) -> int:
     from chatkeep.db.backup import back_up
-    from chatkeep.settings import load
+    from chatkeep.settings import load_settings
 
-    source = load().database_path()
+    source = load_settings().database_path()
     if source is None:
         raise CannotStart("this copies SQLite files; a PostgreSQL database is copied with pg_dump (docs/operate.md)")
     back_up(source, arguments.path)
@@ -139,9 +143,9 @@ def _backup(arguments: argparse.Namespace) -> int:
 
 def _copy(arguments: argparse.Namespace) -> int:
     from chatkeep.cli.copy import copy
-    from chatkeep.settings import load
+    from chatkeep.settings import load_settings
 
-    settings = load()
+    settings = load_settings()
     source, target = (settings.model_copy(update={"database_url": url}) for url in (arguments.source, arguments.target))
     for name, copied in asyncio.run(copy(source, target, resume=arguments.resume)).items():
         print(f"{name:<20}{copied}")
@@ -152,10 +156,10 @@ def _migrate(arguments: argparse.Namespace) -> int:
     del arguments
     from chatkeep.db.migrate import known
     from chatkeep.runs.startup import open_database
-    from chatkeep.settings import load
+    from chatkeep.settings import load_settings
 
     async def migrate() -> None:
-        db = await open_database(load())
+        db = await open_database(load_settings())
         await db.close()
         print(f"{db.name} is at migration {known(db.engine)[-1].version:04d}")
 

@@ -11,7 +11,7 @@ Row: TypeAlias = tuple[Any, ...]
 T = TypeVar("T")
 
 
-class Connection(Protocol):
+class Transaction(Protocol):
     """Where statements run: inside a transaction, where all of them happen or none."""
 
     async def all(self, sql: LiteralString, *params: Param) -> list[Row]:
@@ -38,7 +38,7 @@ class Connection(Protocol):
         """The database's time, as `chatkeep.clock` writes it; the same within a transaction."""
         ...
 
-    async def migrating(self) -> None:
+    async def lock_schema(self) -> None:
         """Wait until nobody else changes the schema, and keep others from it until the transaction ends."""
         ...
 
@@ -49,7 +49,7 @@ class Database(Protocol):
     engine: str
     name: str
 
-    async def transaction(self, fn: Callable[[Connection], Awaitable[T]]) -> T:
+    async def transaction(self, fn: Callable[[Transaction], Awaitable[T]]) -> T:
         """Run `fn` in a transaction of its own; committed when this returns, rolled back when it raises.
 
         `fn` awaits nothing but its connection (on SQLite it runs in the writer's thread, without an event loop),
@@ -60,7 +60,7 @@ class Database(Protocol):
         """
         ...
 
-    async def snapshot(self, fn: Callable[[Connection], Awaitable[T]]) -> T:
+    async def snapshot(self, fn: Callable[[Transaction], Awaitable[T]]) -> T:
         """Run `fn`, which only reads, on one unchanging state of the database; the same rules for `fn`."""
         ...
 

@@ -9,7 +9,7 @@ import re
 from importlib import resources
 from typing import LiteralString, NamedTuple, cast
 
-from chatkeep.db import Connection, Database
+from chatkeep.db import Database, Transaction
 from chatkeep.errors import CannotStart
 
 _NAME = re.compile(r"(?P<version>\d{4})_(?P<name>\w+)\.(?P<engine>\w+)\.sql")
@@ -45,8 +45,8 @@ async def migrate(db: Database, migrations: list[Migration]) -> list[Migration]:
         CannotStart: the database is newer, or a migration was changed after it was applied.
     """
 
-    async def apply(tx: Connection) -> list[Migration]:
-        await tx.migrating()
+    async def apply(tx: Transaction) -> list[Migration]:
+        await tx.lock_schema()
         applied = await _applied(tx)
         missing = _missing(applied, migrations)
         for migration in missing:
@@ -64,7 +64,7 @@ async def migrate(db: Database, migrations: list[Migration]) -> list[Migration]:
     return await db.transaction(apply)
 
 
-async def _applied(tx: Connection) -> dict[int, str]:
+async def _applied(tx: Transaction) -> dict[int, str]:
     await tx.run(
         """CREATE TABLE IF NOT EXISTS schema_migrations
            (version INTEGER PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL, applied_at TEXT NOT NULL)"""

@@ -1,136 +1,145 @@
-"""Wake-ups. A ring says "look again", never what there is to see: a missed or doubled one does no harm."""
+"""Wakes readers when something may have changed.
+
+A notification says "look again" about a topic (the id of a run or a session), never what changed. So a lost one costs
+a little time, because every wait also ends by itself, and a doubled one costs a look.
+
+1. A reader subscribes, looks, and waits. What is notified between the look and the wait is remembered by the
+   subscription: the wait returns at once.
+2. One timer serves every wait of the process. A timer for each would take half a KB per stream.
+3. Notifications of other processes come through a `RemoteNotifier`, where the database has one.
+"""
 
 import asyncio
 from collections.abc import Callable, Collection
 from typing import Protocol, Self
 
-SLACK = 0.1
-"""Seconds that a wait may last longer: between two looks at all who wait pass as many."""
+TIMEOUT_SLACK_SECONDS = 0.1
+"""How much longer than asked a wait may last: timeouts are checked no more often than this."""
 
 
-class Far(Protocol):
-    """The way to the doorbells of other processes."""
+class RemoteNotifier(Protocol):
+    """The way to the notifiers of the other processes on the same database."""
 
-    def tell(self, topic: str, *, everybody: bool = False) -> None:
-        """Ring at the processes that asked for `topic`; or at all of them."""
+    def publish(self, topic: str, *, everywhere: bool = False) -> None:
+        """Notify the processes that have a reader of `topic`; with `everywhere`, all of them."""
 
-    def ask(self, topic: str) -> None:
-        """Let the others know that somebody waits for `topic` here."""
+    def request(self, topic: str) -> None:
+        """Ask the other processes for their notifications of `topic`, because a reader here waits for them."""
 
 
-class Doorbell:
-    """Bells by topic (the id of a run or a session); of this process, and of others where there is a way to them."""
+class Notifier:
+    """Subscriptions by topic, in this process and, through `remote`, in the others."""
 
     def __init__(self) -> None:
-        self._bells: dict[str, set[Bell]] = {}
-        self._timer: asyncio.TimerHandle | None = None  # one for all: its own would take half a KB for each stream
-        self._due = float("inf")  # when it rings, in the event loop's time
-        self._looked = 0.0
-        self.far: Far | None = None
-        self.heard: Callable[[str], None] = lambda topic: None  # called with each topic that another process rings
+        self.remote: RemoteNotifier | None = None
+        self.on_remote: Callable[[str], None] = lambda topic: None  # called with each topic another process notifies
+        self._subscriptions: dict[str, set[Subscription]] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._due = float("inf")  # when the timer fires, in the event loop's time
+        self._checked_at = 0.0
 
     @property
     def topics(self) -> Collection[str]:
-        """What somebody waits for here."""
-        return tuple(self._bells)
+        """The topics that have a subscription in this process."""
+        return tuple(self._subscriptions)
 
-    def listen(self, topic: str) -> "Bell":
-        """A bell for `topic`; a context manager, connected while it is open."""
-        return Bell(self, topic)
+    def subscribe(self, topic: str) -> "Subscription":
+        """Return a subscription to `topic`: a context manager, active while it is open."""
+        return Subscription(self, topic)
 
-    def ring(self, topic: str, *, everywhere: bool = False) -> None:
-        """Wake all who listen for `topic`; `everywhere`: and every other process, whether it asked or not."""
-        self.wake(topic)
-        if self.far is not None:
-            self.far.tell(topic, everybody=everywhere)
+    def notify(self, topic: str, *, everywhere: bool = False) -> None:
+        """Wake the readers of `topic` here and elsewhere; with `everywhere`, tell processes without readers too."""
+        self.notify_local(topic)
+        if self.remote is not None:
+            self.remote.publish(topic, everywhere=everywhere)
 
-    def hear(self, topic: str) -> None:
-        """Another process rings."""
-        self.wake(topic)
-        self.heard(topic)
+    def receive(self, topic: str) -> None:
+        """Handle a notification of another process."""
+        self.notify_local(topic)
+        self.on_remote(topic)
 
-    def wake(self, topic: str) -> None:
-        """Wake those who listen for `topic` in this process."""
-        for bell in tuple(self._bells.get(topic, ())):
-            bell.ring()
+    def notify_local(self, topic: str) -> None:
+        """Wake the readers of `topic` in this process."""
+        for subscription in tuple(self._subscriptions.get(topic, ())):
+            subscription.notify()
 
-    def ring_all(self) -> None:
-        """Wake everyone here, e.g. when the service begins to drain."""
-        for topic in tuple(self._bells):
-            self.wake(topic)
+    def notify_all(self) -> None:
+        """Wake every reader in this process, e.g. when the service begins to drain."""
+        for topic in tuple(self._subscriptions):
+            self.notify_local(topic)
 
-    def connect(self, bell: "Bell") -> None:
-        """Let `bell` hear its topic."""
-        if self.far is not None and bell.topic not in self._bells:
-            self.far.ask(bell.topic)
-        self._bells.setdefault(bell.topic, set()).add(bell)
+    def add(self, subscription: "Subscription") -> None:
+        """Start notifying `subscription`."""
+        if self.remote is not None and subscription.topic not in self._subscriptions:
+            self.remote.request(subscription.topic)
+        self._subscriptions.setdefault(subscription.topic, set()).add(subscription)
 
-    def disconnect(self, bell: "Bell") -> None:
-        """Forget `bell`."""
-        bells = self._bells[bell.topic]
-        bells.discard(bell)
-        if not bells:
-            del self._bells[bell.topic]
+    def remove(self, subscription: "Subscription") -> None:
+        """Stop notifying `subscription`."""
+        subscriptions = self._subscriptions[subscription.topic]
+        subscriptions.discard(subscription)
+        if not subscriptions:
+            del self._subscriptions[subscription.topic]
 
-    def expect(self, due: float) -> None:
-        """Look whose wait is over at `due`, in the event loop's time."""
-        due = max(due, self._looked + SLACK)
+    def schedule_timeout(self, due: float) -> None:
+        """Check timeouts at `due`, in the event loop's time, or up to `TIMEOUT_SLACK_SECONDS` later."""
+        due = max(due, self._checked_at + TIMEOUT_SLACK_SECONDS)
         if due < self._due:
             if self._timer is not None:
                 self._timer.cancel()
             self._due = due
-            self._timer = asyncio.get_running_loop().call_at(due, self._look)
+            self._timer = asyncio.get_running_loop().call_at(due, self._check_timeouts)
 
-    def _look(self) -> None:
-        now = max(asyncio.get_running_loop().time(), self._due)  # a timer may be half a millisecond early
-        self._looked, self._due = now, float("inf")
-        for bells in self._bells.values():
-            for bell in bells:
-                bell.time_out(now)
+    def _check_timeouts(self) -> None:
+        now = max(asyncio.get_running_loop().time(), self._due)  # a timer may fire half a millisecond early
+        self._checked_at, self._due = now, float("inf")
+        for subscriptions in self._subscriptions.values():
+            for subscription in subscriptions:
+                subscription.check_timeout(now)
 
 
-class Bell:
-    """One listener. A ring between two waits is kept: the next wait returns at once."""
+class Subscription:
+    """One reader's interest in a topic. A notification between two waits is remembered for the next one."""
 
-    __slots__ = ("_doorbell", "_due", "_loop", "_rung", "_waiter", "topic")
+    __slots__ = ("_due", "_is_notified", "_loop", "_notifier", "_waiter", "topic")
 
-    def __init__(self, doorbell: Doorbell, topic: str) -> None:
+    def __init__(self, notifier: Notifier, topic: str) -> None:
         self.topic = topic
-        self._doorbell = doorbell
-        self._loop = asyncio.get_running_loop()  # kept: to ask for it is a system call on CPython 3.11
-        self._rung = False
+        self._notifier = notifier
+        self._loop = asyncio.get_running_loop()  # stored: get_running_loop() is a system call on CPython 3.11
+        self._is_notified = False
         self._waiter: asyncio.Future[bool] | None = None
-        self._due = 0.0  # when the wait is over, in the event loop's time
+        self._due = 0.0  # when the wait times out, in the event loop's time
 
     def __enter__(self) -> Self:
-        self._doorbell.connect(self)
+        self._notifier.add(self)
         return self
 
     def __exit__(self, *failure: object) -> None:
-        self._doorbell.disconnect(self)
+        self._notifier.remove(self)
 
-    def ring(self) -> None:
-        """Wake whoever waits; or, if nobody does, the next one who will."""
+    def notify(self) -> None:
+        """End the current wait, or the next one if there is none."""
         if self._waiter is None or self._waiter.done():
-            self._rung = True
+            self._is_notified = True
         else:
             self._waiter.set_result(True)
 
     def wait(self, seconds: float) -> asyncio.Future[bool]:
-        """Until the bell rings: True; or for `seconds`, and up to SLACK longer: False. One wait at a time."""
+        """Return a future: True when notified, False after `seconds` (and the slack). One wait at a time."""
         self._waiter = waiter = self._loop.create_future()
-        if self._rung:
-            self._rung = False
+        if self._is_notified:
+            self._is_notified = False
             waiter.set_result(True)
         else:
             self._due = self._loop.time() + seconds
-            self._doorbell.expect(self._due)
+            self._notifier.schedule_timeout(self._due)
         return waiter
 
-    def time_out(self, now: float) -> None:
-        """Let go on whoever has waited long enough; expect the others."""
+    def check_timeout(self, now: float) -> None:
+        """End the wait if its time is over at `now`; else have it checked again when it is."""
         if self._waiter is not None and not self._waiter.done():
             if self._due <= now:
                 self._waiter.set_result(False)
             else:
-                self._doorbell.expect(self._due)
+                self._notifier.schedule_timeout(self._due)

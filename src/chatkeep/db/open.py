@@ -7,23 +7,23 @@ from typing import NamedTuple
 
 from chatkeep import ids
 from chatkeep.db import Database
-from chatkeep.db.notifier import Doorbell
-from chatkeep.db.pg_notify import Relay
-from chatkeep.db.postgres import Postgres, dsn_of
-from chatkeep.db.process_lock import LiveLock
+from chatkeep.db.notifier import Notifier
+from chatkeep.db.pg_notify import PostgresNotifier
+from chatkeep.db.postgres import Postgres, parse_url
+from chatkeep.db.process_lock import ProcessLock
 from chatkeep.db.sqlite import Sqlite
 from chatkeep.settings import Settings
 
 
-class Presence(NamedTuple):
+class ProcessIdentity(NamedTuple):
     """What this process is called among those on one database, and whether no other one lives.
 
-    One that is alone stays so until it calls `settle`.
+    One that is alone stays so until it calls `confirm`.
     """
 
     name: str
     alone: bool
-    settle: Callable[[], Awaitable[None]]
+    confirm: Callable[[], Awaitable[None]]
 
 
 async def connect(settings: Settings) -> Database:
@@ -39,10 +39,10 @@ async def connect(settings: Settings) -> Database:
 
 
 @asynccontextmanager
-async def present(settings: Settings, doorbell: Doorbell) -> AsyncGenerator[Presence]:
+async def join_processes(settings: Settings, notifier: Notifier) -> AsyncGenerator[ProcessIdentity]:
     """Be one of the processes on the database.
 
-    SQLite: a lock says who is alone; what others do is seen by looking. PostgreSQL: a connection connects `doorbell`
+    SQLite: a lock says who is alone; what others do is seen by looking. PostgreSQL: a connection connects `notifier`
     with those of the others and holds a lock on the process's place, which begins its name; not so behind a proxy
     that pools transactions, where no connection is anybody's own.
 
@@ -51,15 +51,15 @@ async def present(settings: Settings, doorbell: Doorbell) -> AsyncGenerator[Pres
     """
     path = settings.database_path()
     if path is not None:
-        with LiveLock(path) as lock:
-            yield Presence(ids.new(), lock.alone(), lambda: asyncio.to_thread(lock.share))
+        with ProcessLock(path) as lock:
+            yield ProcessIdentity(ids.new(), lock.try_exclusive(), lambda: asyncio.to_thread(lock.share))
         return
-    dsn, proxied = dsn_of(settings.database_url)
-    if proxied:
-        yield Presence(ids.new(), alone=False, settle=_nothing)
+    dsn, is_proxied = parse_url(settings.database_url)
+    if is_proxied:
+        yield ProcessIdentity(ids.new(), alone=False, confirm=_nothing)
         return
-    async with Relay(dsn, doorbell) as relay:
-        yield Presence(f"{relay.place} {ids.new()}".lstrip(), alone=False, settle=_nothing)
+    async with PostgresNotifier(dsn, notifier) as relay:
+        yield ProcessIdentity(f"{relay.place} {ids.new()}".lstrip(), alone=False, confirm=_nothing)
 
 
 async def _nothing() -> None:

@@ -8,7 +8,7 @@ from typing import Self
 from chatkeep.errors import CannotStart
 
 
-class LiveLock:
+class ProcessLock:
     """A lock on `<database>.live`. Whoever gets it for itself alone knows that no other process carries runs."""
 
     def __init__(self, database: Path) -> None:
@@ -17,7 +17,7 @@ class LiveLock:
         except OSError as error:
             raise CannotStart(f"cannot open the database {database}: {error.strerror}") from error
 
-    def alone(self) -> bool:
+    def try_exclusive(self) -> bool:
         """Take the lock: True when no other process holds it. Keep it alone until `share` is called."""
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from chatkeep.agent.turn import Outcome, corrections
+from chatkeep.agent.turn import Outcome, count_corrections
 from chatkeep.chat.types import Message, RefusalPart, TextPart, ToolCallPart
 from chatkeep.evals.suite import NONE, Constraint, Exchange
 
@@ -14,12 +14,12 @@ _SHOWN = 80
 """Characters of an answer that a reason quotes."""
 
 
-def fault(expected: Exchange, answer: Message, outcome: Outcome) -> str | None:
+def find_fault(expected: Exchange, answer: Message, outcome: Outcome) -> str | None:
     """Why `answer` is not what is `expected`; None when it is."""
-    return next(_faults(expected, answer, outcome), None)
+    return next(_find_faults(expected, answer, outcome), None)
 
 
-def shown(answer: Message) -> str:
+def visible_text(answer: Message) -> str:
     """All that the user is shown of an answer: what was said, and the texts of its cards."""
     texts: list[str] = []
     for part in answer.parts:
@@ -30,14 +30,14 @@ def shown(answer: Message) -> str:
     return "\n".join(texts)
 
 
-def _faults(expected: Exchange, answer: Message, outcome: Outcome) -> Iterator[str]:
-    said = shown(answer)
+def _find_faults(expected: Exchange, answer: Message, outcome: Outcome) -> Iterator[str]:
+    said = visible_text(answer)
     if outcome.status != "completed":
         yield f"it ended as {outcome.status} ({outcome.finish_reason})"
     calls = [part for part in answer.parts if isinstance(part, ToolCallPart)]
     if expected.calls is not None:
         yield from _wrong_calls(expected, calls, said)
-    if expected.corrections is not None and (number := corrections(answer)) > expected.corrections:
+    if expected.corrections is not None and (number := count_corrections(answer)) > expected.corrections:
         first = next(call.error.message for call in calls if call.error is not None)
         yield f"{number} corrections: {first}"
     if not said.strip():

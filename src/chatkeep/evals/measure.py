@@ -10,12 +10,12 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from chatkeep.agent import ephemeral
-from chatkeep.agent.assistants import Library
-from chatkeep.agent.turn_spec import Brief, brief, hash_of
+from chatkeep.agent.assistants import AssistantLibrary
+from chatkeep.agent.turn_spec import TurnSpec, build_spec, hash_snapshot
 from chatkeep.errors import CannotStart
 from chatkeep.evals.play import Sample, play
-from chatkeep.evals.suite import Case, Suite, load
-from chatkeep.llm import Model, connect
+from chatkeep.evals.suite import Case, Suite, load_suite
+from chatkeep.llm import Model, connect_model
 from chatkeep.runs.startup import find_assistants, load_tools
 from chatkeep.settings import Settings
 
@@ -60,7 +60,7 @@ class Report(msgspec.Struct, frozen=True):
         return rate(self.results)
 
 
-class Wanted(NamedTuple):
+class EvalFilter(NamedTuple):
     """What is to be measured, where it is not what suites and settings say."""
 
     assistant: str | None = None
@@ -77,7 +77,7 @@ def rate(results: Sequence[Result]) -> float:
 async def measure(
     settings: Settings,
     suites: Sequence[str],
-    wanted: Wanted,
+    selection: EvalFilter,
     samples: int,
     tick: Tick = lambda case: None,  # nobody looks on
     model: Model | None = None,
@@ -91,11 +91,11 @@ async def measure(
     """
     tools = load_tools(settings)
     library = find_assistants(settings, tools)
-    read = [(name, load(name, tools)) for name in suites]
-    chosen = _chosen(read, wanted.cases)
-    answering = model or connect(settings, pace=0)
+    read = [(name, load_suite(name, tools)) for name in suites]
+    chosen = _chosen(read, selection.cases)
+    answering = model or connect_model(settings, pace=0)
     try:
-        return [await _report(settings, answering, library, wanted, samples, tick, *each) for each in chosen]
+        return [await _report(settings, answering, library, selection, samples, tick, *each) for each in chosen]
     finally:
         await answering.close()
 
@@ -111,17 +111,17 @@ def _chosen(read: Sequence[tuple[str, Suite]], cases: Sequence[str]) -> list[tup
 async def _report(
     settings: Settings,
     model: Model,
-    library: Library,
-    wanted: Wanted,
+    library: AssistantLibrary,
+    selection: EvalFilter,
     samples: int,
     tick: Tick,
     name: str,
     suite: Suite,
 ) -> Report:
-    assistant = ephemeral.assistant_named(library, wanted.assistant or suite.assistant)
+    assistant = ephemeral.get_assistant(library, selection.assistant or suite.assistant)
     noon = datetime.combine(suite.date, time(12), ZoneInfo(settings.time_zone))
-    told = brief(library.tools, assistant, noon, settings.time_zone)
-    asked = wanted.model or assistant.model or settings.model
+    spec = build_spec(library.tools, assistant, noon, settings.time_zone)
+    asked = selection.model or assistant.model or settings.model
     called = model.name(asked)
     cases = [case for case in suite.cases if case.practice or called != "practice"]
     return Report(
@@ -129,20 +129,20 @@ async def _report(
         assistant=assistant.name,
         model=called,
         date=f"{suite.date}",
-        prompt=hash_of(told.snapshot()),
+        prompt=hash_snapshot(spec.snapshot()),
         left_out=len(suite.cases) - len(cases),
-        results=await _results(settings, model, asked, told, cases, samples, tick),
+        results=await _results(settings, model, asked, spec, cases, samples, tick),
     )
 
 
 async def _results(
-    settings: Settings, model: Model, asked: str, told: Brief, cases: Sequence[Case], samples: int, tick: Tick
+    settings: Settings, model: Model, asked: str, spec: TurnSpec, cases: Sequence[Case], samples: int, tick: Tick
 ) -> list[Result]:
     gate = asyncio.Semaphore(AT_ONCE)
 
     async def once(case: Case) -> Sample:
         async with gate:
-            sample = await play(settings, model, asked, told, case)
+            sample = await play(settings, model, asked, spec, case)
         tick(case.name)
         return sample
 

@@ -4,11 +4,11 @@ import time
 from typing import NamedTuple
 
 from chatkeep.agent import ephemeral
-from chatkeep.agent.turn import Outcome, Turn, corrections
-from chatkeep.agent.turn_spec import Brief
+from chatkeep.agent.turn import Outcome, Turn, count_corrections
+from chatkeep.agent.turn_spec import TurnSpec
 from chatkeep.chat.types import Message, TextPart, Usage
 from chatkeep.errors import TurnFailed
-from chatkeep.evals.judge import fault
+from chatkeep.evals.judge import find_fault
 from chatkeep.evals.suite import Case
 from chatkeep.llm import Model
 from chatkeep.settings import Settings
@@ -24,8 +24,8 @@ class Sample(NamedTuple):
     seconds: float
 
 
-async def play(settings: Settings, model: Model, wanted: str, told: Brief, case: Case) -> Sample:
-    """Let `case` happen once with an assistant that is `told` so, answered by `model` under the name `wanted`."""
+async def play(settings: Settings, model: Model, wanted: str, spec: TurnSpec, case: Case) -> Sample:
+    """Let `case` happen once with an assistant that is `spec` so, answered by `model` under the name `wanted`."""
     began = time.perf_counter()
     usage = Usage()
     corrected = 0
@@ -33,15 +33,15 @@ async def play(settings: Settings, model: Model, wanted: str, told: Brief, case:
     answered = True
     history: list[Message] = []
     for exchange in case.exchanges:
-        history.append(ephemeral.message("user", history[-1].id if history else None, (TextPart(exchange.says),)))
-        turn = Turn(model, ephemeral.start(settings, wanted, told, history))
+        history.append(ephemeral.new_message("user", history[-1].id if history else None, (TextPart(exchange.says),)))
+        turn = Turn(model, ephemeral.ephemeral_input(settings, wanted, spec, history))
         try:
-            answer, outcome = await _answer(turn, ephemeral.message("assistant", history[-1].id, ()))
+            answer, outcome = await _answer(turn, ephemeral.new_message("assistant", history[-1].id, ()))
         except TurnFailed as failure:
             answered, wrong = False, f"{failure.code}: {failure}"
         else:
-            wrong = fault(exchange, answer, outcome)
-            corrected += corrections(answer)
+            wrong = find_fault(exchange, answer, outcome)
+            corrected += count_corrections(answer)
             history.append(answer)
         usage = _sum(usage, turn.usage)
         if wrong is not None:
@@ -52,9 +52,9 @@ async def play(settings: Settings, model: Model, wanted: str, told: Brief, case:
 
 
 async def _answer(turn: Turn, message: Message) -> tuple[Message, Outcome]:
-    kept = ephemeral.Kept(message)
-    outcome = await turn.run(kept.take, kept.said)
-    return await kept.said(), outcome
+    collector = ephemeral.EventCollector(message)
+    outcome = await turn.run(collector.emit, collector.load_message)
+    return await collector.load_message(), outcome
 
 
 def _sum(one: Usage, other: Usage) -> Usage:

@@ -20,7 +20,7 @@ NONE = "none"
 """What `calls` says where the assistant has to answer in words alone."""
 
 
-class _Read(BaseModel):
+class _SuiteModel(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
@@ -50,7 +50,7 @@ Pattern = Annotated[str, AfterValidator(_pattern)]
 Function = Annotated[str, AfterValidator(_known_function)]
 
 
-class Constraint(_Read):
+class Constraint(_SuiteModel):
     """What an argument has to be; where it is no text, `contains` and `matches` look at its JSON."""
 
     equals: Any = None
@@ -60,7 +60,7 @@ class Constraint(_Read):
     at_most: float | None = None
 
 
-class Exchange(_Read):
+class Exchange(_SuiteModel):
     """What the user says, and what must come of it. What is not said here does not matter."""
 
     says: Annotated[str, Field(min_length=1)]
@@ -72,7 +72,7 @@ class Exchange(_Read):
     corrections: Annotated[int | None, Field(ge=0)] = None
 
 
-class Case(_Read):
+class Case(_SuiteModel):
     """A conversation of one or several exchanges. `practice`: a model that follows fixed rules can pass it."""
 
     name: Annotated[str, Field(min_length=1)]
@@ -80,7 +80,7 @@ class Case(_Read):
     exchanges: Annotated[list[Exchange], Field(min_length=1)]
 
 
-class Suite(_Read):
+class Suite(_SuiteModel):
     """The cases for an assistant. `date`: the day on which they happen, so that the prompt is the same every day; today
     where none is said.
     """
@@ -90,13 +90,13 @@ class Suite(_Read):
     cases: Annotated[list[Case], Field(min_length=1)]
 
 
-def shipped() -> list[str]:
+def builtin_suites() -> list[str]:
     """The names of the suites that come with chatkeep."""
     files = resources.files("chatkeep").joinpath("evals").iterdir()
     return sorted(file.name.removesuffix(".yaml") for file in files if file.name.endswith(".yaml"))
 
 
-def load(name: str, functions: Mapping[str, Tool]) -> Suite:
+def load_suite(name: str, functions: Mapping[str, Tool]) -> Suite:
     """The suite of that name that comes with chatkeep, or that at the path `name`.
 
     `functions`: all that a case may expect, by name.
@@ -104,38 +104,38 @@ def load(name: str, functions: Mapping[str, Tool]) -> Suite:
     Raises:
         CannotStart: there is none, or it is wrong; the message has file and line.
     """
-    if name in shipped():
-        return parse(
+    if name in builtin_suites():
+        return parse_suite(
             f"{name}.yaml", (resources.files("chatkeep") / "evals" / f"{name}.yaml").read_text("utf-8"), functions
         )
     try:
-        return parse(name, Path(name).read_text("utf-8"), functions)
+        return parse_suite(name, Path(name).read_text("utf-8"), functions)
     except OSError as error:
-        known = ", ".join(shipped())
+        known = ", ".join(builtin_suites())
         raise CannotStart(f"there is no suite {name!r}; known: {known}, or a path") from error
     except UnicodeDecodeError as error:
         raise CannotStart(f"{name}: not UTF-8") from error
 
 
-def parse(file: str, text: str, functions: Mapping[str, Tool]) -> Suite:
+def parse_suite(file: str, text: str, functions: Mapping[str, Tool]) -> Suite:
     """The suite that `text`, the content of `file`, describes.
 
     Raises:
         CannotStart: something in the file is wrong; the message has file and line.
     """
-    value = _plain(read_yaml(file, text))
+    value = _without_dates(read_yaml(file, text))
     tree = cast("yaml.Node | None", yaml.compose(text, yaml.SafeLoader))  # pyright: ignore[reportUnknownMemberType]  # its stubs leave the stream's type open
     try:
         suite = Suite.model_validate(value, context=functions)
     except ValidationError as error:
-        where, message = _told(error)
+        where, message = _describe(error)
         raise CannotStart(f"{file}:{_line_of(tree, where)}: {message}") from error
-    for where, message in [*_same_names(suite), *_wrong_arguments(suite, functions)]:
+    for where, message in [*_duplicate_names(suite), *_wrong_arguments(suite, functions)]:
         raise CannotStart(f"{file}:{_line_of(tree, where)}: {message}")
     return suite
 
 
-def _told(error: ValidationError) -> Fault:
+def _describe(error: ValidationError) -> Fault:
     fault = first_fault(error)
     where = fault["loc"]
     if fault["type"] == UNKNOWN:
@@ -146,7 +146,7 @@ def _told(error: ValidationError) -> Fault:
     return where, f"{'.'.join(map(str, where)) or 'suite'}: {fault['msg'].removeprefix('Value error, ')}"
 
 
-def _same_names(suite: Suite) -> Iterator[Fault]:
+def _duplicate_names(suite: Suite) -> Iterator[Fault]:
     names = [case.name for case in suite.cases]
     for number, name in enumerate(names):
         if name in names[:number]:
@@ -170,13 +170,13 @@ def _wrong_arguments(suite: Suite, functions: Mapping[str, Tool]) -> Iterator[Fa
                     yield (*where, name), f"{exchange.calls} has no argument {name!r}; known: {listed}"
 
 
-def _plain(value: Any) -> Any:
+def _without_dates(value: Any) -> Any:
     """`value` with the dates that YAML makes of text made text again: functions take JSON."""
     match value:
         case dict():
-            return {str(key): _plain(each) for key, each in cast("Mapping[Any, Any]", value).items()}
+            return {str(key): _without_dates(each) for key, each in cast("Mapping[Any, Any]", value).items()}
         case list():
-            return [_plain(each) for each in cast("list[Any]", value)]
+            return [_without_dates(each) for each in cast("list[Any]", value)]
         case datetime.date():
             return value.isoformat()
         case _:

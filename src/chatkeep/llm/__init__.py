@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from chatkeep.llm.assembler import Chunk
+from chatkeep.llm.chunks import Chunk
 from chatkeep.settings import Settings
 
 
@@ -36,7 +36,7 @@ class Model(Protocol):
         ...
 
 
-def connect(settings: Settings, pace: float | None = None) -> Model:
+def connect_model(settings: Settings, pace: float | None = None) -> Model:
     """The model that `settings` ask for: practice when neither a key nor a base URL is set.
 
     `pace`: seconds between two words of the practice model; None: as people speak.

@@ -11,72 +11,20 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 
-import msgspec
-
 from chatkeep import ids
 from chatkeep.chat.events import Event, ReasoningDelta, RefusalDelta, TextDelta, ToolCallDelta, ToolCallStarted
 from chatkeep.chat.types import Kind
-from chatkeep.text import clean, is_cut
+from chatkeep.llm.chunks import Chunk, FunctionDelta, MessageDelta, TokenCounts
+from chatkeep.text import clean, ends_with_half_pair
 
-Speech: TypeAlias = TextDelta | ReasoningDelta | RefusalDelta
+TextLikeDelta: TypeAlias = TextDelta | ReasoningDelta | RefusalDelta
 
 _LEGACY = -1
 """Index of a call that came as `function_call`, the form before `tool_calls`."""
-_GOOD_ID = re.compile(r"[\x21-\x7e]{1,128}")
+_VALID_CALL_ID = re.compile(r"[\x21-\x7e]{1,128}")
 
 
-# gc=False: what a provider sent holds no cycles, and decoding it is a quarter cheaper when nobody looks for them.
-
-
-class FunctionDelta(msgspec.Struct, gc=False):
-    """A piece of a call: its name, more of its arguments; some servers send those as an object."""
-
-    name: str | None = None
-    arguments: str | dict[str, Any] | list[Any] | None = None
-
-
-class CallDelta(msgspec.Struct, gc=False):
-    """A piece of one of `tool_calls`."""
-
-    index: int | None = None
-    id: str | None = None
-    function: FunctionDelta | None = None
-
-
-class MessageDelta(msgspec.Struct, gc=False):
-    """What one chunk adds to the message. `reasoning_content` and `reasoning` are two names for one thing."""
-
-    content: str | list[Any] | None = None
-    refusal: str | None = None
-    reasoning_content: str | None = None
-    reasoning: Any = None
-    tool_calls: list[CallDelta] | None = None
-    function_call: FunctionDelta | None = None
-
-
-class Choice(msgspec.Struct, gc=False):
-    """One of the alternatives; we ask for one and read one."""
-
-    delta: MessageDelta | None = None
-    finish_reason: str | None = None
-
-
-class Tokens(msgspec.Struct, gc=False):
-    """The provider's own count."""
-
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-
-
-class Chunk(msgspec.Struct, gc=False):
-    """One `chat.completion.chunk`, as much of it as we read. `error` is what some servers send in its place."""
-
-    choices: list[Choice] | None = None
-    usage: Tokens | None = None
-    error: Any = None
-
-
-def _plain(chunk: Chunk) -> str | None:
+def _text_only(chunk: Chunk) -> str | None:
     """What `chunk` says, if it does nothing but speak."""
     if chunk.usage is not None or chunk.choices is None or len(chunk.choices) != 1:
         return None
@@ -87,7 +35,7 @@ def _plain(chunk: Chunk) -> str | None:
     return delta.content if delta == MessageDelta(content=delta.content) else None
 
 
-class Call:
+class StreamedCall:
     """A function call as it comes in."""
 
     def __init__(self, provider_index: int | None) -> None:
@@ -103,7 +51,7 @@ class Call:
         """All that came of the arguments."""
         return "".join(self.fragments)
 
-    def is_complete(self) -> bool:
+    def has_complete_arguments(self) -> bool:
         """Whether the arguments so far are a JSON value of their own."""
         try:
             json.loads(self.arguments_text)
@@ -115,25 +63,40 @@ class Call:
 class Assembler:
     """The events of one model call. Feed it chunks, then `finish` it; `calls` are its function calls, in order."""
 
-    __slots__ = ("_half", "_kind_of", "_new_id", "_open", "_taken", "calls", "finish_reason", "next_index", "tokens")
+    __slots__ = (
+        "_half_pairs",
+        "_kind_of",
+        "_new_id",
+        "_open_part",
+        "_used_call_ids",
+        "calls",
+        "finish_reason",
+        "next_index",
+        "tokens",
+    )
 
     def __init__(
         self,
         index: int,
         kind_of: Callable[[str], Kind | None],
-        taken: set[str],
-        new_id: Callable[[], str] = ids.new_call,
+        used_call_ids: set[str],
+        new_id: Callable[[], str] = ids.new_call_id,
     ) -> None:
-        """`index`: the first part's. `kind_of`: a function's kind by name. `taken`: call ids of this run, added to."""
-        self.calls: list[Call] = []
+        """Assemble parts from `index` on.
+
+        `kind_of` returns a tool's kind by its name. `used_call_ids` are the call ids of this run; new ones are added.
+        """
+        self.calls: list[StreamedCall] = []
         self.finish_reason: str | None = None
-        self.tokens: Tokens | None = None
+        self.tokens: TokenCounts | None = None
         self.next_index = index
         self._kind_of = kind_of
-        self._taken = taken
+        self._used_call_ids = used_call_ids
         self._new_id = new_id
-        self._open: tuple[type[Speech], int] | None = None  # the text-like part that goes on
-        self._half: dict[Call | int, str] = {}  # a high surrogate that waits for its other half, by call or part
+        self._open_part: tuple[type[TextLikeDelta], int] | None = None  # the text-like part that goes on
+        self._half_pairs: dict[
+            StreamedCall | int, str
+        ] = {}  # a high surrogate that waits for its other half, by call or part
 
     def read(self, chunks: Iterable[Chunk]) -> list[Event]:
         """The events that `chunks`, which came together, bring: what is said in a row is one event, as if it came so.
@@ -144,13 +107,13 @@ class Assembler:
         events: list[Event] = []
         said: list[str] = []
         for chunk in chunks:
-            if (text := _plain(chunk)) is not None:
+            if (text := _text_only(chunk)) is not None:
                 said.append(text)
                 continue
-            self._say(TextDelta, "".join(said), events)
+            self._add_text(TextDelta, "".join(said), events)
             said.clear()
             events += self.feed(chunk)
-        self._say(TextDelta, "".join(said), events)
+        self._add_text(TextDelta, "".join(said), events)
         return events
 
     def feed(self, chunk: Chunk) -> list[Event]:
@@ -170,10 +133,10 @@ class Assembler:
         events: list[Event] = []
         for call in self.calls:
             if call.index is None:
-                self._start(call, events)
-        self._settle(events)
+                self._start_call(call, events)
+        self._end_part(events)
         for call in self.calls:
-            if call.index is not None and self._half.pop(call, ""):
+            if call.index is not None and self._half_pairs.pop(call, ""):
                 call.fragments.append("\ufffd")
                 events.append(ToolCallDelta(index=call.index, arguments_text="\ufffd"))
         return events
@@ -181,60 +144,62 @@ class Assembler:
     def _read(self, delta: MessageDelta, events: list[Event]) -> None:
         reasoning = delta.reasoning_content or delta.reasoning
         if isinstance(reasoning, str):
-            self._say(ReasoningDelta, reasoning, events)
+            self._add_text(ReasoningDelta, reasoning, events)
         if isinstance(delta.content, str):
-            self._say(TextDelta, delta.content, events)
+            self._add_text(TextDelta, delta.content, events)
         elif delta.content:
             self._read_list(delta.content, events)
         if delta.refusal:
-            self._say(RefusalDelta, delta.refusal, events)
+            self._add_text(RefusalDelta, delta.refusal, events)
         for piece in delta.tool_calls or ():
-            self._call(piece.index, piece.id or "", piece.function or FunctionDelta(), events)
+            self._add_call_piece(piece.index, piece.id or "", piece.function or FunctionDelta(), events)
         if delta.function_call is not None:
-            self._call(_LEGACY, "", delta.function_call, events)
+            self._add_call_piece(_LEGACY, "", delta.function_call, events)
 
     def _read_list(self, content: list[Any], events: list[Event]) -> None:
         """Content as a list of typed parts, the way Mistral's reasoning models stream it."""
         for item in content:
             match item:
                 case {"type": "text", "text": str(text)}:
-                    self._say(TextDelta, text, events)
+                    self._add_text(TextDelta, text, events)
                 case {"type": "thinking", "thinking": [*thoughts]}:
                     said = "".join(str(thought.get("text", "")) for thought in thoughts if isinstance(thought, dict))  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType, reportUnknownVariableType]  # a provider's JSON
-                    self._say(ReasoningDelta, said, events)
+                    self._add_text(ReasoningDelta, said, events)
                 case _:
                     continue
 
-    def _say(self, kind: type[Speech], said: str, events: list[Event]) -> None:
+    def _add_text(self, kind: type[TextLikeDelta], said: str, events: list[Event]) -> None:
         if not said:
             return
-        if self._open is None or self._open[0] is not kind:
-            self._settle(events)
-            self._open = (kind, self._new_part())
-        if text := self._whole(self._open[1], said):
-            events.append(kind(index=self._open[1], text=text))
+        if self._open_part is None or self._open_part[0] is not kind:
+            self._end_part(events)
+            self._open_part = (kind, self._next_part())
+        if text := self._complete_text(self._open_part[1], said):
+            events.append(kind(index=self._open_part[1], text=text))
 
-    def _settle(self, events: list[Event]) -> None:
+    def _end_part(self, events: list[Event]) -> None:
         """End the text-like part that goes on; half a character that still waits there waited in vain."""
-        if self._open is not None:
-            kind, index = self._open
-            if self._half.pop(index, ""):
+        if self._open_part is not None:
+            kind, index = self._open_part
+            if self._half_pairs.pop(index, ""):
                 events.append(kind(index=index, text="\ufffd"))
-        self._open = None
+        self._open_part = None
 
-    def _call(self, index: int | None, provider_id: str, function: FunctionDelta, events: list[Event]) -> None:
-        call = self._find(index, provider_id, function)
+    def _add_call_piece(
+        self, index: int | None, provider_id: str, function: FunctionDelta, events: list[Event]
+    ) -> None:
+        call = self._find_call(index, provider_id, function)
         call.provider_id = call.provider_id or provider_id
         call.name = call.name or function.name or ""
         if call.index is None and call.name:
-            self._start(call, events)
+            self._start_call(call, events)
         if isinstance(function.arguments, str):
-            self._argue(call, function.arguments, events)
+            self._add_arguments(call, function.arguments, events)
         elif function.arguments is not None:
             text = json.dumps(function.arguments, ensure_ascii=False, separators=(",", ":"))
-            self._argue(call, clean(text), events)
+            self._add_arguments(call, clean(text), events)
 
-    def _find(self, index: int | None, provider_id: str, function: FunctionDelta) -> Call:
+    def _find_call(self, index: int | None, provider_id: str, function: FunctionDelta) -> StreamedCall:
         """The call that a piece belongs to, by rule 2 of this file."""
         name = function.name or ""
         same_id = [call for call in self.calls if provider_id and call.provider_id == provider_id]
@@ -247,12 +212,12 @@ class Assembler:
             known = same_index[-1]
         else:
             known = self.calls[-1] if index is None and self.calls and not provider_id else None
-        if known is None or (name and self._begins(known, provider_id, function)):
-            known = Call(index)
+        if known is None or (name and self._begins_call(known, provider_id, function)):
+            known = StreamedCall(index)
             self.calls.append(known)
         return known
 
-    def _begins(self, known: Call, provider_id: str, function: FunctionDelta) -> bool:
+    def _begins_call(self, known: StreamedCall, provider_id: str, function: FunctionDelta) -> bool:
         """Whether a piece with a name, that would belong to `known`, begins a call of its own."""
         if not known.name:
             return False
@@ -260,36 +225,36 @@ class Assembler:
             return True
         if provider_id and function.name == known.name and not function.arguments:
             return False  # the same id and name once more, and nothing new: some servers end a call so
-        return function.name != known.name or (bool(known.fragments) and known.is_complete())
+        return function.name != known.name or (bool(known.fragments) and known.has_complete_arguments())
 
-    def _start(self, call: Call, events: list[Event]) -> None:
-        self._settle(events)
-        call.index = self._new_part()
+    def _start_call(self, call: StreamedCall, events: list[Event]) -> None:
+        self._end_part(events)
+        call.index = self._next_part()
         call.name = clean(call.name)
         call.call_id = call.provider_id
-        if not _GOOD_ID.fullmatch(call.call_id) or call.call_id in self._taken:
+        if not _VALID_CALL_ID.fullmatch(call.call_id) or call.call_id in self._used_call_ids:
             call.call_id = self._new_id()
-        self._taken.add(call.call_id)
+        self._used_call_ids.add(call.call_id)
         events.append(
             ToolCallStarted(index=call.index, call_id=call.call_id, name=call.name, kind=self._kind_of(call.name))
         )
         if held := call.arguments_text:
             events.append(ToolCallDelta(index=call.index, arguments_text=held))
 
-    def _argue(self, call: Call, said: str, events: list[Event]) -> None:
-        if text := self._whole(call, said):
+    def _add_arguments(self, call: StreamedCall, said: str, events: list[Event]) -> None:
+        if text := self._complete_text(call, said):
             call.fragments.append(text)
             if call.index is not None:
                 events.append(ToolCallDelta(index=call.index, arguments_text=text))
 
-    def _whole(self, what: Call | int, said: str) -> str:
+    def _complete_text(self, what: StreamedCall | int, said: str) -> str:
         """`said` made storable; half a character at its end waits for the rest."""
-        said = self._half.pop(what, "") + said
-        if is_cut(said):
-            self._half[what] = said[-1]
+        said = self._half_pairs.pop(what, "") + said
+        if ends_with_half_pair(said):
+            self._half_pairs[what] = said[-1]
             said = said[:-1]
         return clean(said)
 
-    def _new_part(self) -> int:
+    def _next_part(self) -> int:
         self.next_index += 1
         return self.next_index - 1

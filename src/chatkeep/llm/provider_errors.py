@@ -21,31 +21,33 @@ _SECRETS = re.compile(r"\b(?:sk|pk|rk)-[\w*.\-]{6,}|(?i:\bbearer\s+)[\w.\-]{16,}
 _OVERFLOW = re.compile(
     r"(?i)context[ _-]?(?:length|window|size)|maximum context|too many tokens|prompt is too long|exceed_context"
 )
-_LONGEST = 500
+_MAX_MESSAGE_CHARS = 500
 
 
-def translate(error: Exception, key: str | None = None) -> TurnFailed:
+def translate_error(error: Exception, key: str | None = None) -> TurnFailed:
     """`error`, raised by the SDK or its transport, as ours; `key` never appears in the message."""
     match error:
         case openai.APITimeoutError():
             return ModelUnavailable("no connection to the provider within the time limit")
         case openai.APIConnectionError():
-            return ModelUnavailable(f"no connection to the provider: {_said(error.__cause__ or error, key)}")
+            return ModelUnavailable(f"no connection to the provider: {_redacted(error.__cause__ or error, key)}")
         case openai.APIStatusError():
-            return _from_status(error.status_code, str(getattr(error, "code", "") or ""), _said(_message(error), key))
+            return _from_status(
+                error.status_code, str(getattr(error, "code", "") or ""), _redacted(_message(error), key)
+            )
         case TimeoutError():
             return ModelTimeout("the provider sent nothing for the time limit")
         case ValueError():
             return ModelProtocol("the provider's answer is not understood")
         case _:
-            return ModelUnavailable(f"the connection to the provider broke: {_said(error, key)}")
+            return ModelUnavailable(f"the connection to the provider broke: {_redacted(error, key)}")
 
 
-def from_frame(error: Any, key: str | None = None) -> TurnFailed:
+def error_from_frame(error: Any, key: str | None = None) -> TurnFailed:
     """An error that came as an event in the stream, whatever JSON it is; `key` never appears in the message."""
     fields: dict[str, Any] = cast("dict[str, Any]", error) if isinstance(error, dict) else {"message": error}
     fields = fields["error"] if isinstance(fields.get("error"), dict) else fields
-    message = _said(fields.get("message") or fields.get("detail") or "the provider reported an error", key)
+    message = _redacted(fields.get("message") or fields.get("detail") or "the provider reported an error", key)
     kinds = " ".join(str(fields.get(name, "")) for name in ("type", "code", "status"))
     if _OVERFLOW.search(kinds) or ("invalid" in kinds and _OVERFLOW.search(message)):
         return ContextOverflow(message)
@@ -65,7 +67,7 @@ def is_retryable(error: Exception) -> bool:
     return isinstance(error, openai.APIConnectionError)
 
 
-def retry_after(error: Exception) -> float | None:
+def retry_after_seconds(error: Exception) -> float | None:
     """The seconds that the provider asks to wait (RFC 9110 §10.2.3, the form in seconds), if it does."""
     if not isinstance(error, openai.APIStatusError):
         return None
@@ -94,8 +96,8 @@ def _message(error: openai.APIStatusError) -> object:
     return body["message"] if isinstance(body, dict) and body.get("message") else error.message  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]  # a provider's JSON
 
 
-def _said(error: object, key: str | None) -> str:
+def _redacted(error: object, key: str | None) -> str:
     said = clean(str(error))
     if key:
         said = said.replace(key, "***")
-    return _SECRETS.sub("***", said)[:_LONGEST]
+    return _SECRETS.sub("***", said)[:_MAX_MESSAGE_CHARS]

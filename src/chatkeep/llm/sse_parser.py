@@ -10,10 +10,10 @@ from typing import Any
 import msgspec
 
 from chatkeep.errors import ModelProtocol, TurnFailed
-from chatkeep.llm.assembler import Chunk
-from chatkeep.llm.provider_errors import from_frame
+from chatkeep.llm.chunks import Chunk
+from chatkeep.llm.provider_errors import error_from_frame
 
-FRAME_LIMIT = 16 * 1024 * 1024
+MAX_FRAME_BYTES = 16 * 1024 * 1024
 """Bytes of one event; a provider that sends more without an end is not understood."""
 
 _decode = msgspec.json.Decoder(Chunk).decode
@@ -25,12 +25,12 @@ _DONE = _NEXT + b"[DONE]"
 _FIELDS = {b"data", b"event", b"id", b"retry", b""}
 
 
-class Splitter:
+class SseParser:
     """Feed it what was read. `done` after `[DONE]`, or when it was told to `finish`; `failure` is what ended the stream
     early, to be raised.
     """
 
-    __slots__ = ("_begun", "_held", "_key", "_rest", "_seen_data", "_seen_other", "done", "failure")
+    __slots__ = ("_has_begun", "_has_seen_data", "_has_seen_other", "_key", "_pieces", "_rest", "done", "failure")
 
     def __init__(self, key: str | None = None) -> None:
         """`key`: what must not appear in any message."""
@@ -38,48 +38,48 @@ class Splitter:
         self.failure: TurnFailed | None = None
         self._key = key
         self._rest: bytes = b""
-        self._held: list[bytes] = []  # pieces of a long event, after `_rest`: joined when its end may be there
-        self._begun = False
-        self._seen_data = False
-        self._seen_other = False
+        self._pieces: list[bytes] = []  # pieces of a long event, after `_rest`: joined when its end may be there
+        self._has_begun = False
+        self._has_seen_data = False
+        self._has_seen_other = False
 
     def feed(self, data: bytes) -> list[Chunk]:
         """The chunks that `data` completes, up to a failure."""
-        self._held.append(data)
-        if self._begun and b"\n" not in data and b"\r" not in data:
-            if len(self._rest) + sum(map(len, self._held)) > FRAME_LIMIT:
+        self._pieces.append(data)
+        if self._has_begun and b"\n" not in data and b"\r" not in data:
+            if len(self._rest) + sum(map(len, self._pieces)) > MAX_FRAME_BYTES:
                 self.failure = ModelProtocol("the provider sent an event without an end")
             return []
-        buffer = b"".join([self._rest, *self._held])
-        self._held.clear()
-        if not self._begun:
+        buffer = b"".join([self._rest, *self._pieces])
+        self._pieces.clear()
+        if not self._has_begun:
             self._rest = buffer
             if len(buffer) < len(_BOM) and _BOM.startswith(buffer):
                 return []
-            self._begun, buffer = True, buffer.removeprefix(_BOM)
+            self._has_begun, buffer = True, buffer.removeprefix(_BOM)
         if b"\r" in buffer:
             held = b"\r" if buffer.endswith(b"\r") else b""  # half a CRLF, perhaps
             buffer = buffer.removesuffix(b"\r").replace(b"\r\n", b"\n").replace(b"\r", b"\n") + held
         end = buffer.rfind(b"\n\n")
         if end < 0:
             self._rest = buffer
-            if len(buffer) > FRAME_LIMIT:
+            if len(buffer) > MAX_FRAME_BYTES:
                 self.failure = ModelProtocol("the provider sent an event without an end")
             return []
         self._rest = buffer[end + 2 :]
-        return self._plain(buffer[:end]) or self._chunks(buffer[:end].split(b"\n\n"))
+        return self._parse_plain_events(buffer[:end]) or self._parse_frames(buffer[:end].split(b"\n\n"))
 
     def finish(self) -> list[Chunk]:
         """The chunks of a last event that was not closed by an empty line, if it is whole."""
         self.done = True
-        chunks = self._chunks([b"".join([self._rest, *self._held]).strip(b"\r\n")])
+        chunks = self._parse_frames([b"".join([self._rest, *self._pieces]).strip(b"\r\n")])
         if isinstance(self.failure, ModelProtocol):
             self.failure = None  # half an event at the end says only that the stream was cut
-        if self._seen_other and not self._seen_data:
+        if self._has_seen_other and not self._has_seen_data:
             self.failure = ModelProtocol("the provider did not answer with an event stream")
         return chunks
 
-    def _plain(self, events: bytes) -> list[Chunk]:
+    def _parse_plain_events(self, events: bytes) -> list[Chunk]:
         """The chunks of events that are one line of data each, as nearly all are; none if there is any other.
 
         They need not be looked at one by one: half the cost of decoding them, when a read brings a hundred.
@@ -93,21 +93,21 @@ class Splitter:
             return []
         if len(events) - len(lines) != len(chunks) * (len(_NEXT) - 1) - 1:  # not every chunk had a `data: ` of its own
             return []
-        self._seen_data, self.done = True, done
-        return self._up_to_failure(chunks)
+        self._has_seen_data, self.done = True, done
+        return self._until_error(chunks)
 
-    def _chunks(self, frames: list[bytes]) -> list[Chunk]:
+    def _parse_frames(self, frames: list[bytes]) -> list[Chunk]:
         payloads: list[bytes] = []
         for frame in frames:
             payload, is_error = self._payload(frame)
             if not payload:
                 continue
-            self._seen_data = True
+            self._has_seen_data = True
             if payload == b"[DONE]":
                 self.done = True
                 break
             payloads.append(b'{"error":' + payload + b"}" if is_error else payload)
-        return self._up_to_failure(self._decoded(payloads))
+        return self._until_error(self._decode_all(payloads))
 
     def _payload(self, frame: bytes) -> tuple[bytes, bool]:
         """An event's data, and whether it is an error by its `event:` line alone."""
@@ -119,38 +119,38 @@ class Splitter:
                 data.append(value.removeprefix(b" "))
             elif field == b"event":
                 name = value.removeprefix(b" ")
-            self._seen_other = self._seen_other or field not in _FIELDS
+            self._has_seen_other = self._has_seen_other or field not in _FIELDS
         # The lines are joined by a blank, not by LF: in JSON the two are the same, and one payload stays one line.
         payload = b" ".join(data).strip()
         return payload, name == b"error" and not payload.startswith(b'{"error"')
 
-    def _decoded(self, payloads: list[bytes]) -> list[Chunk]:
+    def _decode_all(self, payloads: list[bytes]) -> list[Chunk]:
         if not payloads:
             return []
         try:
             return _decode_lines(b"\n".join(payloads))
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            return self._one_by_one(payloads)
+            return self._decode_one_by_one(payloads)
 
-    def _one_by_one(self, payloads: list[bytes]) -> list[Chunk]:
+    def _decode_one_by_one(self, payloads: list[bytes]) -> list[Chunk]:
         chunks: list[Chunk] = []
         for payload in payloads:
             try:
-                chunks.append(_leniently(payload))
+                chunks.append(_decode_leniently(payload))
             except (ValueError, RecursionError):
                 self.failure = ModelProtocol("the provider sent an event that is not understood")
                 break
         return chunks
 
-    def _up_to_failure(self, chunks: list[Chunk]) -> list[Chunk]:
+    def _until_error(self, chunks: list[Chunk]) -> list[Chunk]:
         for number, chunk in enumerate(chunks):
             if chunk.error is not None:
-                self.failure = from_frame(chunk.error, self._key)
+                self.failure = error_from_frame(chunk.error, self._key)
                 return chunks[:number]
         return chunks
 
 
-def _leniently(payload: bytes) -> Chunk:
+def _decode_leniently(payload: bytes) -> Chunk:
     """One chunk that the fast way refused: invalid UTF-8, half a surrogate pair, numbers as strings.
 
     Raises:

@@ -18,7 +18,7 @@ START_SECONDS = 10.0
 """How long the start waits for servers. One that takes longer has its functions from then on."""
 
 
-def check(servers: Sequence[McpServer], declared: Collection[str]) -> None:
+def check_servers(servers: Sequence[McpServer], declared: Collection[str]) -> None:
     """See that `servers` can be used beside the functions `declared`.
 
     Raises:
@@ -32,7 +32,7 @@ def check(servers: Sequence[McpServer], declared: Collection[str]) -> None:
 
 
 @asynccontextmanager
-async def offering(servers: Sequence[McpServer], declared: dict[str, Tool]) -> AsyncGenerator[Mapping[str, Tool]]:
+async def offer_tools(servers: Sequence[McpServer], declared: dict[str, Tool]) -> AsyncGenerator[Mapping[str, Tool]]:
     """Keep `servers` at hand until the block ends: the functions `declared`, and theirs as they are at each moment.
 
     A server that is not there has none, and is tried again; nothing waits for it longer than `START_SECONDS`.
@@ -40,14 +40,14 @@ async def offering(servers: Sequence[McpServer], declared: dict[str, Tool]) -> A
     if not servers:
         yield declared
         return
-    from chatkeep.mcp.owner import Owner  # here, because the SDK takes a second to import
+    from chatkeep.mcp.server_task import ServerTask  # here, because the SDK takes a second to import
 
-    owners = [Owner(server) for server in servers]
+    server_tasks = [ServerTask(server) for server in servers]
     try:
         with suppress(TimeoutError):
             async with asyncio.timeout(START_SECONDS):
-                for owner in owners:
-                    await owner.tried.wait()
-        yield ChainMap(declared, *(owner.functions for owner in owners))
+                for task in server_tasks:
+                    await task.has_tried.wait()
+        yield ChainMap(declared, *(task.tools for task in server_tasks))
     finally:
-        await asyncio.gather(*(owner.close() for owner in owners))
+        await asyncio.gather(*(task.close() for task in server_tasks))

@@ -13,14 +13,14 @@ import msgspec
 
 from chatkeep import clock, ids
 from chatkeep.agent.assistants import Assistant
-from chatkeep.agent.turn_spec import Brief, ClientTool, brief, hash_of, offered_before
-from chatkeep.chat.events import Entry, RunStarted, enter
+from chatkeep.agent.turn_spec import ClientTool, TurnSpec, build_spec, hash_snapshot, previous_client_tools
+from chatkeep.chat.events import Entry, RunStarted, to_entry
 from chatkeep.chat.types import Message, Run, TextPart, Usage, has_ended
-from chatkeep.db import Connection
+from chatkeep.db import Transaction
 from chatkeep.errors import EventsExpired, IdempotencyMismatch, InvalidRequest, SessionBusy
 from chatkeep.runs import execute
-from chatkeep.runs.end import Closed, close
-from chatkeep.runs.runtime import Worker
+from chatkeep.runs.end import EndedRun, end_run
+from chatkeep.runs.runtime import Runtime
 from chatkeep.store import events as store_events
 from chatkeep.store import messages as store_messages
 from chatkeep.store import prompts as store_prompts
@@ -62,8 +62,8 @@ class Wanted(NamedTuple):
 class _Claimed(NamedTuple):
     run: Run
     entry: Entry
-    interrupted: Closed | None
-    brief: Brief
+    interrupted: EndedRun | None
+    build_spec: TurnSpec
     prompt_hash: str
 
 
@@ -74,51 +74,51 @@ class _Repeated(Exception):  # noqa: N818  # a way out of the transaction, no er
         self.run = run
 
 
-async def claim(worker: Worker, owner: str, wanted: Wanted) -> Run:
+async def claim(runtime: Runtime, owner: str, wanted: Wanted) -> Run:
     """The run that answers `wanted`: a new one, which is being carried from now on, or the one its key made before.
 
     Raises:
         Refused: see `docs/protocol.md` §3; nothing is stored.
     """
     if wanted.on_busy == "interrupt":
-        await worker.journal.settle(wanted.session_id)
+        await runtime.journal.settle(wanted.session_id)
     # Shielded: a caller that is cancelled now must not leave a run behind that nobody carries.
-    return await asyncio.shield(asyncio.ensure_future(_claim_and_start(worker, owner, wanted)))
+    return await asyncio.shield(asyncio.ensure_future(_claim_and_start(runtime, owner, wanted)))
 
 
-async def _claim_and_start(worker: Worker, owner: str, wanted: Wanted) -> Run:
+async def _claim_and_start(runtime: Runtime, owner: str, wanted: Wanted) -> Run:
     run_id = ids.new()
     try:
-        claimed = await worker.db.transaction(lambda tx: _claim(tx, worker, owner, wanted, run_id))
+        claimed = await runtime.db.transaction(lambda tx: _claim(tx, runtime, owner, wanted, run_id))
         if claimed.interrupted is not None:
-            worker.released(wanted.session_id, claimed.interrupted.run.id, claimed.interrupted.entries)
-        if not claimed.brief.is_own:
-            worker.prompts.add(claimed.prompt_hash)
-        execute.start(worker, claimed.run, [claimed.entry], claimed.brief, claimed.run.created_at)
+            runtime.on_ended(wanted.session_id, claimed.interrupted.run.id, claimed.interrupted.entries)
+        if not claimed.build_spec.is_session_specific:
+            runtime.prompts.add(claimed.prompt_hash)
+        execute.start(runtime, claimed.run, [claimed.entry], claimed.build_spec, claimed.run.created_at)
     except _Repeated as repeated:
         return repeated.run
     finally:
-        worker.claiming.discard(run_id)
-    worker.doorbell.ring(wanted.session_id)
+        runtime.reserved.discard(run_id)
+    runtime.notifier.notify(wanted.session_id)
     return claimed.run
 
 
-async def _claim(tx: Connection, worker: Worker, owner: str, wanted: Wanted, run_id: str) -> _Claimed:
+async def _claim(tx: Transaction, runtime: Runtime, owner: str, wanted: Wanted, run_id: str) -> _Claimed:
     session_id = wanted.session_id
     new = 2 if isinstance(wanted.user, NewMessage) else 1
     reserved = await store_sessions.reserve(tx, owner, session_id, new)
     request_hash = hashlib.sha256(msgspec.json.encode(wanted.body, order="deterministic")).hexdigest()
     await _check_repeat(tx, session_id, wanted.key, request_hash)
-    worker.check_open()
+    runtime.check_open()
     interrupted = await _make_way(tx, session_id, wanted.on_busy)
-    worker.make_room(run_id, closing=interrupted is not None)
+    runtime.reserve_slot(run_id, closing=interrupted is not None)
     now = await tx.now()
     user = await _user_message(tx, wanted, reserved, now)
-    assistant = worker.assistant(reserved.assistant)
-    zone = worker.settings.time_zone
-    tools = await _offered(tx, worker, wanted, user)
-    given = brief(worker.tools, assistant, clock.read(now), zone, reserved.title, tools)
-    run = _new_run(worker, wanted, reserved, assistant, user.id, run_id, now)
+    assistant = runtime.assistant(reserved.assistant)
+    zone = runtime.settings.time_zone
+    tools = await _offered(tx, runtime, wanted, user)
+    given = build_spec(runtime.tools, assistant, clock.parse(now), zone, reserved.title, tools)
+    run = _new_run(runtime, wanted, reserved, assistant, user.id, run_id, now)
     answer = Message(
         id=run.message_id,
         session_id=session_id,
@@ -133,46 +133,46 @@ async def _claim(tx: Connection, worker: Worker, owner: str, wanted: Wanted, run
     if isinstance(wanted.user, NewMessage):
         await store_messages.add_message(tx, user)
     await store_messages.add_message(tx, answer)
-    prompt_hash = await _prompt_kept(tx, worker, session_id, given)
-    await store_runs.add_run(tx, run, given.record(prompt_hash), wanted.key, request_hash, worker.lease(now))
-    entry = enter(RunStarted(position=1, run=run, user_message=user, message=answer))
+    prompt_hash = await _prompt_kept(tx, runtime, session_id, given)
+    await store_runs.add_run(tx, run, given.record(prompt_hash), wanted.key, request_hash, runtime.lease(now))
+    entry = to_entry(RunStarted(position=1, run=run, user_message=user, message=answer))
     await store_events.add_events(tx, run.id, [entry])
     await store_sessions.set_head(tx, session_id, answer.id)
     return _Claimed(run, entry, interrupted, given, prompt_hash)
 
 
-async def _prompt_kept(tx: Connection, worker: Worker, session_id: str, given: Brief) -> str:
+async def _prompt_kept(tx: Transaction, runtime: Runtime, session_id: str, given: TurnSpec) -> str:
     """The hash by which what the model is told is kept: with the session that it tells of, or for all."""
     snapshot = given.snapshot()
-    prompt_hash = hash_of(snapshot)
-    if given.is_own or prompt_hash not in worker.prompts:
-        await store_prompts.add_prompt(tx, prompt_hash, snapshot, session_id if given.is_own else None)
+    prompt_hash = hash_snapshot(snapshot)
+    if given.is_session_specific or prompt_hash not in runtime.prompts:
+        await store_prompts.add_prompt(tx, prompt_hash, snapshot, session_id if given.is_session_specific else None)
     return prompt_hash
 
 
-async def _check_repeat(tx: Connection, session_id: str, key: str | None, request_hash: str) -> None:
-    repeat = await store_runs.find_repeat(tx, session_id, key) if key is not None else None
+async def _check_repeat(tx: Transaction, session_id: str, key: str | None, request_hash: str) -> None:
+    repeat = await store_runs.find_by_key(tx, session_id, key) if key is not None else None
     if repeat is None:
         return
     run = repeat.run
     if repeat.request_hash != request_hash:
         raise IdempotencyMismatch("this Idempotency-Key was used for another request", run_id=run.id)
-    if not await store_runs.is_log_kept(tx, run.id):
+    if not await store_runs.has_log(tx, run.id):
         raise EventsExpired("the run's events are no longer kept", run_id=run.id, message_id=run.message_id)
     raise _Repeated(run)
 
 
-async def _make_way(tx: Connection, session_id: str, on_busy: OnBusy) -> Closed | None:
+async def _make_way(tx: Transaction, session_id: str, on_busy: OnBusy) -> EndedRun | None:
     """Close the session's open run, if it has one that may be closed: one that waits for the client blocks nobody."""
     run = await store_runs.find_open(tx, session_id)
     if run is None:
         return None
     if run.status == "in_progress" and on_busy == "reject":
         raise SessionBusy("an answer is being made in this session", run_id=run.id)
-    return await close(tx, run.id, "cancelled")
+    return await end_run(tx, run.id, "cancelled")
 
 
-async def _user_message(tx: Connection, wanted: Wanted, reserved: store_sessions.Reserved, now: str) -> Message:
+async def _user_message(tx: Transaction, wanted: Wanted, reserved: store_sessions.Reservation, now: str) -> Message:
     """The message to answer: made from the request, or found."""
     session_id = wanted.session_id
     if isinstance(wanted.user, Again):
@@ -198,24 +198,24 @@ async def _user_message(tx: Connection, wanted: Wanted, reserved: store_sessions
     )
 
 
-async def _offered(tx: Connection, worker: Worker, wanted: Wanted, user: Message) -> Sequence[ClientTool]:
+async def _offered(tx: Transaction, runtime: Runtime, wanted: Wanted, user: Message) -> Sequence[ClientTool]:
     """What the client offers; for another answer, what it offered for the last one."""
     if isinstance(wanted.user, NewMessage):
         return wanted.tools
     last = await store_runs.find_last_request(tx, user.session_id, user.id)
-    return offered_before(worker.tools, last) if last else ()
+    return previous_client_tools(runtime.tools, last) if last else ()
 
 
 def _new_run(
-    worker: Worker,
+    runtime: Runtime,
     wanted: Wanted,
-    reserved: store_sessions.Reserved,
+    reserved: store_sessions.Reservation,
     assistant: Assistant,
     user_message_id: str,
     run_id: str,
     now: str,
 ) -> Run:
-    model = wanted.model or reserved.model or assistant.model or worker.settings.model
+    model = wanted.model or reserved.model or assistant.model or runtime.settings.model
     return Run(
         id=run_id,
         session_id=wanted.session_id,
@@ -223,7 +223,7 @@ def _new_run(
         user_message_id=user_message_id,
         message_id=ids.new(),
         status="in_progress",
-        model=worker.model.name(model),
+        model=runtime.model.name(model),
         finish_reason=None,
         error=None,
         usage=Usage(estimated=True),  # until the model has been asked and has counted

@@ -6,24 +6,24 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Literal, NamedTuple
 
-from chatkeep.agent.titles import from_words
-from chatkeep.agent.turn import Given, Turn
-from chatkeep.agent.turn_spec import Brief
+from chatkeep.agent.titles import title_from_words
+from chatkeep.agent.turn import Turn, TurnInput
+from chatkeep.agent.turn_spec import TurnSpec
 from chatkeep.chat import event_log
 from chatkeep.chat.events import Entry
 from chatkeep.chat.types import Message, Problem, Run, RunEnd
-from chatkeep.db import Connection
+from chatkeep.db import Transaction
 from chatkeep.errors import InternalFailure, StorageFailed, TurnFailed
-from chatkeep.runs.end import close
+from chatkeep.runs.end import end_run
 from chatkeep.runs.journal import Fenced, Live
 from chatkeep.runs.pause import DEADLINES, pause
-from chatkeep.runs.runtime import Worker
+from chatkeep.runs.runtime import Runtime
 from chatkeep.runs.title_task import name_session
 from chatkeep.store import events as store_events
 from chatkeep.store import messages as store_messages
 from chatkeep.store import runs as store_runs
 from chatkeep.store import sessions as store_sessions
-from chatkeep.toolbox.context import DatabaseCaller
+from chatkeep.toolbox.context import DatabaseToolContext
 
 _log = logging.getLogger("chatkeep")
 
@@ -41,33 +41,33 @@ class _Ending(NamedTuple):
     title: str | None = None  # for a session that has none
 
 
-def start(worker: Worker, run: Run, entries: Sequence[Entry], given: Brief, now: str) -> None:
+def start(runtime: Runtime, run: Run, entries: Sequence[Entry], given: TurnSpec, now: str) -> None:
     """Carry `run`, just claimed or resumed, in the background; its readers find it from now on.
 
     `entries`: the newest of its log, which are committed; `now`: the database's time.
     """
-    live = worker.journal.open(run, entries, now)
-    task = asyncio.create_task(_carry(worker, live, given), name=f"run {run.id}")
+    live = runtime.journal.open(run, entries, now)
+    task = asyncio.create_task(_carry(runtime, live, given), name=f"run {run.id}")
     live.stop = task.cancel
-    worker.tasks[run.id] = task
-    task.add_done_callback(partial(_left, worker, live))
+    runtime.tasks[run.id] = task
+    task.add_done_callback(partial(_left, runtime, live))
 
 
-def _left(worker: Worker, live: Live, task: asyncio.Task[None]) -> None:
-    if worker.tasks.get(live.run.id) is task:  # a run that waited may go on before this is called
-        del worker.tasks[live.run.id]
+def _left(runtime: Runtime, live: Live, task: asyncio.Task[None]) -> None:
+    if runtime.tasks.get(live.run.id) is task:  # a run that waited may go on before this is called
+        del runtime.tasks[live.run.id]
     if not task.cancelled() and isinstance(error := task.exception(), Exception):
         _log.error("run %s could not be ended; it will be when its lease has lapsed", live.run.id, exc_info=error)
-        worker.journal.abandon(live, error)
+        runtime.journal.abandon(live, error)
 
 
-async def _carry(worker: Worker, live: Live, given: Brief) -> None:
+async def _carry(runtime: Runtime, live: Live, given: TurnSpec) -> None:
     try:
-        ending = await _answer(worker, live, given)
+        ending = await _answer(runtime, live, given)
     except Fenced:
         return  # closed by somebody else, who has written its end
     except asyncio.CancelledError:
-        if not worker.interrupting:
+        if not runtime.interrupting:
             return  # likewise
         ending = _Ending("interrupted")
     except TurnFailed as failure:
@@ -75,40 +75,40 @@ async def _carry(worker: Worker, live: Live, given: Brief) -> None:
     except Exception as error:  # noqa: BLE001  # logged, and told to the client as `internal`
         _log.exception("run %s failed", live.run.id)
         if isinstance(error, StorageFailed):
-            worker.journal.abandon(live, error)
+            runtime.journal.abandon(live, error)
         ending = _Ending("failed", error=InternalFailure("the service could not finish this answer").problem())
-    await _finish(worker, live, ending)
-    if given.untitled and ending.status == "completed" and worker.settings.titles == "model":
-        name_session(worker, live.run)
+    await _finish(runtime, live, ending)
+    if given.is_untitled and ending.status == "completed" and runtime.settings.titles == "model":
+        name_session(runtime, live.run)
 
 
-async def _answer(worker: Worker, live: Live, given: Brief) -> _Ending:
-    start = await _given(worker, live.run, given)
-    turn = Turn(worker.model, start)
+async def _answer(runtime: Runtime, live: Live, given: TurnSpec) -> _Ending:
+    start = await _given(runtime, live.run, given)
+    turn = Turn(runtime.model, start)
     live.measure = turn.measure
     outcome = await turn.run(
-        partial(worker.journal.append, live), lambda: worker.db.snapshot(lambda tx: _said(tx, live.run.id))
+        partial(runtime.journal.append, live), lambda: runtime.db.snapshot(lambda tx: _said(tx, live.run.id))
     )
-    title = from_words(start.history[-1]) if given.untitled and worker.settings.titles == "words" else None
+    title = title_from_words(start.history[-1]) if given.is_untitled and runtime.settings.titles == "words" else None
     return _Ending(outcome.status, waiting=outcome.waiting, title=title)
 
 
-async def _given(worker: Worker, run: Run, given: Brief) -> Given:
+async def _given(runtime: Runtime, run: Run, given: TurnSpec) -> TurnInput:
     """What the turn starts from, read in one snapshot."""
 
-    async def read(tx: Connection) -> Given:
+    async def read(tx: Transaction) -> TurnInput:
         history = await store_messages.list_branch(tx, run.message_id, HISTORY)
         owner = await store_sessions.get_owner(tx, run.session_id)
-        start = Given(
+        start = TurnInput(
             model=run.model,
             prompt=given.prompt,
             temperature=given.temperature,
             tools=given.tools,
-            caller=DatabaseCaller(owner, run.session_id, run.id, worker.db),
-            tool_timeout=worker.settings.tool_timeout,
+            caller=DatabaseToolContext(owner, run.session_id, run.id, runtime.db),
+            tool_timeout=runtime.settings.tool_timeout,
             history=history[:-1],
             message=history[-1],
-            context_tokens=worker.settings.context_tokens,
+            context_tokens=runtime.settings.context_tokens,
             finish_reason=run.finish_reason,
             bytes_per_token=await store_runs.bytes_per_token(tx, run.session_id, run.model),
         )
@@ -117,10 +117,10 @@ async def _given(worker: Worker, run: Run, given: Brief) -> Given:
         said = await _said(tx, run.id)  # it waited, and goes on from there
         return start._replace(message=said, counted=run.usage, input_bytes=await store_runs.get_input_bytes(tx, run.id))
 
-    return await worker.db.snapshot(read)
+    return await runtime.db.snapshot(read)
 
 
-async def _said(tx: Connection, run_id: str) -> Message:
+async def _said(tx: Transaction, run_id: str) -> Message:
     """The message as the run's log, all of which is committed, has made it.
 
     Raises:
@@ -132,13 +132,13 @@ async def _said(tx: Connection, run_id: str) -> Message:
     return event_log.fold(events)
 
 
-async def _finish(worker: Worker, live: Live, ending: _Ending) -> None:
+async def _finish(runtime: Runtime, live: Live, ending: _Ending) -> None:
     """Write the end of the run, or that it waits. When that is impossible (a full disk), it comes as soon as it can."""
 
-    async def write(tx: Connection) -> list[Entry]:
+    async def write(tx: Transaction) -> list[Entry]:
         if ending.status == "requires_action":
-            return [await pause(tx, live.run.id, ending.waiting, worker.settings.action_deadline)]
-        closed = await close(tx, live.run.id, ending.status, ending.error)
+            return [await pause(tx, live.run.id, ending.waiting, runtime.settings.action_deadline)]
+        closed = await end_run(tx, live.run.id, ending.status, ending.error)
         assert closed is not None, "the fence was passed in this transaction"
         if ending.title and ending.status == "completed":
             await store_sessions.set_first_title(tx, live.run.session_id, ending.title)
@@ -146,17 +146,17 @@ async def _finish(worker: Worker, live: Live, ending: _Ending) -> None:
 
     while True:
         try:
-            await worker.journal.finish(live, write)
+            await runtime.journal.finish(live, write)
         except Fenced:
             return
         except StorageFailed as failure:
             _log.error("run %s cannot be written yet: %s", live.run.id, failure)
-            worker.journal.abandon(live, failure)
-            if worker.interrupting:
+            runtime.journal.abandon(live, failure)
+            if runtime.interrupting:
                 return  # the next start closes it
             await asyncio.sleep(RETRY_SECONDS)
         else:
-            worker.doorbell.ring(live.run.session_id)
+            runtime.notifier.notify(live.run.session_id)
             if ending.status == "requires_action":
-                worker.doorbell.ring(DEADLINES)
+                runtime.notifier.notify(DEADLINES)
             return

@@ -15,11 +15,11 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 from chatkeep import clock
-from chatkeep.chat.event_log import place
+from chatkeep.chat.event_log import assign_positions
 from chatkeep.chat.events import Delta, Entry, Event, RunFinished
 from chatkeep.chat.types import Run
-from chatkeep.db import Connection, Database
-from chatkeep.db.notifier import Doorbell
+from chatkeep.db import Database, Transaction
+from chatkeep.db.notifier import Notifier
 from chatkeep.errors import StorageFailed
 from chatkeep.runs.run_buffer import Fenced, Live, Taken
 from chatkeep.runs.run_buffer import write as write_all
@@ -42,10 +42,10 @@ LEASE = 30.0
 class Journal:
     """The logs of all runs that this process carries."""
 
-    def __init__(self, db: Database, doorbell: Doorbell, max_gap: float, lease: float = LEASE) -> None:
+    def __init__(self, db: Database, notifier: Notifier, max_gap: float, lease: float = LEASE) -> None:
         """`max_gap`: the most seconds between two flushes; `lease`: for how many seconds a flush renews leases."""
         self._db = db
-        self._doorbell = doorbell
+        self._doorbell = notifier
         self._loop = asyncio.get_running_loop()  # kept: CPython asks for the process's id each time one asks for it
         self._ready = self._loop.create_future()  # for who need not wait
         self._ready.set_result(None)
@@ -84,9 +84,9 @@ class Journal:
         if live.failure is not None:
             raise live.failure
         if live.first_token_at is None and any(isinstance(event, Delta) for event in events):
-            live.first_token_at = clock.later(live.now, self._loop.time() - live.began)
+            live.first_token_at = clock.add_seconds(live.now, self._loop.time() - live.began)
         first = live.position == live.run.position
-        placed = place(events, live.position)
+        placed = assign_positions(events, live.position)
         live.pending += placed
         live.backlog += placed[-1].position - live.position
         live.position = placed[-1].position
@@ -96,7 +96,7 @@ class Journal:
             return self._written(live)
         return self._gap_over() if self._gap() else self._ready
 
-    async def finish(self, live: Live, close: Callable[[Connection], Awaitable[list[Entry]]]) -> None:
+    async def finish(self, live: Live, close: Callable[[Transaction], Awaitable[list[Entry]]]) -> None:
         """Commit what is pending together with what `close` writes (the run's end, or that it waits), then show both.
 
         Raises:
@@ -108,7 +108,7 @@ class Journal:
             await asyncio.wait([self._flush])
         taken = Taken(live)
 
-        async def write(tx: Connection) -> list[Entry]:
+        async def write(tx: Transaction) -> list[Entry]:
             await store_sessions.touch(tx, live.run.session_id)  # session before run: the order of locks everywhere
             if not await write_all(tx, [taken], self._lease):
                 raise Fenced
@@ -156,14 +156,14 @@ class Journal:
         elif entries and isinstance(end := entries[-1].event, RunFinished):
             self._parted[run_id] = Live(end.run, entries, end.run.created_at, 0)
             self._loop.call_later(PARTING, self._parted.pop, run_id, None)
-        self._doorbell.ring(run_id)
+        self._doorbell.notify(run_id)
 
     def abandon(self, live: Live, failure: Exception) -> None:
         """Let the readers of a log that cannot be written go; they come back when it can."""
         live.failure = failure
         if self._lives.get(live.run.id) is live:
             del self._lives[live.run.id]
-        self._doorbell.ring(live.run.id)
+        self._doorbell.notify(live.run.id)
 
     def _fence(self, live: Live) -> None:
         """The run is no longer ours: its turn ends, and its readers read on in the table."""

@@ -11,76 +11,76 @@ import asyncio
 import logging
 
 from chatkeep import clock
-from chatkeep.db import Connection
+from chatkeep.db import Transaction
 from chatkeep.errors import StorageFailed
-from chatkeep.runs.end import Closed, close
-from chatkeep.runs.runtime import Worker
+from chatkeep.runs.end import EndedRun, end_run
+from chatkeep.runs.runtime import Runtime
 from chatkeep.store import leases as store_leases
 from chatkeep.store import sessions as store_sessions
-from chatkeep.store.leases import Carried
+from chatkeep.store.leases import LeasedRun
 
-LOOK = 1.0
+CHECK_SECONDS = 1.0
 """Seconds after which a process looks at its own runs again."""
 
 _log = logging.getLogger("chatkeep")
 
 
-async def attend_for_ever(worker: Worker) -> None:
+async def maintain_leases(runtime: Runtime) -> None:
     """Renew, look, and take over, until cancelled."""
     loop = asyncio.get_running_loop()
-    period = worker.settings.lease / 3
+    period = runtime.settings.lease / 3
     due = loop.time() + period
     while True:
-        await asyncio.sleep(min(LOOK, period))
+        await asyncio.sleep(min(CHECK_SECONDS, period))
         try:
-            await look(worker)
+            await check_ownership(runtime)
             if loop.time() >= due:
                 due = loop.time() + period
-                worker.journal.renew()
-                await take_over(worker)
+                runtime.journal.renew()
+                await reap_expired(runtime)
         except StorageFailed as failure:
             _log.warning("leases cannot be looked after for now: %s", failure)
 
 
-async def look(worker: Worker) -> None:
+async def check_ownership(runtime: Runtime) -> None:
     """Stop the turns of those runs that are no longer ours."""
-    if carried := worker.journal.carried:
-        own = await worker.db.snapshot(lambda tx: store_leases.list_own(tx, worker.name))
+    if carried := runtime.journal.carried:
+        own = await runtime.db.snapshot(lambda tx: store_leases.list_owned_ids(tx, runtime.name))
         for run_id in carried - own:
-            worker.journal.check(run_id)
+            runtime.journal.check(run_id)
 
 
-async def take_over(worker: Worker) -> int:
+async def reap_expired(runtime: Runtime) -> int:
     """Close every run whose lease has lapsed; how many there were."""
 
-    async def lapsed(tx: Connection) -> tuple[list[Carried], str]:
-        before = clock.later(await tx.now(), -worker.settings.lease / 3)
-        return await store_leases.list_lapsed(tx, before), before
+    async def expired(tx: Transaction) -> tuple[list[LeasedRun], str]:
+        before = clock.add_seconds(await tx.now(), -runtime.settings.lease / 3)
+        return await store_leases.list_expired(tx, before), before
 
-    found, before = await worker.db.snapshot(lapsed)
-    left = [carried for carried in found if carried.run_id not in worker.tasks]
-    return await _interrupt(worker, left, before)
+    found, before = await runtime.db.snapshot(expired)
+    left = [carried for carried in found if carried.run_id not in runtime.tasks]
+    return await _interrupt(runtime, left, before)
 
 
-async def recover(worker: Worker, *, alone: bool) -> int:
+async def recover(runtime: Runtime, *, alone: bool) -> int:
     """At the start: close what an earlier life of this process left; what anybody left, if no other process lives."""
-    found = await worker.db.snapshot(store_leases.list_carried)
-    return await _interrupt(worker, [carried for carried in found if alone or _is_earlier(worker, carried)], None)
+    found = await runtime.db.snapshot(store_leases.list_leased)
+    return await _interrupt(runtime, [carried for carried in found if alone or _is_earlier(runtime, carried)], None)
 
 
-def _is_earlier(worker: Worker, carried: Carried) -> bool:
+def _is_earlier(runtime: Runtime, carried: LeasedRun) -> bool:
     """Whether the run was carried by a process of this one's place, which only one process at a time can have."""
     place, _, life = carried.worker.rpartition(" ")
-    own_place, _, own_life = worker.name.rpartition(" ")
+    own_place, _, own_life = runtime.name.rpartition(" ")
     return place != "" and place == own_place and life != own_life
 
 
-async def _interrupt(worker: Worker, left: list[Carried], before: str | None) -> int:
+async def _interrupt(runtime: Runtime, left: list[LeasedRun], before: str | None) -> int:
     """One transaction a run: a recovery that dies has done some of it."""
     count = 0
     for carried in left:
         try:
-            closed = await worker.db.transaction(lambda tx, carried=carried: _close(tx, carried, before))
+            closed = await runtime.db.transaction(lambda tx, carried=carried: _close(tx, carried, before))
         except StorageFailed:
             raise
         except Exception:  # noqa: BLE001  # logged: a log that does not fold, say, by a fault of ours or of the disk
@@ -88,14 +88,14 @@ async def _interrupt(worker: Worker, left: list[Carried], before: str | None) ->
             continue
         if closed is not None:
             count += 1
-            worker.released(carried.session_id, carried.run_id, closed.entries)
+            runtime.on_ended(carried.session_id, carried.run_id, closed.entries)
     if count:
         _log.warning("runs interrupted because the process that carried them is gone: %d", count)
     return count
 
 
-async def _close(tx: Connection, carried: Carried, before: str | None) -> Closed | None:
+async def _close(tx: Transaction, carried: LeasedRun, before: str | None) -> EndedRun | None:
     await store_sessions.touch(tx, carried.session_id)
     if not await store_leases.break_lease(tx, carried, before):
         return None
-    return await close(tx, carried.run_id, "interrupted")
+    return await end_run(tx, carried.run_id, "interrupted")

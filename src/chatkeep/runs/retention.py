@@ -4,44 +4,44 @@ import asyncio
 import logging
 
 from chatkeep import clock
-from chatkeep.db import Connection
+from chatkeep.db import Transaction
 from chatkeep.errors import StorageFailed
-from chatkeep.runs.runtime import Worker
+from chatkeep.runs.runtime import Runtime
 from chatkeep.store import events as store_events
 from chatkeep.store import runs as store_runs
 
-INTERVAL = 10.0
+PASS_SECONDS = 10.0
 """Seconds between two passes."""
-BATCH = 200
+BATCH_SIZE = 200
 """Runs that a pass looks up at once."""
 
 _log = logging.getLogger("chatkeep")
 
 
-async def sweep_for_ever(worker: Worker) -> None:
+async def delete_old_logs_forever(runtime: Runtime) -> None:
     """Pass again and again, until cancelled."""
     while True:
         try:
-            await sweep(worker)
+            await delete_old_logs(runtime)
         except StorageFailed as failure:
             _log.warning("old events cannot be removed yet: %s", failure)
-        await asyncio.sleep(INTERVAL)
+        await asyncio.sleep(PASS_SECONDS)
 
 
-async def sweep(worker: Worker) -> int:
+async def delete_old_logs(runtime: Runtime) -> int:
     """Remove the logs whose time is over; how many there were."""
 
-    async def over(tx: Connection) -> list[str]:
-        ended_before = clock.later(await tx.now(), -worker.settings.events_retention)
-        return await store_runs.list_to_sweep(tx, ended_before, BATCH)
+    async def over(tx: Transaction) -> list[str]:
+        ended_before = clock.add_seconds(await tx.now(), -runtime.settings.events_retention)
+        return await store_runs.list_expired_logs(tx, ended_before, BATCH_SIZE)
 
-    async def forget(tx: Connection, run_id: str) -> None:
+    async def forget(tx: Transaction, run_id: str) -> None:
         await store_events.delete_events(tx, run_id)
-        await store_runs.forget_log(tx, run_id)
+        await store_runs.mark_log_deleted(tx, run_id)
 
     swept = 0
-    while run_ids := await worker.db.snapshot(over):
+    while run_ids := await runtime.db.snapshot(over):
         for run_id in run_ids:
-            await worker.db.transaction(lambda tx, run_id=run_id: forget(tx, run_id))
+            await runtime.db.transaction(lambda tx, run_id=run_id: forget(tx, run_id))
         swept += len(run_ids)
     return swept

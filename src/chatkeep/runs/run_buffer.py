@@ -7,9 +7,9 @@ from msgspec.structs import astuple
 
 from chatkeep import clock
 from chatkeep.chat import event_log
-from chatkeep.chat.events import Delta, Entry, Event, RunFinished, RunWaiting, enter
+from chatkeep.chat.events import Delta, Entry, Event, RunFinished, RunWaiting, to_entry
 from chatkeep.chat.types import Run
-from chatkeep.db import Connection
+from chatkeep.db import Transaction
 from chatkeep.store import events as store_events
 from chatkeep.store import leases as store_leases
 
@@ -100,7 +100,7 @@ class Taken:
         self.live = live
         self.waiter, live.flushed = live.flushed, None
         self.events, live.pending, live.backlog = live.pending, [], 0
-        self.entries = [enter(event) for event in event_log.merge(self.events)]
+        self.entries = [to_entry(event) for event in event_log.merge(self.events)]
         position = self.events[-1].position if self.events else live.committed
         run = live.run
         self.progress = store_leases.Progress(
@@ -117,9 +117,9 @@ class Taken:
             self.waiter.set_result(None)
 
 
-async def write(tx: Connection, batch: Sequence[Taken], lease: float) -> Collection[str]:
+async def write(tx: Transaction, batch: Sequence[Taken], lease: float) -> Collection[str]:
     """Write what was taken, of the runs that are still ours: their ids."""
-    lease_until = clock.later(await tx.now(), lease)
+    lease_until = clock.add_seconds(await tx.now(), lease)
     logs = await store_leases.advance(tx, [taken.progress for taken in batch], lease_until)
     accepted = [taken for taken in batch if taken.live.run.id in logs]
     await store_events.add_logs(tx, [(logs[taken.live.run.id], taken.entries) for taken in accepted])
@@ -135,7 +135,7 @@ def after(entries: Sequence[Entry], position: int) -> Sequence[Entry]:
         return entries
     kept = {id(entry.event): entry for entry in entries}
     merged = event_log.merge(event_log.after((entry.event for entry in entries), position))
-    return [kept.get(id(event)) or enter(event) for event in merged]
+    return [kept.get(id(event)) or to_entry(event) for event in merged]
 
 
 def _size(entries: Sequence[Entry]) -> int:
@@ -145,4 +145,4 @@ def _size(entries: Sequence[Entry]) -> int:
 def begin(entries: Sequence[Entry]) -> int:
     """The position that the first of `entries` comes after."""
     first = entries[0].event
-    return first.position - event_log.units(first)
+    return first.position - event_log.position_length(first)

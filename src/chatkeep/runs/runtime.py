@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from chatkeep import clock
-from chatkeep.agent.assistants import Assistant, Library
+from chatkeep.agent.assistants import Assistant, AssistantLibrary
 from chatkeep.chat.events import Entry
 from chatkeep.db import Database
-from chatkeep.db.notifier import Doorbell
+from chatkeep.db.notifier import Notifier
 from chatkeep.errors import InvalidRequest, ShuttingDown, TooManyRuns
 from chatkeep.llm import Model
 from chatkeep.runs.journal import Journal
@@ -18,20 +18,20 @@ from chatkeep.tools.declaration import Tool
 
 
 @dataclass
-class Worker:
+class Runtime:
     """This process, as one that carries runs; `name` is its own, and no other's that ever was."""
 
     settings: Settings
     db: Database
-    doorbell: Doorbell
+    notifier: Notifier
     journal: Journal
     model: Model
-    assistants: Library
+    assistants: AssistantLibrary
     tools: Mapping[str, Tool]
     name: str
     tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict[str, asyncio.Task[None]])
-    chores: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
-    claiming: set[str] = field(default_factory=set[str])  # ids of runs that are about to be among `tasks`
+    background_tasks: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
+    reserved: set[str] = field(default_factory=set[str])  # ids of runs that are about to be among `tasks`
     prompts: set[str] = field(default_factory=set[str])  # hashes of those known to be stored, for all sessions: few
     draining: bool = False
     interrupting: bool = False
@@ -48,7 +48,7 @@ class Worker:
 
     def lease(self, now: str) -> Lease:
         """What this process takes with a run; `now`: the database's time."""
-        return Lease(self.name, clock.later(now, self.settings.lease))
+        return Lease(self.name, clock.add_seconds(now, self.settings.lease))
 
     def check_open(self) -> None:
         """Refuse new work while the service drains.
@@ -59,22 +59,22 @@ class Worker:
         if self.draining:
             raise ShuttingDown("the service is shutting down; try again in a moment")
 
-    def make_room(self, run_id: str, closing: int = 0) -> None:
+    def reserve_slot(self, run_id: str, closing: int = 0) -> None:
         """Keep a place for a run until it is among `tasks`; `closing`: how many of those are about to end.
 
-        Whoever asks takes it out of `claiming` again, whatever became of it.
+        Whoever asks takes it out of `reserved` again, whatever became of it.
 
         Raises:
             TooManyRuns: as many are open as there may be.
         """
-        if len(self.tasks) + len(self.claiming - {run_id}) - closing >= self.settings.max_runs:
+        if len(self.tasks) + len(self.reserved - {run_id}) - closing >= self.settings.max_runs:
             raise TooManyRuns(f"{self.settings.max_runs} runs are open already")
-        self.claiming.add(run_id)
+        self.reserved.add(run_id)
 
-    def released(self, session_id: str, run_id: str, closing: Sequence[Entry]) -> None:
+    def on_ended(self, session_id: str, run_id: str, closing: Sequence[Entry]) -> None:
         """A run was closed by somebody else than its turn: stop the turn, let its readers see the end."""
         if task := self.tasks.get(run_id):
             task.cancel()
         self.journal.deliver(run_id, closing)
-        self.doorbell.ring(run_id, everywhere=True)  # its owner may be another process
-        self.doorbell.ring(session_id)
+        self.notifier.notify(run_id, everywhere=True)  # its owner may be another process
+        self.notifier.notify(session_id)

@@ -6,33 +6,33 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 
 from chatkeep import mcp
-from chatkeep.agent.assistants import Library
+from chatkeep.agent.assistants import AssistantLibrary
 from chatkeep.db import Database
 from chatkeep.db.migrate import known, migrate
-from chatkeep.db.notifier import Doorbell
+from chatkeep.db.notifier import Notifier
 from chatkeep.db.open import connect as connect_database
-from chatkeep.db.open import present
+from chatkeep.db.open import join_processes
 from chatkeep.errors import CannotStart, StorageFailed
-from chatkeep.llm import Model, connect
+from chatkeep.llm import Model, connect_model
 from chatkeep.runs.journal import Journal
-from chatkeep.runs.reaper import attend_for_ever, recover
-from chatkeep.runs.retention import sweep_for_ever
-from chatkeep.runs.runtime import Worker
-from chatkeep.runs.tool_outputs import expire_for_ever
+from chatkeep.runs.reaper import maintain_leases, recover
+from chatkeep.runs.retention import delete_old_logs_forever
+from chatkeep.runs.runtime import Runtime
+from chatkeep.runs.tool_outputs import expire_deadlines_forever
 from chatkeep.settings import Settings
 from chatkeep.toolbox.loading import load
 from chatkeep.tools.declaration import Tool
 
 REFRESH_SECONDS = 1.0
 """How soon a changed assistant is seen."""
-AGAIN_SECONDS = 5.0
+RESTART_SECONDS = 5.0
 """How long after a fault of ours a chore begins again."""
 
 _log = logging.getLogger("chatkeep")
 
 
 @asynccontextmanager
-async def working(settings: Settings, model: Model | None = None) -> AsyncGenerator[Worker]:
+async def open_runtime(settings: Settings, model: Model | None = None) -> AsyncGenerator[Runtime]:
     """A worker on the database of `settings`; `model` in place of the one they ask for, if given.
 
     Raises:
@@ -40,44 +40,47 @@ async def working(settings: Settings, model: Model | None = None) -> AsyncGenera
     """
     declared = load_tools(settings)
     library = load_assistants(settings, declared)
-    doorbell = Doorbell()
-    async with mcp.offering(settings.mcp_servers, declared) as functions, present(settings, doorbell) as presence:
+    notifier = Notifier()
+    async with (
+        mcp.offer_tools(settings.mcp_servers, declared) as functions,
+        join_processes(settings, notifier) as process,
+    ):
         db = await open_database(settings)
-        journal = Journal(db, doorbell, settings.flush_interval_ms / 1000, settings.lease)
-        doorbell.heard = journal.check
+        journal = Journal(db, notifier, settings.flush_interval_ms / 1000, settings.lease)
+        notifier.on_remote = journal.check
         try:
-            answering = model or connect(settings)
-            worker = Worker(settings, db, doorbell, journal, answering, library, functions, presence.name)
-            await recover(worker, alone=presence.alone)
-            await presence.settle()
-            async with _attended(worker):
-                yield worker
+            answering = model or connect_model(settings)
+            runtime = Runtime(settings, db, notifier, journal, answering, library, functions, process.name)
+            await recover(runtime, alone=process.alone)
+            await process.confirm()
+            async with _background(runtime):
+                yield runtime
         finally:
             await db.close()
 
 
 @asynccontextmanager
-async def _attended(worker: Worker) -> AsyncGenerator[None]:
+async def _background(runtime: Runtime) -> AsyncGenerator[None]:
     """What goes on beside the runs, until the block ends; then what is still open is interrupted."""
-    chores = [asyncio.create_task(_kept_up(chore, worker)) for chore in CHORES]
+    background_tasks = [asyncio.create_task(_keep_running(chore, runtime)) for chore in CHORES]
     try:
         yield
     finally:
-        await drain(worker, grace=0)
-        for chore in (*chores, *worker.chores):
+        await drain(runtime, grace=0)
+        for chore in (*background_tasks, *runtime.background_tasks):
             chore.cancel()
-        await asyncio.gather(*chores, *worker.chores, return_exceptions=True)
-        await worker.model.close()
+        await asyncio.gather(*background_tasks, *runtime.background_tasks, return_exceptions=True)
+        await runtime.model.close()
 
 
-async def _kept_up(chore: Callable[[Worker], Awaitable[None]], worker: Worker) -> None:
+async def _keep_running(chore: Callable[[Runtime], Awaitable[None]], runtime: Runtime) -> None:
     """Do `chore` until cancelled; begin it again after a fault of ours, which is logged."""
     while True:
         try:
-            await chore(worker)
+            await chore(runtime)
         except Exception:  # noqa: BLE001  # logged
             _log.exception("%s failed; it begins again", chore.__name__)
-            await asyncio.sleep(AGAIN_SECONDS)
+            await asyncio.sleep(RESTART_SECONDS)
 
 
 async def open_database(settings: Settings) -> Database:
@@ -98,18 +101,18 @@ async def open_database(settings: Settings) -> Database:
     return db
 
 
-async def refresh_for_ever(worker: Worker) -> None:
+async def refresh_assistants_forever(runtime: Runtime) -> None:
     """Read the assistants' files again when they are changed, until cancelled."""
     while True:
         await asyncio.sleep(REFRESH_SECONDS)
-        await asyncio.to_thread(worker.assistants.refresh)
+        await asyncio.to_thread(runtime.assistants.refresh)
 
 
-CHORES = (attend_for_ever, sweep_for_ever, expire_for_ever, refresh_for_ever)
+CHORES = (maintain_leases, delete_old_logs_forever, expire_deadlines_forever, refresh_assistants_forever)
 """What goes on beside the runs."""
 
 
-def load_assistants(settings: Settings, functions: dict[str, Tool]) -> Library:
+def load_assistants(settings: Settings, functions: dict[str, Tool]) -> AssistantLibrary:
     """The assistants that come with chatkeep, and the operator's.
 
     Raises:
@@ -121,9 +124,9 @@ def load_assistants(settings: Settings, functions: dict[str, Tool]) -> Library:
     return found
 
 
-def find_assistants(settings: Settings, functions: Mapping[str, Tool]) -> Library:
+def find_assistants(settings: Settings, functions: Mapping[str, Tool]) -> AssistantLibrary:
     """As `load_assistants`, whether or not the default assistant is there."""
-    return Library(settings.assistants_dir, functions, [server.name for server in settings.mcp_servers])
+    return AssistantLibrary(settings.assistants_dir, functions, [server.name for server in settings.mcp_servers])
 
 
 def load_tools(settings: Settings) -> dict[str, Tool]:
@@ -133,19 +136,19 @@ def load_tools(settings: Settings) -> dict[str, Tool]:
         CannotStart: a module cannot be imported, or MCP servers cannot be used beside them.
     """
     declared = load(settings.tools)
-    mcp.check(settings.mcp_servers, declared)
+    mcp.check_servers(settings.mcp_servers, declared)
     return declared
 
 
-async def drain(worker: Worker, grace: float) -> None:
+async def drain(runtime: Runtime, grace: float) -> None:
     """Take no new work, let readers go, give open runs `grace` seconds, and interrupt those that remain."""
-    worker.draining = True
-    worker.doorbell.ring_all()
-    if worker.tasks:
-        await asyncio.wait(tuple(worker.tasks.values()), timeout=grace)
-    worker.interrupting = True
-    while worker.tasks:
+    runtime.draining = True
+    runtime.notifier.notify_all()
+    if runtime.tasks:
+        await asyncio.wait(tuple(runtime.tasks.values()), timeout=grace)
+    runtime.interrupting = True
+    while runtime.tasks:
         await asyncio.sleep(0)  # a task that was cancelled before its first step would write nothing
-        for task in tuple(worker.tasks.values()):
+        for task in tuple(runtime.tasks.values()):
             task.cancel()
-        await asyncio.wait(tuple(worker.tasks.values()))
+        await asyncio.wait(tuple(runtime.tasks.values()))

@@ -15,20 +15,20 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from chatkeep import clock
-from chatkeep.agent.turn_spec import Brief, recall
+from chatkeep.agent.turn_spec import TurnSpec, restore_spec
 from chatkeep.chat import event_log
-from chatkeep.chat.events import Entry, Event, RunResumed, RunWaiting, ToolCallFinished, enter
+from chatkeep.chat.events import Entry, Event, RunResumed, RunWaiting, ToolCallFinished, to_entry
 from chatkeep.chat.types import Run, ToolCallPart
-from chatkeep.db import Connection
+from chatkeep.db import Transaction
 from chatkeep.errors import CallNotWaiting, StorageFailed
 from chatkeep.runs import execute
 from chatkeep.runs.pause import DEADLINES
-from chatkeep.runs.runtime import Worker
+from chatkeep.runs.runtime import Runtime
 from chatkeep.store import events as store_events
 from chatkeep.store import prompts as store_prompts
 from chatkeep.store import runs as store_runs
 from chatkeep.store import waiting as store_waiting
-from chatkeep.tools.execution import Returned, ended
+from chatkeep.tools.execution import ToolResult, finished_event
 
 INTERVAL = 10.0
 """Seconds after which deadlines are looked at again, whoever may have set one."""
@@ -48,10 +48,10 @@ class _Written(NamedTuple):
     waited: int
     entries: list[Entry]
     now: str
-    brief: Brief | None  # what it goes on with; None while it still waits
+    spec: TurnSpec | None  # what it goes on with; None while it still waits
 
 
-async def answer(worker: Worker, run: Run, outputs: Mapping[str, Returned]) -> Answered:
+async def answer(runtime: Runtime, run: Run, outputs: Mapping[str, ToolResult]) -> Answered:
     """Take what came of calls, by their ids; when none is left waiting, the run goes on.
 
     Raises:
@@ -63,42 +63,42 @@ async def answer(worker: Worker, run: Run, outputs: Mapping[str, Returned]) -> A
         for call_id in outputs:
             if call_id not in waiting:
                 raise CallNotWaiting(f"the call {call_id!r} does not wait for an output")
-        return [ended(waiting[call_id], returned) for call_id, returned in outputs.items()]
+        return [finished_event(waiting[call_id], returned) for call_id, returned in outputs.items()]
 
-    worker.check_open()
-    worker.make_room(run.id)
-    written = await _shielded(worker, run.id, events)
+    runtime.check_open()
+    runtime.reserve_slot(run.id)
+    written = await _shielded(runtime, run.id, events)
     if written is None:
         raise CallNotWaiting("the run does not wait for outputs")
     return Answered(written.run, written.waited)
 
 
-async def expire_for_ever(worker: Worker) -> None:
+async def expire_deadlines_forever(runtime: Runtime) -> None:
     """Let the runs go on whose client has not answered in time, each at its deadline, until cancelled."""
-    with worker.doorbell.listen(DEADLINES) as bell:
+    with runtime.notifier.subscribe(DEADLINES) as bell:
         while True:
             seconds = INTERVAL
             try:
-                await expire(worker)
-                seconds = await worker.db.snapshot(_until_next)
+                await expire_deadlines(runtime)
+                seconds = await runtime.db.snapshot(_until_next)
             except StorageFailed as failure:
                 _log.warning("deadlines cannot be looked at: %s", failure)
             await bell.wait(seconds)
 
 
-async def expire(worker: Worker) -> int:
+async def expire_deadlines(runtime: Runtime) -> int:
     """Let the runs go on whose deadline has passed, without the outputs that are missing; how many there were."""
 
-    async def overdue(tx: Connection) -> list[str]:
+    async def overdue(tx: Transaction) -> list[str]:
         return await store_waiting.list_overdue(tx, await tx.now())
 
     def events(waiting: Mapping[str, int]) -> list[Event]:
         return [ToolCallFinished(index=index, state="cancelled") for index in waiting.values()]
 
-    run_ids = [] if worker.draining else await worker.db.snapshot(overdue)
+    run_ids = [] if runtime.draining else await runtime.db.snapshot(overdue)
     for run_id in run_ids:
         try:
-            await _shielded(worker, run_id, events)
+            await _shielded(runtime, run_id, events)
         except StorageFailed:
             raise
         except Exception:  # noqa: BLE001  # logged: a log that does not fold, say, by a fault of ours or of the disk
@@ -106,30 +106,32 @@ async def expire(worker: Worker) -> int:
     return len(run_ids)
 
 
-async def _until_next(tx: Connection) -> float:
+async def _until_next(tx: Transaction) -> float:
     now = await tx.now()
     due = await store_waiting.find_next_deadline(tx, now)
-    return INTERVAL if due is None else min((clock.read(due) - clock.read(now)).total_seconds(), INTERVAL)
+    return INTERVAL if due is None else min((clock.parse(due) - clock.parse(now)).total_seconds(), INTERVAL)
 
 
-async def _shielded(worker: Worker, run_id: str, events: Callable[[Mapping[str, int]], list[Event]]) -> _Written | None:
+async def _shielded(
+    runtime: Runtime, run_id: str, events: Callable[[Mapping[str, int]], list[Event]]
+) -> _Written | None:
     """Shielded: a caller that is cancelled now must not leave a run behind that nobody carries."""
-    return await asyncio.shield(asyncio.ensure_future(_go_on(worker, run_id, events)))
+    return await asyncio.shield(asyncio.ensure_future(_go_on(runtime, run_id, events)))
 
 
-async def _go_on(worker: Worker, run_id: str, events: Callable[[Mapping[str, int]], list[Event]]) -> _Written | None:
+async def _go_on(runtime: Runtime, run_id: str, events: Callable[[Mapping[str, int]], list[Event]]) -> _Written | None:
     try:
-        written = await worker.db.transaction(lambda tx: _write(tx, worker, run_id, events))
-        if written is not None and written.brief is not None:
-            execute.start(worker, written.run, written.entries, written.brief, written.now)
+        written = await runtime.db.transaction(lambda tx: _write(tx, runtime, run_id, events))
+        if written is not None and written.spec is not None:
+            execute.start(runtime, written.run, written.entries, written.spec, written.now)
     finally:
-        worker.claiming.discard(run_id)
-    worker.doorbell.ring(run_id)
+        runtime.reserved.discard(run_id)
+    runtime.notifier.notify(run_id)
     return written
 
 
 async def _write(
-    tx: Connection, worker: Worker, run_id: str, events: Callable[[Mapping[str, int]], list[Event]]
+    tx: Transaction, runtime: Runtime, run_id: str, events: Callable[[Mapping[str, int]], list[Event]]
 ) -> _Written | None:
     """Append what `events` makes of the calls that wait (parts' indexes by call id), and go on if none still does."""
     found = await store_waiting.lock_waiting(tx, run_id)
@@ -139,16 +141,19 @@ async def _write(
     said = event_log.fold(past)
     new = events(_waiting(said.parts))
     resumed = not _waiting(reduce(event_log.apply, new, said).parts)
-    entries = [enter(each) for each in event_log.place([*new, RunResumed()] if resumed else new, past[-1].position)]
+    entries = [
+        to_entry(each)
+        for each in event_log.assign_positions([*new, RunResumed()] if resumed else new, past[-1].position)
+    ]
     await store_events.add_events(tx, run_id, entries)
     position = entries[-1].event.position
     now = await tx.now()
     waited = max(event.position for event in past if isinstance(event, RunWaiting))
     if resumed:
-        run = await store_waiting.resume(tx, run_id, position, worker.lease(now))
+        run = await store_waiting.set_in_progress(tx, run_id, position, runtime.lease(now))
         snapshot = await store_prompts.get_prompt(tx, run.session_id, found.request["prompt"])
-        brief = recall(snapshot, worker.tools, found.request)
-        return _Written(run, waited, entries, now, brief)
+        spec = restore_spec(snapshot, runtime.tools, found.request)
+        return _Written(run, waited, entries, now, spec)
     await store_runs.set_position(tx, run_id, position)
     return _Written(replace(found.run, position=position), waited, entries, now, None)
 

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PositiveInt, Secret
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from chatkeep.errors import CannotStart
-from chatkeep.settings.mcp_servers import McpServer, read
+from chatkeep.settings.mcp_servers import McpServer, parse_servers
 
 PREFIX = "CHATKEEP_"
 
@@ -22,7 +22,7 @@ def _split(value: object) -> object:
 
 
 def _read_servers(value: object) -> object:
-    return read(value) if isinstance(value, str) else value
+    return parse_servers(value) if isinstance(value, str) else value
 
 
 def _known_zone(name: str) -> str:
@@ -86,7 +86,7 @@ class Settings(BaseSettings):
         return Path(path[1:])
 
 
-def load(env_file: Path = Path(".env")) -> Settings:
+def load_settings(env_file: Path = Path(".env")) -> Settings:
     """The settings of this process.
 
     Raises:

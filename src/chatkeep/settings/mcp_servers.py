@@ -25,7 +25,7 @@ class McpServer(NamedTuple):
     headers: tuple[tuple[str, str], ...] = ()  # names and values
 
 
-def read(text: str) -> tuple[McpServer, ...]:
+def parse_servers(text: str) -> tuple[McpServer, ...]:
     """The servers that `text` names.
 
     Raises:

@@ -7,7 +7,7 @@ both engines (`db/postgres.py`); truth values are made bool, as SQLite has none.
 from collections.abc import Sequence
 from typing import LiteralString, NamedTuple
 
-from chatkeep.db import Connection, Param, Row
+from chatkeep.db import Param, Row, Transaction
 
 PAGE = 500
 """Rows that are copied at once."""
@@ -102,7 +102,7 @@ TABLES = (
 """In the order in which they can be filled: what is referred to comes first."""
 
 
-async def list_page(tx: Connection, table: Table, after: Sequence[Param]) -> list[Row]:
+async def list_page(tx: Transaction, table: Table, after: Sequence[Param]) -> list[Row]:
     """The next rows of the table."""
     rows = await tx.all(table.page, *after, PAGE)
     if not table.truths:
@@ -110,12 +110,12 @@ async def list_page(tx: Connection, table: Table, after: Sequence[Param]) -> lis
     return [(*row[: -table.truths], *map(bool, row[-table.truths :])) for row in rows]
 
 
-async def add_page(tx: Connection, table: Table, rows: Sequence[Row]) -> None:
+async def add_page(tx: Transaction, table: Table, rows: Sequence[Row]) -> None:
     """Add rows to the table."""
     await tx.many(table.add, rows)
 
 
-async def is_empty(tx: Connection) -> bool:
+async def is_empty(tx: Transaction) -> bool:
     """Whether there is nothing to lose in this database."""
     found = await tx.all("SELECT id FROM sessions UNION ALL SELECT id FROM facts LIMIT 1")
     return not found

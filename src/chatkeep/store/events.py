@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from chatkeep.chat.events import Entry, Event, decode
-from chatkeep.db import Connection
+from chatkeep.db import Transaction
 
 PAGE = 500
 """Rows that a reader takes at once."""
@@ -11,7 +11,7 @@ PAGE = 500
 _LOG = "(SELECT log FROM runs WHERE id = $1)"
 
 
-async def add_events(tx: Connection, run_id: str, entries: Iterable[Entry]) -> None:
+async def add_events(tx: Transaction, run_id: str, entries: Iterable[Entry]) -> None:
     """Append `entries` to the run's log."""
     await tx.many(
         f"INSERT INTO run_events (log, position, event) VALUES ({_LOG}, $2, $3)",
@@ -19,7 +19,7 @@ async def add_events(tx: Connection, run_id: str, entries: Iterable[Entry]) -> N
     )
 
 
-async def add_logs(tx: Connection, logs: Iterable[tuple[int, Iterable[Entry]]]) -> None:
+async def add_logs(tx: Transaction, logs: Iterable[tuple[int, Iterable[Entry]]]) -> None:
     """Append entries to several logs, each by its number (`leases.advance`)."""
     await tx.many(
         "INSERT INTO run_events (log, position, event) VALUES ($1, $2, $3)",
@@ -27,13 +27,13 @@ async def add_logs(tx: Connection, logs: Iterable[tuple[int, Iterable[Entry]]]) 
     )
 
 
-async def list_events(tx: Connection, run_id: str) -> list[Event]:
+async def list_events(tx: Transaction, run_id: str) -> list[Event]:
     """The run's whole log."""
     rows = await tx.all(f"SELECT event FROM run_events WHERE log = {_LOG} ORDER BY position", run_id)
     return [decode(row[0]) for row in rows]
 
 
-async def list_after(tx: Connection, run_id: str, position: int) -> list[Entry]:
+async def list_after(tx: Transaction, run_id: str, position: int) -> list[Entry]:
     """The next entries of the run's log that end after `position`, at most a page of them."""
     rows = await tx.all(
         f"SELECT event FROM run_events WHERE log = {_LOG} AND position > $2 ORDER BY position LIMIT $3",
@@ -44,6 +44,6 @@ async def list_after(tx: Connection, run_id: str, position: int) -> list[Entry]:
     return [Entry(decode(row[0]), row[0].encode()) for row in rows]
 
 
-async def delete_events(tx: Connection, run_id: str) -> None:
+async def delete_events(tx: Transaction, run_id: str) -> None:
     """Delete the run's whole log."""
     await tx.run(f"DELETE FROM run_events WHERE log = {_LOG}", run_id)

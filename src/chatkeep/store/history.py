@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from chatkeep.chat.event_log import fold
 from chatkeep.chat.types import Message, Run, Session, has_ended
-from chatkeep.db import Connection
+from chatkeep.db import Transaction
 from chatkeep.errors import InvalidRequest
 from chatkeep.store import events as store_events
 from chatkeep.store import messages as store_messages
@@ -29,7 +29,7 @@ class Answer(NamedTuple):
     message: Message
 
 
-async def get_message(tx: Connection, owner: str, message_id: str) -> Message:
+async def get_message(tx: Transaction, owner: str, message_id: str) -> Message:
     """The owner's message, as it is.
 
     Raises:
@@ -38,7 +38,7 @@ async def get_message(tx: Connection, owner: str, message_id: str) -> Message:
     return await _as_it_is(tx, await store_messages.get_message(tx, owner, message_id))
 
 
-async def get_answer(tx: Connection, owner: str, run_id: str) -> Answer:
+async def get_answer(tx: Transaction, owner: str, run_id: str) -> Answer:
     """The owner's run and its two messages, as they are.
 
     Raises:
@@ -50,7 +50,7 @@ async def get_answer(tx: Connection, owner: str, run_id: str) -> Answer:
 
 
 async def list_messages(
-    tx: Connection, owner: str, session_id: str, limit: int | None, before: str | None, *, all_branches: bool
+    tx: Transaction, owner: str, session_id: str, limit: int | None, before: str | None, *, all_branches: bool
 ) -> Page:
     """The session's active branch, or every message of it; the last `limit` of those before the message `before`.
 
@@ -74,14 +74,14 @@ async def list_messages(
     )
 
 
-async def _find_before(tx: Connection, session: Session, message_id: str) -> Message:
+async def _find_before(tx: Transaction, session: Session, message_id: str) -> Message:
     message = await store_messages.find_in_session(tx, session.id, message_id)
     if message is None:
         raise InvalidRequest("before: not a message of this session")
     return message
 
 
-async def _as_it_is(tx: Connection, message: Message) -> Message:
+async def _as_it_is(tx: Transaction, message: Message) -> Message:
     if message.run_id is None or has_ended(message.status):
         return message
     return fold(await store_events.list_events(tx, message.run_id))

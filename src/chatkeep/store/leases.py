@@ -6,7 +6,7 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from chatkeep.db import Connection
+from chatkeep.db import Transaction
 
 
 class Lease(NamedTuple):
@@ -31,7 +31,7 @@ class Progress(NamedTuple):
     first_token_at: str | None
 
 
-class Carried(NamedTuple):
+class LeasedRun(NamedTuple):
     """A run that somebody carries, or carried when it died."""
 
     run_id: str
@@ -39,7 +39,7 @@ class Carried(NamedTuple):
     worker: str
 
 
-async def advance(tx: Connection, batch: Iterable[Progress], lease_until: str) -> dict[str, int]:
+async def advance(tx: Transaction, batch: Iterable[Progress], lease_until: str) -> dict[str, int]:
     """The fence, first statement of every flush, which renews the leases as well: the runs that may go on, and the
     numbers of their logs.
 
@@ -57,31 +57,31 @@ async def advance(tx: Connection, batch: Iterable[Progress], lease_until: str) -
     return {row[0]: row[1] for row in rows}
 
 
-async def list_carried(tx: Connection) -> list[Carried]:
+async def list_leased(tx: Transaction) -> list[LeasedRun]:
     """All runs that somebody carries, or carried when it died."""
     rows = await tx.all(  # whoever it is: a condition that lets SQLite search the index `runs_by_worker`
         "SELECT id, session_id, worker FROM runs WHERE status = 'in_progress' AND worker > '' ORDER BY worker, id"
     )
-    return [Carried(*row) for row in rows]
+    return [LeasedRun(*row) for row in rows]
 
 
-async def list_lapsed(tx: Connection, before: str) -> list[Carried]:
+async def list_expired(tx: Transaction, before: str) -> list[LeasedRun]:
     """The runs whose lease ended before the time given."""
     rows = await tx.all(
         """SELECT id, session_id, worker FROM runs
             WHERE status = 'in_progress' AND worker > '' AND lease_until < $1 ORDER BY worker, id LIMIT 500""",
         before,
     )
-    return [Carried(*row) for row in rows]
+    return [LeasedRun(*row) for row in rows]
 
 
-async def list_own(tx: Connection, worker: str) -> set[str]:
+async def list_owned_ids(tx: Transaction, worker: str) -> set[str]:
     """The ids of the runs that `worker` carries, by the database's word."""
     rows = await tx.all("SELECT id FROM runs WHERE status = 'in_progress' AND worker = $1", worker)
     return {row[0] for row in rows}
 
 
-async def break_lease(tx: Connection, carried: Carried, before: str | None) -> bool:
+async def break_lease(tx: Transaction, carried: LeasedRun, before: str | None) -> bool:
     """Raise the fence of a run, if it is still carried by the same, and its lease ended `before` (None: whenever)."""
     row = await tx.one(
         """UPDATE runs
@@ -90,9 +90,9 @@ async def break_lease(tx: Connection, carried: Carried, before: str | None) -> b
         RETURNING id""",
         carried.run_id,
         carried.worker,
-        before or _WHENEVER,
+        before or _END_OF_TIME,
     )
     return row is not None
 
 
-_WHENEVER = "9999-12-31T23:59:59.999999Z"
+_END_OF_TIME = "9999-12-31T23:59:59.999999Z"

@@ -5,7 +5,7 @@ from sys import intern
 import msgspec
 
 from chatkeep.chat.types import Message, Part
-from chatkeep.db import Connection, Row
+from chatkeep.db import Row, Transaction
 from chatkeep.errors import NotFound
 
 _parts = msgspec.json.Decoder(tuple[Part, ...]).decode
@@ -15,7 +15,7 @@ COLUMNS = """m.id, m.session_id, m.parent_id, m.seq, m.role, m.parts, r.id, r.st
 _NO_LIMIT = 2**31 - 1
 
 
-async def add_message(tx: Connection, message: Message) -> None:
+async def add_message(tx: Transaction, message: Message) -> None:
     """Store a new message; its run and status are the run's to keep."""
     await tx.run(
         """INSERT INTO messages (id, session_id, seq, parent_id, role, parts, created_at)
@@ -30,12 +30,12 @@ async def add_message(tx: Connection, message: Message) -> None:
     )
 
 
-async def set_parts(tx: Connection, message: Message) -> None:
+async def set_parts(tx: Transaction, message: Message) -> None:
     """Store what a message has become."""
     await tx.run("UPDATE messages SET parts = $2 WHERE id = $1", message.id, _encode(message.parts).decode())
 
 
-async def get_message(tx: Connection, owner: str, message_id: str) -> Message:
+async def get_message(tx: Transaction, owner: str, message_id: str) -> Message:
     """The owner's message.
 
     Raises:
@@ -52,10 +52,10 @@ async def get_message(tx: Connection, owner: str, message_id: str) -> Message:
     )
     if row is None:
         raise NotFound(f"no message {message_id}")
-    return message_of(row)
+    return message_from_row(row)
 
 
-async def find_in_session(tx: Connection, session_id: str, message_id: str) -> Message | None:
+async def find_in_session(tx: Transaction, session_id: str, message_id: str) -> Message | None:
     """The message, if it is one of this session."""
     row = await tx.one(
         f"""SELECT {COLUMNS}
@@ -65,10 +65,10 @@ async def find_in_session(tx: Connection, session_id: str, message_id: str) -> M
         message_id,
         session_id,
     )
-    return message_of(row) if row else None
+    return message_from_row(row) if row else None
 
 
-async def list_branch(tx: Connection, head_id: str | None, limit: int | None = None) -> list[Message]:
+async def list_branch(tx: Transaction, head_id: str | None, limit: int | None = None) -> list[Message]:
     """The branch that ends with `head_id`, oldest first; at most the last `limit` messages of it."""
     rows = await tx.all(
         f"""WITH RECURSIVE branch (id, parent_id, depth) AS (
@@ -85,10 +85,10 @@ async def list_branch(tx: Connection, head_id: str | None, limit: int | None = N
         head_id,
         limit or _NO_LIMIT,
     )
-    return [message_of(row) for row in rows]
+    return [message_from_row(row) for row in rows]
 
 
-async def list_all(tx: Connection, session_id: str, before_seq: int | None, limit: int | None) -> list[Message]:
+async def list_all(tx: Transaction, session_id: str, before_seq: int | None, limit: int | None) -> list[Message]:
     """Every message of every branch by `seq`; at most the last `limit` of those before `before_seq`."""
     rows = await tx.all(
         f"""SELECT {COLUMNS}
@@ -100,10 +100,10 @@ async def list_all(tx: Connection, session_id: str, before_seq: int | None, limi
         before_seq or _NO_LIMIT,
         limit or _NO_LIMIT,
     )
-    return [message_of(row) for row in reversed(rows)]
+    return [message_from_row(row) for row in reversed(rows)]
 
 
-def message_of(row: Row) -> Message:
+def message_from_row(row: Row) -> Message:
     """The message in a row of `COLUMNS`. Ids that many share are there once: a turn keeps its whole history."""
     return Message(
         id=intern(row[0]),

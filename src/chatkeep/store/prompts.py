@@ -5,14 +5,14 @@ from typing import Any
 import msgspec
 
 from chatkeep.chat.types import PromptSnapshot
-from chatkeep.db import Connection
+from chatkeep.db import Transaction
 from chatkeep.errors import NotFound
 
 _encode = msgspec.json.encode
 _functions = msgspec.json.Decoder(list[dict[str, Any]]).decode
 
 
-async def add_prompt(tx: Connection, hash_: str, snapshot: PromptSnapshot, session_id: str | None) -> None:
+async def add_prompt(tx: Transaction, hash_: str, snapshot: PromptSnapshot, session_id: str | None) -> None:
     """Keep a prompt, which may be there already, for as long as its session is kept; or for all."""
     functions = _encode(snapshot.functions).decode()
     if session_id is None:
@@ -33,7 +33,7 @@ async def add_prompt(tx: Connection, hash_: str, snapshot: PromptSnapshot, sessi
         )
 
 
-async def get_prompt(tx: Connection, session_id: str, hash_: str) -> PromptSnapshot:
+async def get_prompt(tx: Transaction, session_id: str, hash_: str) -> PromptSnapshot:
     """The prompt with that hash, which a run of the session was given.
 
     Raises:

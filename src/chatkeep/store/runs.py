@@ -5,12 +5,12 @@ from typing import Any, NamedTuple
 import msgspec
 
 from chatkeep.chat.types import Problem, Run, RunEnd, Usage
-from chatkeep.db import Connection, Row
+from chatkeep.db import Row, Transaction
 from chatkeep.errors import NotFound
 from chatkeep.store.leases import Lease
 
 _problem = msgspec.json.Decoder(Problem).decode
-request_of = msgspec.json.Decoder(dict[str, Any]).decode
+request_from_json = msgspec.json.Decoder(dict[str, Any]).decode
 """What a turn was given, in the column `request`."""
 _encode = msgspec.json.encode
 
@@ -19,7 +19,7 @@ COLUMNS = """id, session_id, number, user_message_id, message_id, status, model,
     created_at, started_at, first_token_at, finished_at"""
 
 
-class Repeat(NamedTuple):
+class KeyedRun(NamedTuple):
     """The run that an idempotency key already stands for, and the hash of the request that made it."""
 
     run: Run
@@ -27,7 +27,7 @@ class Repeat(NamedTuple):
 
 
 async def add_run(
-    tx: Connection, run: Run, request: dict[str, Any], key: str | None, request_hash: str, lease: Lease
+    tx: Transaction, run: Run, request: dict[str, Any], key: str | None, request_hash: str, lease: Lease
 ) -> None:
     """Store a new run. The unique index `runs_open` refuses a second open one in its session."""
     await tx.run(
@@ -55,7 +55,7 @@ async def add_run(
     )
 
 
-async def get_run(tx: Connection, owner: str, run_id: str) -> Run:
+async def get_run(tx: Transaction, owner: str, run_id: str) -> Run:
     """The owner's run.
 
     Raises:
@@ -70,16 +70,16 @@ async def get_run(tx: Connection, owner: str, run_id: str) -> Run:
     )
     if row is None:
         raise NotFound(f"no run {run_id}")
-    return run_of(row)
+    return run_from_row(row)
 
 
-async def find_run(tx: Connection, run_id: str) -> Run | None:
+async def find_run(tx: Transaction, run_id: str) -> Run | None:
     """A run of the service's own concern, whoever owns it."""
     row = await tx.one(f"SELECT {COLUMNS} FROM runs WHERE id = $1", run_id)
-    return run_of(row) if row else None
+    return run_from_row(row) if row else None
 
 
-async def find_forgotten(tx: Connection, session_id: str, number: int, position: int) -> Run | None:
+async def find_expired(tx: Transaction, session_id: str, number: int, position: int) -> Run | None:
     """The first run of the session with something after `position` of run `number` that is no longer kept."""
     row = await tx.one(
         f"""SELECT {COLUMNS} FROM runs
@@ -89,26 +89,26 @@ async def find_forgotten(tx: Connection, session_id: str, number: int, position:
         number,
         position,
     )
-    return run_of(row) if row else None
+    return run_from_row(row) if row else None
 
 
-async def find_open(tx: Connection, session_id: str) -> Run | None:
+async def find_open(tx: Transaction, session_id: str) -> Run | None:
     """The session's open run, if it has one."""
     row = await tx.one(
         f"""SELECT {COLUMNS} FROM runs
              WHERE session_id = $1 AND status IN ('in_progress', 'requires_action')""",
         session_id,
     )
-    return run_of(row) if row else None
+    return run_from_row(row) if row else None
 
 
-async def find_last(tx: Connection, session_id: str) -> Run | None:
+async def find_last(tx: Transaction, session_id: str) -> Run | None:
     """The session's newest run, open or ended."""
     row = await tx.one(f"SELECT {COLUMNS} FROM runs WHERE session_id = $1 ORDER BY number DESC LIMIT 1", session_id)
-    return run_of(row) if row else None
+    return run_from_row(row) if row else None
 
 
-async def list_from(tx: Connection, session_id: str, number: int, limit: int) -> list[Run]:
+async def list_from(tx: Transaction, session_id: str, number: int, limit: int) -> list[Run]:
     """The session's runs from `number` on, oldest first."""
     rows = await tx.all(
         f"SELECT {COLUMNS} FROM runs WHERE session_id = $1 AND number >= $2 ORDER BY number LIMIT $3",
@@ -116,42 +116,42 @@ async def list_from(tx: Connection, session_id: str, number: int, limit: int) ->
         number,
         limit,
     )
-    return [run_of(row) for row in rows]
+    return [run_from_row(row) for row in rows]
 
 
-async def find_repeat(tx: Connection, session_id: str, key: str) -> Repeat | None:
+async def find_by_key(tx: Transaction, session_id: str, key: str) -> KeyedRun | None:
     """The run that `key` already made in this session, if it did."""
     row = await tx.one(
         f"SELECT {COLUMNS}, request_hash FROM runs WHERE session_id = $1 AND idempotency_key = $2", session_id, key
     )
-    return Repeat(run_of(row), row[-1]) if row else None
+    return KeyedRun(run_from_row(row), row[-1]) if row else None
 
 
-async def get_request(tx: Connection, run_id: str) -> dict[str, Any]:
+async def get_request(tx: Transaction, run_id: str) -> dict[str, Any]:
     """What the run's turn was given."""
     row = await tx.one("SELECT request FROM runs WHERE id = $1", run_id)
     if row is None:
         raise NotFound(f"no run {run_id}")
-    return request_of(row[0])
+    return request_from_json(row[0])
 
 
-async def find_last_request(tx: Connection, session_id: str, user_message_id: str) -> dict[str, Any] | None:
+async def find_last_request(tx: Transaction, session_id: str, user_message_id: str) -> dict[str, Any] | None:
     """What the turn was given that answered the message last; None when none did."""
     row = await tx.one(
         "SELECT request FROM runs WHERE session_id = $1 AND user_message_id = $2 ORDER BY number DESC LIMIT 1",
         session_id,
         user_message_id,
     )
-    return request_of(row[0]) if row else None
+    return request_from_json(row[0]) if row else None
 
 
-async def get_input_bytes(tx: Connection, run_id: str) -> int:
+async def get_input_bytes(tx: Transaction, run_id: str) -> int:
     """The size of the prompts that the run's `input_tokens` count."""
     row = await tx.one("SELECT input_bytes FROM runs WHERE id = $1", run_id)
     return row[0] if row else 0
 
 
-async def end_run(tx: Connection, run_id: str, status: RunEnd, error: Problem | None) -> Run | None:
+async def end_run(tx: Transaction, run_id: str, status: RunEnd, error: Problem | None) -> Run | None:
     """End an open run and raise its fence; None when it has ended already, or is gone."""
     row = await tx.one(
         f"""UPDATE runs
@@ -164,15 +164,15 @@ async def end_run(tx: Connection, run_id: str, status: RunEnd, error: Problem | 
         _encode(error).decode() if error else None,
         await tx.now(),
     )
-    return run_of(row) if row else None
+    return run_from_row(row) if row else None
 
 
-async def set_position(tx: Connection, run_id: str, position: int) -> None:
+async def set_position(tx: Transaction, run_id: str, position: int) -> None:
     """Note how far the run's log has come."""
     await tx.run("UPDATE runs SET position = $2 WHERE id = $1", run_id, position)
 
 
-async def bytes_per_token(tx: Connection, session_id: str, model: str) -> float | None:
+async def bytes_per_token(tx: Transaction, session_id: str, model: str) -> float | None:
     """What a token was worth in the session's last runs, those with `model`, by the provider's own count; or None."""
     row = await tx.one(
         """SELECT SUM(input_bytes), SUM(input_tokens)
@@ -187,7 +187,7 @@ async def bytes_per_token(tx: Connection, session_id: str, model: str) -> float 
     return float(row[0] / row[1]) if row and row[1] else None
 
 
-async def list_to_sweep(tx: Connection, ended_before: str, limit: int) -> list[str]:
+async def list_expired_logs(tx: Transaction, ended_before: str, limit: int) -> list[str]:
     """Runs that ended before the time given and whose log is still kept, longest ended first."""
     rows = await tx.all(
         """SELECT id FROM runs
@@ -199,18 +199,18 @@ async def list_to_sweep(tx: Connection, ended_before: str, limit: int) -> list[s
     return [row[0] for row in rows]
 
 
-async def is_log_kept(tx: Connection, run_id: str) -> bool:
+async def has_log(tx: Transaction, run_id: str) -> bool:
     """Whether the run's events are still there."""
     row = await tx.one("SELECT log_kept FROM runs WHERE id = $1", run_id)
     return bool(row and row[0])
 
 
-async def forget_log(tx: Connection, run_id: str) -> None:
+async def mark_log_deleted(tx: Transaction, run_id: str) -> None:
     """Note that the run's events are no longer kept."""
     await tx.run("UPDATE runs SET log_kept = FALSE WHERE id = $1", run_id)
 
 
-def run_of(row: Row) -> Run:
+def run_from_row(row: Row) -> Run:
     """The run in a row of `COLUMNS`."""
     return Run(
         id=row[0],

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import msgspec
 
 from chatkeep.chat.types import Session, SessionStatus
-from chatkeep.db import Connection, Row
+from chatkeep.db import Row, Transaction
 from chatkeep.errors import NotFound
 
 _metadata = msgspec.json.Decoder(dict[str, str]).decode
@@ -13,7 +13,7 @@ _encode = msgspec.json.encode
 
 _STATUS: dict[str | None, SessionStatus] = {None: "idle", "in_progress": "busy", "requires_action": "requires_action"}
 
-_BEFORE_ALL = ("9999-12-31T23:59:59.999999Z", "00000000-0000-0000-0000-000000000000")
+_AFTER_ALL = ("9999-12-31T23:59:59.999999Z", "00000000-0000-0000-0000-000000000000")
 """Where a list that begins with the last used goes on from."""
 
 _SESSIONS = """
@@ -24,7 +24,7 @@ _SESSIONS = """
 """
 
 
-class Reserved(NamedTuple):
+class Reservation(NamedTuple):
     """What a claim took, the first message's seq and the run's number, and the session as it found it."""
 
     seq: int
@@ -35,7 +35,7 @@ class Reserved(NamedTuple):
     title: str | None
 
 
-async def add_session(tx: Connection, owner: str, session: Session) -> bool:
+async def add_session(tx: Transaction, owner: str, session: Session) -> bool:
     """Store a new session; False when its id is taken."""
     row = await tx.one(
         """INSERT INTO sessions
@@ -55,13 +55,13 @@ async def add_session(tx: Connection, owner: str, session: Session) -> bool:
     return row is not None
 
 
-async def find_session(tx: Connection, owner: str, session_id: str) -> Session | None:
+async def find_session(tx: Transaction, owner: str, session_id: str) -> Session | None:
     """The owner's session, or None."""
     row = await tx.one(_SESSIONS + "WHERE s.id = $1 AND s.owner = $2", session_id, owner)
     return _session(row) if row else None
 
 
-async def get_session(tx: Connection, owner: str, session_id: str) -> Session:
+async def get_session(tx: Transaction, owner: str, session_id: str) -> Session:
     """The owner's session.
 
     Raises:
@@ -72,7 +72,7 @@ async def get_session(tx: Connection, owner: str, session_id: str) -> Session:
     raise NotFound(f"no session {session_id}")
 
 
-async def get_owner(tx: Connection, session_id: str) -> str:
+async def get_owner(tx: Transaction, session_id: str) -> str:
     """Whose session it is.
 
     Raises:
@@ -84,9 +84,9 @@ async def get_owner(tx: Connection, session_id: str) -> str:
     return row[0]
 
 
-async def list_sessions(tx: Connection, owner: str, limit: int, before: tuple[str, str] | None) -> list[Session]:
+async def list_sessions(tx: Transaction, owner: str, limit: int, before: tuple[str, str] | None) -> list[Session]:
     """The owner's sessions, most recently used first; `before`: (updated_at, id) of the last one already seen."""
-    updated_at, session_id = before or _BEFORE_ALL
+    updated_at, session_id = before or _AFTER_ALL
     rows = await tx.all(
         _SESSIONS
         + "WHERE s.owner = $1 AND (s.updated_at, s.id) < ($2, $3) ORDER BY s.updated_at DESC, s.id DESC LIMIT $4",
@@ -98,7 +98,7 @@ async def list_sessions(tx: Connection, owner: str, limit: int, before: tuple[st
     return [_session(row) for row in rows]
 
 
-async def change_session(tx: Connection, owner: str, session: Session) -> None:
+async def change_session(tx: Transaction, owner: str, session: Session) -> None:
     """Store what of `session` can be changed by hand."""
     await tx.run(
         """UPDATE sessions
@@ -115,12 +115,12 @@ async def change_session(tx: Connection, owner: str, session: Session) -> None:
     )
 
 
-async def delete_session(tx: Connection, owner: str, session_id: str) -> None:
+async def delete_session(tx: Transaction, owner: str, session_id: str) -> None:
     """Delete a session and, by cascade, everything of it."""
     await tx.run("DELETE FROM sessions WHERE id = $1 AND owner = $2", session_id, owner)
 
 
-async def reserve(tx: Connection, owner: str, session_id: str, messages: int) -> Reserved:
+async def reserve(tx: Transaction, owner: str, session_id: str, messages: int) -> Reservation:
     """Take the next run's number and the seqs of `messages` new messages.
 
     The first statement of every claim: its lock on the row puts the claims of a session in line.
@@ -140,21 +140,21 @@ async def reserve(tx: Connection, owner: str, session_id: str, messages: int) ->
     )
     if row is None:
         raise NotFound(f"no session {session_id}")
-    return Reserved(*row)
+    return Reservation(*row)
 
 
-async def set_head(tx: Connection, session_id: str, message_id: str) -> None:
+async def set_head(tx: Transaction, session_id: str, message_id: str) -> None:
     """Make `message_id` the end of the active branch."""
     await tx.run("UPDATE sessions SET head_id = $2 WHERE id = $1", session_id, message_id)
 
 
-async def set_first_title(tx: Connection, session_id: str, title: str) -> bool:
+async def set_first_title(tx: Transaction, session_id: str, title: str) -> bool:
     """Give a session its title unless it has one; whether this did. It is not used by that, nor moved in lists."""
     row = await tx.one("UPDATE sessions SET title = $2 WHERE id = $1 AND title IS NULL RETURNING id", session_id, title)
     return row is not None
 
 
-async def touch(tx: Connection, session_id: str) -> None:
+async def touch(tx: Transaction, session_id: str) -> None:
     """Note that the session was used now."""
     await tx.run("UPDATE sessions SET updated_at = $2 WHERE id = $1", session_id, await tx.now())
 

@@ -3,19 +3,19 @@
 from typing import Any, NamedTuple
 
 from chatkeep.chat.types import Run
-from chatkeep.db import Connection
+from chatkeep.db import Transaction
 from chatkeep.store.leases import Lease
-from chatkeep.store.runs import COLUMNS, request_of, run_of
+from chatkeep.store.runs import COLUMNS, request_from_json, run_from_row
 
 
-class Waiting(NamedTuple):
+class WaitingRun(NamedTuple):
     """A run that waits for the client, and what its turn was given."""
 
     run: Run
     request: dict[str, Any]
 
 
-async def pause(tx: Connection, run_id: str, deadline: str) -> int:
+async def set_waiting(tx: Transaction, run_id: str, deadline: str) -> int:
     """Let an open run wait for the client until `deadline`; the position of the event that says so."""
     row = await tx.one(
         """UPDATE runs
@@ -29,7 +29,7 @@ async def pause(tx: Connection, run_id: str, deadline: str) -> int:
     return row[0]
 
 
-async def lock_waiting(tx: Connection, run_id: str) -> Waiting | None:
+async def lock_waiting(tx: Transaction, run_id: str) -> WaitingRun | None:
     """A run that waits for the client, kept from all others until this transaction ends; None when it does not.
 
     Its session is locked first, in the order of all locks, so that nobody takes the run for one that waits still.
@@ -44,10 +44,10 @@ async def lock_waiting(tx: Connection, run_id: str) -> Waiting | None:
         RETURNING {COLUMNS}, request""",
         run_id,
     )
-    return Waiting(run_of(row), request_of(row[-1])) if row else None
+    return WaitingRun(run_from_row(row), request_from_json(row[-1])) if row else None
 
 
-async def resume(tx: Connection, run_id: str, position: int, lease: Lease) -> Run:
+async def set_in_progress(tx: Transaction, run_id: str, position: int, lease: Lease) -> Run:
     """Let a run that waited go on: the fence is raised, so that whoever carries it now is the only one."""
     row = await tx.one(
         f"""UPDATE runs
@@ -61,10 +61,10 @@ async def resume(tx: Connection, run_id: str, position: int, lease: Lease) -> Ru
         lease.until,
     )
     assert row is not None, "the run is locked in this transaction"
-    return run_of(row)
+    return run_from_row(row)
 
 
-async def list_overdue(tx: Connection, now: str) -> list[str]:
+async def list_overdue(tx: Transaction, now: str) -> list[str]:
     """The ids of the runs whose client has not answered in time, those that waited longest first."""
     rows = await tx.all(
         """SELECT id FROM runs
@@ -74,7 +74,7 @@ async def list_overdue(tx: Connection, now: str) -> list[str]:
     return [row[0] for row in rows]
 
 
-async def find_next_deadline(tx: Connection, now: str) -> str | None:
+async def find_next_deadline(tx: Transaction, now: str) -> str | None:
     """The first deadline after `now`; None when no run waits for one."""
     row = await tx.one(
         """SELECT deadline FROM runs

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 from chatkeep.db import Database
-from chatkeep.tools.context import Caller
+from chatkeep.tools.context import ToolContext
 
 
 @dataclass(frozen=True)
-class DatabaseCaller(Caller):
+class DatabaseToolContext(ToolContext):
     """The caller within the service. An action with a parameter of this type cannot run without one (`ask`)."""
 
     db: Database

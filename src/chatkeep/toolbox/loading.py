@@ -7,7 +7,7 @@ from pathlib import Path
 from traceback import walk_tb
 
 from chatkeep.errors import CannotStart
-from chatkeep.tools.declaration import Tool, declared
+from chatkeep.tools.declaration import Tool, declared_tools
 
 
 def load(modules: Iterable[str]) -> dict[str, Tool]:
@@ -23,7 +23,7 @@ def load(modules: Iterable[str]) -> dict[str, Tool]:
             importlib.import_module(module)
         except (Exception, SystemExit) as error:
             raise CannotStart(f"CHATKEEP_TOOLS: {_told(module, error)}") from error
-    return declared()
+    return declared_tools()
 
 
 def _told(module: str, error: BaseException) -> str:

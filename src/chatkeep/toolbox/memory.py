@@ -6,11 +6,11 @@ from pydantic import Field
 
 from chatkeep import ids
 from chatkeep.chat.types import Fact
-from chatkeep.db import Connection
+from chatkeep.db import Transaction
 from chatkeep.store import facts as store_facts
 from chatkeep.store import runs as store_runs
 from chatkeep.text import clean
-from chatkeep.toolbox.context import DatabaseCaller
+from chatkeep.toolbox.context import DatabaseToolContext
 from chatkeep.toolbox.search import search
 from chatkeep.tools.declaration import ToolError, tool
 
@@ -26,13 +26,13 @@ async def remember(
         str,
         Field(min_length=1, max_length=500, description="One fact in a sentence of its own, with names, not pronouns."),
     ],
-    caller: DatabaseCaller,
+    caller: DatabaseToolContext,
 ) -> dict[str, Any]:
     """Keep a fact about the user, or from the user, for all later conversations. Only when the user asks you to
     remember it; never on your own, and never passwords, keys or card numbers.
     """
 
-    async def write(tx: Connection) -> store_facts.Kept:
+    async def write(tx: Transaction) -> store_facts.FactInsert:
         if await store_facts.count_facts(tx, caller.owner) >= MOST:
             raise ToolError(f"the memory is full: it holds {MOST} facts; the user has to delete some")
         return await store_facts.add_fact(tx, caller.owner, Fact(ids.new(), clean(fact.strip()), await tx.now()))
@@ -46,7 +46,7 @@ async def recall(
     about: Annotated[
         str, Field(max_length=200, description="A word or two to look for; empty: whatever was remembered last.")
     ],
-    caller: DatabaseCaller,
+    caller: DatabaseToolContext,
 ) -> list[dict[str, str]]:
     """Look up what the user asked you to remember, in this or any earlier conversation. Use it before you say that
     you do not know something personal about the user.
@@ -60,7 +60,7 @@ async def recall(
 @tool(safety="read_only")
 async def search_history(
     words: Annotated[str, Field(min_length=1, max_length=200, description="Words that the messages must all have.")],
-    caller: DatabaseCaller,
+    caller: DatabaseToolContext,
 ) -> list[dict[str, Any]]:
     """Search the user's earlier conversations with this service for words. Use it when the user refers to something
     said before that you do not see.

@@ -1,6 +1,9 @@
-"""Functions that a model may call. What operators' modules import stands here."""
+"""Tools: functions that a model may call. Operators' modules import their names from here."""
 
-from chatkeep.tools.context import Caller
+from chatkeep.tools.context import ToolContext
 from chatkeep.tools.declaration import ToolError, tool
 
-__all__ = ["Caller", "ToolError", "tool"]
+Caller = ToolContext
+"""The former name of `ToolContext`, which operators' modules may still use."""
+
+__all__ = ["Caller", "ToolContext", "ToolError", "tool"]

@@ -16,12 +16,12 @@ from pydantic import BaseModel, ValidationError
 
 from chatkeep.text import clean_json
 
-Check: TypeAlias = Callable[[dict[str, Any]], dict[str, Any]]
+ArgumentCheck: TypeAlias = Callable[[dict[str, Any]], dict[str, Any]]
 """Arguments in, valid arguments out; raises `InvalidArguments`."""
 
-LONGEST = 500
+MAX_ERROR_CHARS = 500
 """Characters of an error that a model is told."""
-MOST = 5
+MAX_ERROR_FIELDS = 5
 """Fields that an error names."""
 
 
@@ -46,12 +46,12 @@ def parse(text: str) -> dict[str, Any]:
     return cast("dict[str, Any]", value)
 
 
-def by_model(model: type[BaseModel]) -> Check:
+def model_check(model: type[BaseModel]) -> ArgumentCheck:
     """A check by a Pydantic model: strict, so that "7" is no number, as JSON Schema has it."""
-    return lambda arguments: validated(model, arguments).model_dump(mode="json", by_alias=True)
+    return lambda arguments: validate(model, arguments).model_dump(mode="json", by_alias=True)
 
 
-def by_schema(schema: dict[str, Any]) -> Check:
+def schema_check(schema: dict[str, Any]) -> ArgumentCheck:
     """A check by a JSON Schema from outside: of a client, or an MCP server. It may refer to no other document.
 
     Raises:
@@ -60,11 +60,11 @@ def by_schema(schema: dict[str, Any]) -> Check:
     try:
         validator = jsonschema_rs.validator_for(schema, offline=True)
     except (ValueError, jsonschema_rs.ValidationError) as error:
-        raise ValueError(_line(str(error).partition("\n")[0])) from error
-    return partial(_conforming, validator)
+        raise ValueError(_one_line(str(error).partition("\n")[0])) from error
+    return partial(_check_schema, validator)
 
 
-def validated(model: type[BaseModel], arguments: dict[str, Any]) -> BaseModel:
+def validate(model: type[BaseModel], arguments: dict[str, Any]) -> BaseModel:
     """`arguments` as a `model`.
 
     Raises:
@@ -73,29 +73,29 @@ def validated(model: type[BaseModel], arguments: dict[str, Any]) -> BaseModel:
     try:
         return model.model_validate_json(msgspec.json.encode(arguments), strict=True)
     except ValidationError as error:
-        problems = error.errors(include_url=False, include_context=False, include_input=False)[:MOST]
-        raise InvalidArguments(_told([(each["loc"], each["msg"]) for each in problems])) from error
+        problems = error.errors(include_url=False, include_context=False, include_input=False)[:MAX_ERROR_FIELDS]
+        raise InvalidArguments(_error_line([(each["loc"], each["msg"]) for each in problems])) from error
     except OverflowError as error:  # JSON knows larger integers than msgspec writes
         raise InvalidArguments("a number is too large") from error
 
 
-def _conforming(validator: jsonschema_rs.Validator, arguments: dict[str, Any]) -> dict[str, Any]:
+def _check_schema(validator: jsonschema_rs.Validator, arguments: dict[str, Any]) -> dict[str, Any]:
     try:
-        problems = list(zip(validator.iter_errors(arguments), range(MOST)))  # noqa: B905  # the first few, of any number
+        problems = list(zip(validator.iter_errors(arguments), range(MAX_ERROR_FIELDS)))  # noqa: B905  # the first few, of any number
     except ValueError as error:  # an integer beyond what the validator reads
-        raise InvalidArguments(_line(str(error))) from error
+        raise InvalidArguments(_one_line(str(error))) from error
     if problems:
-        raise InvalidArguments(_told([(tuple(each.instance_path), each.message) for each, _ in problems]))
+        raise InvalidArguments(_error_line([(tuple(each.instance_path), each.message) for each, _ in problems]))
     return arguments
 
 
-def _told(problems: list[tuple[tuple[int | str, ...], str]]) -> str:
+def _error_line(problems: list[tuple[tuple[int | str, ...], str]]) -> str:
     """One short line: each field, and what was expected of it."""
-    return _line("; ".join(f"{'.'.join(map(str, where)) or 'arguments'}: {what}" for where, what in problems))
+    return _one_line("; ".join(f"{'.'.join(map(str, where)) or 'arguments'}: {what}" for where, what in problems))
 
 
-def _line(text: str) -> str:
-    return " ".join(text.split())[:LONGEST]
+def _one_line(text: str) -> str:
+    return " ".join(text.split())[:MAX_ERROR_CHARS]
 
 
 def _finite(text: str) -> float:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Caller:
+class ToolContext:
     """For whom a function runs. An action gets it by a parameter of this type, which the model does not see."""
 
     owner: str

@@ -25,10 +25,10 @@ from pydantic import BaseModel, ConfigDict, create_model
 from pydantic.json_schema import GenerateJsonSchema
 
 from chatkeep.chat.types import Kind
-from chatkeep.tools.arguments import Check, by_model, validated
-from chatkeep.tools.context import Caller
-from chatkeep.tools.strict_schema import strict
-from chatkeep.tools.threads import in_thread
+from chatkeep.tools.arguments import ArgumentCheck, model_check, validate
+from chatkeep.tools.context import ToolContext
+from chatkeep.tools.strict_schema import to_strict_schema
+from chatkeep.tools.threads import run_in_thread
 
 Safety: TypeAlias = Literal["read_only", "idempotent", "unsafe"]
 """What running an action twice would do: nothing at all, nothing more, or harm."""
@@ -36,7 +36,7 @@ Safety: TypeAlias = Literal["read_only", "idempotent", "unsafe"]
 _M = TypeVar("_M", bound=type[BaseModel])
 _F = TypeVar("_F", bound=Callable[..., Any])
 _WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
-NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+NAME_PATTERN = re.compile(r"[A-Za-z0-9_-]{1,64}")
 """What providers accept as a function's name (OpenAI, Chat Completions, `tools`)."""
 
 
@@ -44,7 +44,7 @@ class ToolError(Exception):
     """Raise it in an action: the message is told to the model. What else an action raises is only logged."""
 
 
-Run: TypeAlias = Callable[[dict[str, Any], Caller], Awaitable[Any]]
+ToolRunner: TypeAlias = Callable[[dict[str, Any], ToolContext], Awaitable[Any]]
 """Runs an action: valid arguments and the caller in, its output out."""
 
 
@@ -59,37 +59,39 @@ class Tool:
     description: str
     kind: Kind
     parameters: dict[str, Any]
-    check: Check
+    check: ArgumentCheck
     safety: Safety | None = None
-    run: Run | None = None
+    run: ToolRunner | None = None
     timeout: float | None = None
 
     @cached_property
-    def offered(self) -> dict[str, Any]:
+    def definition(self) -> dict[str, Any]:
         """How it is offered to the provider (Chat Completions, `tools`): in strict form where that is possible."""
         function: dict[str, Any] = {"name": self.name, "description": self.description, "parameters": self.parameters}
-        if (form := strict(self.parameters)) is not None:
+        if (form := to_strict_schema(self.parameters)) is not None:
             function |= {"parameters": form, "strict": True}
         return {"type": "function", "function": function}
 
 
-class _Declared(NamedTuple):
+class _Declaration(NamedTuple):
     tool: Tool
-    by: str
+    origin: str
     file: str
     line: int
 
 
-_declared: dict[str, _Declared] = {}
+_declared: dict[str, _Declaration] = {}
 
 
 @overload
-def tool(it: _F, /) -> _F: ...
+def tool(declared: _F, /) -> _F: ...
 @overload
 def tool(*, kind: Literal["reply", "client"]) -> Callable[[_M], _M]: ...
 @overload
 def tool(*, safety: Safety = "unsafe", timeout: float | None = None) -> Callable[[_F], _F]: ...
-def tool(it: Any = None, /, *, kind: Kind = "action", safety: Safety = "unsafe", timeout: float | None = None) -> Any:
+def tool(
+    declared: Any = None, /, *, kind: Kind = "action", safety: Safety = "unsafe", timeout: float | None = None
+) -> Any:
     """Declare a function. What is decorated is left as it is.
 
     An action is a function with typed parameters; `async def` runs on the event loop, plain `def` in a thread, for
@@ -109,23 +111,25 @@ def tool(it: Any = None, /, *, kind: Kind = "action", safety: Safety = "unsafe",
     caller = getattr(inspect.currentframe(), "f_back", None)
     place = (caller.f_code.co_filename, caller.f_lineno) if caller else ("", 0)
 
-    def declare(it: Any) -> Any:
+    def declare(declared: Any) -> Any:
         if kind == "action":
-            return _declare(_action(it, safety, timeout), it, *place)
-        if not (inspect.isclass(it) and issubclass(it, BaseModel)):
-            raise TypeError(f"{it.__qualname__}: a function of kind {kind!r} is a Pydantic model")
-        name = _WORD.sub("_", it.__name__).lower()
-        return _declare(Tool(name, _described(it), kind, schema_of(it), by_model(it)), it, *place)
+            return _declare(_action(declared, safety, timeout), declared, *place)
+        if not (inspect.isclass(declared) and issubclass(declared, BaseModel)):
+            raise TypeError(f"{declared.__qualname__}: a function of kind {kind!r} is a Pydantic model")
+        name = _WORD.sub("_", declared.__name__).lower()
+        return _declare(
+            Tool(name, _description(declared), kind, schema_of(declared), model_check(declared)), declared, *place
+        )
 
-    return declare if it is None else declare(it)
+    return declare if declared is None else declare(declared)
 
 
-def declared() -> dict[str, Tool]:
+def declared_tools() -> dict[str, Tool]:
     """All functions declared so far, by name; importing a module declares its functions."""
     return {name: each.tool for name, each in _declared.items()}
 
 
-def chosen(known: Mapping[str, Tool], names: Iterable[str]) -> dict[str, Tool]:
+def select_tools(known: Mapping[str, Tool], names: Iterable[str]) -> dict[str, Tool]:
     """Those of the functions `known` that `names` mean, in that order: a name each, or a pattern such as `wiki_*`.
 
     What is not known at the moment, as its server is not there, is left out.
@@ -150,26 +154,26 @@ class _Untitled(GenerateJsonSchema):
         return False
 
 
-def _declare(made: Tool, it: Any, file: str, line: int) -> Any:
-    by = f"{it.__module__}.{it.__qualname__}"
-    if not NAME.fullmatch(made.name):
-        raise TypeError(f"{by}: a function's name has 1 to 64 letters, digits, - or _")
-    other = _declared.get(made.name)
-    if other is not None and (other.by != by or (other.file == file and other.line != line)):
-        taken = f"{other.by} ({Path(other.file).name}, line {other.line})"
-        raise TypeError(f"{by}: there is a function {made.name!r} already: {taken}")
-    _declared[made.name] = _Declared(made, by, file, line)
-    return it
+def _declare(tool: Tool, declared: Any, file: str, line: int) -> Any:
+    origin = f"{declared.__module__}.{declared.__qualname__}"
+    if not NAME_PATTERN.fullmatch(tool.name):
+        raise TypeError(f"{origin}: a function's name has 1 to 64 letters, digits, - or _")
+    other = _declared.get(tool.name)
+    if other is not None and (other.origin != origin or (other.file == file and other.line != line)):
+        taken = f"{other.origin} ({Path(other.file).name}, line {other.line})"
+        raise TypeError(f"{origin}: there is a function {tool.name!r} already: {taken}")
+    _declared[tool.name] = _Declaration(tool, origin, file, line)
+    return declared
 
 
 def _action(function: Callable[..., Any], safety: Safety, timeout: float | None) -> Tool:
     if not inspect.isfunction(function):
         raise TypeError(f"{function!r} is no function; of a class, say its kind: @tool(kind='reply')")
-    model, for_caller = _model_of(function)
+    model, for_caller = _argument_model(function)
     runs = _in_loop if inspect.iscoroutinefunction(function) else _in_thread
 
-    async def run(arguments: dict[str, Any], caller: Caller) -> Any:
-        valid = validated(model, arguments)
+    async def run(arguments: dict[str, Any], caller: ToolContext) -> Any:
+        valid = validate(model, arguments)
         values = {name: getattr(valid, name) for name in model.model_fields}
         for name, wanted in for_caller.items():
             if not isinstance(caller, wanted):
@@ -177,21 +181,21 @@ def _action(function: Callable[..., Any], safety: Safety, timeout: float | None)
             values[name] = caller
         return await runs(function, values)
 
-    name, description = function.__name__, _described(function)
-    return Tool(name, description, "action", schema_of(model), by_model(model), safety, run, timeout)
+    name, description = function.__name__, _description(function)
+    return Tool(name, description, "action", schema_of(model), model_check(model), safety, run, timeout)
 
 
-def _model_of(function: Callable[..., Any]) -> tuple[type[BaseModel], dict[str, type[Caller]]]:
+def _argument_model(function: Callable[..., Any]) -> tuple[type[BaseModel], dict[str, type[ToolContext]]]:
     """A model of the parameters that the model fills in, and the parameters that get the caller."""
     hints = get_type_hints(function, include_extras=True)
     fields: dict[str, Any] = {}
-    for_caller: dict[str, type[Caller]] = {}
+    for_caller: dict[str, type[ToolContext]] = {}
     for name, parameter in inspect.signature(function).parameters.items():
         if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY) or name not in hints:
             raise TypeError(f"{function.__qualname__}: parameter {name!r} must be a plain one with a type")
         if name.startswith("_") or name == "model_config":  # no names of a Pydantic field
             raise TypeError(f"{function.__qualname__}: a parameter cannot be called {name!r}")
-        if inspect.isclass(hints[name]) and issubclass(hints[name], Caller):
+        if inspect.isclass(hints[name]) and issubclass(hints[name], ToolContext):
             for_caller[name] = hints[name]
         else:
             fields[name] = (hints[name], ... if parameter.default is parameter.empty else parameter.default)
@@ -199,10 +203,10 @@ def _model_of(function: Callable[..., Any]) -> tuple[type[BaseModel], dict[str, 
     return create_model(function.__name__, __config__=config, **fields), for_caller
 
 
-def _described(it: Any) -> str:
-    description = inspect.cleandoc(it.__doc__ or "")
+def _description(declared: Any) -> str:
+    description = inspect.cleandoc(declared.__doc__ or "")
     if not description:
-        raise TypeError(f"{it.__qualname__}: a function needs a docstring; it is what the model knows of it")
+        raise TypeError(f"{declared.__qualname__}: a function needs a docstring; it is what the model knows of it")
     return description
 
 
@@ -211,4 +215,4 @@ async def _in_loop(function: Callable[..., Awaitable[Any]], values: Mapping[str,
 
 
 async def _in_thread(function: Callable[..., Any], values: Mapping[str, Any]) -> Any:
-    return await in_thread(lambda: function(**values))
+    return await run_in_thread(lambda: function(**values))

@@ -15,43 +15,43 @@ from pydantic_core import to_jsonable_python
 from chatkeep.chat.events import ToolCallFinished
 from chatkeep.chat.types import CallError
 from chatkeep.text import clean, clean_json
-from chatkeep.tools.context import Caller
+from chatkeep.tools.context import ToolContext
 from chatkeep.tools.declaration import Tool, ToolError
 from chatkeep.tools.threads import TooManyThreads
 
-OUTPUT_BYTES = 65_536
+MAX_OUTPUT_BYTES = 65_536
 """The longest output, in bytes of JSON; a longer one is cut, and says so."""
 
 _log = logging.getLogger("chatkeep")
 
 
-class Returned(NamedTuple):
+class ToolResult(NamedTuple):
     """What came of a call: its output, or why there is none."""
 
     output: Any
     error: CallError | None = None
 
 
-def ended(index: int, returned: Returned) -> ToolCallFinished:
+def finished_event(index: int, returned: ToolResult) -> ToolCallFinished:
     """The event that ends the call at `index`."""
     if returned.error is not None:
         return ToolCallFinished(index=index, state="failed", error=returned.error)
     return ToolCallFinished(index=index, state="succeeded", output=returned.output)
 
 
-class Begun(NamedTuple):
+class ValidatedCall(NamedTuple):
     """A call that is ready to run."""
 
     tool: Tool
     arguments: dict[str, Any]
 
 
-async def run_all(
-    calls: Mapping[int, Begun], caller: Caller, seconds: float
-) -> AsyncGenerator[list[tuple[int, Returned]]]:
+async def run_calls(
+    calls: Mapping[int, ValidatedCall], caller: ToolContext, seconds: float
+) -> AsyncGenerator[list[tuple[int, ToolResult]]]:
     """Run `calls` side by side; those that have ended, by their keys, as they end. Closing it cancels the others."""
     tasks = {
-        asyncio.create_task(run(call, caller, seconds), name=f"function {call.tool.name}"): key
+        asyncio.create_task(run_call(call, caller, seconds), name=f"function {call.tool.name}"): key
         for key, call in calls.items()
     }
     pending = set(tasks)
@@ -65,7 +65,7 @@ async def run_all(
         await asyncio.gather(*pending, return_exceptions=True)
 
 
-async def run(call: Begun, caller: Caller, seconds: float) -> Returned:
+async def run_call(call: ValidatedCall, caller: ToolContext, seconds: float) -> ToolResult:
     """What comes of one call, after `seconds` at the most, or what the function's declaration says."""
     tool = call.tool
     assert tool.run is not None, "only actions are run"
@@ -73,7 +73,7 @@ async def run(call: Begun, caller: Caller, seconds: float) -> Returned:
     limit = asyncio.timeout(seconds)
     try:
         async with limit:
-            return Returned(storable(await tool.run(call.arguments, caller)))
+            return ToolResult(to_storable(await tool.run(call.arguments, caller)))
     except (ToolError, TooManyThreads) as error:
         return _failed("tool_error", str(error))
     except BaseException as error:  # told to the model, and logged
@@ -90,8 +90,8 @@ async def run(call: Begun, caller: Caller, seconds: float) -> Returned:
         return _failed("tool_error", f"the function failed ({type(error).__name__})")
 
 
-def storable(value: Any) -> Any:
-    """`value` as JSON that every engine stores, and no longer than `OUTPUT_BYTES`.
+def to_storable(value: Any) -> Any:
+    """`value` as JSON that every engine stores, and no longer than `MAX_OUTPUT_BYTES`.
 
     Raises:
         PydanticSerializationError: it has no JSON form.
@@ -99,12 +99,12 @@ def storable(value: Any) -> Any:
     """
     plain = clean_json(to_jsonable_python(value, inf_nan_mode="null"))
     encoded = msgspec.json.encode(plain)
-    if len(encoded) <= OUTPUT_BYTES:
+    if len(encoded) <= MAX_OUTPUT_BYTES:
         return plain
     text = plain if isinstance(plain, str) else encoded.decode()
-    kept = text.encode()[:OUTPUT_BYTES].decode("utf-8", "ignore")
+    kept = text.encode()[:MAX_OUTPUT_BYTES].decode("utf-8", "ignore")
     return f"{kept}\n[cut: this is the beginning of {len(encoded)} bytes]"
 
 
-def _failed(code: str, message: str) -> Returned:
-    return Returned(None, CallError(code, clean(message)[:2000]))
+def _failed(code: str, message: str) -> ToolResult:
+    return ToolResult(None, CallError(code, clean(message)[:2000]))

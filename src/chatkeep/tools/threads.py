@@ -12,17 +12,17 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-MOST = 256
+MAX_THREADS = 256
 """Threads at a time; one that hangs counts until it comes back."""
 
-_free = threading.BoundedSemaphore(MOST)
+_slots = threading.BoundedSemaphore(MAX_THREADS)
 
 
 class TooManyThreads(Exception):  # noqa: N818  # what happened
     """As many threads as there may be are at work."""
 
 
-async def in_thread(function: Callable[[], T]) -> T:
+async def run_in_thread(function: Callable[[], T]) -> T:
     """What `function` returns or raises. A caller that is cancelled goes on; the thread cannot be stopped.
 
     Raises:
@@ -36,19 +36,19 @@ async def in_thread(function: Callable[[], T]) -> T:
             result = function()
         except BaseException as error:  # noqa: BLE001  # handed to the caller
             failure = RuntimeError("StopIteration") if isinstance(error, StopIteration) else error
-            settle(lambda: future.set_exception(failure))
+            resolve(lambda: future.set_exception(failure))
         else:
-            settle(lambda: future.set_result(result))
+            resolve(lambda: future.set_result(result))
         finally:
-            _free.release()
+            _slots.release()
 
-    def settle(tell: Callable[[], None]) -> None:
+    def resolve(deliver: Callable[[], None]) -> None:
         try:
-            loop.call_soon_threadsafe(lambda: None if future.done() else tell())
+            loop.call_soon_threadsafe(lambda: None if future.done() else deliver())
         except RuntimeError:  # the loop has closed: nobody waits any longer
             return
 
-    if not _free.acquire(blocking=False):
-        raise TooManyThreads(f"{MOST} functions are at work already")
+    if not _slots.acquire(blocking=False):
+        raise TooManyThreads(f"{MAX_THREADS} functions are at work already")
     threading.Thread(target=contextvars.copy_context().run, args=(work,), name="chatkeep-tool", daemon=True).start()
     return await future

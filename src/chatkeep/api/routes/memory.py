@@ -5,8 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Response
 
 from chatkeep import ids
-from chatkeep.api.deps import Owner, WorkerDep
-from chatkeep.api.responses import json_of
+from chatkeep.api.deps import OwnerId, RuntimeDep
+from chatkeep.api.responses import json_response
 from chatkeep.api.views import FactPage, FoundPage, answer, refusals
 from chatkeep.errors import InvalidRequest, NotFound
 from chatkeep.store import facts as store_facts
@@ -17,8 +17,8 @@ router = APIRouter(prefix="/api", tags=["memory"])
 
 @router.get("/facts", responses={200: answer(FactPage), **refusals()})
 async def list_facts(
-    worker: WorkerDep,
-    owner: Owner,
+    runtime: RuntimeDep,
+    owner: OwnerId,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     before: Annotated[str | None, Query(description="`next` of the page before this one: a fact's id")] = None,
 ) -> Response:
@@ -26,28 +26,28 @@ async def list_facts(
     oldest = ids.parse(before) if before is not None else None
     if before is not None and oldest is None:
         raise InvalidRequest("before: not a fact's id")
-    found = await worker.db.snapshot(lambda tx: store_facts.list_facts(tx, owner, limit + 1, oldest))
+    found = await runtime.db.snapshot(lambda tx: store_facts.list_facts(tx, owner, limit + 1, oldest))
     page = found[:limit]
-    return json_of(FactPage(page, page[-1].id if len(found) > limit else None))
+    return json_response(FactPage(page, page[-1].id if len(found) > limit else None))
 
 
 @router.delete("/facts/{fact_id}", status_code=204, responses=refusals(NotFound))
 async def delete_fact(
-    worker: WorkerDep, owner: Owner, fact_id: Annotated[str, Path(description="A fact's id")]
+    runtime: RuntimeDep, owner: OwnerId, fact_id: Annotated[str, Path(description="A fact's id")]
 ) -> Response:
     """Forget a fact."""
     known = ids.parse(fact_id)
-    if known is None or not await worker.db.transaction(lambda tx: store_facts.delete_fact(tx, owner, known)):
+    if known is None or not await runtime.db.transaction(lambda tx: store_facts.delete_fact(tx, owner, known)):
         raise NotFound(f"no fact {fact_id}")
     return Response(status_code=204)
 
 
 @router.get("/search", responses={200: answer(FoundPage), **refusals()})
 async def search_messages(
-    worker: WorkerDep,
-    owner: Owner,
+    runtime: RuntimeDep,
+    owner: OwnerId,
     q: Annotated[str, Query(min_length=1, max_length=200, description="Words that a message must all have")],
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
 ) -> Response:
     """Find messages by their words, in the most recently used sessions first."""
-    return json_of(FoundPage(await search(worker.db, owner, q, limit), None))
+    return json_response(FoundPage(await search(runtime.db, owner, q, limit), None))

@@ -6,9 +6,9 @@ from fastapi import APIRouter, Query, Response
 
 from chatkeep import ids
 from chatkeep.agent.turn_spec import ClientTool
-from chatkeep.api.deps import IdempotencyKey, MessageId, Owner, SessionId, WorkerDep
+from chatkeep.api.deps import IdempotencyKey, MessageId, OwnerId, RuntimeDep, SessionId
 from chatkeep.api.requests import JsonRoute, NewMessage
-from chatkeep.api.responses import WantedForm, answer_run, json_of
+from chatkeep.api.responses import RequestedForm, json_response, run_response
 from chatkeep.api.views import EVENT_STREAM, MessagePage, RunAnswer, answer, refusals
 from chatkeep.chat.types import Message
 from chatkeep.errors import (
@@ -36,11 +36,11 @@ CLAIMS = {
 
 @router.post("/sessions/{session_id}/messages", responses=CLAIMS)
 async def send_message(
-    worker: WorkerDep,
-    owner: Owner,
+    runtime: RuntimeDep,
+    owner: OwnerId,
     session_id: SessionId,
     body: NewMessage,
-    form: WantedForm,
+    form: RequestedForm,
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Say something, and get the answer as it is made. The answer goes on being made if you leave."""
@@ -48,13 +48,13 @@ async def send_message(
     user = claim.NewMessage(body.content, parent)
     tools = [ClientTool(tool.name, tool.description, tool.parameters) for tool in body.tools]
     wanted = claim.Wanted(session_id, user, body.model, body.on_busy, idempotency_key, body.request(), tools)
-    return await answer_run(worker, owner, await claim.claim(worker, owner, wanted), form)
+    return await run_response(runtime, owner, await claim.claim(runtime, owner, wanted), form)
 
 
 @router.get("/sessions/{session_id}/messages", responses={200: answer(MessagePage), **refusals(NotFound)})
 async def list_messages(
-    worker: WorkerDep,
-    owner: Owner,
+    runtime: RuntimeDep,
+    owner: OwnerId,
     session_id: SessionId,
     limit: Annotated[int | None, Query(ge=1, le=1000, description="absent: all")] = None,
     before: Annotated[str | None, Query(description="`next` of the page after this one: a message's id")] = None,
@@ -64,13 +64,13 @@ async def list_messages(
     oldest = ids.parse(before) if before is not None else None
     if before is not None and oldest is None:
         raise InvalidRequest("before: not a message's id")
-    page = await worker.db.snapshot(
+    page = await runtime.db.snapshot(
         lambda tx: read_messages(tx, owner, session_id, limit, oldest, all_branches=branches == "all")
     )
-    return json_of(MessagePage(list(page.messages), page.next, page.position))
+    return json_response(MessagePage(list(page.messages), page.next, page.position))
 
 
 @router.get("/messages/{message_id}", responses={200: answer(Message), **refusals(NotFound)})
-async def get_message(worker: WorkerDep, owner: Owner, message_id: MessageId) -> Response:
+async def get_message(runtime: RuntimeDep, owner: OwnerId, message_id: MessageId) -> Response:
     """A message; that of an open run as far as it has got."""
-    return json_of(await worker.db.snapshot(lambda tx: read_message(tx, owner, message_id)))
+    return json_response(await runtime.db.snapshot(lambda tx: read_message(tx, owner, message_id)))

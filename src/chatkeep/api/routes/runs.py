@@ -4,44 +4,44 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Response
 
-from chatkeep.api.deps import IdempotencyKey, Owner, OwnRun, SessionId, WorkerDep
+from chatkeep.api.deps import IdempotencyKey, OwnerId, OwnRun, RuntimeDep, SessionId
 from chatkeep.api.requests import JsonRoute, NewRun, ToolOutputs
-from chatkeep.api.responses import WantedForm, answer_run, json_of
+from chatkeep.api.responses import RequestedForm, json_response, run_response
 from chatkeep.api.routes.messages import CLAIMS
 from chatkeep.api.sse import EventStream, ends_run, run_frame
 from chatkeep.api.views import EVENT_STREAM, PromptView, RunAnswer, answer, refusals
 from chatkeep.chat.types import CallError, Run, has_ended
-from chatkeep.db import Connection
+from chatkeep.db import Transaction
 from chatkeep.errors import BadPosition, CallNotWaiting, EventsExpired, NotFound, ShuttingDown, TooManyRuns
 from chatkeep.runs import claim, tool_outputs
-from chatkeep.runs.end import cancel
+from chatkeep.runs.end import cancel_run as end_cancelled
 from chatkeep.runs.follow import follow
 from chatkeep.store import prompts as store_prompts
 from chatkeep.store import runs as store_runs
-from chatkeep.tools.execution import Returned
+from chatkeep.tools.execution import ToolResult
 
 router = APIRouter(prefix="/api", tags=["runs"], route_class=JsonRoute)
 
 
 @router.post("/sessions/{session_id}/runs", responses=CLAIMS)
 async def answer_again(
-    worker: WorkerDep,
-    owner: Owner,
+    runtime: RuntimeDep,
+    owner: OwnerId,
     session_id: SessionId,
     body: NewRun,
-    form: WantedForm,
+    form: RequestedForm,
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Answer a user message once more: regenerate, or retry after a failure. The new answer becomes the head."""
     user = claim.Again(body.message_id)
     wanted = claim.Wanted(session_id, user, body.model, body.on_busy, idempotency_key, body.request())
-    return await answer_run(worker, owner, await claim.claim(worker, owner, wanted), form)
+    return await run_response(runtime, owner, await claim.claim(runtime, owner, wanted), form)
 
 
 @router.get("/runs/{run_id}", responses={200: answer(Run), **refusals(NotFound)})
 async def get_run(run: OwnRun) -> Response:
     """A run."""
-    return json_of(run)
+    return json_response(run)
 
 
 @router.get(
@@ -53,7 +53,7 @@ async def get_run(run: OwnRun) -> Response:
     },
 )
 async def follow_events(
-    worker: WorkerDep,
+    runtime: RuntimeDep,
     run: OwnRun,
     after: Annotated[str | None, Query(description="A position; absent: from the start")] = None,
     last_event_id: Annotated[str | None, Header(description="As `after`; an EventSource sends it by itself")] = None,
@@ -63,20 +63,20 @@ async def follow_events(
     if has_ended(run.status):
         if position >= run.position:
             return Response(status_code=204)
-        if not await worker.db.snapshot(lambda tx: store_runs.is_log_kept(tx, run.id)):
+        if not await runtime.db.snapshot(lambda tx: store_runs.has_log(tx, run.id)):
             raise EventsExpired("the run's events are no longer kept", message_id=run.message_id)
     elif position > run.position:
         raise BadPosition(f"the run has come to {run.position}, not to {position}")
-    return EventStream(follow(worker, run.id, position), run_frame, is_last=ends_run)
+    return EventStream(follow(runtime, run.id, position), run_frame, is_last=ends_run)
 
 
 @router.post("/runs/{run_id}/cancel", responses={200: answer(Run), 202: answer(Run), **refusals(NotFound)})
-async def cancel_run(worker: WorkerDep, owner: Owner, run: OwnRun) -> Response:
+async def cancel_run(runtime: RuntimeDep, owner: OwnerId, run: OwnRun) -> Response:
     """Stop a run; the text so far is kept. 202 when this stopped it, 200 when it had ended already."""
-    stopped = None if has_ended(run.status) else await cancel(worker, run)
+    stopped = None if has_ended(run.status) else await end_cancelled(runtime, run)
     if stopped is not None:
-        return json_of(stopped, 202)
-    return json_of(await worker.db.snapshot(lambda tx: store_runs.get_run(tx, owner, run.id)))
+        return json_response(stopped, 202)
+    return json_response(await runtime.db.snapshot(lambda tx: store_runs.get_run(tx, owner, run.id)))
 
 
 @router.post(
@@ -87,27 +87,29 @@ async def cancel_run(worker: WorkerDep, owner: Owner, run: OwnRun) -> Response:
         **refusals(NotFound, CallNotWaiting, TooManyRuns, ShuttingDown),
     },
 )
-async def answer_calls(worker: WorkerDep, owner: Owner, run: OwnRun, body: ToolOutputs, form: WantedForm) -> Response:
+async def answer_calls(
+    runtime: RuntimeDep, owner: OwnerId, run: OwnRun, body: ToolOutputs, form: RequestedForm
+) -> Response:
     """Answer calls that wait for the client. With the last one the run goes on, and this is answered like a message."""
-    outputs: dict[str, Returned] = {}
+    outputs: dict[str, ToolResult] = {}
     for each in body.outputs:
         if each.call_id in outputs:
             raise CallNotWaiting(f"the call {each.call_id!r} is answered twice")
         error = None if each.error is None else CallError("tool_error", each.error)
-        outputs[each.call_id] = Returned(each.output, error)
-    answered = await tool_outputs.answer(worker, run, outputs)
+        outputs[each.call_id] = ToolResult(each.output, error)
+    answered = await tool_outputs.answer(runtime, run, outputs)
     if answered.run.status == "requires_action":
-        return json_of(answered.run, 202)
-    return await answer_run(worker, owner, answered.run, form, answered.waited)
+        return json_response(answered.run, 202)
+    return await run_response(runtime, owner, answered.run, form, answered.waited)
 
 
 @router.get("/runs/{run_id}/prompt", responses={200: answer(PromptView), **refusals(NotFound)})
-async def get_prompt(worker: WorkerDep, run: OwnRun) -> Response:
+async def get_prompt(runtime: RuntimeDep, run: OwnRun) -> Response:
     """What the model was told when it made this answer: the system prompt as rendered, and the functions on offer."""
-    return json_of(await worker.db.snapshot(lambda tx: _prompt(tx, run)))
+    return json_response(await runtime.db.snapshot(lambda tx: _read_prompt(tx, run)))
 
 
-async def _prompt(tx: Connection, run: Run) -> PromptView:
+async def _read_prompt(tx: Transaction, run: Run) -> PromptView:
     request = await store_runs.get_request(tx, run.id)
     told = await store_prompts.get_prompt(tx, run.session_id, request["prompt"])
     return PromptView(request["assistant"], request["prompt"], told.prompt, told.functions)

@@ -5,58 +5,61 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Response
 
 from chatkeep.agent.assistants import Assistant
-from chatkeep.api.deps import WorkerDep
-from chatkeep.api.responses import json_of
+from chatkeep.api.deps import RuntimeDep
+from chatkeep.api.responses import json_response
 from chatkeep.api.views import AssistantDetails, AssistantPage, AssistantView, Health, ToolView, answer, refusals
-from chatkeep.db import Connection
+from chatkeep.db import Transaction
 from chatkeep.errors import NotFound, StorageFailed
-from chatkeep.runs.runtime import Worker
-from chatkeep.tools.declaration import chosen
+from chatkeep.runs.runtime import Runtime
+from chatkeep.tools.declaration import select_tools
 
 router = APIRouter(tags=["service"])
 
 
 @router.get("/api/assistants", responses={200: answer(AssistantPage)})
-async def list_assistants(worker: WorkerDep) -> Response:
+async def list_assistants(runtime: RuntimeDep) -> Response:
     """Who can be talked to, and with which functions."""
     views = [
-        AssistantView(each.name, each.description, each.model, _tools(worker, each)) for each in worker.assistants.all()
+        AssistantView(each.name, each.description, each.model, _tools(runtime, each))
+        for each in runtime.assistants.all()
     ]
-    return json_of(AssistantPage(views, None))
+    return json_response(AssistantPage(views, None))
 
 
 @router.get("/api/assistants/{name}", responses={200: answer(AssistantDetails), **refusals(NotFound)})
-async def get_assistant(worker: WorkerDep, name: Annotated[str, Path(description="An assistant's name")]) -> Response:
+async def get_assistant(runtime: RuntimeDep, name: Annotated[str, Path(description="An assistant's name")]) -> Response:
     """An assistant, with what a user might say first."""
-    if name not in worker.assistants:
+    if name not in runtime.assistants:
         raise NotFound(f"no assistant {name}")
-    each = worker.assistants[name]
-    return json_of(AssistantDetails(each.name, each.description, each.model, _tools(worker, each), each.starters))
+    each = runtime.assistants[name]
+    return json_response(
+        AssistantDetails(each.name, each.description, each.model, _tools(runtime, each), each.starters)
+    )
 
 
-def _tools(worker: Worker, assistant: Assistant) -> list[ToolView]:
-    tools = chosen(worker.tools, assistant.functions)
+def _tools(runtime: Runtime, assistant: Assistant) -> list[ToolView]:
+    tools = select_tools(runtime.tools, assistant.functions)
     return [ToolView(tool.name, tool.description, tool.parameters, tool.kind) for tool in tools.values()]
 
 
 @router.get("/healthz", responses={200: answer(Health)})
 async def check_alive() -> Response:
     """Whether the process answers."""
-    return json_of(Health("ok", {}))
+    return json_response(Health("ok", {}))
 
 
 @router.get("/readyz", responses={200: answer(Health), 503: answer(Health)})
-async def check_ready(worker: WorkerDep) -> Response:
+async def check_ready(runtime: RuntimeDep) -> Response:
     """Whether it is wise to send requests here."""
 
-    async def ping(tx: Connection) -> None:
+    async def ping(tx: Transaction) -> None:
         await tx.one("SELECT COUNT(*) FROM schema_migrations")
 
-    checks = {"database": "ok", "draining": "yes" if worker.draining else "no"}
+    checks = {"database": "ok", "draining": "yes" if runtime.draining else "no"}
     try:
-        await worker.db.snapshot(ping)
+        await runtime.db.snapshot(ping)
     except StorageFailed as failure:
         checks["database"] = str(failure)
     ready = checks == {"database": "ok", "draining": "no"}
-    checks["assistants"] = worker.assistants.problem or "ok"  # the files as they were before are still in use
-    return json_of(Health("ok" if ready else "unavailable", checks), 200 if ready else 503)
+    checks["assistants"] = runtime.assistants.problem or "ok"  # the files as they were before are still in use
+    return json_response(Health("ok" if ready else "unavailable", checks), 200 if ready else 503)

@@ -11,17 +11,17 @@ from fastapi import APIRouter, Header, Query, Response
 from msgspec.structs import replace
 
 from chatkeep import clock, ids
-from chatkeep.api.deps import Owner, OwnSession, SessionId, WorkerDep
+from chatkeep.api.deps import OwnerId, OwnSession, RuntimeDep, SessionId
 from chatkeep.api.requests import JsonRoute, NewSession, SessionChange
-from chatkeep.api.responses import json_of
+from chatkeep.api.responses import json_response
 from chatkeep.api.sse import EventStream, session_frame
 from chatkeep.api.views import EVENT_STREAM, SessionPage, answer, refusals
 from chatkeep.chat.types import Session
-from chatkeep.db import Connection
+from chatkeep.db import Transaction
 from chatkeep.errors import BadPosition, EventsExpired, IdTaken, InvalidRequest, NotFound, SessionBusy
-from chatkeep.runs.end import delete
-from chatkeep.runs.follow import check_kept, follow_session
-from chatkeep.runs.runtime import Worker
+from chatkeep.runs.end import delete_session as end_deleted
+from chatkeep.runs.follow import check_retention, follow_session
+from chatkeep.runs.runtime import Runtime
 from chatkeep.store import messages as store_messages
 from chatkeep.store import runs as store_runs
 from chatkeep.store import sessions as store_sessions
@@ -30,49 +30,49 @@ router = APIRouter(prefix="/api/sessions", tags=["sessions"], route_class=JsonRo
 
 
 @router.post("", status_code=201, responses={201: answer(Session), 200: answer(Session), **refusals(IdTaken)})
-async def create_session(worker: WorkerDep, owner: Owner, body: NewSession | None = None) -> Response:
+async def create_session(runtime: RuntimeDep, owner: OwnerId, body: NewSession | None = None) -> Response:
     """Make a session. With an `id` of the client's own it is safe to repeat."""
     wanted = body or NewSession()
-    worker.assistant(wanted.assistant or worker.settings.assistant)
+    runtime.assistant(wanted.assistant or runtime.settings.assistant)
 
-    async def write(tx: Connection) -> tuple[Session, bool]:
-        session = await _new_session(tx, worker, wanted)
+    async def write(tx: Transaction) -> tuple[Session, bool]:
+        session = await _new_session(tx, runtime, wanted)
         if await store_sessions.add_session(tx, owner, session):
             return session, True
         if existing := await store_sessions.find_session(tx, owner, session.id):
             return existing, False
         raise IdTaken("this id belongs to another session")
 
-    session, is_new = await worker.db.transaction(write)
-    return json_of(session, 201 if is_new else 200, {"location": f"/api/sessions/{session.id}"})
+    session, is_new = await runtime.db.transaction(write)
+    return json_response(session, 201 if is_new else 200, {"location": f"/api/sessions/{session.id}"})
 
 
 @router.get("", responses={200: answer(SessionPage), **refusals()})
 async def list_sessions(
-    worker: WorkerDep,
-    owner: Owner,
+    runtime: RuntimeDep,
+    owner: OwnerId,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     before: Annotated[str | None, Query(description="`next` of the page before this one")] = None,
 ) -> Response:
     """Sessions, most recently used first."""
     cursor = _read_cursor(before) if before is not None else None
-    found = await worker.db.snapshot(lambda tx: store_sessions.list_sessions(tx, owner, limit + 1, cursor))
+    found = await runtime.db.snapshot(lambda tx: store_sessions.list_sessions(tx, owner, limit + 1, cursor))
     page = found[:limit]
-    return json_of(SessionPage(page, _cursor(page[-1]) if len(found) > limit else None))
+    return json_response(SessionPage(page, _cursor(page[-1]) if len(found) > limit else None))
 
 
 @router.get("/{session_id}", responses={200: answer(Session), **refusals(NotFound)})
 async def get_session(session: OwnSession) -> Response:
     """A session."""
-    return json_of(session)
+    return json_response(session)
 
 
 @router.patch("/{session_id}", responses={200: answer(Session), **refusals(NotFound, SessionBusy)})
-async def change_session(worker: WorkerDep, owner: Owner, session: OwnSession, body: SessionChange) -> Response:
+async def change_session(runtime: RuntimeDep, owner: OwnerId, session: OwnSession, body: SessionChange) -> Response:
     """Change a session; `head_id` switches the active branch."""
-    changes = _changes(worker, body)
+    changes = _changes(runtime, body)
 
-    async def write(tx: Connection) -> Session:
+    async def write(tx: Transaction) -> Session:
         if not changes:
             return await store_sessions.get_session(tx, owner, session.id)
         await store_sessions.touch(tx, session.id)  # nobody else changes it from here on: what is read is written back
@@ -83,15 +83,15 @@ async def change_session(worker: WorkerDep, owner: Owner, session: OwnSession, b
         await store_sessions.change_session(tx, owner, changed)
         return changed
 
-    changed = await worker.db.transaction(write)
-    worker.doorbell.ring(session.id)
-    return json_of(changed)
+    changed = await runtime.db.transaction(write)
+    runtime.notifier.notify(session.id)
+    return json_response(changed)
 
 
 @router.delete("/{session_id}", status_code=204, responses=refusals(NotFound))
-async def delete_session(worker: WorkerDep, owner: Owner, session: OwnSession) -> Response:
+async def delete_session(runtime: RuntimeDep, owner: OwnerId, session: OwnSession) -> Response:
     """Delete a session and everything of it. A run that is open is cancelled, and its readers are told."""
-    await delete(worker, owner, session.id)
+    await end_deleted(runtime, owner, session.id)
     return Response(status_code=204)
 
 
@@ -103,8 +103,8 @@ async def delete_session(worker: WorkerDep, owner: Owner, session: OwnSession) -
     },
 )
 async def follow_events(
-    worker: WorkerDep,
-    owner: Owner,
+    runtime: RuntimeDep,
+    owner: OwnerId,
     session_id: SessionId,
     after: Annotated[str | None, Query(description="NUMBER.POSITION; absent: from now")] = None,
     last_event_id: Annotated[str | None, Header()] = None,
@@ -112,7 +112,7 @@ async def follow_events(
     """All runs of the session, one after the other, whoever starts them, for as long as the client stays."""
     wanted = last_event_id if last_event_id is not None else after
 
-    async def read(tx: Connection) -> tuple[Session, int, int]:
+    async def read(tx: Transaction) -> tuple[Session, int, int]:
         session = await store_sessions.get_session(tx, owner, session_id)
         last = await store_runs.find_last(tx, session_id)
         now = (last.number, last.position) if last else (0, 0)
@@ -121,20 +121,20 @@ async def follow_events(
         number, position = _read_place(wanted)
         if (number, position) > now:
             raise BadPosition(f"the session has come to {now[0]}.{now[1]}, not to {wanted}")
-        await check_kept(tx, session_id, number, position)
+        await check_retention(tx, session_id, number, position)
         return session, number, position
 
-    session, number, position = await worker.db.snapshot(read)
-    feed = follow_session(worker, owner, session, number, position)
+    session, number, position = await runtime.db.snapshot(read)
+    feed = follow_session(runtime, owner, session, number, position)
     return EventStream(feed, partial(session_frame, session_id))
 
 
-async def _new_session(tx: Connection, worker: Worker, wanted: NewSession) -> Session:
+async def _new_session(tx: Transaction, runtime: Runtime, wanted: NewSession) -> Session:
     now = await tx.now()
     return Session(
         id=wanted.id or ids.new(),
         title=wanted.title,
-        assistant=wanted.assistant or worker.settings.assistant,
+        assistant=wanted.assistant or runtime.settings.assistant,
         model=wanted.model,
         metadata=wanted.metadata or {},
         status="idle",
@@ -145,11 +145,11 @@ async def _new_session(tx: Connection, worker: Worker, wanted: NewSession) -> Se
     )
 
 
-def _changes(worker: Worker, body: SessionChange) -> dict[str, Any]:
+def _changes(runtime: Runtime, body: SessionChange) -> dict[str, Any]:
     changes = body.model_dump(exclude_unset=True)
     if "assistant" in changes:
-        changes["assistant"] = changes["assistant"] or worker.settings.assistant
-        worker.assistant(changes["assistant"])
+        changes["assistant"] = changes["assistant"] or runtime.settings.assistant
+        runtime.assistant(changes["assistant"])
     if "metadata" in changes:
         changes["metadata"] = changes["metadata"] or {}
     if "head_id" in changes and changes["head_id"] is None:
@@ -157,7 +157,7 @@ def _changes(worker: Worker, body: SessionChange) -> dict[str, Any]:
     return changes
 
 
-async def _check_head(tx: Connection, session_id: str, head_id: str) -> None:
+async def _check_head(tx: Transaction, session_id: str, head_id: str) -> None:
     if run := await store_runs.find_open(tx, session_id):
         raise SessionBusy("an answer is being made in this session", run_id=run.id)
     if await store_messages.find_in_session(tx, session_id, head_id) is None:

@@ -7,20 +7,20 @@ from typing import cast
 import httptools
 import httpx2
 
-KEPT = 1_000
+MAX_IDLE_CONNECTIONS = 1_000
 """Idle connections kept for each provider: as many as the SDK's own client would make, so that a burst finds them."""
-BUFFER = 1_048_576
+BODY_BUFFER_BYTES = 1_048_576
 """Bytes of a body that may wait to be read before the provider has to wait too."""
-END_SECONDS = 1.0
+BODY_END_SECONDS = 1.0
 """How long the end of a body may take after the last that was wanted of it, for the connection to be kept."""
-SWEEP = 65_536
+SOCKET_READ_BYTES = 65_536
 """Bytes that are taken from a connection at once when its reader comes for them."""
 
 
-class Connection(asyncio.Protocol):
+class HttpConnection(asyncio.Protocol):
     """A connection, and the response that is being read from it. The names `on_…` are httptools' callbacks."""
 
-    def __init__(self, idle: "list[Connection]") -> None:
+    def __init__(self, idle: "list[HttpConnection]") -> None:
         self.is_lost = False
         self.idle_since = 0.0
         self._idle = idle
@@ -56,12 +56,12 @@ class Connection(asyncio.Protocol):
         return self._status, headers
 
     async def read(self, due: float) -> bytes:
-        """See `Body.read`."""
+        """See `ResponseBody.read`."""
         is_late = True
         while not self._data and not self._is_whole:
             if self._error is not None:
                 raise self._error
-            if not self._swept():
+            if not self._read_socket():
                 await self._wait(due)
                 is_late = False
         data, self._data, self._size = b"".join(self._data), [], 0
@@ -71,7 +71,7 @@ class Connection(asyncio.Protocol):
             self._resume()
         return data
 
-    def _swept(self) -> bool:
+    def _read_socket(self) -> bool:
         """Fetch what has come to a connection that is paused, or let it be read as it comes again.
 
         A reader that finds its data there already comes less often than they do. Then the event loop need not look
@@ -81,7 +81,7 @@ class Connection(asyncio.Protocol):
         if not self._is_paused:
             return False
         try:
-            data = os.read(self._socket, SWEEP) if self._socket is not None else b""
+            data = os.read(self._socket, SOCKET_READ_BYTES) if self._socket is not None else b""
         except OSError:  # nothing there; what is worse, the transport will find and tell
             data = b""
         if data:
@@ -100,23 +100,23 @@ class Connection(asyncio.Protocol):
             self._transport.resume_reading()
         self._is_paused = False
 
-    def leave(self, *, is_done: bool = False) -> None:
+    def release(self, *, is_done: bool = False) -> None:
         """The request is over, for whoever made it. `is_done`: nothing is missing but the end of the body."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._is_whole and self._may_be_kept and not self.is_lost and len(self._idle) < KEPT:
+        if self._is_whole and self._may_be_kept and not self.is_lost and len(self._idle) < MAX_IDLE_CONNECTIONS:
             self._resume()
             self.idle_since = self._loop.time()
             self._idle.append(self)
         elif is_done and not self._is_whole and self._error is None:
             self._is_ending = True
             self._resume()
-            self._timer = self._loop.call_later(END_SECONDS, self.hang_up)
+            self._timer = self._loop.call_later(BODY_END_SECONDS, self.close_now)
         else:
-            self.hang_up()
+            self.close_now()
 
-    def hang_up(self) -> None:
+    def close_now(self) -> None:
         """Close the connection at once."""
         if not self.is_lost:
             self._abort()
@@ -168,8 +168,8 @@ class Connection(asyncio.Protocol):
             self._error = httpx2.RemoteProtocolError(f"the provider does not speak HTTP: {error}")
             self._abort()
         if self._is_ending and self._is_whole:
-            self.leave()
-        if self._size > BUFFER:
+            self.release()
+        if self._size > BODY_BUFFER_BYTES:
             self._pause()
         self._wake()
 

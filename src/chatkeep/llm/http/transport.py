@@ -14,22 +14,22 @@ from typing import NamedTuple, TypeAlias
 
 import httpx2
 
-from chatkeep.llm.http.connection import Connection
+from chatkeep.llm.http.connection import HttpConnection
 
-KEPT_SECONDS = 30.0
+IDLE_SECONDS = 30.0
 """How long an idle connection is: what lies between may forget it without a word, and a request would wait in vain."""
-ERROR_BODY_SECONDS = 60
+ERROR_BODY_TIMEOUT_SECONDS = 60
 """How long the next piece of an error's body may take."""
-BODY = "chatkeep.body"
-"""Where a response keeps its `Body`, among its extensions."""
+RESPONSE_BODY = "chatkeep.body"
+"""Where a response keeps its `ResponseBody`, among its extensions."""
 
 _Origin: TypeAlias = tuple[bytes, str, int]
 
 
-class Body(httpx2.AsyncByteStream):
+class ResponseBody(httpx2.AsyncByteStream):
     """A response's body as it arrives."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: HttpConnection) -> None:
         self._connection = connection
         self._is_left = False
 
@@ -45,7 +45,7 @@ class Body(httpx2.AsyncByteStream):
     async def __aiter__(self) -> AsyncGenerator[bytes]:
         """The body in pieces: httpx2's own way to read, for what is no stream."""
         loop = asyncio.get_running_loop()
-        while data := await self.read(loop.time() + ERROR_BODY_SECONDS):
+        while data := await self.read(loop.time() + ERROR_BODY_TIMEOUT_SECONDS):
             yield data
 
     async def close(self, *, is_done: bool) -> None:
@@ -54,14 +54,14 @@ class Body(httpx2.AsyncByteStream):
         """
         if not self._is_left:  # later it may be another's
             self._is_left = True
-            self._connection.leave(is_done=is_done)
+            self._connection.release(is_done=is_done)
 
     async def aclose(self) -> None:
         """httpx2's own way: no more is wanted, be it done or not."""
         await self.close(is_done=False)
 
 
-class Head(NamedTuple):
+class RequestHead(NamedTuple):
     """Where a request goes and how it begins, ready to be sent but for the length of its body."""
 
     origin: _Origin
@@ -69,7 +69,7 @@ class Head(NamedTuple):
     connect: float | None  # seconds that making a connection may take
 
     @classmethod
-    def of(cls, request: httpx2.Request) -> "Head":
+    def of(cls, request: httpx2.Request) -> "RequestHead":
         """The head of `request`."""
         url = request.url
         lines = [b"%b %b HTTP/1.1\r\n" % (request.method.encode(), url.raw_path)]
@@ -85,7 +85,7 @@ class Transport(httpx2.AsyncBaseTransport):
     """Carries requests, one at a time on each connection."""
 
     def __init__(self) -> None:
-        self._idle: dict[_Origin, list[Connection]] = defaultdict(list)
+        self._idle: dict[_Origin, list[HttpConnection]] = defaultdict(list)
         self._tls: ssl.SSLContext | None = None
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
@@ -96,12 +96,12 @@ class Transport(httpx2.AsyncBaseTransport):
             httpx2.ConnectError: no connection.
             httpx2.ReadError: the connection broke before the response began.
         """
-        status, headers, body = await self.send(Head.of(request), await request.aread())
-        return httpx2.Response(status, headers=headers, stream=body, extensions={BODY: body})
+        status, headers, body = await self.send(RequestHead.of(request), await request.aread())
+        return httpx2.Response(status, headers=headers, stream=body, extensions={RESPONSE_BODY: body})
 
     async def send(
-        self, head: Head, content: bytes, due: float | None = None
-    ) -> tuple[int, list[tuple[bytes, bytes]], Body]:
+        self, head: RequestHead, content: bytes, due: float | None = None
+    ) -> tuple[int, list[tuple[bytes, bytes]], ResponseBody]:
         """Send a request with that head; the status, the headers and the body of its response.
 
         Raises:
@@ -117,29 +117,29 @@ class Transport(httpx2.AsyncBaseTransport):
                 b"%bcontent-length: %d\r\n\r\n" % (head.lines, len(content)) + content, inf if due is None else due
             )
         except BaseException:
-            connection.leave()
+            connection.release()
             raise
-        return status, headers, Body(connection)
+        return status, headers, ResponseBody(connection)
 
     async def aclose(self) -> None:
         """Close the idle connections."""
         for connections in self._idle.values():
             for connection in connections:
-                connection.hang_up()
+                connection.close_now()
         self._idle.clear()
 
-    def _find_idle(self, origin: _Origin) -> Connection | None:
+    def _find_idle(self, origin: _Origin) -> HttpConnection | None:
         idle = self._idle[origin]
-        too_old = asyncio.get_running_loop().time() - KEPT_SECONDS
+        too_old = asyncio.get_running_loop().time() - IDLE_SECONDS
         while idle and idle[0].idle_since < too_old:
-            idle.pop(0).hang_up()
+            idle.pop(0).close_now()
         while idle:
             connection = idle.pop()
             if not connection.is_lost:
                 return connection
         return None
 
-    async def _connect(self, head: Head) -> Connection:
+    async def _connect(self, head: RequestHead) -> HttpConnection:
         origin, limit = head.origin, head.connect
         scheme, host, port = origin
         if scheme == b"https" and self._tls is None:
@@ -148,7 +148,7 @@ class Transport(httpx2.AsyncBaseTransport):
         try:
             async with asyncio.timeout(limit):
                 _, connection = await asyncio.get_running_loop().create_connection(
-                    lambda: Connection(self._idle[origin]), host, port, ssl=tls
+                    lambda: HttpConnection(self._idle[origin]), host, port, ssl=tls
                 )
         except TimeoutError as error:
             raise httpx2.ConnectTimeout(f"no connection to {host}:{port} within {limit} s") from error

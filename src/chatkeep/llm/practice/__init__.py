@@ -14,7 +14,7 @@ import msgspec
 
 from chatkeep.errors import TurnFailed
 from chatkeep.llm import Prompt
-from chatkeep.llm.assembler import CallDelta, Choice, Chunk, FunctionDelta, MessageDelta, Tokens
+from chatkeep.llm.chunks import CallDelta, Choice, Chunk, FunctionDelta, MessageDelta, TokenCounts
 from chatkeep.llm.practice.mentions import Named, named_in
 from chatkeep.llm.practice.mistakes import corrected, highest, wrong
 from chatkeep.llm.practice.rules import Called, Ruled, ruled
@@ -72,7 +72,7 @@ class Practice:
             yield [Chunk([Choice(delta)])]
             await asyncio.sleep(self._pace)
         size = len(msgspec.json.encode(list(prompt.messages)))
-        yield [Chunk([Choice(None, finish_reason)], Tokens(size // 4, words))]
+        yield [Chunk([Choice(None, finish_reason)], TokenCounts(size // 4, words))]
 
     async def close(self) -> None:
         """Nothing is held."""

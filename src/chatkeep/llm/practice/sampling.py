@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from operator import ge, gt, le, lt
 from typing import Any, cast
 
-from chatkeep.tools.arguments import InvalidArguments, by_schema
+from chatkeep.tools.arguments import InvalidArguments, schema_check
 
 WORD = "practice"
 """What stands where any text will do."""
@@ -61,7 +61,7 @@ def free_text(schema: Schema) -> str | None:
 def fits(schema: Schema, arguments: dict[str, Any]) -> bool:
     """Whether `arguments` are what `schema` asks for; of a schema that is none, everything is."""
     try:
-        by_schema({**schema})(arguments)
+        schema_check({**schema})(arguments)
     except InvalidArguments:
         return False
     except ValueError:

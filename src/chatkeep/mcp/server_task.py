@@ -8,42 +8,42 @@ from typing import Any, NamedTuple, cast
 import anyio
 from mcp import Client
 
-from chatkeep.mcp.connection import Lost, called, connected, listed
-from chatkeep.mcp.offered import functions, output
+from chatkeep.mcp.connection import ConnectionLost, call_tool, list_tools, open_client
+from chatkeep.mcp.tools import to_tools, tool_output
 from chatkeep.settings.mcp_servers import McpServer
 from chatkeep.tools.declaration import Tool, ToolError
 
 CONNECT_SECONDS = 30.0
 """How long a server may take to start, and to list its tools."""
-AWAY_SECONDS = 10.0
+RECONNECT_WAIT_SECONDS = 10.0
 """How long a call waits for a server that is being started again."""
 RELIST_SECONDS = 0.5
 """The least time between two listings, however often a server says that they are others."""
-FIRST_DELAY, LAST_DELAY = 0.2, 60.0
-"""Seconds until a server is started again: doubled each time, and small again once it has lasted `LAST_DELAY`."""
+FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS = 0.2, 60.0
+"""Seconds until a server is started again: doubled each time, reset once it has lasted `LAST_RETRY_SECONDS`."""
 
 _log = logging.getLogger("chatkeep")
 
 
-class _Call(NamedTuple):
+class _PendingCall(NamedTuple):
     name: str
     arguments: dict[str, Any]
-    begun: asyncio.Event
+    has_begun: asyncio.Event
     result: asyncio.Future[Any]
 
 
-class Owner:
-    """One server. `functions` are those it offers, as last listed; `tried` is set when the first try is over."""
+class ServerTask:
+    """One server. `tools` are those it offers, as last listed; `has_tried` is set when the first try is over."""
 
     def __init__(self, server: McpServer) -> None:
         """Begin at once; `close` ends it."""
-        self.functions: dict[str, Tool] = {}
-        self.tried = asyncio.Event()
+        self.tools: dict[str, Tool] = {}
+        self.has_tried = asyncio.Event()
         self._server = server
-        self._calls: asyncio.Queue[_Call] = asyncio.Queue()
+        self._calls: asyncio.Queue[_PendingCall] = asyncio.Queue()
         self._changed = asyncio.Event()
-        self._life = anyio.CancelScope()
-        self._task = asyncio.create_task(self._own(), name=f"MCP server {server.name}")
+        self._scope = anyio.CancelScope()
+        self._task = asyncio.create_task(self._run(), name=f"MCP server {server.name}")
 
     async def call(self, tool: str, arguments: dict[str, Any]) -> Any:
         """What the server's `tool` answers. Cancelling it cancels the call at the server.
@@ -51,11 +51,11 @@ class Owner:
         Raises:
             ToolError: it did not work; the message is for the model.
         """
-        call = _Call(tool, arguments, asyncio.Event(), asyncio.get_running_loop().create_future())
+        call = _PendingCall(tool, arguments, asyncio.Event(), asyncio.get_running_loop().create_future())
         self._calls.put_nowait(call)
         try:
-            async with asyncio.timeout(AWAY_SECONDS):
-                await call.begun.wait()
+            async with asyncio.timeout(RECONNECT_WAIT_SECONDS):
+                await call.has_begun.wait()
         except TimeoutError as error:
             raise ToolError(f"{self._server.name} cannot be reached at the moment; this was not done") from error
         else:
@@ -65,80 +65,80 @@ class Owner:
 
     async def close(self) -> None:
         """Let go of the server; a process that we started is gone when this returns."""
-        self._life.cancel()
+        self._scope.cancel()
         await self._task
 
-    async def _own(self) -> None:
-        with self._life:
-            delay = FIRST_DELAY
+    async def _run(self) -> None:
+        with self._scope:
+            delay = FIRST_RETRY_SECONDS
             while True:
                 began = anyio.current_time()
                 try:
-                    await self._live()
+                    await self._serve()
                 except Exception as error:  # noqa: BLE001  # logged; the next try comes
-                    reason = _reason(error)
+                    reason = _error_line(error)
                 else:
                     reason = f"no answer within {CONNECT_SECONDS:g} s"
-                self.tried.set()
-                if anyio.current_time() - began > LAST_DELAY:
-                    delay = FIRST_DELAY
+                self.has_tried.set()
+                if anyio.current_time() - began > LAST_RETRY_SECONDS:
+                    delay = FIRST_RETRY_SECONDS
                 _log.warning("MCP server %s: %s; trying again in %g s", self._server.name, reason, delay)
                 await anyio.sleep(delay)
-                delay = min(2 * delay, LAST_DELAY)
+                delay = min(2 * delay, LAST_RETRY_SECONDS)
 
-    async def _live(self) -> None:
+    async def _serve(self) -> None:
         """Connect, and serve calls until the connection breaks, which raises; return when none comes about."""
         with anyio.move_on_after(CONNECT_SECONDS) as connecting:
-            async with connected(self._server, self._changed.set) as client:
-                self._publish(await listed(client))
+            async with open_client(self._server, self._changed.set) as client:
+                self._set_tools(await list_tools(client))
                 connecting.deadline = math.inf
-                self.tried.set()
+                self.has_tried.set()
                 async with anyio.create_task_group() as tasks:
                     tasks.start_soon(self._relist, client)
                     while True:
-                        tasks.start_soon(self._answer, client, await self._calls.get())
+                        tasks.start_soon(self._call, client, await self._calls.get())
 
-    async def _answer(self, client: Client, call: _Call) -> None:
+    async def _call(self, client: Client, call: _PendingCall) -> None:
         if call.result.done():
             return  # nobody waits any longer
-        call.begun.set()
+        call.has_begun.set()
         with anyio.CancelScope() as scope:
             call.result.add_done_callback(lambda _: scope.cancel())
             try:
-                returned = output(await called(client, call.name, call.arguments))
-            except Lost:
+                returned = tool_output(await call_tool(client, call.name, call.arguments))
+            except ConnectionLost:
                 raise
             except Exception as error:  # noqa: BLE001  # handed to the caller
-                _settle(call, error)
+                _fail(call, error)
             else:
                 if not call.result.done():
                     call.result.set_result(returned)
             finally:
                 words = f"{self._server.name} stopped while it was at work; this may have been done all the same"
-                _settle(call, ToolError(words))
+                _fail(call, ToolError(words))
 
     async def _relist(self, client: Client) -> None:
         while True:
             await self._changed.wait()
             self._changed.clear()
             with anyio.fail_after(CONNECT_SECONDS):
-                self._publish(await listed(client))
+                self._set_tools(await list_tools(client))
             await anyio.sleep(RELIST_SECONDS)
 
-    def _publish(self, tools: list[Any]) -> None:
-        found = functions(self._server.name, tools, self.call)
-        self.functions.clear()
-        self.functions.update(found)
+    def _set_tools(self, tools: list[Any]) -> None:
+        found = to_tools(self._server.name, tools, self.call)
+        self.tools.clear()
+        self.tools.update(found)
         _log.info("MCP server %s: %d functions", self._server.name, len(found))
 
 
-def _settle(call: _Call, error: Exception) -> None:
+def _fail(call: _PendingCall, error: Exception) -> None:
     if not call.result.done():
         call.result.set_exception(error)
 
 
-def _reason(error: BaseException) -> str:
+def _error_line(error: BaseException) -> str:
     """The first of what may be a group of errors, in one line."""
     if isinstance(error, BaseExceptionGroup):
-        return _reason(cast("BaseExceptionGroup[BaseException]", error).exceptions[0])
+        return _error_line(cast("BaseExceptionGroup[BaseException]", error).exceptions[0])
     return " ".join(f"{type(error).__name__}: {error}".split())[:500]

@@ -18,9 +18,9 @@ from mcp.types import (
     ToolAnnotations,
 )
 
-from chatkeep.mcp.offered import DESCRIPTION, functions, output
+from chatkeep.mcp.tools import MAX_DESCRIPTION_CHARS, to_tools, tool_output
 from chatkeep.tools.arguments import InvalidArguments
-from chatkeep.tools.context import Caller
+from chatkeep.tools.context import ToolContext
 from chatkeep.tools.declaration import Safety, ToolError
 
 EMPTY = {"type": "object"}
@@ -35,7 +35,7 @@ def tool(name: str = "look", schema: dict[str, Any] = EMPTY, **more: Any) -> Too
 
 
 def test_a_tool_is_an_action_with_its_servers_name_before_its_own() -> None:
-    made = functions("wiki", [tool(description="Looks.")], echo)["wiki_look"]
+    made = to_tools("wiki", [tool(description="Looks.")], echo)["wiki_look"]
     assert (made.name, made.description, made.kind, made.safety, made.timeout) == (
         *("wiki_look", "Looks.", "action", "unsafe"),
         None,
@@ -52,28 +52,28 @@ def test_a_tool_is_an_action_with_its_servers_name_before_its_own() -> None:
     ],
 )
 def test_safety_is_what_the_annotations_say(annotations: ToolAnnotations | None, safety: Safety) -> None:
-    assert functions("wiki", [tool(annotations=annotations)], echo)["wiki_look"].safety == safety
+    assert to_tools("wiki", [tool(annotations=annotations)], echo)["wiki_look"].safety == safety
 
 
 def test_names_are_legal_and_distinct_whatever_the_order() -> None:
     tools = [tool(name) for name in ("a.b", "a_b", "a/b", "x" * 100, "x" * 101, "ø")]
-    names = functions("wiki", tools, echo)
+    names = to_tools("wiki", tools, echo)
     assert len(names) == len(tools)
     assert "wiki_a_b" in names
     assert all(name.isascii() and len(name) <= 64 for name in names)
-    assert set(functions("wiki", tools[::-1], echo)) == set(names)
+    assert set(to_tools("wiki", tools[::-1], echo)) == set(names)
 
 
 @pytest.mark.anyio
 async def test_a_call_goes_to_the_name_that_the_server_knows() -> None:
-    (made,) = functions("wiki", [tool("a/b")], echo).values()
+    (made,) = to_tools("wiki", [tool("a/b")], echo).values()
     assert made.run is not None
-    assert await made.run({"x": 1}, Caller("me", "s", "r")) == ("a/b", {"x": 1})
+    assert await made.run({"x": 1}, ToolContext("me", "s", "r")) == ("a/b", {"x": 1})
 
 
 def test_arguments_are_checked_by_the_servers_schema() -> None:
     schema = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
-    made = functions("wiki", [tool(schema=schema)], echo)["wiki_look"]
+    made = to_tools("wiki", [tool(schema=schema)], echo)["wiki_look"]
     assert made.check({"n": 1}) == {"n": 1}
     with pytest.raises(InvalidArguments, match="n: "):
         made.check({"n": "1"})
@@ -102,20 +102,20 @@ def test_a_tool_with_an_unusable_schema_is_lost_and_no_other(
     schema: dict[str, Any], why: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING, "chatkeep"):
-        assert list(functions("wiki", [tool("bent", schema), tool()], echo)) == ["wiki_look"]
+        assert list(to_tools("wiki", [tool("bent", schema), tool()], echo)) == ["wiki_look"]
     assert caplog.messages[0].startswith("MCP server wiki: its tool 'bent' cannot be offered: ")
     assert why in caplog.messages[0]
 
 
 def test_a_schema_that_is_true_is_offered_plainly() -> None:
     schema = {"type": "object", "properties": {"a": True}, "required": ["a"], "additionalProperties": False}
-    made = functions("wiki", [tool(schema=schema)], echo)["wiki_look"]
-    assert "strict" not in made.offered["function"]
+    made = to_tools("wiki", [tool(schema=schema)], echo)["wiki_look"]
+    assert "strict" not in made.definition["function"]
 
 
 def test_a_description_is_capped_and_never_empty() -> None:
-    long, none = functions("w", [tool("a", description="x" * 5_000), tool("b")], echo).values()
-    assert (len(long.description), long.description[-2:]) == (DESCRIPTION, "x…")
+    long, none = to_tools("w", [tool("a", description="x" * 5_000), tool("b")], echo).values()
+    assert (len(long.description), long.description[-2:]) == (MAX_DESCRIPTION_CHARS, "x…")
     assert none.description == "b"
 
 
@@ -138,13 +138,13 @@ def test_a_description_is_capped_and_never_empty() -> None:
     ],
 )
 def test_text_is_joined_and_what_is_none_is_named(content: list[ContentBlock], told: str) -> None:
-    assert output(CallToolResult(content=content)) == told
+    assert tool_output(CallToolResult(content=content)) == told
 
 
 def test_structured_content_is_preferred() -> None:
     text, image = TextContent(text='{"n": 1}'), ImageContent(data="AAAA", mime_type="image/png")
-    assert output(CallToolResult(content=[text], structured_content={"n": 1})) == {"n": 1}
-    assert output(CallToolResult(content=[text, image], structured_content={"n": 1})) == {
+    assert tool_output(CallToolResult(content=[text], structured_content={"n": 1})) == {"n": 1}
+    assert tool_output(CallToolResult(content=[text, image], structured_content={"n": 1})) == {
         "result": {"n": 1},
         "beside": ["[image left out: image/png, 3 bytes]"],
     }
@@ -152,6 +152,6 @@ def test_structured_content_is_preferred() -> None:
 
 def test_an_error_is_told_in_the_tools_own_words() -> None:
     with pytest.raises(ToolError, match=r"^on fire$"):
-        output(CallToolResult(content=[TextContent(text="on fire")], is_error=True))
+        tool_output(CallToolResult(content=[TextContent(text="on fire")], is_error=True))
     with pytest.raises(ToolError, match="does not say why"):
-        output(CallToolResult(content=[], is_error=True))
+        tool_output(CallToolResult(content=[], is_error=True))

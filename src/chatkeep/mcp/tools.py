@@ -10,39 +10,39 @@ import msgspec
 from mcp import types
 
 from chatkeep.text import clean
-from chatkeep.tools.arguments import by_schema
-from chatkeep.tools.context import Caller
-from chatkeep.tools.declaration import Run, Safety, Tool, ToolError
+from chatkeep.tools.arguments import schema_check
+from chatkeep.tools.context import ToolContext
+from chatkeep.tools.declaration import Safety, Tool, ToolError, ToolRunner
 
-DESCRIPTION = 1_024
+MAX_DESCRIPTION_CHARS = 1_024
 """Characters of a description that the model is told."""
-SCHEMA_BYTES = 32_768
+MAX_SCHEMA_BYTES = 32_768
 """The largest schema that is offered: it goes into every prompt."""
-NAME = 64
+MAX_NAME_CHARS = 64
 """Characters of a function's name (OpenAI, Chat Completions, `tools`)."""
 
-Call = Callable[[str, dict[str, Any]], Awaitable[Any]]
+CallTool = Callable[[str, dict[str, Any]], Awaitable[Any]]
 """Calls a tool by the server's name for it."""
 
 _ILLEGAL = re.compile(r"[^A-Za-z0-9_-]")
 _log = logging.getLogger("chatkeep")
 
 
-def functions(server: str, tools: Sequence[types.Tool], call: Call) -> dict[str, Tool]:
+def to_tools(server: str, tools: Sequence[types.Tool], call: CallTool) -> dict[str, Tool]:
     """The functions that `tools` are, by their names: `SERVER_TOOL`. One that cannot be offered is left out."""
     found: dict[str, Tool] = {}
-    for tool in sorted(tools, key=lambda tool: (_plain(server, tool.name) is None, tool.name)):
-        name = _plain(server, tool.name)
+    for tool in sorted(tools, key=lambda tool: (_plain_name(server, tool.name) is None, tool.name)):
+        name = _plain_name(server, tool.name)
         if name is None or name in found:
-            name = _distinct(server, tool.name)
+            name = _distinct_name(server, tool.name)
         try:
-            found[name] = _function(name, tool, call)
+            found[name] = _to_tool(name, tool, call)
         except (ValueError, RecursionError) as error:
             _log.warning("MCP server %s: its tool %.100r cannot be offered: %s", server, tool.name, error)
     return found
 
 
-def output(result: types.CallToolResult) -> Any:
+def tool_output(result: types.CallToolResult) -> Any:
     """What a tool answered: its structured content, else its text; what is neither is named, not included.
 
     Raises:
@@ -57,36 +57,36 @@ def output(result: types.CallToolResult) -> Any:
     return {"result": result.structured_content, "beside": others} if others else result.structured_content
 
 
-def _function(name: str, tool: types.Tool, call: Call) -> Tool:
+def _to_tool(name: str, tool: types.Tool, call: CallTool) -> Tool:
     schema = tool.input_schema
     if schema.get("type") != "object":
         raise ValueError("its schema is not that of an object")
-    if len(msgspec.json.encode(schema)) > SCHEMA_BYTES:
-        raise ValueError(f"its schema is longer than {SCHEMA_BYTES} bytes")
+    if len(msgspec.json.encode(schema)) > MAX_SCHEMA_BYTES:
+        raise ValueError(f"its schema is longer than {MAX_SCHEMA_BYTES} bytes")
     made = Tool(
         name,
-        _described(tool),
+        _description(tool),
         "action",
         schema,
-        by_schema(schema),
+        schema_check(schema),
         _safety(tool.annotations),
-        _running(tool.name, call),
+        _runner(tool.name, call),
     )
-    assert made.offered  # made here, where a schema that cannot be walked does the least harm
+    assert made.definition  # made here, where a schema that cannot be walked does the least harm
     return made
 
 
-def _running(tool: str, call: Call) -> Run:
-    async def run(arguments: dict[str, Any], caller: Caller) -> Any:
+def _runner(tool: str, call: CallTool) -> ToolRunner:
+    async def run(arguments: dict[str, Any], caller: ToolContext) -> Any:
         del caller  # a server is not told for whom it works
         return await call(tool, arguments)
 
     return run
 
 
-def _described(tool: types.Tool) -> str:
+def _description(tool: types.Tool) -> str:
     text = clean(tool.description or tool.title or tool.name).strip()
-    return text if len(text) <= DESCRIPTION else f"{text[: DESCRIPTION - 1]}…"
+    return text if len(text) <= MAX_DESCRIPTION_CHARS else f"{text[: MAX_DESCRIPTION_CHARS - 1]}…"
 
 
 def _safety(annotations: types.ToolAnnotations | None) -> Safety:
@@ -97,16 +97,16 @@ def _safety(annotations: types.ToolAnnotations | None) -> Safety:
     return "unsafe"
 
 
-def _plain(server: str, tool: str) -> str | None:
+def _plain_name(server: str, tool: str) -> str | None:
     """The name as it should be; None where it would not be legal."""
     name = f"{server}_{tool}"
-    return None if len(name) > NAME or _ILLEGAL.search(name) else name
+    return None if len(name) > MAX_NAME_CHARS or _ILLEGAL.search(name) else name
 
 
-def _distinct(server: str, tool: str) -> str:
+def _distinct_name(server: str, tool: str) -> str:
     """A legal name, told apart from others by its end."""
     mark = hashlib.sha256(tool.encode("utf-8", "surrogatepass")).hexdigest()[:6]
-    return f"{_ILLEGAL.sub('_', f'{server}_{tool}')[: NAME - 7]}_{mark}"
+    return f"{_ILLEGAL.sub('_', f'{server}_{tool}')[: MAX_NAME_CHARS - 7]}_{mark}"
 
 
 def _is_text(block: types.ContentBlock) -> bool:

@@ -12,11 +12,11 @@ import pytest
 
 from chatkeep import mcp
 from chatkeep.errors import CannotStart
-from chatkeep.mcp import owner
+from chatkeep.mcp import server_task
 from chatkeep.settings.mcp_servers import McpServer
-from chatkeep.tools.context import Caller
+from chatkeep.tools.context import ToolContext
 from chatkeep.tools.declaration import Tool
-from chatkeep.tools.execution import OUTPUT_BYTES, Begun, Returned, run
+from chatkeep.tools.execution import MAX_OUTPUT_BYTES, ToolResult, ValidatedCall, run_call
 from tests.mcp.start import STDIO, is_there, over_http
 
 pytestmark = pytest.mark.anyio
@@ -27,16 +27,16 @@ LOST = "t stopped while it was at work; this may have been done all the same"
 @pytest.fixture(params=["stdio", "http"])
 async def tools(request: pytest.FixtureRequest) -> AsyncGenerator[Tools]:
     if request.param == "stdio":
-        async with mcp.offering([STDIO], {}) as tools:
+        async with mcp.offer_tools([STDIO], {}) as tools:
             yield tools
     else:
-        async with over_http() as (server, _), mcp.offering([server], {}) as tools:
+        async with over_http() as (server, _), mcp.offer_tools([server], {}) as tools:
             yield tools
 
 
-async def called(tools: Tools, name: str, limit: float = 20, **arguments: Any) -> Returned:
+async def called(tools: Tools, name: str, limit: float = 20, **arguments: Any) -> ToolResult:
     tool = tools[f"t_{name}"]
-    return await run(Begun(tool, tool.check(arguments)), Caller("me", "s", "r"), limit)
+    return await run_call(ValidatedCall(tool, tool.check(arguments)), ToolContext("me", "s", "r"), limit)
 
 
 async def until(there: Any) -> None:
@@ -48,9 +48,9 @@ async def until(there: Any) -> None:
 async def test_tools_are_listed_and_called(tools: Tools) -> None:
     assert {"t_echo", "t_add", "t_slow", "t_crash"} <= set(tools)
     assert [tools[f"t_{name}"].safety for name in ("echo", "add", "pid")] == ["read_only", "idempotent", "unsafe"]
-    assert await called(tools, "echo", text="<hello>\u2028") == Returned("<hello>\u2028")
-    assert await called(tools, "add", a=1, b=2) == Returned({"sum": 3})
-    assert await called(tools, "picture") == Returned("a cat\n[image left out: image/png, 3 bytes]")
+    assert await called(tools, "echo", text="<hello>\u2028") == ToolResult("<hello>\u2028")
+    assert await called(tools, "add", a=1, b=2) == ToolResult({"sum": 3})
+    assert await called(tools, "picture") == ToolResult("a cat\n[image left out: image/png, 3 bytes]")
 
 
 async def test_a_tool_whose_schema_is_none_is_left_out(tools: Tools) -> None:
@@ -66,13 +66,13 @@ async def test_a_tool_that_fails_is_told_in_its_words(tools: Tools) -> None:
 
 async def test_a_huge_output_is_cut(tools: Tools) -> None:
     output = (await called(tools, "big", size=3_000_000)).output
-    assert len(output) < OUTPUT_BYTES + 100
+    assert len(output) < MAX_OUTPUT_BYTES + 100
     assert output.endswith("[cut: this is the beginning of 3000002 bytes]")
 
 
 async def test_calls_run_side_by_side(tools: Tools, tmp_path: Path) -> None:
     slow = asyncio.create_task(called(tools, "slow", seconds=600, note=str(tmp_path / "note")))
-    assert await called(tools, "echo", text="first") == Returned("first")
+    assert await called(tools, "echo", text="first") == ToolResult("first")
     assert not slow.done()
     slow.cancel()
     await asyncio.wait([slow])
@@ -84,19 +84,19 @@ async def test_a_call_past_its_time_is_cancelled_at_the_server(tools: Tools, tmp
     assert returned.error is not None
     assert returned.error.code == "tool_timeout"
     await until(lambda: note.read_text() == "cancelled")
-    assert await called(tools, "echo", text="still here") == Returned("still here")
+    assert await called(tools, "echo", text="still here") == ToolResult("still here")
 
 
 async def test_tools_that_come_later_are_listed_when_the_server_says_so(tools: Tools) -> None:
     assert "t_grown" not in tools
-    assert await called(tools, "grow") == Returned("grown")
+    assert await called(tools, "grow") == ToolResult("grown")
     await until(lambda: "t_grown" in tools)
-    assert await called(tools, "grown") == Returned("new")
+    assert await called(tools, "grown") == ToolResult("new")
 
 
 async def test_a_crash_fails_what_is_open_and_the_server_is_started_again(tmp_path: Path) -> None:
     note = tmp_path / "note"
-    async with mcp.offering([STDIO], {}) as tools:
+    async with mcp.offer_tools([STDIO], {}) as tools:
         first = int((await called(tools, "pid")).output)
         slow = asyncio.create_task(called(tools, "slow", seconds=600, note=str(note)))
         await until(note.exists)
@@ -110,7 +110,7 @@ async def test_a_crash_fails_what_is_open_and_the_server_is_started_again(tmp_pa
 
 
 async def test_a_server_that_dies_while_idle_is_started_again() -> None:
-    async with mcp.offering([STDIO], {}) as tools:
+    async with mcp.offer_tools([STDIO], {}) as tools:
         first = int((await called(tools, "pid")).output)
         os.kill(first, signal.SIGKILL)
         await until(lambda: not is_there(first))
@@ -119,31 +119,31 @@ async def test_a_server_that_dies_while_idle_is_started_again() -> None:
 
 async def test_over_http_a_server_may_go_and_come_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     note = tmp_path / "note"
-    monkeypatch.setattr(owner, "LAST_DELAY", 0.2)
+    monkeypatch.setattr(server_task, "LAST_RETRY_SECONDS", 0.2)
     async with over_http() as (server, port):
-        offering = mcp.offering([server], {})
-        tools = await offering.__aenter__()
-        assert await called(tools, "echo", text="1") == Returned("1")
+        offer_tools = mcp.offer_tools([server], {})
+        tools = await offer_tools.__aenter__()
+        assert await called(tools, "echo", text="1") == ToolResult("1")
         slow = asyncio.create_task(called(tools, "slow", seconds=600, note=str(note)))
         await until(note.exists)
     lost = await slow
     assert lost.error is not None
     assert lost.error.message == LOST
     async with over_http(port):
-        assert await called(tools, "echo", text="3") == Returned("3")
-        await offering.__aexit__(None, None, None)
+        assert await called(tools, "echo", text="3") == ToolResult("3")
+        await offer_tools.__aexit__(None, None, None)
 
 
 async def test_a_call_while_there_is_no_server_is_not_done(monkeypatch: pytest.MonkeyPatch) -> None:
     async with over_http() as (server, _):
-        offering = mcp.offering([server], {})
-        tools = await offering.__aenter__()
+        offer_tools = mcp.offer_tools([server], {})
+        tools = await offer_tools.__aenter__()
     await called(tools, "echo", text="notices that it is gone")
-    monkeypatch.setattr(owner, "AWAY_SECONDS", 0.05)
+    monkeypatch.setattr(server_task, "RECONNECT_WAIT_SECONDS", 0.05)
     away = await called(tools, "echo", text="x")
     assert away.error is not None
     assert away.error.message == "t cannot be reached at the moment; this was not done"
-    await offering.__aexit__(None, None, None)
+    await offer_tools.__aexit__(None, None, None)
 
 
 async def test_a_server_is_sent_the_headers_that_it_asks_for(caplog: pytest.LogCaptureFixture) -> None:
@@ -151,8 +151,8 @@ async def test_a_server_is_sent_the_headers_that_it_asks_for(caplog: pytest.LogC
         allowed = server._replace(headers=(("x-key", "s3cret"),))
         refused = server._replace(name="u", headers=(("x-key", "gue55ed"),))
         with caplog.at_level(logging.INFO, "chatkeep"):
-            async with mcp.offering([allowed, refused], {}) as tools:
-                assert await called(tools, "echo", text="let in") == Returned("let in")
+            async with mcp.offer_tools([allowed, refused], {}) as tools:
+                assert await called(tools, "echo", text="let in") == ToolResult("let in")
                 assert not any(name.startswith("u_") for name in tools)
     assert "MCP server u: ConnectionError: it answers 401 Unauthorized" in caplog.text
     assert "s3cret" not in caplog.text
@@ -162,7 +162,7 @@ async def test_a_server_is_sent_the_headers_that_it_asks_for(caplog: pytest.LogC
 async def test_a_server_that_cannot_be_started_stops_nobody(caplog: pytest.LogCaptureFixture) -> None:
     gone = McpServer("gone", command=("/no/such/server",))
     with caplog.at_level(logging.WARNING, "chatkeep"):
-        async with mcp.offering([gone, STDIO], {}) as tools:
+        async with mcp.offer_tools([gone, STDIO], {}) as tools:
             assert "t_echo" in tools
             assert not any(name.startswith("gone_") for name in tools)
     assert "MCP server gone: FileNotFoundError: " in caplog.text
@@ -171,11 +171,11 @@ async def test_a_server_that_cannot_be_started_stops_nobody(caplog: pytest.LogCa
 
 async def test_a_server_that_says_nothing_is_waited_for_no_longer_than_that(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mcp, "START_SECONDS", 0.05)
-    async with mcp.offering([McpServer("mute", command=("sleep", "600"))], {"own": STDIO}) as tools:  # type: ignore[dict-item]  # any value
+    async with mcp.offer_tools([McpServer("mute", command=("sleep", "600"))], {"own": STDIO}) as tools:  # type: ignore[dict-item]  # any value
         assert list(tools) == ["own"]
 
 
 def test_a_servers_name_belongs_to_it_alone() -> None:
     with pytest.raises(CannotStart, match="call 'tell' something else: there is a function tell_joke"):
-        mcp.check([McpServer("tell", url="http://x")], ["tell_joke"])
-    mcp.check([McpServer("tel", url="http://x")], ["tell_joke"])
+        mcp.check_servers([McpServer("tell", url="http://x")], ["tell_joke"])
+    mcp.check_servers([McpServer("tel", url="http://x")], ["tell_joke"])
