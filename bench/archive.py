@@ -1,4 +1,4 @@
-"""Databases with a past: what a service finds that has been in use for long."""
+"""Makes databases with many messages, as a service has them after years of use."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -7,29 +7,29 @@ from pathlib import Path
 from chatkeep import clock, ids
 from chatkeep.chat.types import Message, Session, TextPart
 from chatkeep.db import Database, Transaction
-from chatkeep.db.migrate import known, migrate
+from chatkeep.db.migrate import load_migrations, migrate
 from chatkeep.db.sqlite import Sqlite
 from chatkeep.store import messages as store_messages
 from chatkeep.store import sessions as store_sessions
 
 OWNER = "local"
-"""To whom everything belongs where no token says otherwise."""
+"""The owner of all data in a service without tokens."""
 SAID = "The chicken crossed the road because the road was there, and so was the other side of it. "
 
 
 @asynccontextmanager
 async def opened(path: Path) -> AsyncGenerator[Database]:
-    """The database in a SQLite file, made if it is not there."""
+    """Open the database in a SQLite file; create it if there is none."""
     db = Sqlite(path)
     try:
-        await migrate(db, known(db.engine))
+        await migrate(db, load_migrations(db.engine))
         yield db
     finally:
         await db.close()
 
 
 async def add_session(tx: Transaction, length: int, text: str = SAID) -> str:
-    """A session of so many messages, user and assistant in turn, each an answer to the one before; its id."""
+    """Add a session of `length` messages of `text`, by user and assistant in turn, and return its id."""
     now = clock.now()
     session = Session(ids.new(), "Of old", "default", None, {}, "idle", None, 0, now, now)
     await store_sessions.add_session(tx, OWNER, session)

@@ -1,14 +1,14 @@
-"""Does an error that names the field and what was expected help a model to correct its call?
+"""Measures how much an error that names the field and the expected value helps a model to correct its call.
 
     OPENAI_BASE_URL=http://127.0.0.1:8081/v1 OPENAI_API_KEY=none CHATKEEP_MODEL=local \\
         python bench/corrections.py --samples 10          # without a model: the practice model
 
-Each case begins with a call that is wrong in one way, put into the model's mouth. Then the model goes on, by the same
-turn as everywhere, once with the error that chatkeep tells and once with a bare "invalid arguments". Counted is whether
-a valid call of that function came of it within the two corrections that a turn allows.
+Each case begins with a call that is wrong in one way, as if the model had made it. Then the model continues the turn,
+once with chatkeep's error and once with a bare "invalid arguments". A sample counts if the model makes a valid call of
+that function within the two corrections that a turn allows.
 
-Some servers let a model write nothing but what the schema allows: then any second call is valid, whatever was said.
-With --loose the model is offered the names of the fields alone, and the error is all that it learns of the rest.
+Some servers let a model write only what the schema allows. Then every second call is valid, with any error. With
+--loose the model is offered only the names of the fields, and learns the rest from the error.
 """
 
 import argparse
@@ -23,8 +23,7 @@ import msgspec
 from chatkeep.agent import ephemeral
 from chatkeep.agent.turn import Turn
 from chatkeep.agent.turn_spec import TurnSpec
-from chatkeep.chat import event_log
-from chatkeep.chat.types import Message, TextPart, ToolCallPart
+from chatkeep.chat.types import TextPart, ToolCallPart
 from chatkeep.errors import TurnFailed
 from chatkeep.llm import Model, Prompt, connect_model
 from chatkeep.llm.chunks import CallDelta, Choice, Chunk, FunctionDelta, MessageDelta, TokenCounts
@@ -58,13 +57,16 @@ CASES = (
 
 
 class Misled:
-    """A model whose first answer is the wrong call, and which is told of errors as they are, or `bare`."""
+    """A model whose first answer is the wrong call.
+
+    `bare`: errors are replaced by "invalid arguments". `loose`: schemas are reduced to the names of the fields.
+    """
 
     def __init__(self, model: Model, wrong: Wrong, *, bare: bool, loose: bool) -> None:
         self._model, self._wrong, self._bare, self._loose, self._begun = model, wrong, bare, loose, False
 
-    def name(self, wanted: str) -> str:
-        return self._model.name(wanted)
+    def name(self, requested: str) -> str:
+        return self._model.name(requested)
 
     async def stream(self, prompt: Prompt) -> AsyncGenerator[Sequence[Chunk]]:
         if not self._begun:
@@ -95,24 +97,23 @@ def _loose(tool: dict[str, Any]) -> dict[str, Any]:
 
 
 async def corrected(settings: Settings, model: Model, tool: Tool, wrong: Wrong, *, bare: bool, loose: bool) -> bool:
-    """Whether a valid call came after the wrong one."""
-    told = TurnSpec("bench", PROMPT, None, {tool.name: tool}, (), untitled=False)
+    """Return True if the model makes a valid call after the wrong one."""
+    told = TurnSpec("bench", PROMPT, None, {tool.name: tool}, (), is_untitled=False)
     asked = ephemeral.new_message("user", None, (TextPart(wrong.asked),))
     turn = Turn(
         Misled(model, wrong, bare=bare, loose=loose), ephemeral.ephemeral_input(settings, settings.model, told, [asked])
     )
-    said: Message = ephemeral.new_message("assistant", asked.id, ())
+    collector = ephemeral.EventCollector(ephemeral.new_message("assistant", asked.id, ()))
     try:
-        async for events in turn.events():
-            for event in event_log.merge(events, limit=None):
-                said = event_log.apply(said, event)
+        await turn.run(collector.emit, collector.load_message)
     except TurnFailed as failure:
         print(f"{wrong.what}: {failure.code}: {failure}")
+    said = await collector.load_message()
     return any(isinstance(part, ToolCallPart) and part.arguments is not None for part in said.parts)
 
 
 async def measure(samples: int, *, loose: bool) -> dict[str, dict[str, int]]:
-    """Print and return how many samples were corrected, by case and by what was told."""
+    """Print and return how many samples were corrected, by case and by the kind of error (named or bare)."""
     settings = load_settings()
     tools = load_tools(settings)
     model = connect_model(settings, pace=0)

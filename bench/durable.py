@@ -1,8 +1,8 @@
-"""Durable messages a second at 200 callers: our writer thread beside one aiosqlite connection that all share.
+"""Measures durable messages per second of 200 callers: our writer thread, and one aiosqlite connection for all.
 
-Each caller stores one message of 200 characters at a time, and goes on when it is on disk (WAL, `synchronous = FULL`).
-Ours is a transaction for each, that can be undone alone; on the shared connection one caller's commit is everybody's.
-Both are measured with every core of the machine, as services run, and held to one, as `run.py` holds them.
+Each caller stores one message of 200 characters at a time, and continues when it is on disk (WAL, `synchronous =
+FULL`). Ours is a transaction per message, which can be rolled back alone. On the shared connection, a commit of one
+caller commits the statements of all. Both are measured on all cores, as services run, and on one core, as in `run.py`.
 """
 
 import argparse
@@ -31,7 +31,7 @@ TEXT = "a" * 200
 
 
 async def ours(path: Path, seconds: float) -> float:
-    """Messages a second through `Database.transaction` and the store."""
+    """Return messages per second through `Database.transaction` and the store."""
     async with opened(path) as db:
         session = await db.transaction(lambda tx: add_session(tx, 0))
 
@@ -43,7 +43,7 @@ async def ours(path: Path, seconds: float) -> float:
 
 
 async def shared(path: Path, seconds: float) -> float:
-    """Messages a second through one aiosqlite connection: an INSERT and a commit each, into the same schema."""
+    """Return messages per second through one aiosqlite connection: an INSERT and a commit each, in the same schema."""
     async with opened(path) as db:
         session = await db.transaction(lambda tx: add_session(tx, 0))
     async with aiosqlite.connect(path) as connection:
@@ -89,7 +89,7 @@ def _sync_ms() -> float:
 
 
 def measure(rounds: int, seconds: float) -> dict[str, list[float]]:
-    """Both, turn and turn about, on all cores and on one."""
+    """Return the rates of both, measured in alternating rounds, on all cores and on one."""
     rates: dict[str, list[float]] = {}
     for _ in range(rounds):
         for place, cores in PLACES.items():
@@ -102,7 +102,7 @@ def measure(rounds: int, seconds: float) -> dict[str, list[float]]:
 
 
 def main() -> None:
-    """See the top."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=3.0)

@@ -1,4 +1,4 @@
-"""How the cost of ours grows: with the length of answers and histories, the readers of a run, the age of a session."""
+"""Measures how our cost grows: with the length of answers, of histories and of sessions, and the readers of a run."""
 
 import argparse
 import asyncio
@@ -28,7 +28,7 @@ Table: TypeAlias = dict[int, Figures]
 
 
 def by_length(upstream: Service, rounds: int) -> Table:
-    """50 streams of 100 chunks/s whose answers are short, or long."""
+    """Measure 50 streams of 100 chunks/s, with short and long answers."""
     table: Table = {}
     with _serving(upstream, []) as (service, _):
         for n in LENGTHS:
@@ -38,7 +38,7 @@ def by_length(upstream: Service, rounds: int) -> Table:
 
 
 def by_history(upstream: Service, rounds: int) -> Table:
-    """One-chunk turns of 10 callers in sessions that have a past."""
+    """Measure one-chunk turns of 10 callers, in sessions with earlier messages."""
     table: Table = {}
     scenario = Scenario("one-chunk turns", CALLERS, 1, 1000, 100, ramp_ms=0, delay_us=0)
     for length in HISTORIES:
@@ -49,7 +49,7 @@ def by_history(upstream: Service, rounds: int) -> Table:
 
 
 def by_readers(upstream: Service, rounds: int) -> Table:
-    """20 runs of 50 chunks/s, each with so many readers; the cost is that of a chunk of the model's."""
+    """Measure 20 runs of 50 chunks/s with several readers each; the cost is per chunk of the model."""
     table: Table = {}
     for readers in READERS:
         scenario = Scenario(f"{readers} readers", 20 * readers, 200, 20_000, 20 * readers, 0, 2_000_000)
@@ -61,7 +61,7 @@ def by_readers(upstream: Service, rounds: int) -> Table:
 
 
 def by_age(upstream: Service, rounds: int) -> Table:
-    """The first page of a session, 50 messages, of those that it has: milliseconds until it is there."""
+    """Measure the milliseconds until the first page of a session, 50 messages, has arrived."""
     table: Table = {}
     with _serving(upstream, PAGES) as (service, sessions):
         connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=30)
@@ -79,7 +79,7 @@ def by_age(upstream: Service, rounds: int) -> Table:
 
 
 def _rounds(upstream: Service, service: Service, scenario: Scenario, rounds: int) -> Figures:
-    """The medians of so many rounds."""
+    """Return the median of each figure over `rounds`."""
     set_pace(upstream, scenario)
     seen = [read(service, scenario) for _ in range(rounds)]
     assert not any(figures["failures"] for figures in seen), f"{scenario.name}: answers failed: {seen}"
@@ -88,7 +88,7 @@ def _rounds(upstream: Service, service: Service, scenario: Scenario, rounds: int
 
 @contextlib.contextmanager
 def _serving(upstream: Service, lengths: Sequence[int]) -> Generator[tuple[Service, list[str]]]:
-    """The service, warm, on a database that has sessions of these lengths; their ids."""
+    """Start the service, warm it up, and yield it with the ids of sessions of these `lengths`, in messages."""
     with tempfile.TemporaryDirectory(prefix="bench-growth-") as name:
         sessions = asyncio.run(_filled(Path(name) / "chatkeep.db", lengths))
         with chatkeep(upstream, Path(name)) as service:
@@ -109,7 +109,7 @@ def _asking(sessions: Iterable[str]) -> list[bytes]:
 
 
 def _joining(service: Service, count: int, readers: int) -> list[bytes]:
-    """Runs that are begun now, and so many requests to read each from its beginning."""
+    """Start runs, and return `count` requests: `readers` for each run, from its beginning."""
     connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=30)
     headers = {"content-type": "application/json", "prefer": "respond-async"}
     runs: list[str] = []
@@ -125,7 +125,7 @@ def _joining(service: Service, count: int, readers: int) -> list[bytes]:
 
 
 def tables(grown: dict[str, Table]) -> str:
-    """What was measured, in words and numbers."""
+    """Return the measurements as Markdown tables and sentences."""
     lines: list[str] = []
     if length := grown.get("length"):
         lines += _table("Length of an answer", "chunks", length, {"cpu_ms_per_turn": "CPU/turn ms"})
@@ -161,7 +161,7 @@ MEASURES = {"length": by_length, "history": by_history, "readers": by_readers, "
 
 
 def main() -> None:
-    """See the top."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", nargs="+", choices=MEASURES, default=list(MEASURES))
     parser.add_argument("--rounds", type=int, default=3)

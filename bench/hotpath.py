@@ -1,10 +1,10 @@
-"""Where the microseconds of a chunk go: by thread and library (perf), and in the event loop by what is being done.
+"""Profiles the CPU time of a chunk: by thread and library (perf), and in Python by the stage of the work (py-spy).
 
     .venv/bin/python bench/hotpath.py
 
-200 streams of 50 chunks/s, as in `run.py`. Needs `perf` (Debian: linux-perf) and the right to trace a process of one's
-own; py-spy comes with the bench's requirements. A function is sampled while it holds the GIL, system calls that keep
-it included.
+The load is 200 streams of 50 chunks/s, as in `run.py`. Needs `perf` (Debian: linux-perf) and the right to trace a
+process of the same user; py-spy comes with the bench's requirements. py-spy samples a thread while it holds the GIL,
+which includes system calls that do not release it.
 """
 
 import os
@@ -25,26 +25,26 @@ from tools import OUR_CORE, Scenario, Service, provider, read, set_pace
 SCENARIO = Scenario("", 200, 700, 20_000, 200, ramp_ms=1000)
 SECONDS = 10
 STAGES: Sequence[tuple[str, Sequence[str]]] = (
-    ("writer thread", ("_Writer._work",)),
+    ("writer thread", ("_Writer._run",)),
     ("reader threads", ("_read (chatkeep/db/sqlite",)),
-    ("send: uvicorn and write(2)", ("_Body._send_all", "RequestResponseCycle.send")),
-    ("delivery: wake, look, frame", ("_Body._send_all",)),
-    ("flush: gather, encode, deliver", ("Journal._flush_these",)),
-    ("flush: gather, encode, deliver", ("settle (chatkeep/db/sqlite",)),
-    ("turn: read, split, decode, place", ("Turn._ask",)),
+    ("send: uvicorn and write(2)", ("StreamSender._send_all", "RequestResponseCycle.send")),
+    ("delivery: wake, look, frame", ("StreamSender._send_all",)),
+    ("flush: gather, encode, deliver", ("Journal._flush_buffers",)),
+    ("flush: gather, encode, deliver", ("resolve (chatkeep/db/sqlite",)),
+    ("turn: read, split, decode, place", ("Turn._ask_model",)),
     ("flush: gather, encode, deliver", ("Journal.",)),
-    ("turn: read, split, decode, place", ("_answer (chatkeep/runs/execute",)),
+    ("turn: read, split, decode, place", ("_run_turn (chatkeep/runs/execute",)),
     ("turn: read, split, decode, place", ("data_received (chatkeep/llm",)),
     ("begin and end of turns", ("run_asgi",)),
-    ("begin and end of turns", ("_carry (chatkeep/runs/execute",)),
+    ("begin and end of turns", ("_execute (chatkeep/runs/execute",)),
     ("begin and end of turns", ("httptools_impl",)),
     ("the event loop itself", ("Runner.run",)),
 )
-"""What a stack belongs to: the first of these all of whose words stand in it."""
+"""The stages: a stack belongs to the first one whose words it all contains."""
 
 
 def main() -> None:
-    """See the top."""
+    """Run the command line."""
     os.sched_setaffinity(0, {OUR_CORE})
     with tempfile.TemporaryDirectory(prefix="bench-hotpath-") as name, provider() as upstream:
         folder = Path(name)
@@ -70,7 +70,7 @@ def _while_streaming(
 
 
 def by_library(pid: int, folder: Path) -> Counter[str]:
-    """Samples of perf by thread, and by system call or library."""
+    """Count the samples of perf by thread, and by system call or library."""
     if shutil.which("perf") is None:
         print("perf: skipped, it is not installed (Debian: apt-get install linux-perf)", file=sys.stderr)
         return Counter()
@@ -100,7 +100,7 @@ def _place(frames: Sequence[str]) -> str:
 
 
 def by_stage(pid: int, folder: Path) -> Counter[str]:
-    """Samples of py-spy by stage."""
+    """Count the samples of py-spy by stage."""
     stacks = folder / "stacks"
     program = Path(sys.executable).parent / "py-spy"
     command = [str(program), "record", "-p", str(pid), "-d", str(SECONDS), "-r", "400", "--gil", "-f", "raw"]

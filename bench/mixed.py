@@ -1,4 +1,4 @@
-"""Mixed load: clients that do everything clients do, and a provider that does everything wrong. For `soak`."""
+"""The mixed load of `soak.py`: clients that use every route, and a provider with every fault."""
 
 import asyncio
 import contextlib
@@ -13,19 +13,19 @@ import httpx2
 
 HEAD = b"HTTP/1.1 %d Whatever\r\ncontent-type: %b\r\nconnection: close\r\n\r\n"
 FAULTS = {"none": 70, "slow": 8, "500": 3, "429": 2, "torn": 4, "stall": 2, "garbage": 3, "cut": 3, "call": 5}
-"""What an answer is like, and how often in a hundred."""
+"""The kinds of answers of the provider, and how many of 100 answers are of each."""
 STALL_SECONDS = 6
-"""Longer than the service waits for the next piece (`soak.SETTINGS`)."""
+"""Longer than the service waits for the next chunk (`soak.SETTINGS`)."""
 
 
 class Provider:
-    """An OpenAI-compatible upstream that does its worst; `faults` counts what it did."""
+    """An OpenAI-compatible provider with faults; `faults` counts the answers of each kind."""
 
     def __init__(self) -> None:
         self.faults: Counter[str] = Counter()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection, one answer."""
+        """Serve one connection: one request, one answer."""
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, RuntimeError):
             head = await reader.readuntil(b"\r\n\r\n")
             length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length"))
@@ -63,7 +63,7 @@ class Provider:
 
 
 class Load:
-    """Clients at work. `counts` says what they did, `wrong` what should not have been."""
+    """Clients at work. `counts` counts what they did, `wrong` the errors that should not happen."""
 
     def __init__(self, url: str) -> None:
         limits = httpx2.Limits(max_connections=None, max_keepalive_connections=50)
@@ -75,7 +75,7 @@ class Load:
         self.stopping = False
 
     async def person(self) -> None:
-        """One client: a session, some turns in it, then another."""
+        """Run one client: a session, some turns in it, then the next session."""
         while not self.stopping:
             try:
                 await self._session()
@@ -113,7 +113,7 @@ class Load:
                 await asyncio.gather(feed, return_exceptions=True)
 
     async def ask(self, method: str, path: str, fine: Sequence[int], json: Any = None, **headers: str) -> Any:
-        """One request, whose status must be one of `fine`; its JSON."""
+        """Send one request, whose status must be one of `fine`, and return the answer's JSON; None without content."""
         names = {name.replace("_", "-"): value for name, value in headers.items()}
         answer = await self.client.request(method, path, json=json, headers=names)
         self.counts["requests"] += 1
@@ -125,7 +125,7 @@ class Load:
         return await self._read("POST", f"{session}/messages", 0, limit, json=json)
 
     async def _read(self, method: str, path: str, after: int, limit: float, **more: Any) -> tuple[str, int, bool]:
-        """Read some of a stream that begins after a position: the run, the position reached, whether it is over."""
+        """Read up to `limit` events after a position. Returns the run, the last position, and if the run is over."""
         self.streams += 1
         try:
             async with self.client.stream(method, path, **more) as answer:

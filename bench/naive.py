@@ -1,7 +1,7 @@
-"""The service to compare with: what one writes in an afternoon, from the parts that everybody takes.
+"""The service to compare with: a chat service as it is written in an afternoon, from the usual parts.
 
-FastAPI, sse-starlette, the SDK's typed stream, aiosqlite: one INSERT for what the user says, one for the whole
-answer at the end. Nothing in it is made slow on purpose; it is as durable per INSERT as ours (WAL, FULL).
+FastAPI, sse-starlette, the SDK's typed stream, aiosqlite: one INSERT for the user's message, and one for the whole
+answer at its end. Nothing in it is slow on purpose. An INSERT is as durable as ours (WAL, FULL).
 """
 
 import json
@@ -34,7 +34,7 @@ CREATE INDEX IF NOT EXISTS messages_by_conversation ON messages (conversation_id
 
 
 class Said(BaseModel):
-    """What the user says."""
+    """The user's message."""
 
     conversation_id: str
     content: str
@@ -42,7 +42,7 @@ class Said(BaseModel):
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
-    """One connection to the database and one client, for as long as the service lives."""
+    """Open one connection to the database and one client of the provider, for as long as the service runs."""
     async with aiosqlite.connect(os.environ["NAIVE_DATABASE"]) as db, AsyncOpenAI(max_retries=0) as client:
         await db.executescript(SCHEMA)
         app.state.db, app.state.client = db, client
@@ -54,7 +54,7 @@ app = FastAPI(lifespan=lifespan)
 
 @app.post("/chat")
 async def chat(request: Request, said: Said) -> EventSourceResponse:
-    """Store what the user says, ask the model, stream its answer, store it."""
+    """Store the user's message, ask the model, stream its answer, store it."""
     db: aiosqlite.Connection = request.app.state.db
     await add_message(db, said.conversation_id, "user", said.content)
     history = await list_messages(db, said.conversation_id)
@@ -64,7 +64,7 @@ async def chat(request: Request, said: Said) -> EventSourceResponse:
 async def answer(
     db: aiosqlite.Connection, client: AsyncOpenAI, conversation_id: str, history: list[ChatCompletionMessageParam]
 ) -> AsyncIterator[dict[str, str]]:
-    """The model's answer as events."""
+    """Yield the model's answer as events."""
     parts: list[str] = []
     stream = await client.chat.completions.create(model="bench", messages=history, stream=True)
     async for chunk in stream:
@@ -76,7 +76,7 @@ async def answer(
 
 
 async def add_message(db: aiosqlite.Connection, conversation_id: str, role: str, content: str) -> str:
-    """Store a message; its id."""
+    """Store a message and return its id."""
     message_id = str(uuid.uuid4())
     await db.execute(
         "INSERT INTO messages (id, conversation_id, role, content) VALUES (?, ?, ?, ?)",
@@ -87,7 +87,7 @@ async def add_message(db: aiosqlite.Connection, conversation_id: str, role: str,
 
 
 async def list_messages(db: aiosqlite.Connection, conversation_id: str) -> list[ChatCompletionMessageParam]:
-    """The conversation so far, as the model wants it."""
+    """Return the messages of the conversation in the form of the provider's API."""
     rows = await db.execute_fetchall(
         "SELECT role, content FROM messages WHERE conversation_id = ? ORDER BY created_at, rowid", (conversation_id,)
     )
@@ -95,7 +95,7 @@ async def list_messages(db: aiosqlite.Connection, conversation_id: str) -> list[
 
 
 def main() -> None:
-    """Serve on a free port, which is printed."""
+    """Serve on a free port and print its URL."""
     listening = socket.create_server(("127.0.0.1", 0), backlog=1024)
     print(f"ready: http://127.0.0.1:{listening.getsockname()[1]}", flush=True)
     uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False)).run([listening])

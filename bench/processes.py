@@ -1,8 +1,9 @@
-"""Side by side: one, two and four processes, on SQLite and on PostgreSQL, under the same streams.
+"""Measures one, two and four processes, on SQLite and on PostgreSQL, with the same streams.
 
     .venv/bin/python bench/processes.py --streams 100 --json processes.json
 
-All share the machine: provider, readers, service and server. What travels is CPU per chunk and bytes per message.
+Provider, readers, service and database server share the machine. Only CPU per chunk and bytes per message can be
+compared with other machines.
 """
 
 import argparse
@@ -34,7 +35,7 @@ WAIT = 60
 
 @contextmanager
 def server() -> Generator[tuple[str, Service]]:
-    """A PostgreSQL as it comes: it syncs each commit."""
+    """Start a PostgreSQL server with default settings, which sync each commit; yield its URL and its process."""
     found = postgres.binaries()
     assert found is not None, postgres.missing()
     home, port = Path(tempfile.mkdtemp(prefix="chatkeep-bench-")), postgres.free_port()
@@ -51,7 +52,7 @@ def server() -> Generator[tuple[str, Service]]:
 
 @contextmanager
 def service(url: str, upstream: Service, workers: int, directory: Path) -> Generator[Service]:
-    """The service with so many processes, ready."""
+    """Start the service with `workers` processes, and yield it when all of them are ready."""
     port = postgres.free_port()
     environment = {"CHATKEEP_DATABASE_URL": url, "CHATKEEP_TITLES": "words", "PYTHONPATH": str(HERE.parent / "src")}
     environment |= {"OPENAI_BASE_URL": f"http://127.0.0.1:{upstream.port}/v1", "OPENAI_API_KEY": "x"}
@@ -66,7 +67,7 @@ def service(url: str, upstream: Service, workers: int, directory: Path) -> Gener
 
 
 def ready(service: Service, workers: int) -> bool:
-    """Whether all processes are there and one answers; each takes its second or two to import."""
+    """Return True if all processes run and one answers. Each takes 1 to 2 seconds to import."""
     grown = [pid for pid in service.pids() if Service("", 0, pid).rss_kb() > 60 * 1024]
     connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=10)
     connection.request("GET", "/readyz")
@@ -74,7 +75,7 @@ def ready(service: Service, workers: int) -> bool:
 
 
 def stored(url: str) -> dict[str, float]:
-    """What the database says of itself: commits so far, bytes, messages."""
+    """Return the database's own figures: commits so far (0 on SQLite), bytes, messages."""
     if url.startswith("sqlite"):
         file = Path(url.removeprefix("sqlite:///"))
         with closing(sqlite3.connect(file)) as connection:
@@ -88,7 +89,7 @@ def stored(url: str) -> dict[str, float]:
 
 
 def measure(url: str, upstream: Service, workers: int, streams: int, server: Service | None) -> dict[str, Any]:
-    """One round."""
+    """Measure one round and return its figures by their titles."""
     scenario = Scenario("", streams, CHUNKS, INTERVAL_US, streams)
     set_pace(upstream, scenario)
     with tempfile.TemporaryDirectory() as directory, service(url, upstream, workers, Path(directory)) as found:
@@ -112,7 +113,7 @@ def measure(url: str, upstream: Service, workers: int, streams: int, server: Ser
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """See the top."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--streams", type=int, default=100)
     parser.add_argument("--json", type=Path)

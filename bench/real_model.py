@@ -1,8 +1,9 @@
-"""A conversation of five turns with a real model behind a running service, and how often it explains the joke.
+"""Tries a real model behind a running service: five turns, each resumed once, and ten times the joke.
 
     python bench/real_model.py http://127.0.0.1:8000
 
-Talks to the service as any client would; asserts on shape, never on wording: a very small model is no judge of quality.
+It talks to the service as a client does. It checks the form of answers, never their words, because a very small model
+says little about quality.
 """
 
 import json
@@ -17,7 +18,7 @@ TRIES = 10
 
 
 def main(url: str) -> None:
-    """Converse, resume, and count."""
+    """Hold the conversation, resume each stream in its middle, and count explained jokes."""
     session = post(f"{url}/api/sessions", {})["id"]
     for text in TURNS:
         events = list(stream(f"{url}/api/sessions/{session}/messages", {"content": text}))
@@ -33,7 +34,7 @@ def main(url: str) -> None:
 
 
 def explains(url: str) -> bool:
-    """Whether a fresh session answers the joke with a valid `explain_joke`."""
+    """Return True if the joke is answered, in a new session, with a valid call of `explain_joke`."""
     session = post(f"{url}/api/sessions", {})["id"]
     *_, finished = stream(f"{url}/api/sessions/{session}/messages", {"content": JOKE})
     return any(
@@ -43,12 +44,12 @@ def explains(url: str) -> bool:
 
 
 def said(events: list[dict[str, Any]]) -> str:
-    """What a stretch of the log says."""
+    """Return the text of some events of a log."""
     return "".join(event.get("text", "") + event.get("arguments_text", "") for event in events)
 
 
 def stream(url: str, body: dict[str, Any] | None = None) -> Iterator[dict[str, Any]]:
-    """The events of a stream."""
+    """Yield the events of a stream."""
     with urlopen(request(url, body, "text/event-stream")) as answer:
         for line in answer:
             if line.startswith(b"data: "):
@@ -56,19 +57,19 @@ def stream(url: str, body: dict[str, Any] | None = None) -> Iterator[dict[str, A
 
 
 def post(url: str, body: dict[str, Any]) -> dict[str, Any]:
-    """A JSON answer to a POST."""
+    """Send a POST and return the JSON of the answer."""
     with urlopen(request(url, body, "application/json")) as answer:
         return json.load(answer)
 
 
 def get(url: str) -> dict[str, Any]:
-    """A JSON answer."""
+    """Send a GET and return the JSON of the answer."""
     with urlopen(request(url, None, "application/json")) as answer:
         return json.load(answer)
 
 
 def request(url: str, body: dict[str, Any] | None, accept: str) -> Request:
-    """A request with a JSON body, if any."""
+    """Return a request: a POST with `body` as JSON, or a GET if it is None."""
     data = None if body is None else json.dumps(body).encode()
     return Request(url, data, {"content-type": "application/json", "accept": accept})
 

@@ -1,4 +1,4 @@
-"""What was measured, as tables, ratios and pictures."""
+"""Shows measurements as tables, ratios and pictures."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeAlias
 from tools import Figures
 
 Rounds: TypeAlias = Mapping[str, Sequence[Figures]]
-"""By service."""
+"""The figures of each round, by service."""
 
 COLUMNS = {
     "cpu_us_per_chunk": "CPU/chunk µs",
@@ -24,11 +24,11 @@ COLUMNS = {
     "others": "core's time of others",
 }
 MOVED = ("cpu_us_per_chunk", "cpu_ms_per_turn")
-"""Figures that are given with their range: what the ratios are made of."""
+"""Figures shown with their range, because the ratios are computed from them."""
 
 
 class Goal(NamedTuple):
-    """A ratio or figure with what it has to be, and ought to be; `of` is None where ours stands alone."""
+    """A ratio or figure with a limit it must keep and one it aims at. `of`: the other service; None: ours alone."""
 
     title: str
     scenario: str
@@ -96,7 +96,7 @@ GOALS = [
 
 
 def tables(measured: Mapping[str, Rounds]) -> str:
-    """A table for each scenario: a row for each service, medians (least to most)."""
+    """Return a Markdown table per scenario: a row per service, with medians (least to most)."""
     lines: list[str] = []
     for scenario, services in measured.items():
         lines += [f"\n### {scenario}\n", f"| | {' | '.join(COLUMNS.values())} |", f"|---|{'---:|' * len(COLUMNS)}"]
@@ -107,7 +107,7 @@ def tables(measured: Mapping[str, Rounds]) -> str:
 
 
 def ratios(measured: Mapping[str, Rounds]) -> str:
-    """What had to be reached, ought to be, and was: ratios of medians."""
+    """Return a Markdown table of the goals: what was measured, what it must reach, and what it aims at."""
     lines = ["\n### Ratios of medians\n", "| | measured | must | aim | |", "|---|---:|---:|---:|---|"]
     for goal in GOALS:
         if (reached := value(goal, measured.get(goal.scenario, {}))) is None:
@@ -123,7 +123,7 @@ def ratios(measured: Mapping[str, Rounds]) -> str:
 
 
 def value(goal: Goal, services: Rounds) -> float | None:
-    """What came of a goal; None where it was not measured."""
+    """Return the measured value of a goal; None if it was not measured."""
     if "chatkeep" not in services or (goal.of is not None and goal.of not in services):
         return None
     ours = _median(services["chatkeep"], goal.figure)
@@ -136,7 +136,7 @@ def value(goal: Goal, services: Rounds) -> float | None:
 
 
 def plot(measured: Mapping[str, Rounds], folder: Path) -> None:
-    """CPU per chunk, chunk age and memory against the number of streams, each chunk 20 times a second."""
+    """Draw CPU per chunk, chunk age and memory by the number of streams, each of 20 chunks/s, into `folder`."""
     import matplotlib as mpl
 
     mpl.use("Agg")

@@ -1,7 +1,8 @@
-"""The services side by side, turn and turn about, on one core; the provider and the readers on another.
+"""Measures the services in alternating rounds on one core, with the provider and the readers on another core.
 
-Each figure is the median of the rounds. All services are running, but only the one that is measured may run; the
-machine's moods hit neighbouring rounds alike, so ratios travel further than the figures they are made of.
+Each figure is the median of the rounds. All services are started, and all but the one that is measured are stopped
+(SIGSTOP). The machine's speed varies, but it is about the same in neighbouring rounds: so ratios can be compared
+between machines and days, and single figures cannot.
 """
 
 import argparse
@@ -23,7 +24,7 @@ from services import SERVICES, chatkeep
 from tools import CORES, OUR_CORE, THEIR_CORE, Figures, Scenario, Service, provider, read, set_pace
 
 Measured: TypeAlias = dict[str, dict[str, list[Figures]]]
-"""The rounds, by scenario and service."""
+"""The figures of each round, by scenario and service."""
 
 SECURED, LIGHT = ("chatkeep", "chatkeep-tls"), ("chatkeep", "naive", "nginx")
 ALL = (*LIGHT, "litellm", "chatkit")
@@ -31,7 +32,7 @@ WARM_UP = Scenario("warm-up", streams=5, chunks=20, interval_us=2000, turns=20)
 
 
 def scenarios(quick: bool) -> list[tuple[Scenario, Sequence[str], int]]:
-    """What is measured, with which services, in how many rounds."""
+    """Return the scenarios, each with its services and its number of rounds."""
     if quick:
         return [
             (Scenario("200 streams of 50 chunks/s", 200, 100, 20_000, 200), LIGHT, 2),
@@ -56,7 +57,7 @@ def scenarios(quick: bool) -> list[tuple[Scenario, Sequence[str], int]]:
 
 
 def measure(wanted: Sequence[tuple[Scenario, Sequence[str], int]]) -> Measured:
-    """Start everything, warm it up, and measure."""
+    """Start the provider and the services, warm them up, and return the figures of all rounds."""
     measured: Measured = {}
     with contextlib.ExitStack() as stack:
         upstream = stack.enter_context(provider())
@@ -93,7 +94,7 @@ def _round(upstream: Service, service: Service, scenario: Scenario) -> Figures:
 
 
 def main() -> int:
-    """Measure, print, and write what was measured; 1 when an answer of ours failed."""
+    """Measure, then print and write the figures. Returns the exit status: 1 if an answer of ours failed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="under two minutes: the key ratios")
     parser.add_argument("--only", nargs="+", default=[], help="scenarios whose names contain one of these")

@@ -1,4 +1,4 @@
-"""How long a search takes that finds nothing, in an archive of 500 sessions: `python bench/search.py [MESSAGES]`."""
+"""Measures a search without results in 500 sessions: `python bench/search.py [MESSAGES_PER_SESSION]`."""
 
 import asyncio
 import sys

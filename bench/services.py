@@ -1,4 +1,4 @@
-"""The services that are measured side by side, each started with what it needs and told where the provider is."""
+"""Starts the services that are compared, each with the settings it needs and the URL of the provider."""
 
 import contextlib
 import http.client
@@ -22,7 +22,7 @@ KEY = "sk-bench-0123456789abcdef0123456789"
 def chatkeep(
     provider: Service, folder: Path, checkout: Path = HERE.parent, settings: Mapping[str, str] | None = None
 ) -> Generator[Service]:
-    """Ours, with its defaults: SQLite (`FOLDER/chatkeep.db`), `synchronous = FULL`, stored before it is shown."""
+    """Start ours, with its defaults: SQLite (`FOLDER/chatkeep.db`), `synchronous = FULL`, stored before it is shown."""
     environment = {**_of(provider), "CHATKEEP_DATABASE_URL": f"sqlite:///{folder / 'chatkeep.db'}", **(settings or {})}
     environment["PYTHONPATH"] = str(checkout / "src")
     command = [sys.executable, "-m", "chatkeep", "serve", "--port", "0"]
@@ -32,7 +32,7 @@ def chatkeep(
 
 
 def asking(service: Service) -> None:
-    """Have each of its answers asked for in a session of its own."""
+    """Set the requests of `service`: each asks for an answer in a new session."""
 
     def requests(count: int) -> list[bytes]:
         connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=30)
@@ -50,7 +50,10 @@ def asking(service: Service) -> None:
 
 @contextlib.contextmanager
 def behind_tls(provider: Service, folder: Path) -> Generator[Service | None]:
-    """Ours, with a provider that speaks TLS, as hosted ones do: an nginx stands before it, on its core."""
+    """Start ours with a provider that speaks TLS, as hosted ones do: through an nginx on the provider's core.
+
+    Yields None if openssl or nginx is not installed.
+    """
     if (openssl := shutil.which("openssl")) is None:
         print("chatkeep-tls: skipped, there is no openssl to make a certificate", file=sys.stderr)
         yield None
@@ -70,7 +73,7 @@ def behind_tls(provider: Service, folder: Path) -> Generator[Service | None]:
 
 @contextlib.contextmanager
 def naive(provider: Service, folder: Path) -> Generator[Service]:
-    """What one writes in an afternoon (`naive.py`)."""
+    """Start the service as it is written in an afternoon (`naive.py`)."""
     environment = {**_of(provider), "NAIVE_DATABASE": str(folder / "naive.db")}
     with started("naive", [sys.executable, str(HERE / "naive.py")], THEIR_CORE, environment, folder) as service:
 
@@ -84,7 +87,10 @@ def naive(provider: Service, folder: Path) -> Generator[Service]:
 
 @contextlib.contextmanager
 def nginx(provider: Service, folder: Path, core: int = THEIR_CORE, tls: str = "") -> Generator[Service | None]:
-    """A pure relay: one worker, no buffering, connections to the provider kept; `tls`: its certificate, for TLS."""
+    """Start a pure relay: one worker, no buffering, idle connections to the provider stay open.
+
+    `tls`: the configuration of its certificate, if it shall speak TLS. Yields None if nginx is not installed.
+    """
     if (program := shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")) is None:
         print("nginx: skipped, it is not installed (Debian: apt-get install nginx-light)", file=sys.stderr)
         yield None
@@ -111,7 +117,7 @@ def nginx(provider: Service, folder: Path, core: int = THEIR_CORE, tls: str = ""
 
 @contextlib.contextmanager
 def litellm(provider: Service, folder: Path) -> Generator[Service | None]:
-    """LiteLLM's proxy, which parses and meters every chunk, and stores nothing."""
+    """Start LiteLLM's proxy, which parses and meters every chunk and stores nothing; None if it cannot be installed."""
     if (python := _installed("litellm")) is None:
         yield None
         return
@@ -136,7 +142,7 @@ litellm_settings: {{num_retries: 0, telemetry: false}}
 
 @contextlib.contextmanager
 def chatkit(provider: Service, folder: Path) -> Generator[Service | None]:
-    """OpenAI's ChatKit server over a SQLite store (`rivals/chatkit.py`)."""
+    """Start OpenAI's ChatKit server on a SQLite store (`rivals/serve_chatkit.py`); None if it cannot be installed."""
     if (python := _installed("chatkit")) is None:
         yield None
         return
@@ -171,7 +177,7 @@ def _free_port() -> int:
 
 
 def _installed(rival: str) -> Path | None:
-    """The Python of a rival's own environment, made from its pins when it is first needed; None when it cannot be."""
+    """Return the Python of a rival's own environment, created from its pins on first use; None if that fails."""
     folder = RIVALS / rival
     python = folder / "bin" / "python"
     if not (folder / "complete").exists():

@@ -1,9 +1,10 @@
-"""Mixed load for minutes or hours, with everything that goes wrong, and what the service's process holds meanwhile.
+"""Runs a mixed load with faults for minutes or hours, and measures what the service's process holds.
 
     .venv/bin/python bench/soak.py --minutes 20 --plot soak.png --json soak.json
 
-Sessions come and go, readers leave and come back, answers are cancelled, interrupted, repeated; the provider fails,
-tears, stalls and talks nonsense; logs are swept after seconds. What grows and does not come back is a leak. Linux.
+Sessions are created and deleted, readers disconnect and resume, answers are cancelled, interrupted and repeated. The
+provider fails, cuts connections, stalls and sends nonsense. Logs are deleted after seconds. A figure that grows and
+does not shrink again is a leak. Needs Linux.
 """
 
 import argparse
@@ -28,7 +29,7 @@ EVERY = 2.0
 """Seconds between two samples."""
 SETTINGS = {"CHATKEEP_EVENTS_RETENTION": "5", "CHATKEEP_IDLE_TIMEOUT": "4", "CHATKEEP_PING_INTERVAL": "2"}
 QUIET_SECONDS = 120
-"""The most that is waited for quiet at the end: logs swept (15 s), idle connections closed (15 s)."""
+"""How long to wait for quiet at the end, at most: logs are deleted and idle connections closed (15 s each)."""
 FIGURES = {
     "rss_mb": "resident memory, MB",
     "fds": "file descriptors",
@@ -45,7 +46,7 @@ FIGURES = {
 
 
 def sample(pid: int, database: Path, load: Load, began: float) -> Sample:
-    """What the process holds at this moment."""
+    """Return what the process holds at this moment; `began`: the start of the soak, in monotonic seconds."""
     status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
     links: list[str] = []
     for descriptor in Path(f"/proc/{pid}/fd").iterdir():
@@ -73,7 +74,7 @@ def sample(pid: int, database: Path, load: Load, began: float) -> Sample:
 
 
 async def soak(minutes: float, people: int, folder: Path) -> dict[str, Any]:
-    """The whole soak; everything that was counted."""
+    """Run the whole soak with `people` clients, and return all samples and counts."""
     provider, database, began = Provider(), folder / "soak.db", time.monotonic()
     upstream = await asyncio.start_server(provider.serve, "127.0.0.1", 0, backlog=1024)
     url = f"http://127.0.0.1:{upstream.sockets[0].getsockname()[1]}/v1"
@@ -127,7 +128,7 @@ async def soak(minutes: float, people: int, folder: Path) -> dict[str, Any]:
 
 
 def with_rates(samples: list[Sample]) -> list[Sample]:
-    """The samples, each with the events a second since the one before it."""
+    """Return the samples, each with the events per second since the one before it."""
     rated = [{**samples[0], "events_per_s": 0.0}]
     for last, this in pairwise(samples):
         rated.append({**this, "events_per_s": (this["events"] - last["events"]) / (this["seconds"] - last["seconds"])})
@@ -135,7 +136,7 @@ def with_rates(samples: list[Sample]) -> list[Sample]:
 
 
 def report(result: dict[str, Any]) -> str:
-    """The table, the counts, and what was wrong."""
+    """Return the table of figures, the counts and the errors, as text."""
     samples, loaded = result["samples"], result["loaded"]
     minute = max(1, min(round(60 / EVERY), loaded // 2))
     columns = [samples[:1], samples[1 : 1 + minute], samples[loaded - minute : loaded], samples[-1:]]
@@ -156,12 +157,12 @@ def report(result: dict[str, Any]) -> str:
 
 
 def told(counts: dict[str, int]) -> str:
-    """Counts in one line."""
+    """Return counts in one line."""
     return ", ".join(f"{what} {count}" for what, count in counts.items()) or "nothing"
 
 
 def slope(samples: list[Sample], name: str) -> float:
-    """How fast a figure grows, a second: the line of least squares."""
+    """Return the growth of a figure per second: the slope of the least-squares line."""
     times, values = [each["seconds"] for each in samples], [each[name] for each in samples]
     middle, level = mean(times), mean(values)
     spread = sum((time - middle) ** 2 for time in times)
@@ -169,7 +170,7 @@ def slope(samples: list[Sample], name: str) -> float:
 
 
 def plot(result: dict[str, Any], path: Path) -> None:
-    """One small picture a figure, over the time in minutes; the line is where the load ended."""
+    """Draw each figure over the time in minutes; a vertical line marks the end of the load."""
     import matplotlib as mpl
 
     mpl.use("Agg")
@@ -186,7 +187,7 @@ def plot(result: dict[str, Any], path: Path) -> None:
 
 
 def main() -> int:
-    """Soak, tell, and keep; 1 when something was not as it should be."""
+    """Run the soak, then print and write the result. Returns the exit status: 1 after any error."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=20, help="of load (default: %(default)s)")
     parser.add_argument("--people", type=int, default=24, help="clients at once (default: %(default)s)")

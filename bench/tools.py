@@ -1,4 +1,4 @@
-"""The tools in C, compiled when they are first needed; starting and watching processes; reading streams."""
+"""Compiles the tools in C on first use, starts and measures processes, and reads streams."""
 
 import contextlib
 import http.client
@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 HERE = Path(__file__).parent
 CORES = sorted(os.sched_getaffinity(0))
 OUR_CORE, THEIR_CORE = CORES[0], CORES[-1]
-"""The provider and the readers on the first, the services on the last."""
+"""The cores: the provider and the readers use the first one, the services the last one."""
 START_SECONDS = 120
 
 Figures: TypeAlias = dict[str, float]
@@ -25,17 +25,17 @@ Figures: TypeAlias = dict[str, float]
 
 @dataclass
 class Service:
-    """A process that is measured. `requests(n)`: n requests for one answer each, ready to be sent."""
+    """A process that is measured. `requests(n)` returns n requests as bytes, each for one answer."""
 
     name: str
     port: int
     pid: int
     requests: Callable[[int], list[bytes]] = lambda count: []
-    repeat: str = ""  # lines of its streams that begin so say once more what was said
+    repeat: str = ""  # lines of its streams that begin with this repeat text: they are not counted
     idle_rss: int = field(default=0)
 
     def pids(self) -> list[int]:
-        """Its processes."""
+        """Return the ids of its processes, children included."""
         found = [self.pid]
         for pid in found:
             with contextlib.suppress(FileNotFoundError):
@@ -43,36 +43,36 @@ class Service:
         return found
 
     def cpu_seconds(self) -> float:
-        """What they have computed: all threads, ended ones too, user and system, to the ns.
+        """Return their CPU time in seconds: all threads, ended ones too, user and system, to the nanosecond.
 
-        Linux has a clock for that; this is how clock_getcpuclockid(3) makes its number.
+        Linux has a clock for that; its number is computed as clock_getcpuclockid(3) does.
         """
         return sum(time.clock_gettime(~pid << 3 | 2) for pid in self.pids())
 
     def rss_kb(self) -> int:
-        """Their resident memory."""
+        """Return their resident memory, in KB."""
         statuses = [Path(f"/proc/{pid}/status").read_text() for pid in self.pids()]
         return sum(int(status.partition("VmRSS:")[2].split()[0]) for status in statuses if "VmRSS:" in status)
 
     def written_bytes(self) -> int:
-        """What they have had written to a disk."""
+        """Return the bytes that they had the kernel write to a disk."""
         accounts = [Path(f"/proc/{pid}/io").read_text() for pid in self.pids()]
         return sum(int(account.partition("\nwrite_bytes:")[2].split()[0]) for account in accounts)
 
     def halt(self) -> None:
-        """Let it not run: what a service does when it is idle is not to disturb the measuring of another."""
+        """Stop it (SIGSTOP), so that its idle work does not disturb the measurement of another service."""
         for pid in self.pids():
             os.kill(pid, signal.SIGSTOP)
 
     def go_on(self) -> None:
-        """Let it run."""
+        """Continue it (SIGCONT)."""
         for pid in self.pids():
             os.kill(pid, signal.SIGCONT)
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """What the readers do: `streams` at once, `turns` in all, each answer of `chunks`, one every `interval_us`."""
+    """The load of the readers: `streams` at once, `turns` in all, each answer of `chunks`, one every `interval_us`."""
 
     name: str
     streams: int
@@ -85,13 +85,13 @@ class Scenario:
 
     @property
     def at_most(self) -> float:
-        """Seconds after which an answer counts as failed."""
+        """Return the seconds after which an answer counts as failed."""
         each = (self.chunks * self.interval_us + self.delay_us) / 1e6
         return 40 + self.ramp_ms / 1000 + 4 * each * self.turns / self.streams
 
 
 def compiled(name: str) -> Path:
-    """The program of `NAME.c`."""
+    """Return the program of `NAME.c`, compiled if its source is newer."""
     folder = Path(tempfile.gettempdir()) / f"chatkeep-bench-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     program, sources = folder / name, [HERE / f"{name}.c", HERE / "stamps.h"]
@@ -103,7 +103,7 @@ def compiled(name: str) -> Path:
 
 @contextlib.contextmanager
 def provider() -> Generator[Service]:
-    """The provider, as a service too: what the tools alone measure."""
+    """Start the provider. It is a service, too: measured alone, it shows the cost of the tools."""
     with started("direct", [str(compiled("provider"))], OUR_CORE, {}, HERE) as service:
         body = {"model": "bench", "stream": True, "messages": [{"role": "user", "content": "hello there"}]}
         service.requests = lambda count: [post("/v1/chat/completions", body)] * count
@@ -111,7 +111,7 @@ def provider() -> Generator[Service]:
 
 
 def set_pace(provider: Service, scenario: Scenario) -> None:
-    """Tell the provider what answers are like from now on."""
+    """Set the length and pace of the provider's answers from now on."""
     connection = http.client.HTTPConnection("127.0.0.1", provider.port, timeout=30)
     connection.request("GET", f"/pace/{scenario.chunks}/{scenario.interval_us}/{scenario.delay_us}")
     connection.getresponse().read()
@@ -119,7 +119,7 @@ def set_pace(provider: Service, scenario: Scenario) -> None:
 
 
 def read(service: Service, scenario: Scenario) -> Figures:
-    """Send a scenario's requests to `service`, and read the answers: what the readers saw, and what it cost."""
+    """Send a scenario's requests to `service`, read the answers, and return the readers' figures and the cost."""
     requests = service.requests(scenario.turns)
     sent = b"".join(b"%d\n%b" % (len(request), request) for request in requests)
     numbers = [service.port, scenario.streams, scenario.ramp_ms, scenario.at_most, scenario.chunks]
@@ -153,7 +153,7 @@ def read(service: Service, scenario: Scenario) -> Figures:
 
 
 def busy_seconds(core: int) -> float:
-    """How long a core has worked, for whomever."""
+    """Return the seconds that a core has worked, for all processes."""
     lines = Path("/proc/stat").read_text().splitlines()
     user, nice, system, _, _, irq, softirq, steal = next(
         map(int, line.split()[1:9]) for line in lines if line.startswith(f"cpu{core} ")
@@ -162,7 +162,7 @@ def busy_seconds(core: int) -> float:
 
 
 def post(path: str, body: object, *headers: str) -> bytes:
-    """A POST, ready to be sent."""
+    """Return a POST with `body` as JSON, as bytes."""
     content = json.dumps(body).encode()
     lines = [f"POST {path} HTTP/1.1", "host: 127.0.0.1", "accept: text/event-stream", *headers]
     lines += ["content-type: application/json", f"content-length: {len(content)}", "", ""]
@@ -173,8 +173,9 @@ def post(path: str, body: object, *headers: str) -> bytes:
 def started(
     name: str, command: Sequence[str], core: int | None, environment: Mapping[str, str], folder: Path, port: int = 0
 ) -> Generator[Service]:
-    """A process on `core` (None: on all) that prints its URL when it is ready, or answers on `port`; with no
-    environment but the given one.
+    """Start a process on `core` (None: on all), with only this environment, and yield it when it is ready.
+
+    It is ready when it prints its URL or, with a `port`, when it answers there.
     """
     with (Path(tempfile.gettempdir()) / f"chatkeep-bench-{os.getuid()}" / f"{name}.log").open("wb") as log:
         process = subprocess.Popen(
@@ -203,7 +204,7 @@ def _feed(readers: "subprocess.Popen[bytes]", requests: bytes) -> None:
 
 
 def _announced(process: "subprocess.Popen[bytes]") -> int:
-    """The port in the URL that `process` prints."""
+    """Return the port in the URL that `process` prints."""
     assert process.stdout is not None
     too_late = threading.Timer(START_SECONDS, process.kill)
     too_late.start()

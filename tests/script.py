@@ -40,8 +40,8 @@ class Script:
         """What to play from now on."""
         self.scenes = list(scenes)
 
-    def name(self, wanted: str) -> str:
-        return wanted
+    def name(self, requested: str) -> str:
+        return requested
 
     async def stream(self, prompt: Prompt) -> AsyncGenerator[Sequence[Chunk]]:
         self.prompts.append(prompt)

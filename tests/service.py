@@ -13,7 +13,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from chatkeep.api.app import create_api
-from chatkeep.api.sse import Streams
+from chatkeep.api.stream_server import StreamServer
 from chatkeep.cli.serve import Server
 from chatkeep.llm import Model
 from chatkeep.runs.runtime import Runtime
@@ -80,7 +80,7 @@ class Service:
 async def serving(settings: Settings, model: Model | None = None) -> AsyncGenerator[Service]:
     """The service, listening on a free port of loopback until the block ends."""
     app = create_api(settings, model)
-    server = Server(uvicorn.Config(Streams(app), port=0, log_level="warning", timeout_graceful_shutdown=2))
+    server = Server(uvicorn.Config(StreamServer(app), port=0, log_level="warning", timeout_graceful_shutdown=2))
     task = asyncio.create_task(server.serve())
     try:
         while not server.started:
@@ -90,7 +90,7 @@ async def serving(settings: Settings, model: Model | None = None) -> AsyncGenera
         async with httpx2.AsyncClient(base_url=url, timeout=30, trust_env=False) as client:
             yield Service(app, client, url)
     finally:
-        app.state.runtime.draining = True
+        app.state.runtime.is_draining = True
         app.state.runtime.notifier.notify_all()
         server.should_exit = True
         await task

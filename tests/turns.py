@@ -60,7 +60,7 @@ def given(
         prompt="You are a test.",
         temperature=None,
         tools=declared_tools() if tools is None else tools,
-        caller=ToolContext("me", "s", "r"),
+        tool_context=ToolContext("me", "s", "r"),
         tool_timeout=5,
         history=[*history, user(text)],
         message=answer(),

@@ -1,4 +1,4 @@
-"""`python -m chatkeep` is the command `chatkeep`."""
+"""Runs the command `chatkeep` for `python -m chatkeep`."""
 
 from chatkeep.cli.main import main
 

@@ -1,4 +1,4 @@
-"""The import path that operators' modules use: `from chatkeep.caller import DatabaseCaller`."""
+"""`DatabaseCaller`: the name by which operators' modules import `DatabaseToolContext`."""
 
 from chatkeep.toolbox.context import DatabaseToolContext
 

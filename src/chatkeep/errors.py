@@ -1,17 +1,18 @@
-"""Everything that can go wrong, as one tree.
+"""Every error that chatkeep raises on purpose, as one tree.
 
 ChatkeepError
-├─ Refused                     a request that is answered with a problem document (RFC 9457), nothing stored
+├─ Refused                     a request that gets a problem document (RFC 9457); nothing is stored
 │  ├─ NotFound  InvalidRequest  BodyTooLarge  IdTaken  SessionBusy  IdempotencyMismatch  CallNotWaiting
 │  ├─ BadPosition  EventsExpired  ShuttingDown  TooManyRuns  BadHost  UnsupportedMediaType  MethodNotAllowed
 │  └─ Internal
 ├─ TurnFailed                  a turn that ends as `failed`, with its code in `run.error`
 │  ├─ ModelUnavailable  ModelRateLimited  ModelAuth  ModelRejected  ModelTimeout  ModelProtocol
 │  └─ ContextOverflow  ToolStepsExceeded  InternalFailure
-├─ StorageFailed               the database refused; nothing of the transaction is stored
-└─ CannotStart                 a sentence for the operator: settings, database, migrations
+├─ StorageFailed               a transaction that the database refused
+└─ CannotStart                 one line for the operator: settings, database, migrations
 
-`code`, `status` and `retryable` stand on the class, as `docs/protocol.md` §7 lists them.
+`code`, `status` and `retryable` stand on the class. `docs/http-api.md` lists them: "Error codes" has the refusals,
+"Errors of a run" the failed turns.
 """
 
 from collections.abc import Mapping
@@ -21,11 +22,11 @@ from chatkeep.chat.types import Problem
 
 
 class ChatkeepError(Exception):
-    """Base of all errors that chatkeep raises on purpose."""
+    """The base of all errors that chatkeep raises on purpose."""
 
 
 class Refused(ChatkeepError):
-    """A request that cannot be done. `fields` are added to the problem document, `headers` to the answer."""
+    """A request that is refused. `fields` are added to the problem document, `headers` to the HTTP response."""
 
     status: ClassVar[int]
     code: ClassVar[str]
@@ -38,7 +39,7 @@ class Refused(ChatkeepError):
         self.fields = fields
 
     def document(self) -> dict[str, Any]:
-        """The problem document's members (RFC 9457 §3)."""
+        """Return the members of the problem document (RFC 9457 §3)."""
         return {
             "type": "about:blank",
             "title": self.title,
@@ -50,38 +51,38 @@ class Refused(ChatkeepError):
 
 
 class NotFound(Refused):
-    """Not there, or not the caller's: the two are not told apart."""
+    """An id or path that does not exist, or belongs to another owner. Both get the same answer."""
 
     status, code, title = 404, "not_found", "Not found"
 
 
 class InvalidRequest(Refused):
-    """The body, a header or a parameter does not say what the protocol asks for."""
+    """A body, header or parameter that breaks the rules of the HTTP API."""
 
     status, code, title = 422, "invalid_request", "Invalid request"
 
 
 class BodyTooLarge(Refused):
-    """The body is over `CHATKEEP_MAX_BODY_BYTES`."""
+    """A body of more than `CHATKEEP_MAX_BODY_BYTES`."""
 
     status, code, title = 413, "body_too_large", "Body too large"
 
 
 class IdTaken(Refused):
-    """The id the client chose belongs to a session that is not its own."""
+    """A session id, chosen by the client, that belongs to another owner."""
 
     status, code, title = 409, "id_taken", "Id taken"
 
 
 class SessionBusy(Refused):
-    """The session has an open run. `x-should-retry` keeps the OpenAI SDKs from retrying a 409 by themselves."""
+    """A session that has an open run. `x-should-retry` keeps the OpenAI SDKs from retrying a 409 by themselves."""
 
     status, code, title = 409, "session_busy", "Session busy"
     headers: ClassVar = {"retry-after": "1", "x-should-retry": "false"}
 
 
 class IdempotencyMismatch(Refused):
-    """The key was used for another request."""
+    """An idempotency key that was used for another request."""
 
     status, code, title = 422, "idempotency_mismatch", "Idempotency key used for another request"
 
@@ -93,33 +94,33 @@ class CallNotWaiting(Refused):
 
 
 class BadPosition(Refused):
-    """Not a position of this log."""
+    """A text that is no position of this log, or a position beyond its end."""
 
     status, code, title = 400, "bad_position", "Bad position"
 
 
 class EventsExpired(Refused):
-    """The run's log is no longer kept; its message is."""
+    """A log that is no longer kept. The run's message still is."""
 
     status, code, title = 410, "events_expired", "Events expired"
 
 
 class ShuttingDown(Refused):
-    """The service takes no new work."""
+    """A request for new work while the service drains."""
 
     status, code, title = 503, "shutting_down", "Shutting down"
     headers: ClassVar = {"retry-after": "2"}
 
 
 class TooManyRuns(Refused):
-    """The process has `CHATKEEP_MAX_RUNS` open runs."""
+    """A request for a new run while the process has `CHATKEEP_MAX_RUNS` open runs."""
 
     status, code, title = 429, "too_many_runs", "Too many runs"
     headers: ClassVar = {"retry-after": "1"}
 
 
 class BadHost(Refused):
-    """The `Host` header is not in `CHATKEEP_ALLOWED_HOSTS`."""
+    """A `Host` header that is not in `CHATKEEP_ALLOWED_HOSTS`."""
 
     status, code, title = 400, "bad_host", "Bad host"
 
@@ -131,25 +132,25 @@ class UnsupportedMediaType(Refused):
 
 
 class MethodNotAllowed(Refused):
-    """The path exists, the method does not."""
+    """A method that the path does not have."""
 
     status, code, title = 405, "invalid_request", "Method not allowed"
 
 
 class Internal(Refused):
-    """A fault of ours; the log has the traceback."""
+    """A fault of the service itself. Its log has the traceback."""
 
     status, code, title = 500, "internal", "Internal error"
 
 
 class TurnFailed(ChatkeepError):
-    """A turn that cannot go on; the text so far is kept. The message reaches the client."""
+    """A turn that cannot go on. The text so far is kept; the error's message is sent to the client."""
 
     code: ClassVar[str]
     retryable: ClassVar[bool]
 
     def problem(self) -> Problem:
-        """What `run.error` says."""
+        """Return this error as the value of `run.error`."""
         return Problem(self.code, str(self), self.retryable)
 
 
@@ -160,7 +161,7 @@ class ModelUnavailable(TurnFailed):
 
 
 class ModelRateLimited(TurnFailed):
-    """The provider said 429, and our own retries did not help."""
+    """The provider answered 429, and the service's own retries did not help."""
 
     code, retryable = "model_rate_limited", True
 
@@ -178,38 +179,41 @@ class ModelRejected(TurnFailed):
 
 
 class ModelTimeout(TurnFailed):
-    """Nothing came for the time limit."""
+    """The provider sent nothing for the time limit."""
 
     code, retryable = "model_timeout", True
 
 
 class ModelProtocol(TurnFailed):
-    """What came could not be understood."""
+    """The provider's answer cannot be understood."""
 
     code, retryable = "model_protocol", True
 
 
 class ContextOverflow(TurnFailed):
-    """The last user message alone does not fit, or the provider says so."""
+    """The last user message alone is over `CHATKEEP_CONTEXT_TOKENS`, or the provider calls the prompt too long."""
 
     code, retryable = "context_overflow", False
 
 
 class ToolStepsExceeded(TurnFailed):
-    """The model was asked as often as a turn allows and still wants functions."""
+    """The model still called functions in the last step that a turn may have."""
 
     code, retryable = "tool_steps_exceeded", False
 
 
 class InternalFailure(TurnFailed):
-    """A fault of ours; the log has the traceback."""
+    """A fault of the service itself. Its log has the traceback."""
 
     code, retryable = "internal", True
 
 
 class StorageFailed(ChatkeepError):
-    """The database refused, e.g. a full disk. Nothing of the transaction is stored."""
+    """A transaction that the database refused, on a full disk for example. Nothing of it is stored.
+
+    One exception: a COMMIT whose outcome cannot be found out (`db/postgres.py`). It may have been stored.
+    """
 
 
 class CannotStart(ChatkeepError):
-    """The service cannot start; the message is one line for the operator."""
+    """The service cannot start. The message is one line for the operator."""

@@ -1,29 +1,35 @@
-"""Free text from outside, made storable: the same rule on every engine (PostgreSQL refuses both kinds)."""
+"""Makes free text from outside storable.
+
+U+0000 and lone surrogates are replaced on both engines, since PostgreSQL refuses both kinds.
+"""
 
 import re
 from typing import Any
 
 MAX_JSON_DEPTH = 100
-"""How many levels a JSON value from outside may have."""
+"""Levels that a JSON value from outside may be nested."""
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 def ends_with_half_pair(text: str) -> bool:
-    """Whether `text` ends with the first half of a surrogate pair."""
+    """Return True if `text` ends with the first half of a surrogate pair."""
     return bool(text) and "\ud800" <= text[-1] <= "\udbff"
 
 
 def clean(text: str) -> str:
-    """`text` with U+0000 and lone surrogates as U+FFFD; a surrogate pair becomes the character it stands for."""
-    if (text.isascii() and "\x00" not in text) or not _UNSTORABLE.search(text):  # what most text is costs the least
+    """Return `text` with U+0000 and lone surrogates as U+FFFD. A surrogate pair becomes the character it stands for."""
+    # ASCII first: most text is, and that check is the fastest.
+    if (text.isascii() and "\x00" not in text) or not _UNSTORABLE.search(text):
         return text
-    whole = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    return whole.replace("\x00", "\ufffd")
+    paired = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return paired.replace("\x00", "\ufffd")
 
 
 def clean_json(value: Any, depth: int = 0) -> Any:
-    """A decoded JSON value with every string in it, keys too, made clean.
+    """Return a decoded JSON value with every string in it, keys too, cleaned by `clean`.
+
+    `depth` is the level of `value` within the whole; callers leave it out.
 
     Raises:
         ValueError: it is nested deeper than `MAX_JSON_DEPTH`.

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from chatkeep import toolbox
-from chatkeep.agent.assistants import VARIABLES, AssistantLibrary, parse
+from chatkeep.agent.assistants import VARIABLES, AssistantLibrary, parse_assistant
 from chatkeep.errors import CannotStart
 from chatkeep.tools.declaration import declared_tools
 
@@ -97,7 +97,7 @@ def test_an_operators_assistant_is_found_and_wins_over_ours(tmp_path: Path) -> N
 )
 def test_a_wrong_file_is_refused_with_its_name_and_line(text: str, line: int, message: str) -> None:
     with pytest.raises(CannotStart) as refused:
-        parse("cook.md", text, TOOLS)
+        parse_assistant("cook.md", text, TOOLS)
     assert str(refused.value).startswith(f"cook.md:{line}: "), str(refused.value)
     assert message in str(refused.value)
     assert "\n" not in str(refused.value)
@@ -105,7 +105,7 @@ def test_a_wrong_file_is_refused_with_its_name_and_line(text: str, line: int, me
 
 def test_a_prompt_speaks_of_the_day_where_the_service_is_and_of_the_session() -> None:
     variables = " | ".join(f"{{{{ {name} }}}}" for name in VARIABLES)
-    assistant = parse("cook.md", f"---\nname: cook\ndescription: Cooks.\n---\n{variables}", TOOLS)
+    assistant = parse_assistant("cook.md", f"---\nname: cook\ndescription: Cooks.\n---\n{variables}", TOOLS)
     assert assistant.render(EVENING, "UTC", "Soup") == "Wednesday, 25 November 2026 | UTC | Soup"
     assert assistant.render(EVENING, "Asia/Tokyo", None) == "Thursday, 26 November 2026 | Asia/Tokyo | None"
 
@@ -132,7 +132,7 @@ def test_a_file_in_another_encoding_is_refused(tmp_path: Path) -> None:
 
 
 def test_what_a_session_is_called_is_no_template() -> None:
-    assistant = parse("cook.md", COOK + "{{ session_title }}", TOOLS)
+    assistant = parse_assistant("cook.md", COOK + "{{ session_title }}", TOOLS)
     assert assistant.render(EVENING, "UTC", "{{ date }}").endswith("{{ date }}")
 
 
@@ -167,6 +167,6 @@ def test_a_file_that_became_wrong_changes_nothing_and_is_told_once(
 
 def test_a_function_of_an_mcp_server_need_not_be_there_yet() -> None:
     text = COOK.replace("[tell_joke]", "[wiki_look, wiki_*]")
-    assert parse("cook.md", text, TOOLS, ["wiki"]).functions == ["wiki_look", "wiki_*"]
+    assert parse_assistant("cook.md", text, TOOLS, ["wiki"]).functions == ["wiki_look", "wiki_*"]
     with pytest.raises(CannotStart, match=r"unknown function wiki_look; known: .*, wik_\*, wiki_look_\*$"):
-        parse("cook.md", text, TOOLS, ["wik", "wiki_look"])
+        parse_assistant("cook.md", text, TOOLS, ["wik", "wiki_look"])

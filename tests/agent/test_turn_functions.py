@@ -132,7 +132,7 @@ async def test_a_turn_goes_on_where_it_waited_with_all_that_was_counted() -> Non
         waited.parts[0], ToolCallPart("p", "pick_colour", "client", call_part.arguments_text, {}, "succeeded", "red")
     )
     second = Script([call("pick_colour", '{"among":["red"]}', 0, "p"), stop("tool_calls", (7, 2))])
-    resumed = given("paint!", tools=TOOLS, message=message, counted=waited.turn.usage, input_bytes=5)
+    resumed = given("paint!", tools=TOOLS, message=message, prior_usage=waited.turn.usage, input_bytes=5)
     again = await play(second, resumed)
     assert isinstance(again.events[0], StepStarted)
     assert again.turn.usage == Usage(17, 7)

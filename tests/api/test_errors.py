@@ -142,7 +142,7 @@ async def test_every_code_can_be_met(service: Service, script: Script) -> None:
     problem(busy, 409, "session_busy", "run_id")
     gate.set()
     await service.events(open_["run"]["id"])
-    service.runtime.draining = True
+    service.runtime.is_draining = True
     answer = await service.client.post(f"{session}/messages", json={"content": "5"})
     problem(answer, 503, "shutting_down")
     assert int(answer.headers["retry-after"]) > 0

@@ -9,10 +9,7 @@ import pytest
 
 from chatkeep import clock
 from chatkeep.db import Transaction
-from chatkeep.runs.pause import DEADLINES
-from chatkeep.runs.startup import load_tools
-from chatkeep.settings import Settings
-from chatkeep.tools.declaration import Tool
+from chatkeep.runs.tool_calls import DEADLINES
 from tests.api.shapes import problem
 from tests.api.streams import PATIENCE, streaming, text_of
 from tests.api.tables import contents
@@ -370,20 +367,16 @@ async def test_a_waiting_run_survives_a_restart_with_its_prompt_and_functions(tm
         assert script.prompts[-1].tools == script.prompts[0].tools == prompt["functions"]
 
 
-async def test_a_function_that_is_gone_holds_up_no_run_that_waits(
-    tmp_path: Path, script: Script, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_function_that_is_gone_holds_up_no_run_that_waits(tmp_path: Path, script: Script) -> None:
     script.play([call("ask_user", '{"question":"Which?","choices":["a","b"]}', 0, "a"), stop("tool_calls")], TWO)
     async with serving(functional(tmp_path), script) as service:
         ask = [{"name": "ask_user"}]
         first = (await service.send(await service.session(), "Ask!", tools=ask))["run"]
         other = (await service.send(await service.session(), "Pick!", tools=[PICK]))["run"]
         assert [run["status"] for run in (first, other)] == ["requires_action"] * 2
-
-    def without(settings: Settings) -> dict[str, Tool]:
-        return {name: tool for name, tool in load_tools(settings).items() if name != "ask_user"}
-
-    monkeypatch.setattr("chatkeep.runs.startup.load_tools", without)
+        await service.runtime.db.transaction(
+            lambda tx: tx.run("UPDATE runs SET request = REPLACE(request, 'ask_user', 'was_here')")
+        )
     script.play(DONE, DONE)
     async with serving(functional(tmp_path), script) as service:
         answered = (await outputs(service, first["id"], out("a"))).json()
@@ -484,11 +477,9 @@ async def test_a_reader_at_the_waiting_place_stays_and_sees_the_rest(service: Se
         assert (await stream.rest())[-1]["type"] == "run.finished"
 
 
-async def test_a_reader_at_the_waiting_place_is_pinged_in_time_however_seldom_the_table_is_read(
-    tmp_path: Path, script: Script, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("chatkeep.runs.follow.POLL_RUN", 3600)
+async def test_a_reader_of_a_waiting_run_is_pinged_in_time(tmp_path: Path, script: Script) -> None:
     async with serving(functional(tmp_path, ping_interval=0.02), script) as service:
+        service.runtime.run_poll_seconds = 3600
         run = (await waiting(service, script))["run"]
         path = f"/api/runs/{run['id']}/events?after={run['position']}"
         async with asyncio.timeout(PATIENCE), service.client.stream("GET", path) as answer:
@@ -498,7 +489,7 @@ async def test_a_reader_at_the_waiting_place_is_pinged_in_time_however_seldom_th
 async def test_a_draining_service_resumes_nothing(service: Service, script: Script) -> None:
     run = (await waiting(service, script, DONE))["run"]
     before = await contents(service)
-    service.runtime.draining = True
+    service.runtime.is_draining = True
     problem(await outputs(service, run["id"], out("a"), out("b")), 503, "shutting_down")
     assert await contents(service) == before
 

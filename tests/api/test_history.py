@@ -6,9 +6,12 @@ from typing import Any
 
 import pytest
 
+from chatkeep import ids
 from chatkeep.db import Database, Transaction
 from chatkeep.db.sqlite import MAX_READERS
-from chatkeep.runs.claim import AtHead, NewMessage, Wanted, claim
+from chatkeep.runs.claim import PreparedTurn, claim_turn
+from chatkeep.runs.prepare import prepare_turn
+from chatkeep.runs.request import NewMessage
 from tests.api.shapes import MESSAGE, NO_UUIDS, UNKNOWN, problem
 from tests.api.streams import PATIENCE, streaming, text_of, until
 from tests.databases import only_sqlite
@@ -179,13 +182,16 @@ class HeldReaders:
 async def test_messages_and_position_are_of_one_moment(service: Service, script: Script) -> None:
     session_id = await service.session()
     await service.send(session_id, "first")
-    wanted = Wanted(session_id, NewMessage("again", AtHead()), None, "interrupt", None, {})
+    request = NewMessage(content="again", on_busy="interrupt")
+    turn = await prepare_turn(service.runtime, "local", session_id, request, None, ids.new())
+    assert isinstance(turn, PreparedTurn)
     readers = HeldReaders(service.runtime.db)
     await readers.step()
     reading = asyncio.create_task(history(service, session_id))
     async with asyncio.timeout(PATIENCE):
         while not reading.done():  # a new turn between any two reads that the request may make
-            await claim(service.runtime, "local", wanted)
+            again = turn._replace(run_id=ids.new())
+            await service.runtime.db.transaction(lambda tx, again=again: claim_turn(tx, again))
             await readers.step()
     await readers.release()
     page = reading.result()

@@ -194,7 +194,7 @@ async def test_a_repeat_comes_before_every_limit(database: str, script: Script) 
         again = await post(service, session_id, "key", ASYNC, content="why?")
         assert again.status_code == 202
         assert again.json()["run"]["id"] == first.json()["run"]["id"]
-        service.runtime.draining = True
+        service.runtime.is_draining = True
         again = await post(service, session_id, "key", ASYNC, content="why?")
         assert again.status_code == 202
         problem(await post(service, session_id, "new", ASYNC, content="why?"), 503, "shutting_down")

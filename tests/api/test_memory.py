@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from chatkeep import ids
-from chatkeep.toolbox import memory
 from chatkeep.toolbox.context import DatabaseToolContext
+from chatkeep.toolbox.memory import store_fact
+from chatkeep.toolbox.search import SearchLimits, search
 from chatkeep.tools.context import ToolContext
-from chatkeep.tools.declaration import declared_tools
+from chatkeep.tools.declaration import ToolError, declared_tools
 from chatkeep.tools.execution import ToolResult, ValidatedCall, run_call
 from tests.api.shapes import NO_UUIDS, TIME, UNKNOWN, problem
 from tests.script import Script, call, say, stop
@@ -98,12 +99,12 @@ async def test_a_wrong_page_of_facts_is_refused(service: Service, params: dict[s
     assert (await service.client.get("/api/facts", params=params)).status_code == 422
 
 
-async def test_a_full_memory_says_so(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "MOST", 1)
-    await called(service, "remember", fact="One.")
-    error = (await called(service, "remember", fact="Two.")).error
-    assert error is not None
-    assert "the memory is full" in error.message
+async def test_a_full_memory_says_so(service: Service) -> None:
+    context = DatabaseToolContext("local", UNKNOWN, UNKNOWN, service.runtime.db)
+    await store_fact(context, "One.", 1)
+    with pytest.raises(ToolError, match="the memory is full: it holds 1 facts"):
+        await store_fact(context, "Two.", 1)
+    assert [fact["text"] for fact in (await facts(service))["data"]] == ["One."]
 
 
 async def test_there_is_no_memory_without_the_service() -> None:
@@ -161,18 +162,17 @@ async def test_a_search_shows_a_piece_of_a_long_message_and_keeps_to_its_limit(
     assert (await service.client.get("/api/search", params={"q": "needle missing"})).json()["data"] == []
 
 
-async def test_a_long_session_hides_no_other(service: Service, script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chatkeep.toolbox.search.PAGE", 3)
+async def test_a_long_session_hides_no_other(service: Service, script: Script) -> None:
     script.play(*[[say("no"), stop()]] * 6)
     await service.send(await service.session(title="Old"), "A needle.")
     long = await service.session(title="Long")
     await service.send(long, "Another needle.")
     for _ in range(4):
         await service.send(long, "Hay.")
-    results = (await service.client.get("/api/search", params={"q": "needle"})).json()["data"]
-    assert [found["session_title"] for found in results] == ["Long", "Old"]
-    monkeypatch.setattr("chatkeep.toolbox.search.MESSAGES", 9)
-    assert (await service.client.get("/api/search", params={"q": "needle"})).json()["data"] == []
+    limits = SearchLimits(page_size=3)
+    results = await search(service.runtime.db, "local", "needle", 20, limits=limits)
+    assert [found.session_title for found in results] == ["Long", "Old"]
+    assert await search(service.runtime.db, "local", "needle", 20, limits=limits._replace(max_messages=9)) == []
 
 
 async def test_a_search_finds_nothing_of_strangers(service: Service, script: Script) -> None:

@@ -43,7 +43,7 @@ async def test_the_service_is_alive_and_ready(service: Service) -> None:
 
 
 async def test_a_draining_service_is_alive_but_not_ready(service: Service) -> None:
-    service.runtime.draining = True
+    service.runtime.is_draining = True
     assert (await service.client.get("/healthz")).status_code == 200
     answer = await service.client.get("/readyz")
     assert answer.status_code == 503

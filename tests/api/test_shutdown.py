@@ -99,7 +99,7 @@ async def test_what_is_done_within_the_grace_is_completed_and_the_rest_interrupt
         async with streaming(service, f"/api/runs/{run_id}/events") as stream:
             seen[run_id] = spelled(await stream.said(count))
     draining = asyncio.create_task(drain(service.runtime, grace=1))
-    await until(lambda: service.runtime.draining)
+    await until(lambda: service.runtime.is_draining)
     gate.set()
     await draining
     for run_id, status, text in ((quick, "completed", "half and half"), (slow, "interrupted", "never")):

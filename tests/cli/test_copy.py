@@ -74,16 +74,15 @@ async def told(service: Service, session_ids: list[str]) -> list[Any]:
     return said
 
 
-@pytest.mark.parametrize("page", [1, 2, store_copying.PAGE])
+@pytest.mark.parametrize("page_size", [1, 2, store_copying.PAGE_SIZE])
 async def test_everything_is_the_same_on_the_other_engine(
-    source: Settings, target: Settings, script: Script, page: int, monkeypatch: pytest.MonkeyPatch
+    source: Settings, target: Settings, script: Script, page_size: int
 ) -> None:
     """Also when a page ends in the middle of a log."""
-    monkeypatch.setattr(store_copying, "PAGE", page)
     async with serving(source, script) as service:
         session_ids = await fill(service, script)
         before = await told(service, session_ids)
-    copied = await copy(source, target, resume=False)
+    copied = await copy(source, target, resume=False, page_size=page_size)
     assert copied["sessions"].rows == copied["heads of sessions"].rows == 3
     assert all(each.rows for name, each in copied.items() if name != "facts")
     async with serving(target, script) as service:
@@ -96,7 +95,7 @@ async def test_a_copy_that_was_cut_off_goes_on(source: Settings, target: Setting
         await fill(service, script)
     here, there = await open_database(source), await open_database(target)
     sessions = store_copying.TABLES[0]
-    rows = await here.snapshot(lambda tx: store_copying.list_page(tx, sessions, sessions.first))
+    rows = await here.snapshot(lambda tx: store_copying.list_page(tx, sessions, sessions.first_key, 500))
     await there.transaction(lambda tx: store_copying.add_page(tx, sessions, rows[:1]))
     await asyncio.gather(here.close(), there.close())
     with pytest.raises(CannotStart, match="--resume"):

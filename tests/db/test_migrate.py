@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from chatkeep.chat.events import StepStarted, to_entry
 from chatkeep.chat.types import Session
 from chatkeep.db import Database, Row, Transaction
-from chatkeep.db.migrate import Migration, known, migrate
+from chatkeep.db.migrate import Migration, load_migrations, migrate
 from chatkeep.db.open import connect as connect_database
 from chatkeep.db.sqlite import Sqlite
 from chatkeep.errors import CannotStart
@@ -84,13 +84,14 @@ async def test_a_migration_that_fails_leaves_nothing_behind(tmp_path: Path) -> N
 
 
 async def test_versions_are_numbered_without_a_gap() -> None:
-    assert [migration.version for migration in known("sqlite")] == list(range(1, len(known("sqlite")) + 1))
+    versions = [migration.version for migration in load_migrations("sqlite")]
+    assert versions == list(range(1, len(versions) + 1))
 
 
 @pytest.mark.parametrize("engine", ["sqlite", "postgres"])
 async def test_no_file_that_was_applied_is_changed(engine: str) -> None:
     """A database that was made with another text of one is refused: a change is a file of its own."""
-    assert {(engine, each.version): each.checksum for each in known(engine)} == {
+    assert {(engine, each.version): each.checksum for each in load_migrations(engine)} == {
         place: checksum for place, checksum in APPLIED.items() if place[0] == engine
     }
 
@@ -108,7 +109,7 @@ async def db(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncGenerator[D
 
 
 async def test_runs_and_logs_of_the_first_version_are_kept(db: Database) -> None:
-    first, *later = known(db.engine)
+    first, *later = load_migrations(db.engine)
     assert await migrate(db, [first]) == [first]
     session_id = uid("session")
     logs = {

@@ -79,7 +79,7 @@ async def test_a_line_that_was_lost_is_there_again_and_everybody_looks(
     ends: tuple[End, End], postgres: Server, url: str
 ) -> None:
     here, there = ends
-    place = there.relay.place
+    slot = there.relay.slot
     with there.notifier.subscribe("topic") as bell:
         name = url.rpartition("/")[2]
         victim = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
@@ -88,4 +88,4 @@ async def test_a_line_that_was_lost_is_there_again_and_everybody_looks(
         async with asyncio.timeout(PATIENCE):
             while not await bell.wait(0.1):
                 here.notifier.notify("topic", everywhere=True)
-    assert there.relay.place == place != here.relay.place
+    assert there.relay.slot == slot != here.relay.slot

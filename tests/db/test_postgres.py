@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Iterator
 import pytest
 
 from chatkeep.db import Transaction, postgres
-from chatkeep.db.migrate import known, migrate
+from chatkeep.db.migrate import load_migrations, migrate
 from chatkeep.db.open import connect
 from chatkeep.db.postgres import Postgres
 from chatkeep.errors import CannotStart, StorageFailed
@@ -159,8 +159,8 @@ async def test_nobody_waits_for_ever_for_a_connection(db: Postgres, monkeypatch:
 async def test_two_processes_migrate_once(postgres: Server) -> None:
     with new_database(postgres, empty=True) as url:
         several = [await connect(settings(url)) for _ in range(4)]
-        applied = await asyncio.gather(*(migrate(db, known("postgres")) for db in several))
-        assert sorted(map(len, applied)) == [0, 0, 0, len(known("postgres"))]
+        applied = await asyncio.gather(*(migrate(db, load_migrations("postgres")) for db in several))
+        assert sorted(map(len, applied)) == [0, 0, 0, len(load_migrations("postgres"))]
         for db in several:
             await db.close()
 

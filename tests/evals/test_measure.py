@@ -10,7 +10,7 @@ import pytest
 from chatkeep.agent.assistants import AssistantLibrary
 from chatkeep.agent.turn_spec import TurnSpec, build_spec, hash_snapshot
 from chatkeep.errors import CannotStart
-from chatkeep.evals.measure import AT_ONCE, EvalFilter, Report, Result, measure, rate
+from chatkeep.evals.measure import MAX_CONCURRENT_SAMPLES, EvalFilter, Report, Result, measure, rate
 from chatkeep.evals.play import play
 from chatkeep.evals.suite import Case, builtin_suites, load_suite
 from chatkeep.evals.table import save, show
@@ -114,13 +114,13 @@ class Counting:
         self.now = self.most = self.asked = 0
         self._full = asyncio.Event()
 
-    def name(self, wanted: str) -> str:
-        return wanted
+    def name(self, requested: str) -> str:
+        return requested
 
     async def stream(self, prompt: Prompt) -> AsyncGenerator[Sequence[Chunk]]:
         self.now, self.asked = self.now + 1, self.asked + 1
         self.most = max(self.most, self.now)
-        if self.now == AT_ONCE:
+        if self.now == MAX_CONCURRENT_SAMPLES:
             self._full.set()
         await self._full.wait()
         self.now -= 1
@@ -134,11 +134,11 @@ class Counting:
 async def test_samples_run_side_by_side_and_not_all_at_once(suite: str) -> None:
     model, ticked = Counting(), list[str]()
     (report,) = await measure(
-        settings(), [suite], EvalFilter(model="big", cases=["passes"]), 3 * AT_ONCE, ticked.append, model
+        settings(), [suite], EvalFilter(model="big", cases=["passes"]), 3 * MAX_CONCURRENT_SAMPLES, ticked.append, model
     )
     assert report.model == "big"
-    assert (model.most, model.asked) == (AT_ONCE, 3 * AT_ONCE)
-    assert ticked == ["passes"] * 3 * AT_ONCE
+    assert (model.most, model.asked) == (MAX_CONCURRENT_SAMPLES, 3 * MAX_CONCURRENT_SAMPLES)
+    assert ticked == ["passes"] * 3 * MAX_CONCURRENT_SAMPLES
 
 
 def told() -> TurnSpec:

@@ -131,7 +131,7 @@ def watch(mine: Mine) -> Files:
     """Let everything that happens from now on pass the mine."""
     from chatkeep.cli.serve import Server
     from chatkeep.db.postgres import Postgres
-    from chatkeep.runs import execute
+    from chatkeep.runs import start as starting
     from chatkeep.store import events, leases, runs
 
     transactions = Transactions(mine)
@@ -152,13 +152,13 @@ def watch(mine: Mine) -> Files:
     runs.end_run = after(before(runs.end_run, "close begun", mine.reach), "close ended", transactions.touches)
     runs.set_position = after(runs.set_position, "close written", transactions.touches)
     Server.startup = after(before(Server.startup, "starting", mine.reach), "ready", mine.reach)
-    start = execute.start
+    start = starting.start_execution
 
     def carried(*given: Any) -> None:
         mine.reach("claim carried")
         start(*given)
 
-    execute.start = carried
+    starting.start_execution = carried
     return Files(mine)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from chatkeep.runs.pause import DEADLINES
+from chatkeep.runs.tool_calls import DEADLINES
 from tests.api.streams import spelled, text_of, until
 from tests.provider import Provider, streams, text_chunks
 from tests.service import Service, serving, settings
@@ -28,8 +28,8 @@ async def asking(directory: Path, provider: Provider, **changes: Any) -> AsyncGe
 async def nothing_left(service: Service) -> None:
     """Wait until the service carries no run, holds no log and listens to no bell but that of deadlines."""
     await until(lambda: not service.runtime.tasks)
-    await until(lambda: not vars(service.runtime.journal)["_lives"])
-    await until(lambda: set(vars(service.runtime.notifier)["_bells"]) == {DEADLINES})
+    await until(lambda: not service.runtime.journal.run_ids)
+    await until(lambda: set(service.runtime.notifier.topics) == {DEADLINES})
 
 
 async def ends(

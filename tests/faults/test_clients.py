@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from chatkeep.runs.pause import DEADLINES
+from chatkeep.runs.tool_calls import DEADLINES
 from tests.api.streams import PATIENCE, text_of, until
 from tests.faults.asking import nothing_left
 from tests.faults.raw import Raw, answered, dialling, events_in, request
@@ -60,7 +60,7 @@ async def test_a_client_may_vanish_at_any_byte_of_an_open_answer(service: Servic
     sessions = [await service.session() for _ in counts]
     await asyncio.gather(*[vanish(service, asks(each), count) for each, count in zip(sessions, counts, strict=True)])
     assert len(service.runtime.tasks) == len(sessions) + 1  # nobody's leaving has ended a run
-    await until(lambda: set(vars(service.runtime.notifier)["_bells"]) == {DEADLINES})
+    await until(lambda: set(service.runtime.notifier.topics) == {DEADLINES})
     gate.set()
     for session_id in sessions:
         assert await ended(service, session_id) == [f"completed: {SAID}"]

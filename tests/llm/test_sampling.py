@@ -10,7 +10,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field, HttpUrl, create_model
 
 from chatkeep import toolbox
-from chatkeep.llm.practice.sampling import free_text, sample, sample_of
+from chatkeep.llm.practice.sampling import find_free_text, sample, sample_of
 from chatkeep.tools.arguments import schema_check, validate
 from chatkeep.tools.declaration import Tool, declared_tools, schema_of
 from chatkeep.tools.strict_schema import to_strict_schema
@@ -167,6 +167,6 @@ def test_one_argument_is_filled_within_further_limits() -> None:
 
 def test_the_first_argument_that_is_free_text_is_found() -> None:
     fields: dict[str, Any] = {"day": (date, ...), "size": (Size, ...), "name": (str | None, None), "other": (str, ...)}
-    assert free_text(schema_of(create_model("M", **fields))) == "name"
-    assert free_text(schema_of(create_model("M", day=(date, ...)))) is None
-    assert free_text({}) is None
+    assert find_free_text(schema_of(create_model("M", **fields))) == "name"
+    assert find_free_text(schema_of(create_model("M", day=(date, ...)))) is None
+    assert find_free_text({}) is None

@@ -56,9 +56,9 @@ def test_it_does_not_stand_in_for_a_model_that_is_set(tmp_path: Path, key: str, 
 def test_it_is_named_in_the_environment_asks_for_a_key_and_is_gone_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in NAMES:
         monkeypatch.setenv(name, "")  # restored after the test
-    with local.running(Settings.model_construct()):
+    with local.run_model(Settings.model_construct()):
         url, key, model, tokens = (os.environ[name] for name in NAMES)
-        assert (model, int(tokens)) == (local.MODEL, local.PROMPT_TOKENS)
+        assert (model, int(tokens)) == (local.MODEL, local.MAX_PROMPT_TOKENS)
         models = f"{url}/models"
         assert httpx2.get(models, trust_env=False).status_code == 401
         known = httpx2.get(models, headers={"authorization": f"Bearer {key}"}, trust_env=False).json()
@@ -72,7 +72,7 @@ def test_one_that_does_not_start_is_one_line(tmp_path: Path, monkeypatch: pytest
     (tmp_path / "broken").write_text("#!/bin/sh\nexit 3\n")
     (tmp_path / "broken").chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(tmp_path / "broken"))
-    with pytest.raises(CannotStart, match="stopped with exit status 3"), local.running(Settings.model_construct()):
+    with pytest.raises(CannotStart, match="stopped with exit status 3"), local.run_model(Settings.model_construct()):
         pass
 
 

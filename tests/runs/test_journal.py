@@ -13,8 +13,9 @@ from chatkeep.chat.types import Session
 from chatkeep.db import Database, Transaction
 from chatkeep.db.notifier import Notifier
 from chatkeep.errors import StorageFailed
-from chatkeep.runs.journal import BACKLOG, Fenced, Journal, Live
-from chatkeep.runs.run_buffer import after
+from chatkeep.runs.flush_schedule import SLICE_SIZE, FlushSchedule
+from chatkeep.runs.journal import Journal
+from chatkeep.runs.run_buffer import MAX_BACKLOG_CHARS, Fenced, RunBuffer, entries_after
 from chatkeep.runs.startup import open_database
 from chatkeep.store import events as store_events
 from chatkeep.store import messages as store_messages
@@ -63,10 +64,10 @@ async def db(database: str) -> AsyncGenerator[Counting]:
 
 @pytest.fixture
 async def journal(db: Counting) -> Journal:
-    return Journal(db, Notifier(), max_gap=0.05)
+    return Journal(db, Notifier(), FlushSchedule(0.05))
 
 
-async def open_run(db: Counting, journal: Journal, name: str = "r") -> Live:
+async def open_run(db: Counting, journal: Journal, name: str = "r") -> RunBuffer:
     """A run in a session of its own, claimed and being carried."""
     first = started()
     session_id, user_id, answer_id = uid(f"{name} session"), uid(f"{name} user"), uid(f"{name} answer")
@@ -86,14 +87,13 @@ async def open_run(db: Counting, journal: Journal, name: str = "r") -> Live:
 
 
 async def slow_flush(
-    db: Counting, monkeypatch: pytest.MonkeyPatch, max_gap: float = 3600
-) -> tuple[Journal, list[Live]]:
+    db: Counting, max_gap: float = 3600, slice_size: int = SLICE_SIZE
+) -> tuple[Journal, list[RunBuffer]]:
     """A journal and runs whose first flush stops at the gate; if it takes any time, a gap of an hour follows it."""
-    monkeypatch.setattr("chatkeep.runs.journal.GAP_PER_FLUSH", 1e9)
-    journal = Journal(db, Notifier(), max_gap)
-    lives = [await open_run(db, journal, f"r{number}") for number in range(8)]
+    journal = Journal(db, Notifier(), FlushSchedule(max_gap, gap_per_flush=1e9, slice_size=slice_size))
+    buffers = [await open_run(db, journal, f"r{number}") for number in range(8)]
     db.gate.clear()
-    return journal, lives
+    return journal, buffers
 
 
 async def flushing(db: Counting) -> None:
@@ -111,69 +111,69 @@ def text(said: str, index: int = 0) -> list[Event]:
     return [TextDelta(index=index, text=said)]
 
 
-async def shown(live: Live, position: int) -> None:
+async def shown(buffer: RunBuffer, position: int) -> None:
     """Until readers may see the log up to `position`."""
     async with asyncio.timeout(10):
-        while live.committed < position:
+        while buffer.window.committed < position:
             await asyncio.sleep(0.001)
 
 
 async def test_nothing_is_shown_before_it_is_committed(db: Counting, journal: Journal) -> None:
-    live = await open_run(db, journal)
+    buffer = await open_run(db, journal)
     db.gate.clear()
-    await journal.append(live, text("Hello"))
+    await journal.append(buffer, text("Hello"))
     await asyncio.sleep(0)
-    assert (live.position, live.committed) == (6, 1)
-    assert live.after(1) == []
+    assert (buffer.position, buffer.window.committed) == (6, 1)
+    assert buffer.window.after(1) == []
     db.gate.set()
-    await shown(live, 6)
-    entries = live.after(1)
+    await shown(buffer, 6)
+    entries = buffer.window.after(1)
     assert entries is not None
     assert [entry.event for entry in entries] == await stored(db) == [TextDelta(position=6, index=0, text="Hello")]
 
 
 async def test_what_is_no_delta_returns_only_after_its_commit(db: Counting, journal: Journal) -> None:
-    live = await open_run(db, journal)
-    await journal.append(live, [StepStarted(index=0)])
-    assert live.committed == 2
+    buffer = await open_run(db, journal)
+    await journal.append(buffer, [StepStarted(index=0)])
+    assert buffer.window.committed == 2
     assert len(await stored(db)) == 1
 
 
 async def test_what_gathers_during_a_flush_is_the_next_one_and_its_neighbours_are_one_row(
     db: Counting, journal: Journal
 ) -> None:
-    live = await open_run(db, journal)
+    buffer = await open_run(db, journal)
     db.gate.clear()
-    await journal.append(live, text("a"))
+    await journal.append(buffer, text("a"))
     await flushing(db)
     for said in "bcdef":
-        await journal.append(live, text(said))
+        await journal.append(buffer, text(said))
     db.gate.set()
-    await shown(live, 7)
+    await shown(buffer, 7)
     assert [event.text for event in await stored(db) if isinstance(event, TextDelta)] == ["a", "bcdef"]
     assert db.transactions == 2
 
 
 async def test_one_transaction_serves_all_runs(db: Counting, journal: Journal) -> None:
-    lives = [await open_run(db, journal, name) for name in ("r1", "r2", "r3")]
-    for live in lives:
-        await journal.append(live, text("x"))
-    for live in lives:
-        await shown(live, 2)
+    buffers = [await open_run(db, journal, name) for name in ("r1", "r2", "r3")]
+    for buffer in buffers:
+        await journal.append(buffer, text("x"))
+    for buffer in buffers:
+        await shown(buffer, 2)
     assert db.transactions == 1
 
 
 async def test_the_row_says_what_the_log_has_though_more_comes_during_the_flush(db: Counting, journal: Journal) -> None:
-    live = await open_run(db, journal)
+    buffer = await open_run(db, journal)
     db.gate.clear()
-    await journal.append(live, text("abc"))
+    await journal.append(buffer, text("abc"))
     await flushing(db)
-    await journal.append(live, text("defgh"))
+    await journal.append(buffer, text("defgh"))
     positions: list[Any] = []
     db.gate.set()
-    await shown(live, 4)
+    await shown(buffer, 4)
     positions.append(await db.snapshot(lambda tx: store_runs.find_run(tx, uid("r"))))
-    await shown(live, 9)
+    await shown(buffer, 9)
     positions.append(await db.snapshot(lambda tx: store_runs.find_run(tx, uid("r"))))
     assert positions[-1].position == 9
     assert positions[0].position in (4, 9)
@@ -204,142 +204,139 @@ async def test_a_run_whose_session_was_deleted_fails_nobody_elses_flush(db: Coun
 
 
 async def test_a_flush_that_fails_keeps_what_it_held_and_tells_every_turn(db: Counting, journal: Journal) -> None:
-    live = await open_run(db, journal)
+    buffer = await open_run(db, journal)
     db.refusing = True
-    await journal.append(live, text("lost?"))
+    await journal.append(buffer, text("lost?"))
     with pytest.raises(StorageFailed):
-        await journal.append(live, [StepStarted(index=1)])
-    assert live.is_broken
+        await journal.append(buffer, [StepStarted(index=1)])
+    assert buffer.is_broken
     db.refusing = False
 
     async def nothing_more(tx: Transaction) -> list[Any]:
         return []
 
-    await journal.finish(live, nothing_more)
+    await journal.finish(buffer, nothing_more)
     assert [type(event) for event in await stored(db)] == [TextDelta, StepStarted]
 
 
 async def test_the_end_and_what_was_pending_are_one_commit(db: Counting, journal: Journal) -> None:
-    live = await open_run(db, journal)
+    buffer = await open_run(db, journal)
     db.gate.clear()
-    await journal.append(live, text("a"))
+    await journal.append(buffer, text("a"))
     await flushing(db)
-    await journal.append(live, text("b"))
+    await journal.append(buffer, text("b"))
 
     async def fail(tx: Transaction) -> list[Any]:
         raise StorageFailed("on purpose")
 
-    finishing = asyncio.ensure_future(journal.finish(live, fail))
+    finishing = asyncio.ensure_future(journal.finish(buffer, fail))
     await asyncio.sleep(0)
     db.gate.set()
     with pytest.raises(StorageFailed):
         await finishing
     assert [event.text for event in await stored(db) if isinstance(event, TextDelta)] == ["a"]
-    assert [event.text for event in live.pending if isinstance(event, TextDelta)] == ["b"]
+    assert [event.text for event in buffer.pending if isinstance(event, TextDelta)] == ["b"]
 
 
 async def test_with_many_runs_a_turn_goes_on_just_before_the_next_flush(db: Counting, journal: Journal) -> None:
-    lives = [await open_run(db, journal, f"r{number}") for number in range(8)]
-    await asyncio.gather(*(journal.append(live, text("a")) for live in lives))  # measures a first flush
+    buffers = [await open_run(db, journal, f"r{number}") for number in range(8)]
+    await asyncio.gather(*(journal.append(buffer, text("a")) for buffer in buffers))  # measures a first flush
 
-    async def speak(live: Live) -> None:
+    async def speak(buffer: RunBuffer) -> None:
         for said in "bcdef":
-            await journal.append(live, text(said))
+            await journal.append(buffer, text(said))
 
     async with asyncio.timeout(10):
-        await asyncio.gather(*map(speak, lives))
-        for live in lives:
-            await shown(live, 7)
+        await asyncio.gather(*map(speak, buffers))
+        for buffer in buffers:
+            await shown(buffer, 7)
     assert db.transactions <= 8  # not one for each delta of each run
-    for live in lives:
+    for buffer in buffers:
         assert (
-            "".join(event.text for event in await stored(db, live.run.id) if isinstance(event, TextDelta)) == "abcdef"
+            "".join(event.text for event in await stored(db, buffer.run.id) if isinstance(event, TextDelta)) == "abcdef"
         )
 
 
-async def test_what_cannot_wait_is_committed_without_the_deltas_of_the_others(
-    db: Counting, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    journal, lives = await slow_flush(db, monkeypatch)
-    await asyncio.gather(*(journal.append(live, text("a")) for live in lives))
+async def test_what_cannot_wait_is_committed_without_the_deltas_of_the_others(db: Counting) -> None:
+    journal, buffers = await slow_flush(db)
+    await asyncio.gather(*(journal.append(buffer, text("a")) for buffer in buffers))
     await asyncio.sleep(0.02)  # the flush takes that long, by a clock of milliseconds: a gap of an hour follows
     db.gate.set()
-    for live in lives:
-        await shown(live, 2)
-    waiting = asyncio.ensure_future(journal.append(lives[0], text("b")))
+    for buffer in buffers:
+        await shown(buffer, 2)
+    waiting = asyncio.ensure_future(journal.append(buffers[0], text("b")))
     await asyncio.sleep(0)
-    await asyncio.wait_for(journal.append(lives[1], [StepStarted(index=0)]), 10)
-    assert (lives[1].committed, lives[0].position, lives[0].committed) == (3, 3, 2)
+    await asyncio.wait_for(journal.append(buffers[1], [StepStarted(index=0)]), 10)
+    assert (buffers[1].window.committed, buffers[0].position, buffers[0].window.committed) == (3, 3, 2)
     assert len(await stored(db, uid("r0"))) == 1
     assert not waiting.done()
-    await journal.settle(uid("r0 session"))
-    assert lives[0].committed == 3
+    await journal.flush_session(uid("r0 session"))
+    assert buffers[0].window.committed == 3
     waiting.cancel()
 
 
-async def test_what_becomes_urgent_as_a_flush_begins_does_not_wait_for_the_gap_after_it(
-    db: Counting, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    journal, lives = await slow_flush(db, monkeypatch)
-    await journal.append(lives[0], text("a"))
-    ended = asyncio.ensure_future(journal.append(lives[1], [StepStarted(index=0)]))  # runs just before the flush's task
+async def test_what_becomes_urgent_as_a_flush_begins_does_not_wait_for_the_gap_after_it(db: Counting) -> None:
+    journal, buffers = await slow_flush(db)
+    await journal.append(buffers[0], text("a"))
+    ended = asyncio.ensure_future(
+        journal.append(buffers[1], [StepStarted(index=0)])
+    )  # runs just before the flush's task
     await asyncio.sleep(0.02)
     db.gate.set()
     async with asyncio.timeout(10):
         await ended
-    assert lives[1].committed == 2
+    assert buffers[1].window.committed == 2
 
 
-async def test_many_turns_go_on_in_slices(db: Counting, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chatkeep.runs.journal.SLICE", 3)
-    journal, lives = await slow_flush(db, monkeypatch, max_gap=1)
-    await asyncio.gather(*(journal.append(live, text("a")) for live in lives))
+async def test_many_turns_go_on_in_slices(db: Counting) -> None:
+    journal, buffers = await slow_flush(db, max_gap=1, slice_size=3)
+    await asyncio.gather(*(journal.append(buffer, text("a")) for buffer in buffers))
     await asyncio.sleep(0.02)  # the flush takes that long, by a clock of milliseconds: the whole gap follows
     db.gate.set()
-    for live in lives:
-        await shown(live, 2)
+    for buffer in buffers:
+        await shown(buffer, 2)
     db.transactions = 0
     db.gate.clear()
-    turns = [asyncio.ensure_future(journal.append(live, text("b"))) for live in lives]
+    turns = [asyncio.ensure_future(journal.append(buffer, text("b"))) for buffer in buffers]
     await flushing(db)
     assert [turn.done() for turn in turns] == [True] * 3 + [False] * 5
     db.gate.set()
     async with asyncio.timeout(10):  # the slices that follow bring nothing, and are let go all the same
         await asyncio.gather(*turns)
-    for live in lives:
-        await shown(live, 3)
+    for buffer in buffers:
+        await shown(buffer, 3)
 
 
 async def test_turns_that_wait_are_let_go_though_nothing_new_comes(db: Counting, journal: Journal) -> None:
-    lives = [await open_run(db, journal, f"r{number}") for number in range(8)]
+    buffers = [await open_run(db, journal, f"r{number}") for number in range(8)]
     async with asyncio.timeout(10):
         for _ in range(3):  # each round waits for a gap at whose end nobody else brings anything
-            for live in lives:
-                await journal.append(live, text("x"))
+            for buffer in buffers:
+                await journal.append(buffer, text("x"))
 
 
 async def test_a_turn_that_is_too_fast_waits_for_the_commits(db: Counting, journal: Journal) -> None:
-    live = await open_run(db, journal)
+    buffer = await open_run(db, journal)
     db.gate.clear()
-    await journal.append(live, text("x"))
+    await journal.append(buffer, text("x"))
     await flushing(db)
-    flood = asyncio.ensure_future(journal.append(live, text("x" * (BACKLOG + 1))))
+    flood = asyncio.ensure_future(journal.append(buffer, text("x" * (MAX_BACKLOG_CHARS + 1))))
     for _ in range(20):
         await asyncio.sleep(0)
     assert not flood.done()
     db.gate.set()
     await flood
-    assert live.committed == live.position
+    assert buffer.window.committed == buffer.position
 
 
 async def test_memory_holds_the_newest_entries_only(db: Counting, journal: Journal) -> None:
-    live = await open_run(db, journal)
+    buffer = await open_run(db, journal)
     for _ in range(5):
-        await journal.append(live, text("x" * 50_000))
-        await shown(live, live.position)
-    assert sum(len(entry.json) for entry in live.entries) < 150_000
-    assert live.after(1) is None
-    newest = live.after(live.position - 10)
+        await journal.append(buffer, text("x" * 50_000))
+        await shown(buffer, buffer.position)
+    assert sum(len(entry.json) for entry in buffer.window.entries) < 150_000
+    assert buffer.window.after(1) is None
+    newest = buffer.window.after(buffer.position - 10)
     assert newest is not None
     assert len(newest) == 1
 
@@ -349,23 +346,23 @@ async def test_a_reader_gets_what_comes_after_its_place_wherever_that_is() -> No
     for some in (events, events[:2]):
         entries = [to_entry(event) for event in event_log.assign_positions(some, 10)]
         for position in range(8, entries[-1].event.position + 1):
-            rest = [entry.event for entry in after(entries, position)]
+            rest = [entry.event for entry in entries_after(entries, position)]
             assert rest == event_log.after([entry.event for entry in entries], position), position
 
 
 async def test_settling_commits_what_is_pending_of_a_session(db: Counting, journal: Journal) -> None:
-    live = await open_run(db, journal)
-    await journal.append(live, text("a"))
-    await journal.settle(uid("r session"))
-    assert live.committed == 2
-    await journal.settle("nobody")
+    buffer = await open_run(db, journal)
+    await journal.append(buffer, text("a"))
+    await journal.flush_session(uid("r session"))
+    assert buffer.window.committed == 2
+    await journal.flush_session("nobody")
 
 
 async def test_settling_and_finishing_at_once_wait_for_nobody_for_ever(db: Counting, journal: Journal) -> None:
-    live = await open_run(db, journal)
-    await journal.append(live, text("a"))
+    buffer = await open_run(db, journal)
+    await journal.append(buffer, text("a"))
     await flushing(db)
-    await journal.append(live, text("b"))
+    await journal.append(buffer, text("b"))
 
     async def close(tx: Transaction) -> list[Any]:
         await store_runs.end_run(tx, uid("r"), "completed", None)
@@ -373,6 +370,8 @@ async def test_settling_and_finishing_at_once_wait_for_nobody_for_ever(db: Count
 
     async with asyncio.timeout(10):
         await asyncio.gather(
-            journal.settle(uid("r session")), journal.finish(live, close), journal.settle(uid("r session"))
+            journal.flush_session(uid("r session")),
+            journal.finish(buffer, close),
+            journal.flush_session(uid("r session")),
         )
     assert "".join(event.text for event in await stored(db) if isinstance(event, TextDelta)) == "ab"

@@ -43,7 +43,7 @@ def die(service: Service, run_id: str) -> None:
     live = worker.journal.find(run_id)
     assert live is not None
     worker.tasks[run_id].cancel()
-    vars(worker.journal)["_lives"].pop(run_id)
+    vars(worker.journal)["_buffers"].pop(run_id)
 
 
 async def test_a_stream_is_followed_anywhere(two: Two, script: Script) -> None:
@@ -93,7 +93,7 @@ async def test_a_session_is_deleted_from_anywhere(two: Two, script: Script) -> N
         assert (await two.there.client.delete(f"/api/sessions/{session_id}")).status_code == 204
         await stream.rest()
     await until(lambda: script.closed == 1)
-    assert two.here.runtime.journal.carried == frozenset()
+    assert two.here.runtime.journal.run_ids == frozenset()
 
 
 async def test_a_run_whose_process_died_is_closed_by_another_when_its_lease_has_lapsed(

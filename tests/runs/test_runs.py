@@ -1,24 +1,25 @@
 """Runs from within: recovered, closed, swept, and carried through a database that fails."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import pytest
 
 from chatkeep.chat.event_log import fold
 from chatkeep.chat.events import RunFinished, ToolCallFinished
 from chatkeep.chat.types import Run, Session
-from chatkeep.db import Transaction
+from chatkeep.db import Database, Transaction
 from chatkeep.db.process_lock import ProcessLock
 from chatkeep.errors import CannotStart, EventsExpired, StorageFailed
-from chatkeep.runs import claim
 from chatkeep.runs.follow import check_retention, follow
+from chatkeep.runs.request import NewMessage
 from chatkeep.runs.retention import delete_old_logs
 from chatkeep.runs.runtime import Runtime
+from chatkeep.runs.start import start_run
 from chatkeep.runs.startup import drain, open_runtime
 from chatkeep.settings import Settings
 from chatkeep.store import events as store_events
@@ -33,6 +34,7 @@ from tests.values import TIME, uid
 pytestmark = pytest.mark.anyio
 
 OWNER = "me"
+T = TypeVar("T")
 S = uid("s")
 SESSION = Session(S, None, "default", None, {}, "idle", None, 0, TIME, TIME)
 
@@ -45,8 +47,7 @@ async def runtime(database: str, script: Script) -> AsyncGenerator[Runtime]:
 
 
 async def ask(runtime: Runtime, content: str = "Hi") -> Run:
-    user = claim.NewMessage(content, claim.AtHead())
-    return await claim.claim(runtime, OWNER, claim.Wanted(S, user, None, "reject", None, {}))
+    return await start_run(runtime, OWNER, S, NewMessage(content=content), None)
 
 
 async def ended(runtime: Runtime, run: Run) -> Run:
@@ -138,7 +139,7 @@ async def read_all(runtime: Runtime, run: Run) -> list[str]:
 async def test_draining_interrupts_what_does_not_finish_within_the_grace(runtime: Runtime, script: Script) -> None:
     script.play([say("Never en"), asyncio.Event()])
     run = await ask(runtime)
-    await runtime.journal.settle(S)
+    await runtime.journal.flush_session(S)
     await drain(runtime, grace=0)
     finished = await check_laws(runtime, await ended(runtime, run))
     assert finished.run.status == "interrupted"
@@ -162,7 +163,7 @@ async def test_a_disk_that_is_full_fails_the_run_as_soon_as_that_can_be_written(
     gate = asyncio.Event()
     script.play([say("Some text, then "), gate, say("x" * 400_000), gate, stop()], [say("Space again."), stop()])
     run = await ask(runtime)
-    await runtime.journal.settle(S)
+    await runtime.journal.flush_session(S)
     pages = await runtime.db.transaction(lambda tx: tx.one("PRAGMA page_count"))
     assert pages is not None
     await runtime.db.transaction(lambda tx: tx.run("PRAGMA max_page_count = 1"))  # SQLite: no fewer than it has
@@ -192,8 +193,26 @@ async def test_a_fault_of_ours_fails_the_run_and_nothing_else(runtime: Runtime, 
     await check_laws(runtime, failed)
 
 
-async def test_a_session_that_another_process_deletes_between_two_steps_is_no_fault(
-    runtime: Runtime, script: Script, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+class DeletingDatabase:
+    """A database on which another process deletes the session right before each read."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self.engine, self.name = db.engine, db.name
+
+    async def transaction(self, fn: Callable[[Transaction], Awaitable[T]]) -> T:
+        return await self._db.transaction(fn)
+
+    async def snapshot(self, fn: Callable[[Transaction], Awaitable[T]]) -> T:
+        await self._db.transaction(lambda tx: store_sessions.delete_session(tx, OWNER, S))
+        return await self._db.snapshot(fn)
+
+    async def close(self) -> None:
+        await self._db.close()
+
+
+async def test_a_session_deleted_elsewhere_between_steps_is_no_fault(
+    runtime: Runtime, script: Script, caplog: pytest.LogCaptureFixture
 ) -> None:
     gate = asyncio.Event()
     script.play([call("no_such_function", "{}"), gate, stop("tool_calls")])
@@ -202,17 +221,11 @@ async def test_a_session_that_another_process_deletes_between_two_steps_is_no_fa
         async for entries in follow(runtime, run.id, 0):
             if entries and entries[-1].event.position >= 2:
                 break
-    check_ownership = runtime.db.snapshot
-
-    async def look_too_late(fn: Any) -> Any:
-        await runtime.db.transaction(lambda tx: store_sessions.delete_session(tx, OWNER, S))
-        return await check_ownership(fn)
-
-    task = runtime.tasks[run.id]
-    monkeypatch.setattr(runtime.db, "snapshot", look_too_late)
+    task, db = runtime.tasks[run.id], runtime.db
+    runtime.db = DeletingDatabase(db)
     gate.set()
     await asyncio.wait([task])
-    monkeypatch.undo()
+    runtime.db = db
     assert len(script.prompts) == 1
     assert caplog.records == []
 
@@ -244,7 +257,7 @@ async def test_the_running_process_holds_the_live_lock(runtime: Runtime) -> None
 async def test_the_providers_count_calibrates_the_estimates(runtime: Runtime, script: Script) -> None:
     script.play([say("Hi."), stop(tokens=(100, 2))], [say("Hi "), asyncio.Event()])
     counted = await ended(runtime, await ask(runtime))
-    ratio = await runtime.db.snapshot(lambda tx: store_runs.bytes_per_token(tx, S, counted.model))
+    ratio = await runtime.db.snapshot(lambda tx: store_runs.find_bytes_per_token(tx, S, counted.model))
     assert ratio is not None
     await ask(runtime)
     while len(script.prompts) < 2:
@@ -262,7 +275,7 @@ async def test_a_count_is_looked_for_in_the_last_ten_runs(runtime: Runtime, scri
     known: list[bool] = []
     for _ in range(11):
         run = await ended(runtime, await ask(runtime))
-        ratio = await runtime.db.snapshot(lambda tx, model=run.model: store_runs.bytes_per_token(tx, S, model))
+        ratio = await runtime.db.snapshot(lambda tx, model=run.model: store_runs.find_bytes_per_token(tx, S, model))
         known.append(ratio is not None)
     assert known == [True] * 10 + [False]
 

@@ -24,8 +24,8 @@ METHODS = {"all", "one", "run", "many", "returning"}
 def statements() -> Iterator[tuple[str, str]]:
     """(module.function, SQL) of every call on a connection in `store/`."""
     for table in copying.TABLES:
-        yield f"copying, {table.name}: page", table.page
-        yield f"copying, {table.name}: add", table.add
+        yield f"copying, {table.name}: select", table.select
+        yield f"copying, {table.name}: insert", table.insert
     for file in sorted(STORE.glob("[!_]*.py")):
         if file.stem == "copying":  # the one that reads whole tables, page by page
             continue
@@ -95,10 +95,10 @@ def in_memory(detail: str) -> bool:
 
 
 BESIDE = {
-    "leases.list_carried": "at the start of a process",
-    "leases.list_lapsed": "a third of a lease apart",
-    "leases.list_own": "once a second, by the index of one process's runs",
-    "runs.list_to_sweep": "every ten seconds",
+    "leases.list_leased": "at the start of a process",
+    "leases.list_expired": "a third of a lease apart",
+    "leases.list_owned_ids": "once a second, by the index of one process's runs",
+    "runs.list_expired_logs": "every ten seconds",
     "waiting.list_overdue": "at a deadline",
     "waiting.find_next_deadline": "at a deadline",
     "sessions.list_sessions": "a list of one owner's sessions",

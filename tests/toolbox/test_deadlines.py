@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from chatkeep import toolbox
 from chatkeep.chat.types import CallError
-from chatkeep.toolbox.deadlines import MOST, Deadline, Unit, court_deadline
+from chatkeep.toolbox.deadlines import MAX_PERIOD_BY_UNIT, Deadline, Unit, court_deadline
 from chatkeep.tools.arguments import InvalidArguments
 from chatkeep.tools.context import ToolContext
 from chatkeep.tools.declaration import ToolError, declared_tools
@@ -233,7 +233,7 @@ def test_weeks_are_seven_days_and_years_twelve_months(event: date, number: int, 
     assert years == court_deadline(event, 12 * (number % 10 + 1), "months", place, direction)
 
 
-@pytest.mark.parametrize("unit", MOST)
+@pytest.mark.parametrize("unit", MAX_PERIOD_BY_UNIT)
 def test_the_longest_period_is_calculated_and_its_output_is_whole(unit: Unit) -> None:
-    found = court_deadline(day("2026-03-02"), MOST[unit], unit, "US-CA", "after")
+    found = court_deadline(day("2026-03-02"), MAX_PERIOD_BY_UNIT[unit], unit, "US-CA", "after")
     assert len(found.model_dump_json()) < 65_536

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatkeep import toolbox
-from chatkeep.tools.arguments import InvalidArguments, parse
+from chatkeep.tools.arguments import InvalidArguments, parse_arguments
 from chatkeep.tools.declaration import declared_tools
 from chatkeep.tools.strict_schema import to_strict_schema
 
@@ -122,7 +122,7 @@ def test_a_schema_s_own_words_do_not_change_what_is_returned() -> None:
 
 @pytest.mark.parametrize("text", ["", " ", "\n\t ", "{}", " {} "])
 def test_nothing_is_an_empty_object(text: str) -> None:
-    assert parse(text) == {}
+    assert parse_arguments(text) == {}
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_nothing_is_an_empty_object(text: str) -> None:
 )
 def test_what_is_not_json_is_refused(text: str) -> None:
     with pytest.raises(InvalidArguments, match=r"^the arguments are not valid JSON: ") as raised:
-        parse(text)
+        parse_arguments(text)
     assert is_short_line(str(raised.value))
 
 
@@ -142,33 +142,33 @@ def test_what_is_not_json_is_refused(text: str) -> None:
 )  # fmt: skip
 def test_what_is_no_object_is_refused(text: str, what: str) -> None:
     with pytest.raises(InvalidArguments) as raised:
-        parse(text)
+        parse_arguments(text)
     assert str(raised.value) == f"the arguments must be a JSON object, not {what}"
 
 
 @pytest.mark.parametrize("text", ['{"a":NaN}', '{"a":Infinity}', '{"a":[-Infinity]}'])
 def test_numbers_that_json_does_not_know_are_refused(text: str) -> None:
     with pytest.raises(InvalidArguments, match="is not JSON"):
-        parse(text)
+        parse_arguments(text)
 
 
 def test_a_number_too_large_for_a_float_is_refused_and_not_changed() -> None:
     with pytest.raises(InvalidArguments):
-        parse('{"a":1e999}')
+        parse_arguments('{"a":1e999}')
 
 
 def test_an_integer_of_any_length_is_read_or_refused() -> None:
-    assert parse('{"a":' + "9" * 400 + "}") == {"a": int("9" * 400)}
+    assert parse_arguments('{"a":' + "9" * 400 + "}") == {"a": int("9" * 400)}
     with pytest.raises(InvalidArguments):
-        parse('{"a":' + "9" * 10_000 + "}")
+        parse_arguments('{"a":' + "9" * 10_000 + "}")
 
 
 def test_the_last_of_two_equal_keys_counts() -> None:
-    assert parse('{"a":1,"a":2}') == {"a": 2}
+    assert parse_arguments('{"a":1,"a":2}') == {"a": 2}
 
 
 def test_lone_surrogates_and_nul_are_cleaned() -> None:
-    assert parse(r'{"a":"\ud83d","b\u0000":["\ude00"],"c":"\ud83d\ude00"}') == {
+    assert parse_arguments(r'{"a":"\ud83d","b\u0000":["\ude00"],"c":"\ud83d\ude00"}') == {
         "a": "\ufffd",
         "b\ufffd": ["\ufffd"],
         "c": "\U0001f600",
@@ -180,14 +180,14 @@ def test_lone_surrogates_and_nul_are_cleaned() -> None:
 def test_deep_nesting_is_refused_and_nothing_worse(opening: str, closing: str, depth: int) -> None:
     text = '{"text":' + opening * depth + "1" + closing * depth + "}"
     with pytest.raises(InvalidArguments) as raised:
-        declared_tools()["tell_joke"].check(parse(text))
+        declared_tools()["tell_joke"].check(parse_arguments(text))
     assert is_short_line(str(raised.value))
 
 
 @given(st.text(st.sampled_from('{}[]":,0123456789.eE+-truefalsn \n\\\x00\ud83d')))
 def test_any_text_is_an_object_or_is_refused_in_a_line(text: str) -> None:
     try:
-        value, said = parse(text), "fine"
+        value, said = parse_arguments(text), "fine"
     except InvalidArguments as error:
         value, said = {}, str(error)
     assert is_short_line(said)

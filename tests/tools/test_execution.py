@@ -134,7 +134,7 @@ async def test_what_has_no_json_form_is_a_failure() -> None:
 
     from dataclasses import replace
 
-    error = (await run_call(ValidatedCall(replace(TOOLS["weather"], run_call=odd), {}), ME, 5)).error
+    error = (await run_call(ValidatedCall(replace(TOOLS["weather"], run=odd), {}), ME, 5)).error
     assert error is not None
     assert error.code == "tool_error"
 
@@ -142,7 +142,7 @@ async def test_what_has_no_json_form_is_a_failure() -> None:
 async def test_threads_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     import threading
 
-    monkeypatch.setattr(threads, "_free", threading.BoundedSemaphore(1))
+    monkeypatch.setattr(threads, "_slots", threading.BoundedSemaphore(1))
     hold = threading.Event()
     first = asyncio.ensure_future(run_in_thread(hold.wait))
     await asyncio.sleep(0)

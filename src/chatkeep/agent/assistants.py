@@ -1,7 +1,8 @@
-"""An assistant is a Markdown file: front matter says how it works, the body is its system prompt, a template.
+"""Assistants, read from Markdown files: front matter in YAML, and a body that is the system prompt.
 
-The template is Jinja's, in its sandbox, and knows a few variables only (`VARIABLES`). A file that is changed is
-read again; one that is wrong is refused with its name and line, and what was good before stays in use.
+The prompt is a Jinja template, rendered in Jinja's sandbox, with the variables in `VARIABLES` and no others. Changed
+files are read again. If one of them is wrong, the error names the file and the line, and all assistants stay as they
+were before the change.
 """
 
 import logging
@@ -25,28 +26,32 @@ from pydantic_core import ErrorDetails
 
 from chatkeep.errors import CannotStart
 from chatkeep.tools.declaration import Tool
+from chatkeep.tools.names import NAME_REGEX
 
 VARIABLES = ("date", "time_zone", "session_title")
-"""What a prompt may speak of: today's date in words, the time zone it is in, and the session's title or None."""
+"""The variables of a prompt: today's date in words, its time zone, and the session's title or None."""
 
-UNKNOWN = "extra_forbidden"
-"""What Pydantic calls a key that it does not know."""
-_FRONT = 2
-"""The line of a file that its front matter begins with."""
-_ENDING = re.compile(r"\n---[ \t]*\n")
-_templates = ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined, autoescape=False)  # prose, no HTML
+UNKNOWN_KEY = "extra_forbidden"
+"""Pydantic's error type for a key that the model does not have."""
+_FRONT_MATTER_LINE = 2
+"""The number of the line in which the front matter of a file begins, after the opening `---`."""
+_FRONT_MATTER_END = re.compile(r"\n---[ \t]*\n")
+_templates = ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined, autoescape=False)  # no HTML
 _log = logging.getLogger("chatkeep")
 
-Stamp: TypeAlias = tuple[tuple[str, int, int], ...]
-"""Which files there are, when each was changed, and how long it is."""
+FileStamps: TypeAlias = tuple[tuple[str, int, int], ...]
+"""The path of each file, its time of change in nanoseconds, and its size in bytes."""
 
 
 class Assistant(BaseModel):
-    """One assistant. Wrong or unknown front matter is refused, so that a typing error is no silent default."""
+    """One assistant: the fields of its front matter, and its prompt.
+
+    Wrong or unknown fields are refused. Otherwise a typing error would silently mean the default.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+    name: Annotated[str, Field(pattern=NAME_REGEX)]
     description: str
     model: str | None = None
     temperature: Annotated[float | None, Field(ge=0, le=2)] = None
@@ -55,149 +60,163 @@ class Assistant(BaseModel):
     prompt: Annotated[str, Field(min_length=1)]
 
     def render(self, now: datetime, time_zone: str, session_title: str | None) -> str:
-        """The system prompt at the time `now`, in a session with that title."""
+        """Return the system prompt at the time `now`, in a session with that title (None: it has no title yet)."""
         local = now.astimezone(ZoneInfo(time_zone))
-        return _rendered(self.prompt, f"{local:%A}, {local.day} {local:%B %Y}", time_zone, session_title)
+        return _render(self.prompt, f"{local:%A}, {local.day} {local:%B %Y}", time_zone, session_title)
 
 
 class AssistantLibrary:
-    """The assistants that come with chatkeep and those in a folder, which win, by name."""
+    """All assistants: those that come with chatkeep, and those in the operator's folder. The folder's win by name."""
 
     def __init__(self, directory: Path | None, tools: Mapping[str, Tool], servers: Collection[str] = ()) -> None:
-        """`directory`: a folder of `NAME.md` files. `tools`: the functions that an assistant may name, beside those
-        of the MCP servers `servers`, which nobody knows before a server is asked.
+        """Read the assistants.
+
+        Args:
+            directory: the operator's folder of `NAME.md` files; None if there is none.
+            tools: the functions that an assistant may name.
+            servers: the names of MCP servers, whose functions it may name too. A server's functions are not known
+                until it has been asked, so the names are not checked further.
 
         Raises:
-            CannotStart: there is no such folder, or a file is wrong; the message names it and the line.
+            CannotStart: the folder does not exist, or a file is wrong; the message names the file and the line.
         """
-        self.problem: str | None = None
+        self.problem: str | None = None  # why the changed files are not in use; None if they are
         self._directory = directory
         self.tools = tools
         self._servers = servers
-        self._stamp: Stamp = ()
-        self._found: Mapping[str, Assistant] = {}
-        self._read(self._stamped())
+        self._stamps: FileStamps = ()
+        self._assistants: Mapping[str, Assistant] = {}
+        self._load(self._read_stamps())
 
     def __contains__(self, name: str) -> bool:
-        return name in self._found
+        return name in self._assistants
 
     def __getitem__(self, name: str) -> Assistant:
-        return self._found[name]
+        return self._assistants[name]
 
     def all(self) -> list[Assistant]:
-        """Every assistant, by name."""
-        return [each for _, each in sorted(self._found.items())]
+        """Return all assistants, sorted by name."""
+        return [each for _, each in sorted(self._assistants.items())]
 
     def refresh(self) -> None:
-        """Read the files again if one was changed. What is wrong is logged once, and kept in `problem`."""
+        """Read the files again if one has changed. A problem is logged once, and stays in `problem`."""
         try:
-            stamp = self._stamped()
-            if stamp != self._stamp:
-                self._read(stamp)
+            stamps = self._read_stamps()
+            if stamps != self._stamps:
+                self._load(stamps)
                 self.problem = None
         except (CannotStart, OSError) as error:
             if str(error) != self.problem:
                 _log.error("assistants stay as they were: %s", error)
             self.problem = str(error)
 
-    def _read(self, stamp: Stamp) -> None:
-        ours, theirs = map(self._parsed, self._folders())
-        self._found, self._stamp = {**ours, **theirs}, stamp
+    def _load(self, stamps: FileStamps) -> None:
+        builtin, custom = map(self._parse_files, self._list_files())
+        self._assistants, self._stamps = {**builtin, **custom}, stamps
 
-    def _parsed(self, folder: Iterable[Traversable]) -> dict[str, Assistant]:
-        """The assistants of one folder, by name."""
-        found: dict[str, Assistant] = {}
-        files: dict[str, str] = {}
-        for file in folder:
+    def _parse_files(self, files: Iterable[Traversable]) -> dict[str, Assistant]:
+        """Return the assistants of one folder's files, by name."""
+        assistants: dict[str, Assistant] = {}
+        file_names: dict[str, str] = {}
+        for file in files:
             try:
                 text = file.read_text("utf-8-sig")
             except UnicodeDecodeError as error:
                 raise CannotStart(f"{file.name}: not UTF-8") from error
-            each = parse(file.name, text, self.tools, self._servers)
-            if each.name in found:
-                line = _line_of(text.partition("\n")[2], "name")
-                raise CannotStart(f"{file.name}:{line}: the name {each.name!r} is that of {files[each.name]} already")
-            found[each.name], files[each.name] = each, file.name
-        return found
+            each = parse_assistant(file.name, text, self.tools, self._servers)
+            if each.name in assistants:
+                line, other = _find_line(text.partition("\n")[2], "name"), file_names[each.name]
+                raise CannotStart(f"{file.name}:{line}: the name {each.name!r} is that of {other} already")
+            assistants[each.name], file_names[each.name] = each, file.name
+        return assistants
 
-    def _folders(self) -> list[list[Traversable]]:
-        """The files that come with chatkeep, and those of the operator."""
+    def _list_files(self) -> list[list[Traversable]]:
+        """Return the files that come with chatkeep, then those of the operator.
+
+        Raises:
+            CannotStart: the operator's folder does not exist.
+        """
         if self._directory is not None and not self._directory.is_dir():
             raise CannotStart(f"CHATKEEP_ASSISTANTS_DIR: {self._directory} is no directory")
-        ours = resources.files("chatkeep.agent").joinpath("builtin_assistants").iterdir()
-        theirs: Iterable[Traversable] = sorted(self._directory.iterdir()) if self._directory is not None else ()
-        return [[file for file in folder if file.name.endswith(".md") and file.is_file()] for folder in (ours, theirs)]
+        builtin = resources.files("chatkeep.agent").joinpath("builtin_assistants").iterdir()
+        custom: Iterable[Traversable] = sorted(self._directory.iterdir()) if self._directory is not None else ()
+        return [[file for file in files if file.name.endswith(".md") and file.is_file()] for files in (builtin, custom)]
 
-    def _stamped(self) -> Stamp:
-        seen = [(file, file.stat()) for folder in self._folders() for file in folder if isinstance(file, Path)]
-        return tuple((str(file), stat.st_mtime_ns, stat.st_size) for file, stat in seen)
+    def _read_stamps(self) -> FileStamps:
+        stats = [(file, file.stat()) for files in self._list_files() for file in files if isinstance(file, Path)]
+        return tuple((str(file), stat.st_mtime_ns, stat.st_size) for file, stat in stats)
 
 
-def parse(file: str, text: str, tools: Mapping[str, Tool], servers: Collection[str] = ()) -> Assistant:
-    """The assistant that `text`, the content of `file`, describes. It may name `tools`, and what is of `servers`.
+def parse_assistant(file: str, text: str, tools: Mapping[str, Tool], servers: Collection[str] = ()) -> Assistant:
+    """Return the assistant that `text`, the content of `file`, describes.
+
+    It may name the functions in `tools`, and any function of the MCP servers named in `servers`.
 
     Raises:
         CannotStart: there is no front matter, or something in the file is wrong; the message has file and line.
     """
     opening, _, rest = text.partition("\n")
-    front, *bodies = _ENDING.split(rest, maxsplit=1)
+    front, *bodies = _FRONT_MATTER_END.split(rest, maxsplit=1)
     if opening.strip() != "---" or not bodies:
         raise CannotStart(f"{file}:1: an assistant begins with front matter between two lines '---'")
     body = bodies[0]
-    fields = read_yaml(file, front, _FRONT)
+    fields = read_yaml(file, front, _FRONT_MATTER_LINE)
     try:
         if "prompt" in fields:
-            raise CannotStart(f"{file}:{_line_of(front, 'prompt')}: the prompt is what comes after the front matter")
+            raise CannotStart(f"{file}:{_find_line(front, 'prompt')}: the prompt is what comes after the front matter")
         assistant = Assistant.model_validate({**fields, "prompt": body.strip()})
     except ValidationError as error:
         fault = first_fault(error)
         field = str(fault["loc"][0])
         message = f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}"
-        if fault["type"] == UNKNOWN:
+        if fault["type"] == UNKNOWN_KEY:
             message = f"unknown key {field!r}; known: {', '.join(Assistant.model_fields).removesuffix(', prompt')}"
-        raise CannotStart(f"{file}:{_line_of(front, field)}: {message}") from error
+        raise CannotStart(f"{file}:{_find_line(front, field)}: {message}") from error
     except TypeError as error:
-        raise CannotStart(f"{file}:{_FRONT}: front matter is a mapping of names to values") from error
+        raise CannotStart(f"{file}:{_FRONT_MATTER_LINE}: front matter is a mapping of names to values") from error
     _check_functions(file, front, assistant, tools, servers)
     _check_prompt(file, assistant.prompt, text.count("\n") - body.lstrip().count("\n") + 1)
     return assistant
 
 
 def read_yaml(file: str, text: str, first_line: int = 1) -> Any:
-    """The value of `text`, which begins in the line `first_line` of `file`.
+    """Return the value of the YAML `text`, which begins in line `first_line` of `file`.
 
     Raises:
-        CannotStart: it is no YAML; the message has file and line.
+        CannotStart: it is not valid YAML; the message has file and line.
     """
     try:
         return yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # a date that there is not is a ValueError
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # a date that does not exist is a ValueError
         mark = getattr(error, "problem_mark", None)
         line = first_line + (mark.line if mark else 0)
         raise CannotStart(f"{file}:{line}: {' '.join(str(getattr(error, 'problem', error)).split())}") from error
 
 
 def first_fault(error: ValidationError) -> ErrorDetails:
-    """What to tell of `error`: a key that is not known before others that are missing, as it may be one, misspelt."""
+    """Return the most useful of the faults in `error`.
+
+    An unknown key comes before a missing one: it may be the missing key, misspelt.
+    """
     faults = error.errors()
-    return next((each for each in faults if each["type"] == UNKNOWN), faults[0])
+    return next((each for each in faults if each["type"] == UNKNOWN_KEY), faults[0])
 
 
 def _check_functions(
     file: str, front: str, assistant: Assistant, tools: Mapping[str, Tool], servers: Collection[str]
 ) -> None:
     for name in assistant.functions:
-        server, is_a_servers, _ = name.partition("_")
-        if is_a_servers and server in servers:
-            continue  # looked up at each turn: the server may be down now
+        server, separator, _ = name.partition("_")
+        if separator and server in servers:
+            continue  # looked up at each turn: the server may be away now
         if name not in tools:
             known = [each for each, tool in sorted(tools.items()) if tool.kind != "client"]
             listed = ", ".join([*known, *(f"{server}_*" for server in servers)])
-            raise CannotStart(f"{file}:{_line_of(front, 'functions', name)}: unknown function {name}; known: {listed}")
+            line = _find_line(front, "functions", name)
+            raise CannotStart(f"{file}:{line}: unknown function {name}; known: {listed}")
         if tools[name].kind == "client":
-            raise CannotStart(
-                f"{file}:{_line_of(front, 'functions', name)}: {name} is a client's function: clients offer it"
-            )
+            line = _find_line(front, "functions", name)
+            raise CannotStart(f"{file}:{line}: {name} is a client's function: clients offer it")
 
 
 def _check_prompt(file: str, prompt: str, first_line: int) -> None:
@@ -208,7 +227,7 @@ def _check_prompt(file: str, prompt: str, first_line: int) -> None:
             if node.name in unknown:
                 known = ", ".join(VARIABLES)
                 raise CannotStart(f"{file}:{first_line + node.lineno - 1}: unknown {node.name!r}; known: {known}")
-        _rendered(prompt, "Monday, 1 January 2024", "UTC", None)
+        _render(prompt, "Monday, 1 January 2024", "UTC", None)
     except jinja2.TemplateSyntaxError as error:
         raise CannotStart(f"{file}:{first_line + error.lineno - 1}: {error.message}") from error
     except Exception as error:
@@ -217,20 +236,23 @@ def _check_prompt(file: str, prompt: str, first_line: int) -> None:
         raise CannotStart(f"{file}:{first_line}: the prompt cannot be rendered: {error}") from error
 
 
-def _line_of(front: str, key: str, item: str = "") -> int:
-    """The line of the file where `key` stands, or from there on `item`; the front matter's first where none does."""
+def _find_line(front: str, key: str, item: str = "") -> int:
+    """Return the number of the file's line in which `key` stands; with `item`, the first from there that has `item`.
+
+    Without such a key it is the first line of the front matter.
+    """
     lines = front.split("\n")
-    begin = next((number for number, line in enumerate(lines) if re.match(rf"{re.escape(key)}['\"]?\s*:", line)), 0)
-    return _FRONT + next((number for number in range(begin, len(lines)) if item in lines[number]), begin)
+    start = next((number for number, line in enumerate(lines) if re.match(rf"{re.escape(key)}['\"]?\s*:", line)), 0)
+    return _FRONT_MATTER_LINE + next((number for number in range(start, len(lines)) if item in lines[number]), start)
 
 
 @lru_cache(512)
-def _rendered(prompt: str, date: str, time_zone: str, session_title: str | None) -> str:
-    """Rendered once for each day and title: most prompts name neither."""
-    template = _compiled(prompt)
+def _render(prompt: str, date: str, time_zone: str, session_title: str | None) -> str:
+    """Return the rendered prompt. Cached: it changes only with the day and the title, and most prompts use neither."""
+    template = _compile(prompt)
     return template.render(date=date, time_zone=time_zone, session_title=session_title)
 
 
 @lru_cache(64)
-def _compiled(prompt: str) -> jinja2.Template:
+def _compile(prompt: str) -> jinja2.Template:
     return _templates.from_string(prompt)

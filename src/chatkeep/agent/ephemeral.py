@@ -1,4 +1,4 @@
-"""A turn without a service: what `ask` and `eval` start from. Nothing is stored."""
+"""Turns without the service, for `chatkeep ask` and `chatkeep eval`. Nothing is stored."""
 
 from collections.abc import Sequence
 from functools import reduce
@@ -16,10 +16,10 @@ from chatkeep.tools.context import ToolContext
 
 
 def get_assistant(library: AssistantLibrary, name: str) -> Assistant:
-    """The assistant with that name.
+    """Return the assistant with that name.
 
     Raises:
-        CannotStart: there is none; the message lists those that there are.
+        CannotStart: there is none; the message lists the assistants that exist.
     """
     if name not in library:
         known = ", ".join(each.name for each in library.all())
@@ -28,13 +28,13 @@ def get_assistant(library: AssistantLibrary, name: str) -> Assistant:
 
 
 def ephemeral_input(settings: Settings, model: str, spec: TurnSpec, history: list[Message]) -> TurnInput:
-    """A turn that answers the last message of `history`, asked of `model` as `spec`."""
+    """Return the input of a turn in which `model` answers the last message of `history`, by `spec`."""
     return TurnInput(
         model=model,
         prompt=spec.prompt,
         temperature=spec.temperature,
         tools=spec.tools,
-        caller=ToolContext("local", "", ""),
+        tool_context=ToolContext("local", "", ""),
         tool_timeout=settings.tool_timeout,
         history=history,
         message=new_message("assistant", history[-1].id, ()),
@@ -44,24 +44,24 @@ def ephemeral_input(settings: Settings, model: str, spec: TurnSpec, history: lis
 
 
 class EventCollector:
-    """What a turn has brought."""
+    """The events of a turn, kept in memory. Its methods are the two arguments of `Turn.run`."""
 
     def __init__(self, initial: Message) -> None:
-        """`initial`: the message that it goes on with, empty in the beginning."""
+        """`initial` is the answer before the turn: an empty message, or the part made before it waited."""
         self.events: list[Event] = []
-        self._begun = initial
+        self._initial = initial
 
     async def emit(self, events: Sequence[Event]) -> None:
-        """Keep what the turn brings."""
+        """Add the turn's next events."""
         self.events += events
 
     async def load_message(self) -> Message:
-        """The message as it has become."""
-        return reduce(event_log.apply, event_log.merge(self.events, limit=None), self._begun)
+        """Return the answer so far: the fold of the events."""
+        return reduce(event_log.apply, event_log.merge(self.events, limit=None), self._initial)
 
 
 def new_message(role: Role, parent_id: str | None, parts: tuple[Part, ...]) -> Message:
-    """A message of no session."""
+    """Return a new message that belongs to no session."""
     return Message(
         id=ids.new(),
         session_id="",

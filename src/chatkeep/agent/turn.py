@@ -1,4 +1,28 @@
-"""One turn: ask the model, deal with the functions it calls, ask again. History in, events out; no SQL, no HTTP."""
+"""One turn of the assistant: history in, events out. No SQL, no HTTP.
+
+A turn answers one user message. It is made of steps; a step is one call of the model, and all that follows from it.
+
+    prompt ──> model ──> text and calls ──> check the calls ──> run the actions ──> done?
+      ^                                                                               │ no
+      └────────────────────────────────── next step ──────────────────────────────────┘
+
+1. An event is emitted, and the emit awaited, before anything that follows from it is done. So the log says that an
+   action runs before the action starts.
+2. A reply is done when its arguments are valid. The actions of a step run side by side.
+3. After a step the turn ends, waits, or goes on. The first line that fits decides:
+
+       the model's answer was cut               ends: incomplete
+       a client function was called, validly    waits: requires_action; a later turn resumes it
+       an action ran, or a call is not valid    goes on with the next step, so that the model reads the results
+       otherwise                                ends: completed
+
+4. The model may correct itself `MAX_CORRECTIONS` times. After that a call that is not valid ends the turn, too:
+   completed.
+5. A turn that would need more than `MAX_STEPS` steps fails. A turn that resumes counts the steps before the wait.
+6. Calls that are still open when the turn ends are closed where the run ends (`runs/end.py`).
+
+The whole table is in docs/functions.md, "How a step continues".
+"""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
@@ -13,59 +37,64 @@ from chatkeep.chat.types import CallError, Kind, Message, RunEnd, StepPart, Tool
 from chatkeep.errors import ToolStepsExceeded
 from chatkeep.llm import Model, Prompt
 from chatkeep.llm.assembler import Assembler, StreamedCall
-from chatkeep.tools.arguments import InvalidArguments, parse
+from chatkeep.tools.arguments import InvalidArguments, parse_arguments
 from chatkeep.tools.context import ToolContext
 from chatkeep.tools.declaration import Tool
 from chatkeep.tools.execution import ToolResult, ValidatedCall, finished_event, run_calls
 
 MAX_STEPS = 8
-"""Model calls in a turn (protocol §8)."""
+"""How many steps a turn has at most (docs/functions.md, "How a step continues")."""
 MAX_CORRECTIONS = 2
-"""How often a turn lets the model correct a call that was not valid (protocol §8)."""
-_CUT = ("length", "content_filter")
-"""Finish reasons that say that the model was not done."""
-_CORRECTED = ("invalid_arguments", "unknown_function")
-"""Errors that the model can correct."""
+"""How often a turn lets the model correct calls that are not valid (docs/functions.md, "Correction")."""
+_CUT_REASONS = ("length", "content_filter")
+"""Finish reasons of an answer that the provider cut off."""
+_CORRECTABLE_ERRORS = ("invalid_arguments", "unknown_function")
+"""Codes of the errors that the model can correct."""
 
 Emit: TypeAlias = Callable[[list[Event]], Awaitable[object]]
-"""What takes the events of a turn. What it returns is awaited before the turn goes on."""
+"""Takes the next events of a turn. The turn awaits the result before it goes on."""
 LoadMessage: TypeAlias = Callable[[], Awaitable[Message]]
-"""The message as all that was taken has made it. A turn asks only when it goes on with another step: most end with
-their first, and need not hold an answer that the log has."""
+"""Loads the answer as the events emitted so far have made it.
+
+It is called only before a second step. Most turns have one step, and need not keep in memory what the log has.
+"""
 
 
 class TurnInput(NamedTuple):
-    """What a turn starts from.
+    """The input of a turn.
 
-    `history` ends with the user's message; `message` is the answer to it: empty, or as far as it had got when the
-    turn began to wait for the client. `counted`, `input_bytes` and `finish_reason` are of the model calls until then.
+    `prompt` is the system prompt, `tools` are the functions on offer by name, `tool_timeout` is in seconds.
+    `history` ends with the user's message. `message` is the answer to it: empty in a new turn; in one that resumes,
+    the answer as it was when it began to wait. `prior_usage`, `input_bytes` (of the prompts, in bytes of JSON) and
+    `finish_reason` are those of the steps before the wait.
+    `bytes_per_token` is the model's ratio as measured in this session, or None if it is not known yet.
     """
 
     model: str
     prompt: str
     temperature: float | None
     tools: Mapping[str, Tool]
-    caller: ToolContext
+    tool_context: ToolContext
     tool_timeout: float
     history: Sequence[Message]
     message: Message
     context_tokens: int
     bytes_per_token: float | None
-    counted: Usage = Usage()
+    prior_usage: Usage = Usage()
     input_bytes: int = 0
     finish_reason: str | None = None
 
 
 class Outcome(NamedTuple):
-    """How a turn ended; or that it waits for the client, for the calls with the ids `waiting`."""
+    """How a turn ended, or that it waits for the client: then `waiting` has the ids of the calls it waits for."""
 
     status: RunEnd | Literal["requires_action"]
     finish_reason: str | None
     waiting: tuple[str, ...] = ()
 
 
-class _InvalidCall(Exception):  # noqa: N818  # what it is
-    """A call that is not run; the message is for the model."""
+class _InvalidCall(Exception):  # noqa: N818  # named for what it is
+    """A call that is not valid, and is not run. The message is written for the model."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -73,180 +102,183 @@ class _InvalidCall(Exception):  # noqa: N818  # what it is
 
 
 class _StepCalls(NamedTuple):
-    """The calls of a step after a look at their arguments."""
+    """The calls of a step, checked: the events of the check, the actions to run by part, the ids of client calls."""
 
     events: list[Event]
-    failed: int
+    has_invalid: bool
     actions: Mapping[int, ValidatedCall]
     waiting: tuple[str, ...]
-    replies: int
 
 
 class Turn:
-    """A turn, to be `run` once."""
+    """One turn. Call `run` once; `usage` and `measure` may be read at any time."""
 
     def __init__(self, model: Model, turn_input: TurnInput) -> None:
         self.input_bytes = turn_input.input_bytes
-        self.finish_reason = turn_input.finish_reason  # the provider's last one; `missing` where a stream ended without
+        self.finish_reason = turn_input.finish_reason  # the provider's last; `missing` if a stream ended without
         self._model = model
         self._input = turn_input
-        self._ratio = turn_input.bytes_per_token or DEFAULT_BYTES_PER_TOKEN
+        self._bytes_per_token = turn_input.bytes_per_token or DEFAULT_BYTES_PER_TOKEN
         self._call_ids = {part.call_id for part in turn_input.message.parts if isinstance(part, ToolCallPart)}
-        self._counted = turn_input.counted
-        self._prompt_bytes = 0  # of the step under way
-        self._said = 0  # characters that came in it
+        self._finished_usage = turn_input.prior_usage  # of the finished steps
+        self._prompt_bytes = 0  # of the current step's prompt; 0 between steps
+        self._output_chars = 0  # of the current step's answer
 
     @property
     def usage(self) -> Usage:
-        """The tokens so far: as the provider counted them for finished steps, estimated for the one under way."""
+        """The tokens so far: the provider's figures for finished steps, an estimate for the current one."""
         return Usage(*self.measure()[:3])
 
     def measure(self) -> tuple[int, int, bool, int, str | None]:
-        """The fields of `usage`, `input_bytes` and `finish_reason`: what every flush asks for."""
-        counted, more = self._counted, (self.input_bytes, self.finish_reason)
+        """Return the fields of `usage`, then `input_bytes` and `finish_reason`. Every flush calls this."""
+        finished, others = self._finished_usage, (self.input_bytes, self.finish_reason)
         if not self._prompt_bytes:
-            return counted.input_tokens, counted.output_tokens, counted.estimated, *more
-        read, said = round(self._prompt_bytes / self._ratio), round(self._said / self._ratio)
-        return counted.input_tokens + read, counted.output_tokens + said, True, *more
+            return finished.input_tokens, finished.output_tokens, finished.estimated, *others
+        input_tokens = finished.input_tokens + round(self._prompt_bytes / self._bytes_per_token)
+        output_tokens = finished.output_tokens + round(self._output_chars / self._bytes_per_token)
+        return input_tokens, output_tokens, True, *others
 
-    async def run(self, take: Emit, said: LoadMessage) -> Outcome:
-        """Let it happen; how it ended. Each event is written down by `take` before what comes of it is done.
+    async def run(self, emit: Emit, load_message: LoadMessage) -> Outcome:
+        """Carry out the turn, and return how it ended. `emit` gets its events.
 
         Raises:
             TurnFailed: the turn cannot go on.
-            Exception: whatever `take` or `said` raises.
+            Exception: `emit` or `load_message` raised it.
         """
         message = self._input.message
         for number in range(_count_steps(message), MAX_STEPS):
             if number:
                 started = StepStarted(index=len(message.parts))
-                await take([started])
+                await emit([started])
                 message = event_log.apply(message, started)
-            step = Assembler(len(message.parts), self._kind_of, self._call_ids)
-            await self._ask(step, message, take)
+            step = Assembler(len(message.parts), self._find_kind, self._call_ids)
+            await self._ask_model(step, message, emit)
             self.finish_reason = step.finish_reason or "missing"
-            checked = self._check(step)
+            checked = self._check_calls(step)
             if checked.events:
-                await take(checked.events)
+                await emit(checked.events)
             if checked.actions:
-                await take([ToolCallRunning(index=index) for index in checked.actions])
-                async with aclosing(run_calls(checked.actions, self._input.caller, self._input.tool_timeout)) as ends:
-                    async for some in ends:
-                        await take([finished_event(index, returned) for index, returned in some])
-            if outcome := self._outcome(step, checked):
+                await self._run_actions(checked.actions, emit)
+            if outcome := self._find_outcome(step, checked):
                 return outcome
-            message = await said()
-            if checked.failed and count_corrections(message) > MAX_CORRECTIONS:
+            message = await load_message()
+            if checked.has_invalid and count_corrections(message) > MAX_CORRECTIONS:
                 return Outcome("completed", step.finish_reason)
         raise ToolStepsExceeded(f"the model still wants functions after {MAX_STEPS} calls")
 
-    async def _ask(self, step: Assembler, message: Message, take: Emit) -> None:
-        answer = self._model.stream(self._prompt(message))
+    async def _ask_model(self, step: Assembler, message: Message, emit: Emit) -> None:
+        """Ask the model to go on from `message`, the answer so far, and emit what it answers."""
+        answer = self._model.stream(self._build_prompt(message))
         try:
             async for chunks in answer:
                 events = step.read(chunks)
-                del chunks  # what waits here, with each stream that is open, is to be little
+                del chunks  # frees their memory before the wait: this frame lives as long as the stream
                 if events:
-                    self._said += sum(map(event_log.position_length, events))
-                    await take(events)
+                    self._output_chars += sum(map(event_log.position_length, events))
+                    await emit(events)
         finally:
-            await answer.aclose()  # as `aclosing` would, which would be kept as long as the model speaks
+            await answer.aclose()  # without `aclosing`, whose object would live as long as the stream
         if last := step.finish():
-            await take(last)
-        self._count(step)
+            await emit(last)
+        self._count_usage(step)
 
-    def _prompt(self, message: Message) -> Prompt:
-        """What the next step asks the model, `message` being its answer so far."""
+    def _build_prompt(self, message: Message) -> Prompt:
+        """Return the prompt of the next step, `message` being the answer so far."""
         turn_input = self._input
         offered = [tool.definition for tool in turn_input.tools.values()]
-        budget = turn_input.context_tokens * self._ratio
+        budget = turn_input.context_tokens * self._bytes_per_token
         fitted = fit_history(turn_input.prompt, [*turn_input.history, message], offered, budget)
-        self._prompt_bytes, self._said = fitted.size, 0
+        self._prompt_bytes, self._output_chars = fitted.size, 0
         self.input_bytes += fitted.size
         return Prompt(turn_input.model, fitted.messages, offered, turn_input.temperature)
 
-    def _check(self, step: Assembler) -> _StepCalls:
-        """What becomes of the calls of a step that has come to its end."""
-        if step.finish_reason is None:  # cut off: whoever closes the run closes the calls
-            return _StepCalls([], 0, {}, (), 0)
-        cut = step.finish_reason in _CUT
+    async def _run_actions(self, actions: Mapping[int, ValidatedCall], emit: Emit) -> None:
+        await emit([ToolCallRunning(index=index) for index in actions])
+        async with aclosing(run_calls(actions, self._input.tool_context, self._input.tool_timeout)) as finished:
+            async for results in finished:
+                await emit([finished_event(index, result) for index, result in results])
+
+    def _check_calls(self, step: Assembler) -> _StepCalls:
+        """Return the calls of a finished step, with the events that say which of them are valid."""
+        if step.finish_reason is None:  # the answer was cut off: its calls are closed where the run ends
+            return _StepCalls([], False, {}, ())
+        is_cut = step.finish_reason in _CUT_REASONS
         events: list[Event] = []
+        has_invalid = False
         actions: dict[int, ValidatedCall] = {}
         waiting: list[str] = []
-        replies = 0
         for call in step.calls:
             assert call.index is not None, "a step that is finished has given every call its part"
             try:
-                begun = self._validate_call(call)
-            except _InvalidCall as bad:
-                events.append(finished_event(call.index, ToolResult(None, CallError(bad.code, str(bad)))))
+                valid = self._validate_call(call)
+            except _InvalidCall as error:
+                events.append(finished_event(call.index, ToolResult(None, CallError(error.code, str(error)))))
+                has_invalid = True
                 continue
-            events.append(ToolCallReady(index=call.index, arguments=begun.arguments))
-            if begun.tool.kind == "reply":
-                events.append(finished_event(call.index, ToolResult(begun.arguments)))
-                replies += 1
-            elif cut:
-                continue  # whoever closes the run closes the call: the model was not done
-            elif begun.tool.kind == "action":
-                actions[call.index] = begun
+            events.append(ToolCallReady(index=call.index, arguments=valid.arguments))
+            if valid.tool.kind == "reply":
+                events.append(finished_event(call.index, ToolResult(valid.arguments)))
+            elif is_cut:
+                continue  # the model was not done: the call is closed where the run ends
+            elif valid.tool.kind == "action":
+                actions[call.index] = valid
             else:
                 waiting.append(call.call_id)
-        failed = len(step.calls) - replies - len(actions) - len(waiting)
-        return _StepCalls(events, failed, actions, tuple(waiting), replies)
+        return _StepCalls(events, has_invalid, actions, tuple(waiting))
 
     def _validate_call(self, call: StreamedCall) -> ValidatedCall:
-        """A call whose arguments are valid.
+        """Return `call` with its arguments parsed and checked.
 
         Raises:
-            _BadCall: they are not, or nobody knows the function.
+            _InvalidCall: the arguments are not valid, or no such function is on offer.
         """
         tool = self._input.tools.get(call.name)
         if tool is None:
             known = ", ".join(self._input.tools) or "none"
             raise _InvalidCall("unknown_function", f"there is no function {call.name!r}; known: {known}")
         try:
-            return ValidatedCall(tool, tool.check(parse(call.arguments_text)))
+            return ValidatedCall(tool, tool.check(parse_arguments(call.arguments_text)))
         except InvalidArguments as error:
             raise _InvalidCall("invalid_arguments", str(error)) from error
 
-    def _outcome(self, step: Assembler, checked: _StepCalls) -> Outcome | None:
-        """How the turn ends, or that it has to wait, with this step; None if it goes on."""
+    def _find_outcome(self, step: Assembler, checked: _StepCalls) -> Outcome | None:
+        """Return how the turn ends with this step, or that it waits; None if it goes on."""
         reason = step.finish_reason
-        if reason is None or reason in _CUT:
+        if reason is None or reason in _CUT_REASONS:
             return Outcome("incomplete", self.finish_reason)
         if checked.waiting:
             return Outcome("requires_action", reason, checked.waiting)
-        return None if checked.failed or checked.actions else Outcome("completed", reason)
+        return None if checked.has_invalid or checked.actions else Outcome("completed", reason)
 
-    def _count(self, step: Assembler) -> None:
-        """Take the step into the count: the provider's own figures where it gave them."""
+    def _count_usage(self, step: Assembler) -> None:
+        """Add the finished step to the usage: the provider's figures, or the estimate where it sent none."""
         estimate, tokens = self.usage, step.tokens
         self._prompt_bytes = 0
         if tokens is None or tokens.prompt_tokens is None or tokens.completion_tokens is None:
-            self._counted = estimate
+            self._finished_usage = estimate
             return
-        self._counted = replace(
-            self._counted,
-            input_tokens=self._counted.input_tokens + tokens.prompt_tokens,
-            output_tokens=self._counted.output_tokens + tokens.completion_tokens,
+        self._finished_usage = replace(
+            self._finished_usage,
+            input_tokens=self._finished_usage.input_tokens + tokens.prompt_tokens,
+            output_tokens=self._finished_usage.output_tokens + tokens.completion_tokens,
         )
 
-    def _kind_of(self, name: str) -> Kind | None:
+    def _find_kind(self, name: str) -> Kind | None:
         tool = self._input.tools.get(name)
         return tool.kind if tool else None
 
 
 def _count_steps(message: Message) -> int:
-    """How often the model was asked for `message` so far."""
+    """Return how many steps `message` has: a step but the first begins with a `StepPart`."""
     return sum(isinstance(part, StepPart) for part in message.parts) + (1 if message.parts else 0)
 
 
 def count_corrections(message: Message) -> int:
-    """How many steps of `message` had a call that was not valid: each was corrected, or given up."""
-    wrong: set[int] = set()
+    """Return how many steps of `message` had a call that was not valid."""
+    invalid_steps: set[int] = set()
     step = 0
     for part in message.parts:
         step += isinstance(part, StepPart)
-        if isinstance(part, ToolCallPart) and part.error is not None and part.error.code in _CORRECTED:
-            wrong.add(step)
-    return len(wrong)
+        if isinstance(part, ToolCallPart) and part.error is not None and part.error.code in _CORRECTABLE_ERRORS:
+            invalid_steps.add(step)
+    return len(invalid_steps)

@@ -1,6 +1,8 @@
-"""What a turn is given beside the history: the prompt as rendered, and the functions on offer. Kept by its hash.
+"""The turn spec: what a turn is given beside the history. Pure.
 
-A run that waited for the client goes on with the same, whatever became of the assistant meanwhile.
+It is built once, when a turn is claimed, and recorded with the run: the assistant's name, the hash of the prompt
+snapshot, the names of the tools. A run that waited for its client goes on with the same spec, whatever became of the
+assistant meanwhile.
 """
 
 import hashlib
@@ -16,46 +18,43 @@ from chatkeep.agent.context_window import DATA_NOTICE
 from chatkeep.chat.types import PromptSnapshot
 from chatkeep.errors import InvalidRequest
 from chatkeep.tools.arguments import schema_check
+from chatkeep.tools.client_tool import ClientTool
 from chatkeep.tools.declaration import Tool, select_tools
 
 
-class ClientTool(msgspec.Struct, frozen=True):
-    """A function that the client offers: its own, or, by its name alone, one that is declared here."""
-
-    name: str
-    description: str | None = None
-    parameters: dict[str, Any] | None = None
-
-
 class TurnSpec(NamedTuple):
-    """What a turn is given."""
+    """The system prompt and the tools of a turn.
+
+    `is_untitled`: the session has no title yet. `is_session_specific`: the prompt names the session's title, or a
+    tool was described by its client, so that the snapshot is stored, and deleted, with the session.
+    """
 
     assistant: str
     prompt: str
     temperature: float | None
     tools: Mapping[str, Tool]
-    offered: Sequence[ClientTool]
-    is_untitled: bool  # the session has no title yet
-    is_session_specific: bool = False  # it tells of the session (by its title), or of what its client described
+    client_tools: Sequence[ClientTool]
+    is_untitled: bool
+    is_session_specific: bool = False
 
     def snapshot(self) -> PromptSnapshot:
-        """The system prompt and the functions, as the model is given them."""
+        """Return the system prompt and the functions, as the model is given them."""
         return PromptSnapshot(self.prompt, [tool.definition for tool in self.tools.values()])
 
-    def record(self, prompt_hash: str) -> dict[str, Any]:
-        """What a run remembers of it."""
+    def to_record(self, prompt_hash: str) -> dict[str, Any]:
+        """Return what the run's row keeps of the spec (column `request`); `restore_spec` reads it."""
         return {
             "assistant": self.assistant,
             "prompt": prompt_hash,
             "temperature": self.temperature,
             "functions": list(self.tools),
-            "client_functions": [msgspec.to_builtins(each) for each in self.offered],
+            "client_functions": [each.model_dump() for each in self.client_tools],
             "untitled": self.is_untitled,
         }
 
 
 def hash_snapshot(snapshot: PromptSnapshot) -> str:
-    """The hash by which it is kept: SHA-256 of prompt and functions, in hexadecimal."""
+    """Return the key under which a snapshot is stored: SHA-256 of prompt and functions, in hexadecimal."""
     return hashlib.sha256(msgspec.json.encode(snapshot)).hexdigest()
 
 
@@ -65,55 +64,62 @@ def build_spec(
     now: datetime,
     time_zone: str,
     session_title: str | None = None,
-    offered: Sequence[ClientTool] = (),
+    client_tools: Sequence[ClientTool] = (),
 ) -> TurnSpec:
-    """What `assistant` gives a turn that begins `now`, with the functions that the client offers beside its own.
+    """Return the spec of a turn of `assistant` that begins `now`, with the tools that the client offers.
 
-    `known`: all functions of the service at this moment.
+    `known` are all tools of the service at this moment. Compiling the schema of a described client tool can take a
+    second of CPU: call this in a thread when there are any.
 
     Raises:
-        InvalidRequest: a function of the client cannot be offered.
+        InvalidRequest: a client tool cannot be offered.
     """
     tools = select_tools(known, assistant.functions)
-    for each in offered:
+    for each in client_tools:
         if each.name in tools:
             raise InvalidRequest(f"tools: there is a function {each.name!r} already")
         tools[each.name] = _to_tool(known, each)
     prompt = assistant.render(now, time_zone, session_title)
     is_untitled = session_title is None
     names_session = not is_untitled and prompt != assistant.render(now, time_zone, None)
-    is_session_specific = names_session or any(each.description is not None for each in offered)
+    is_session_specific = names_session or any(each.is_described for each in client_tools)
     if any(tool.kind != "reply" for tool in tools.values()):
         prompt = f"{prompt}\n\n{DATA_NOTICE}"
-    return TurnSpec(assistant.name, prompt, assistant.temperature, tools, offered, is_untitled, is_session_specific)
+    return TurnSpec(
+        assistant.name, prompt, assistant.temperature, tools, client_tools, is_untitled, is_session_specific
+    )
 
 
-def restore_spec(snapshot: PromptSnapshot, known: Mapping[str, Tool], request: dict[str, Any]) -> TurnSpec:
-    """What the turn was given whose run remembers `request`. A function that is no longer there is left out."""
-    offered = previous_client_tools(known, request)
-    own = {each.name: _to_tool(known, each) for each in offered}
-    tools = {name: tool for name in request["functions"] if (tool := own.get(name) or known.get(name))}
-    return TurnSpec(request["assistant"], snapshot.prompt, request["temperature"], tools, offered, request["untitled"])
+def restore_spec(snapshot: PromptSnapshot, known: Mapping[str, Tool], record: Mapping[str, Any]) -> TurnSpec:
+    """Return the spec that `record` and `snapshot` were made of. A tool that is no longer there is left out."""
+    client_tools = recorded_client_tools(known, record)
+    by_name = {each.name: _to_tool(known, each) for each in client_tools}
+    tools = {name: tool for name in record["functions"] if (tool := by_name.get(name) or known.get(name))}
+    return TurnSpec(
+        record["assistant"], snapshot.prompt, record["temperature"], tools, client_tools, record["untitled"]
+    )
 
 
-def previous_client_tools(known: Mapping[str, Tool], request: dict[str, Any]) -> list[ClientTool]:
-    """What the client offered for the run that remembers `request`, but for what is no longer declared here."""
-    offered: list[ClientTool] = []
-    for each in msgspec.convert(request["client_functions"], list[ClientTool]):
+def recorded_client_tools(known: Mapping[str, Tool], record: Mapping[str, Any]) -> list[ClientTool]:
+    """Return the client tools in a run's record, without those that are no longer declared here."""
+    client_tools: list[ClientTool] = []
+    for fields in record["client_functions"]:
+        each = ClientTool.model_construct(**fields)  # validated when it was recorded
         with suppress(InvalidRequest):
             _to_tool(known, each)
-            offered.append(each)
-    return offered
+            client_tools.append(each)
+    return client_tools
 
 
-def _to_tool(known: Mapping[str, Tool], offered: ClientTool) -> Tool:
-    if offered.description is not None and offered.parameters is not None:
+def _to_tool(known: Mapping[str, Tool], client_tool: ClientTool) -> Tool:
+    name, description, parameters = client_tool.name, client_tool.description, client_tool.parameters
+    if description is not None and parameters is not None:
         try:
-            check = schema_check(offered.parameters)
+            check = schema_check(parameters)
         except ValueError as error:
-            raise InvalidRequest(f"tools: the parameters of {offered.name!r} are no JSON Schema: {error}") from error
-        return Tool(offered.name, offered.description, "client", offered.parameters, check)
-    tool = known.get(offered.name)
+            raise InvalidRequest(f"tools: the parameters of {name!r} are no JSON Schema: {error}") from error
+        return Tool(name, description, "client", parameters, check)
+    tool = known.get(name)
     if tool is None or tool.kind != "client":
-        raise InvalidRequest(f"tools: there is no client function {offered.name!r} here: describe it")
+        raise InvalidRequest(f"tools: there is no client function {name!r} here: describe it")
     return tool

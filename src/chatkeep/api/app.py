@@ -1,4 +1,4 @@
-"""The application: routes, errors, middleware, and the worker that lives as long as it does."""
+"""The application: routes, error handlers, middleware, and the runtime that lives as long as it does."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -10,12 +10,12 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
 import chatkeep
-from chatkeep.api import responses, views
+from chatkeep.api import responses
 from chatkeep.api.middleware import RequestChecks
+from chatkeep.api.openapi import openapi_document
 from chatkeep.api.routes import memory, messages, pages, runs, service, sessions
-from chatkeep.api.shortcut import ShortCut
-from chatkeep.api.shutdown import draining_on_signals, ending_with_supervisor
-from chatkeep.api.sse import Streams
+from chatkeep.api.shutdown import drain_on_signals, stop_with_supervisor
+from chatkeep.api.stream_server import StreamServer
 from chatkeep.errors import Refused, StorageFailed
 from chatkeep.llm import Model
 from chatkeep.runs.startup import open_runtime
@@ -24,32 +24,32 @@ from chatkeep.settings import Settings, load_settings
 DESCRIPTION = """Sessions, messages, and answers streamed as they are made; everything is kept.
 
 Answers come as Server-Sent Events (`text/event-stream`); with `Accept: application/json`, which this page sends,
-they come when they are complete. `docs/protocol.md` is the whole contract."""
+they come when they are complete. `docs/http-api.md` and `docs/events.md` are the whole contract."""
 
 
-def create_app(settings: Settings | None = None) -> Streams:
-    """The service as an ASGI application. Without `settings`, those of the environment.
+def create_app(settings: Settings | None = None) -> StreamServer:
+    """Return the service as an ASGI application. Without `settings`, those of the environment.
 
     Raises:
         CannotStart: a setting is wrong.
     """
-    return Streams(create_api(settings or load_settings()))
+    return StreamServer(create_api(settings or load_settings()))
 
 
 def create_api(settings: Settings, model: Model | None = None) -> FastAPI:
-    """All of the application but the bodies of its streams; `Streams` around it sends those."""
+    """Return the application inside of the stream server. `model` replaces the one that `settings` ask for."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         async with open_runtime(settings, model) as runtime:
             app.state.runtime = runtime
-            with draining_on_signals(runtime), ending_with_supervisor():
+            with drain_on_signals(runtime), stop_with_supervisor():
                 yield
 
     app = FastAPIOffline(  # /docs with its own copy of Swagger UI: no request leaves for another host
         redoc_url=None, title="chatkeep", version=chatkeep.__version__, description=DESCRIPTION, lifespan=lifespan
     )
-    app.openapi = lambda: views.document(app)
+    app.openapi = lambda: openapi_document(app)
     for router in (sessions.router, messages.router, runs.router, memory.router, service.router, pages.router):
         app.include_router(router)
     app.add_exception_handler(Refused, responses.handle_refused)
@@ -57,7 +57,6 @@ def create_api(settings: Settings, model: Model | None = None) -> FastAPI:
     app.add_exception_handler(HTTPException, responses.handle_http)
     app.add_exception_handler(StorageFailed, responses.handle_storage)
     app.add_exception_handler(Exception, responses.handle_unexpected)
-    app.add_middleware(ShortCut)  # the first that is added is the last to be asked
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -67,5 +66,5 @@ def create_api(settings: Settings, model: Model | None = None) -> FastAPI:
             expose_headers=["Location", "Content-Location"],
         )
     hosts = frozenset(host.lower() for host in settings.allowed_hosts)
-    app.add_middleware(RequestChecks, hosts=hosts, max_body=settings.max_body_bytes)
+    app.add_middleware(RequestChecks, hosts=hosts, max_body_bytes=settings.max_body_bytes)
     return app

@@ -1,6 +1,6 @@
-"""Who asks, and for what: dependencies that load through the owner, so that not yours is not there.
+"""Dependencies of the routes, as named types. Resources are loaded through their owner: not yours is not there.
 
-All of them are `async`, those that wait for nothing too: FastAPI runs a plain `def` in a thread of its own.
+All of them are `async`, also those that await nothing: FastAPI runs a plain `def` in a thread.
 """
 
 from typing import Annotated, TypeAlias
@@ -15,16 +15,16 @@ from chatkeep.store import runs as store_runs
 from chatkeep.store import sessions as store_sessions
 
 OWNER = "local"
-"""Whose everything is, as long as there is no authentication."""
+"""The owner of everything, as long as there is no sign-in."""
 
 
 async def get_runtime(request: Request) -> Runtime:
-    """The worker of this process."""
+    """Return the runtime of this process."""
     return request.app.state.runtime
 
 
 async def get_owner() -> str:
-    """Who asks."""
+    """Return the owner that makes the request."""
     return OWNER
 
 
@@ -32,44 +32,50 @@ RuntimeDep: TypeAlias = Annotated[Runtime, Depends(get_runtime)]
 OwnerId: TypeAlias = Annotated[str, Depends(get_owner)]
 
 
-async def known_session_id(session_id: Annotated[str, Path(description="A session's id")]) -> str:
-    """The session id of the path, if it can be one."""
-    return _known(session_id, "session")
+async def parse_session_id(session_id: Annotated[str, Path(description="A session's id")]) -> str:
+    """Return the session id of the path in canonical form.
+
+    Raises:
+        NotFound: it is no UUID, so there is no such session.
+    """
+    return _parse_id(session_id, "session")
 
 
-SessionId: TypeAlias = Annotated[str, Depends(known_session_id)]
+SessionId: TypeAlias = Annotated[str, Depends(parse_session_id)]
 
 
-async def own_session(runtime: RuntimeDep, owner: OwnerId, session_id: SessionId) -> Session:
-    """The session of the path."""
+async def get_own_session(runtime: RuntimeDep, owner: OwnerId, session_id: SessionId) -> Session:
+    """Return the owner's session of the path."""
     return await runtime.db.snapshot(lambda tx: store_sessions.get_session(tx, owner, session_id))
 
 
-async def own_run(runtime: RuntimeDep, owner: OwnerId, run_id: Annotated[str, Path(description="A run's id")]) -> Run:
-    """The run of the path."""
-    known = _known(run_id, "run")
-    return await runtime.db.snapshot(lambda tx: store_runs.get_run(tx, owner, known))
+async def get_own_run(
+    runtime: RuntimeDep, owner: OwnerId, run_id: Annotated[str, Path(description="A run's id")]
+) -> Run:
+    """Return the owner's run of the path."""
+    canonical = _parse_id(run_id, "run")
+    return await runtime.db.snapshot(lambda tx: store_runs.get_run(tx, owner, canonical))
 
 
-async def known_message_id(message_id: Annotated[str, Path(description="A message's id")]) -> str:
-    """The message id of the path, if it can be one."""
-    return _known(message_id, "message")
+async def parse_message_id(message_id: Annotated[str, Path(description="A message's id")]) -> str:
+    """Return the message id of the path in canonical form; see `parse_session_id`."""
+    return _parse_id(message_id, "message")
 
 
-KEY = r"^[A-Za-z0-9:_-]{1,128}$"
-"""What an idempotency key is made of."""
-
-# scope="function": nothing a dependency holds stays held while a stream is open.
-OwnSession: TypeAlias = Annotated[Session, Depends(own_session, scope="function")]
-OwnRun: TypeAlias = Annotated[Run, Depends(own_run, scope="function")]
-MessageId: TypeAlias = Annotated[str, Depends(known_message_id)]
+# scope="function": no dependency holds anything while a stream is open.
+OwnSession: TypeAlias = Annotated[Session, Depends(get_own_session, scope="function")]
+OwnRun: TypeAlias = Annotated[Run, Depends(get_own_run, scope="function")]
+MessageId: TypeAlias = Annotated[str, Depends(parse_message_id)]
 IdempotencyKey: TypeAlias = Annotated[
     str | None,
-    Header(pattern=KEY, description="Makes this request safe to repeat: the same key and request give the same run."),
+    Header(
+        pattern=r"^[A-Za-z0-9:_-]{1,128}$",
+        description="Makes this request safe to repeat: the same key and request give the same run.",
+    ),
 ]
 
 
-def _known(text: str, noun: str) -> str:
-    if (known := ids.parse(text)) is None:
+def _parse_id(text: str, noun: str) -> str:
+    if (canonical := ids.parse(text)) is None:
         raise NotFound(f"no {noun} {text}")
-    return known
+    return canonical

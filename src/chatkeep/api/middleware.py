@@ -1,7 +1,7 @@
-"""What no request passes without: a known `Host`, a body that says it is JSON, and is not too large. Pure ASGI.
+"""ASGI middleware that checks Host, content type and body size of every request, before anything reads it.
 
-Without authentication, the first two keep other people's web pages out: a page can make a browser send a form
-here, or make its own name resolve to this machine (DNS rebinding); it cannot do either with the right headers.
+Without sign-in, the first two keep other people's web pages out: a page can make a browser send a form here, or make
+its own name resolve to this machine (DNS rebinding); it cannot do either with the right headers.
 """
 
 from collections.abc import Container
@@ -14,28 +14,28 @@ from chatkeep.errors import BadHost, BodyTooLarge, InvalidRequest, Refused, Unsu
 
 
 class RequestChecks:
-    """Middleware that refuses what the head of this file says."""
+    """Refuses a request that fails a check, and passes on all others."""
 
-    def __init__(self, app: ASGIApp, hosts: Container[str], max_body: int) -> None:
-        """`hosts`: names without port, IPv6 in brackets; `*` lets any name pass. `max_body`: bytes."""
+    def __init__(self, app: ASGIApp, hosts: Container[str], max_body_bytes: int) -> None:
+        """`hosts` are names without port, IPv6 in brackets; `*` allows any name."""
         self._app = app
         self._hosts = hosts
-        self._max_body = max_body
+        self._max_body_bytes = max_body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer it (ASGI)."""
         headers = Headers(scope=scope) if scope["type"] == "http" else Headers()
         if scope["type"] != "http":
             await self._app(scope, receive, send)
-        elif refused := self._refusal(scope["method"], headers):
-            await problem_response(refused)(scope, receive, send)
-        elif "transfer-encoding" in headers:  # it did not say how long it is
+        elif refusal := self._find_refusal(scope["method"], headers):
+            await problem_response(refusal)(scope, receive, send)
+        elif "transfer-encoding" in headers:  # it does not say how long it is
             await self._pass_counted(scope, receive, send)
         else:
             await self._app(scope, receive, send)
 
     async def _pass_counted(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Read the body before anything is done, since not every route reads it."""
+        """Read the whole body, up to the limit, before the request is passed on: not every route reads it."""
         body = b""
         message: Message = {"more_body": True}
         while message.get("more_body"):
@@ -43,20 +43,20 @@ class RequestChecks:
             if message["type"] == "http.disconnect":
                 return
             body += message.get("body", b"")
-            if len(body) > self._max_body:
-                await problem_response(_too_large(self._max_body))(scope, receive, send)
+            if len(body) > self._max_body_bytes:
+                await problem_response(_too_large(self._max_body_bytes))(scope, receive, send)
                 return
         await self._app(scope, replay_body(body, receive), send)
 
-    def _refusal(self, method: str, headers: Headers) -> Refused | None:
+    def _find_refusal(self, method: str, headers: Headers) -> Refused | None:
         host = _without_port(headers.get("host", "")).lower()
         if "*" not in self._hosts and host not in self._hosts:
             return BadHost(f"this service does not answer to the name {host!r}; CHATKEEP_ALLOWED_HOSTS lists its names")
         if len(headers.getlist("idempotency-key")) > 1:
             return InvalidRequest("idempotency-key: one, not several")
         length = headers.get("content-length", "0")
-        if length.isdecimal() and int(length[:18]) > self._max_body:
-            return _too_large(self._max_body)
+        if length.isdecimal() and int(length[:18]) > self._max_body_bytes:
+            return _too_large(self._max_body_bytes)
         media = headers.get("content-type", "").partition(";")[0].strip().lower()
         has_body = length != "0" or "transfer-encoding" in headers
         if method not in ("GET", "HEAD", "OPTIONS") and media != "application/json" and (media or has_body):
@@ -65,11 +65,11 @@ class RequestChecks:
 
 
 def replay_body(body: bytes, receive: Receive) -> Receive:
-    """`receive` for whoever comes after somebody that has read the whole body."""
-    whole: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+    """Return a `receive` that brings an already buffered body once, and then what `receive` brings."""
+    messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def receive_again() -> Message:
-        return whole.pop() if whole else await receive()
+        return messages.pop() if messages else await receive()
 
     return receive_again
 

@@ -1,4 +1,4 @@
-"""Answers: JSON of our values, problem documents, and the three ways to answer a claim."""
+"""Answers: JSON of our values, problem documents, and the three forms of an answer to a turn."""
 
 import logging
 from collections.abc import Sequence
@@ -9,7 +9,8 @@ from fastapi import Depends, Header, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from chatkeep.api.sse import EventStream, ends_run, run_frame
+from chatkeep.api.sse import ends_run, run_frame
+from chatkeep.api.stream_server import EventStream
 from chatkeep.api.views import RunAnswer
 from chatkeep.chat.types import Run, Value
 from chatkeep.errors import (
@@ -41,7 +42,7 @@ async def requested_form(
     accept: Annotated[Sequence[str], Header(description="`application/json`: the answer when it is complete.")] = (),
     prefer: Annotated[Sequence[str], Header(description="`respond-async`: 202 at once (RFC 7240).")] = (),
 ) -> ResponseForm:
-    """How the client wants its answer (protocol §3)."""
+    """Return the form in which the client wants its answer (docs/http-api.md, "Send a message")."""
     if "respond-async" in _header_items(prefer):
         return "async"
     types = _header_items(accept)
@@ -49,7 +50,7 @@ async def requested_form(
 
 
 def _header_items(lines: Sequence[str]) -> set[str]:
-    """The items of a list header, without their parameters; a header may come in several lines (RFC 9110 §5.3)."""
+    """Return the items of a list header, without parameters; it may come in several lines (RFC 9110 §5.3)."""
     return {item.partition(";")[0].strip().lower() for line in lines for item in line.split(",")}
 
 
@@ -57,34 +58,37 @@ RequestedForm: TypeAlias = Annotated[ResponseForm, Depends(requested_form)]
 
 
 def json_response(value: Value, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """`value` as a JSON answer."""
+    """Return `value` as a JSON answer."""
     return Response(msgspec.json.encode(value), status, headers, "application/json")
 
 
 def problem_response(error: Refused) -> Response:
-    """`error` as a problem document."""
+    """Return `error` as a problem document (RFC 9457)."""
     content = msgspec.json.encode(error.document())
     return Response(content, error.status, dict(error.headers), "application/problem+json")
 
 
 async def run_response(runtime: Runtime, owner: str, run: Run, form: ResponseForm, after: int = 0) -> Response:
-    """The answer to what lets a run go on: its stream after the position `after`, or JSON when it is at rest."""
+    """Return the answer to a request that started or resumed `run`.
+
+    Its stream after position `after`; or run and messages, when it is at rest (`json`) or at once (`async`).
+    """
     headers = {"location": f"/api/runs/{run.id}", "content-location": f"/api/runs/{run.id}/events"}
     if form == "stream":
         return EventStream(follow(runtime, run.id, after), run_frame, headers, is_last=ends_run)
-    ended = form == "json" and await wait_until_at_rest(runtime, run)
+    is_at_rest = form == "json" and await wait_until_at_rest(runtime, run)
     answer = await runtime.db.snapshot(lambda tx: get_answer(tx, owner, run.id))
-    return json_response(RunAnswer(*answer), 200 if ended else 202, headers)
+    return json_response(RunAnswer(*answer), 200 if is_at_rest else 202, headers)
 
 
 async def handle_refused(_: Request, error: Exception) -> Response:
-    """Our own refusals."""
+    """Answer our own refusals."""
     assert isinstance(error, Refused)
     return problem_response(error)
 
 
 async def handle_invalid(_: Request, error: Exception) -> Response:
-    """FastAPI's validation errors, with a list of what is wrong where."""
+    """Answer FastAPI's validation errors, with a list of the wrong fields."""
     assert isinstance(error, RequestValidationError)
     errors: list[dict[str, Any]] = [
         {"loc": list(each["loc"]), "msg": each["msg"], "type": each["type"]} for each in error.errors()
@@ -95,7 +99,7 @@ async def handle_invalid(_: Request, error: Exception) -> Response:
 
 
 async def handle_http(_: Request, error: Exception) -> Response:
-    """Starlette's own errors: no such route, no such method, a body that is too large or cannot be parsed."""
+    """Answer Starlette's own errors: no such route or method, a body that is too large or cannot be parsed."""
     assert isinstance(error, HTTPException)
     refused = _BY_STATUS.get(error.status_code, InvalidRequest)(str(error.detail))
     answer = problem_response(refused)
@@ -104,12 +108,12 @@ async def handle_http(_: Request, error: Exception) -> Response:
 
 
 async def handle_storage(_: Request, error: Exception) -> Response:
-    """The database refused: a full disk, or somebody who holds its lock for too long."""
+    """Answer that the database refused: its disk is full, say, or another process holds its lock for too long."""
     _log.error("the database refused: %s", error)
     return problem_response(Internal("the database cannot be used for now; nothing was stored"))
 
 
 async def handle_unexpected(_: Request, error: Exception) -> Response:
-    """A fault of ours: the server logs it with its traceback after this answer."""
+    """Answer a fault of ours; the server logs it with its traceback afterwards."""
     del error
     return problem_response(Internal("the service failed; its log says why"))

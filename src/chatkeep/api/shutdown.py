@@ -1,7 +1,7 @@
-"""SIGTERM and Ctrl-C: the service drains first, still answering, and then lets uvicorn exit.
+"""SIGTERM and Ctrl-C: the service drains first, while it still answers, and then uvicorn exits.
 
-Uvicorn waits for open responses before it runs the lifespan's end, and nothing tells a stream that it should
-end; so its handler is put off until the streams are gone and the runs are written.
+Uvicorn waits for open responses before it runs the lifespan's end, and tells no stream to end. So its own signal
+handler is called only when the streams have ended and the runs are written.
 """
 
 import asyncio
@@ -18,12 +18,12 @@ from chatkeep.runs.startup import drain
 
 
 @contextmanager
-def draining_on_signals(runtime: Runtime) -> Generator[None]:
-    """Drain `runtime` before whatever handled SIGTERM and SIGINT so far handles them.
+def drain_on_signals(runtime: Runtime) -> Generator[None]:
+    """Drain `runtime` on SIGTERM and SIGINT, then call the handlers that were there before.
 
-    A second SIGTERM changes nothing; a second Ctrl-C does not wait for the grace any longer.
+    A second SIGTERM changes nothing; a second Ctrl-C ends the grace period.
     """
-    if threading.current_thread() is not threading.main_thread():  # signals are not ours to handle there
+    if threading.current_thread() is not threading.main_thread():  # signals can be handled in the main thread only
         yield
         return
     loop = asyncio.get_running_loop()
@@ -54,23 +54,23 @@ def draining_on_signals(runtime: Runtime) -> Generator[None]:
 
 
 @contextmanager
-def ending_with_supervisor() -> Generator[None]:
-    """Stop when the process of `--workers` or `--reload` is gone that started this one: nobody else would stop it."""
+def stop_with_supervisor() -> Generator[None]:
+    """Stop this process when its supervisor (`--workers`, `--reload`) is gone: no other process would."""
     supervisor = multiprocessing.parent_process()
     if supervisor is None:
         yield
         return
-    loop, its_end = asyncio.get_running_loop(), supervisor.sentinel
+    loop, sentinel = asyncio.get_running_loop(), supervisor.sentinel
 
     def stop() -> None:
-        loop.remove_reader(its_end)
+        loop.remove_reader(sentinel)
         signal.raise_signal(signal.SIGTERM)
 
-    loop.add_reader(its_end, stop)
+    loop.add_reader(sentinel, stop)
     try:
         yield
     finally:
-        loop.remove_reader(its_end)
+        loop.remove_reader(sentinel)
 
 
 def _call(handler: Any, number: int) -> None:

@@ -1,16 +1,8 @@
-"""What the service answers, for OpenAPI: our values' own JSON schemas, the stream's events included."""
+"""The JSON values of answers, beside sessions, messages and runs themselves."""
 
 from typing import Any
 
-import msgspec
-from fastapi import FastAPI
-from fastapi.openapi.utils import get_openapi
-
-from chatkeep.chat.events import Event
-from chatkeep.chat.types import Fact, Found, Kind, Message, Run, Session, Value
-from chatkeep.errors import BadHost, BodyTooLarge, Internal, InvalidRequest, Refused, UnsupportedMediaType
-
-_REF = "#/components/schemas/{name}"
+from chatkeep.chat.types import Fact, Kind, Message, Run, SearchResult, Session, Value
 
 
 class FieldProblem(Value, frozen=True):
@@ -104,10 +96,10 @@ class FactPage(Value, frozen=True):
     next: str | None
 
 
-class FoundPage(Value, frozen=True):
+class SearchResultPage(Value, frozen=True):
     """Messages that were found."""
 
-    data: list[Found]
+    data: list[SearchResult]
     next: str | None
 
 
@@ -128,52 +120,3 @@ class SessionDeleted(Value, frozen=True, tag="session.deleted"):
     """The session is gone; the stream closes."""
 
     session_id: str
-
-
-_ANY = (InvalidRequest, BodyTooLarge, BadHost, UnsupportedMediaType, Internal)
-"""What any request may meet."""
-_ANSWERS = [
-    Session, Message, Run, SessionPage, MessagePage, RunAnswer, PromptView, AssistantPage, AssistantDetails,
-    FactPage, FoundPage, Health,
-    ProblemDocument,
-]  # fmt: skip
-
-EVENT_STREAM: dict[str, Any] = {
-    "text/event-stream": {
-        "schema": {"type": "string"},
-        "x-event-schema": {"$ref": "#/components/schemas/Event"},
-        "example": 'retry: 1000\nid: 7\ndata: {"type":"text.delta","position":7,"index":0,"text":"To get"}\n\n',
-    }
-}
-
-
-def answer(value: type[Value], **more: Any) -> dict[str, Any]:
-    """An OpenAPI response whose JSON is a `value`; `more` are further media types' entries."""
-    content: dict[str, Any] = {"application/json": {"schema": {"$ref": _REF.format(name=value.__name__)}}}
-    return {"description": (value.__doc__ or "").strip(), "content": content | more.get("content", {})}
-
-
-def refusals(*errors: type[Refused]) -> dict[int | str, dict[str, Any]]:
-    """OpenAPI responses for these errors; those that any request may meet are added."""
-    by_status: dict[int, list[str]] = {}
-    for error in dict.fromkeys((*_ANY, *errors)):
-        by_status.setdefault(error.status, []).append(error.code)
-    schema = {"schema": {"$ref": _REF.format(name="ProblemDocument")}}
-    return {
-        status: {"description": ", ".join(codes), "content": {"application/problem+json": schema}}
-        for status, codes in by_status.items()
-    }
-
-
-def document(app: FastAPI) -> dict[str, Any]:
-    """The OpenAPI document: what FastAPI knows, and the schemas of what we answer."""
-    if app.openapi_schema is None:
-        schema = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
-        union, components = msgspec.json.schema_components([Event, *_ANSWERS], ref_template=_REF)
-        schemas = schema.setdefault("components", {}).setdefault("schemas", {})
-        schemas.update(components)
-        schemas["Event"] = {"description": "An event of a run's stream.", **union[0]}
-        for name in ("HTTPValidationError", "ValidationError"):  # FastAPI's own, which we never answer
-            schemas.pop(name, None)
-        app.openapi_schema = schema
-    return app.openapi_schema

@@ -1,1 +1,1 @@
-"""The nouns of a chat, its events, and the log that they make. Pure values."""
+"""The values of a chat (sessions, messages, runs), the events of a run, and the log they make. No storage."""

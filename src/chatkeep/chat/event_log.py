@@ -1,7 +1,26 @@
-"""What a list of events means. Pure: no clock, no storage, no wire.
+"""The log of a run: positions in it, and the message that it amounts to. Pure: no clock, no storage, no wire.
 
-Law 1: a stored message is the fold of its run's events. Law 2: what comes after a position is the same
-however the deltas were cut or merged. `merge` and `after` change how a log is divided, never what it says.
+A position says how far a log has come after an event. A log starts at 0. A delta counts the characters that it carries
+(Unicode code points); any other event counts 1.
+
+    0 --run.started--> 1 --text.delta "To get"--> 7 --text.delta " to the "--> 15 --run.finished--> 16
+
+So every character of a delta has a position of its own, and a delta can be cut or merged without moving any event.
+These three are the same log, from position 1 on:
+
+    7 "To get"    15 " to the "           as the model sent it
+    15 "To get to the "                   merged, for a reader that is behind
+    4 "To "       15 "get to the "        cut at position 4, the rest merged
+
+Law 1: the stored message is the fold of its run's events. `fold` starts with the empty message of `run.started` and
+applies event after event. It ignores the message in `run.finished`; the two are equal.
+
+Law 2: from every position comes exactly what follows, however the deltas were cut or merged. For the log above,
+`after(events, 4)` is `get`, ` to the ` and `run.finished`. So a client that has lost its stream at position 4 resumes
+there, and has each character once.
+
+Both laws are property tests (`tests/chat/test_event_log.py`). The web client has the same fold in TypeScript
+(`web/src/events.ts`); the logs in `tests/streams` hold the two together. `docs/events.md` tells clients the same.
 """
 
 from collections.abc import Iterable, Sequence
@@ -30,11 +49,11 @@ from chatkeep.chat.events import (
 from chatkeep.chat.types import Message, Part, ReasoningPart, RefusalPart, StepPart, TextPart, ToolCallPart
 
 MAX_MERGED_CHARS = 65_536
-"""The most characters that deltas are merged into one for (protocol §6)."""
+"""The most characters of a delta that `merge` makes (`docs/events.md`, "Positions")."""
 
 
 def fold(events: Iterable[Event]) -> Message:
-    """The assistant message that `events`, a run's log from its first event on, tell of.
+    """Return the assistant message that `events`, a run's log from its first event on, amount to.
 
     Raises:
         ValueError: the first event is not `run.started`.
@@ -46,7 +65,11 @@ def fold(events: Iterable[Event]) -> Message:
 
 
 def apply(message: Message, event: Event) -> Message:  # noqa: C901  # one case an event
-    """`message` after `event`. A part appears with the first event that names its index."""
+    """Return `message` as it is after `event`. A part appears with the first event that names its index.
+
+    Raises:
+        ValueError: the event does not fit the message.
+    """
     match event:
         case RunStarted():
             return event.message
@@ -73,27 +96,30 @@ def apply(message: Message, event: Event) -> Message:  # noqa: C901  # one case 
 
 
 def merge(events: Iterable[Event], limit: int | None = MAX_MERGED_CHARS) -> list[Event]:
-    """The same log with adjacent deltas of one part as one, of at most `limit` characters (None: any number)."""
+    """Return the same log with adjacent deltas of one part merged, into deltas of at most `limit` characters.
+
+    None: no limit. A single delta that is longer stays as it is.
+    """
     merged: list[Event] = []
-    gathered: list[Delta] = []
+    deltas: list[Delta] = []  # adjacent, of one part: the next to be joined
     size = 0
     for event in events:
-        units_ = position_length(event)
-        if gathered and not (_continues(gathered[-1], event) and (limit is None or size + units_ <= limit)):
-            merged.append(_join(gathered))
-            gathered, size = [], 0
+        length = position_length(event)
+        if deltas and not (_continues(deltas[-1], event) and (limit is None or size + length <= limit)):
+            merged.append(_join(deltas))
+            deltas, size = [], 0
         if isinstance(event, Delta):
-            gathered.append(event)
-            size += units_
+            deltas.append(event)
+            size += length
         else:
             merged.append(event)
-    if gathered:
-        merged.append(_join(gathered))
+    if deltas:
+        merged.append(_join(deltas))
     return merged
 
 
 def after(events: Iterable[Event], position: int) -> list[Event]:
-    """What of `events` comes after `position`; a delta that spans it is cut there."""
+    """Return the events after `position`. A delta that spans it is cut there."""
     rest: list[Event] = []
     for event in events:
         if event.position - position_length(event) >= position:
@@ -104,16 +130,16 @@ def after(events: Iterable[Event], position: int) -> list[Event]:
 
 
 def assign_positions(events: Iterable[Event], position: int) -> list[Event]:
-    """`events` with their positions, the first one right after `position`."""
-    placed: list[Event] = []
+    """Return `events` with their positions, as they follow a log that has come to `position`."""
+    positioned: list[Event] = []
     for event in events:
         position += position_length(event)
-        placed.append(replace(event, position=position))
-    return placed
+        positioned.append(replace(event, position=position))
+    return positioned
 
 
 def position_length(event: Event) -> int:
-    """How far `event` takes a log: a delta by its characters (Unicode code points), any other by 1."""
+    """Return how far `event` moves the position of a log: the characters of a delta, 1 for any other event."""
     match event:
         case TextDelta() | ReasoningDelta() | RefusalDelta():
             return len(event.text)
@@ -124,9 +150,10 @@ def position_length(event: Event) -> int:
 
 
 def closing_events(message: Message) -> list[Event]:
-    """The ends of the calls that are open in `message`, for a run that is being closed.
+    """Return the events that end the open tool calls of `message`, for a run that ends.
 
-    A call that was running has an outcome nobody knows; all others did not happen (protocol §8).
+    A call that was running may or may not have been done: `unknown`. All others were not done: `cancelled`
+    (`docs/functions.md`, "When the run ends first").
     """
     return [
         ToolCallFinished(index=index, state="unknown" if part.state == "running" else "cancelled")
@@ -150,10 +177,10 @@ def _delta_text(delta: Delta) -> str:
     return delta.arguments_text if isinstance(delta, ToolCallDelta) else delta.text
 
 
-def _with_text(delta: Delta, said: str) -> Delta:
+def _with_text(delta: Delta, text: str) -> Delta:
     if isinstance(delta, ToolCallDelta):
-        return replace(delta, arguments_text=said)
-    return replace(delta, text=said)
+        return replace(delta, arguments_text=text)
+    return replace(delta, text=text)
 
 
 def _extended_part(message: Message, delta: Delta) -> Part:

@@ -1,10 +1,10 @@
-"""The alphabet of the stream: everything that can happen to a run. Frozen values, one discriminated union.
+"""Everything that can happen to a run: frozen values in one discriminated union. `docs/events.md` lists their fields.
 
-An event is born without a place (`position` 0) and gets it when the journal takes it into a run's log:
-how far the log has come *after* it, counted in characters for deltas and in ones for all else.
+A turn makes events with `position` 0. An event gets its position when the journal appends it to the run's log: how far
+the log has come *after* the event. `event_log.py` explains positions.
 """
 
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -12,13 +12,20 @@ from chatkeep.chat.types import CallEnd, CallError, Kind, Message, Run, Value
 
 
 class BaseEvent(Value, frozen=True, kw_only=True, tag_field="type"):
-    """What all events have."""
+    """The base of all events.
+
+    `is_last_of_run`: nothing comes after it. `is_last_of_turn`: the worker that executes the run adds nothing more.
+    Class attributes, because `isinstance` looks ten times as long at a struct, and every reader asks for every event.
+    """
+
+    is_last_of_run: ClassVar[bool] = False
+    is_last_of_turn: ClassVar[bool] = False
 
     position: int = 0
 
 
 class RunStarted(BaseEvent, frozen=True, kw_only=True, tag="run.started"):
-    """The first event of every run; `message` is the empty assistant message."""
+    """The first event of every run. `message` is the empty assistant message."""
 
     run: Run
     user_message: Message
@@ -26,14 +33,14 @@ class RunStarted(BaseEvent, frozen=True, kw_only=True, tag="run.started"):
 
 
 class TextDelta(BaseEvent, frozen=True, kw_only=True, tag="text.delta"):
-    """More of what the model says, for the part at `index`."""
+    """More text of the answer, for the part at `index`."""
 
     index: int
     text: str
 
 
 class ReasoningDelta(BaseEvent, frozen=True, kw_only=True, tag="reasoning.delta"):
-    """More of what the model thinks aloud."""
+    """More of the model's thinking aloud."""
 
     index: int
     text: str
@@ -53,7 +60,7 @@ class StepStarted(BaseEvent, frozen=True, kw_only=True, tag="step.started"):
 
 
 class ToolCallStarted(BaseEvent, frozen=True, kw_only=True, tag="tool_call.started"):
-    """The model begins to call a function; `kind` is None for a function nobody knows."""
+    """The model begins to call a function. `kind` is null for a function that is not known."""
 
     index: int
     call_id: str
@@ -76,13 +83,13 @@ class ToolCallReady(BaseEvent, frozen=True, kw_only=True, tag="tool_call.ready")
 
 
 class ToolCallRunning(BaseEvent, frozen=True, kw_only=True, tag="tool_call.running"):
-    """The function is about to run; committed before it does."""
+    """The function is about to run. This event is committed before it starts."""
 
     index: int
 
 
 class ToolCallFinished(BaseEvent, frozen=True, kw_only=True, tag="tool_call.finished"):
-    """The call has come to its end."""
+    """The call has ended. Only a call that succeeded has an `output`; only one that failed has an `error`."""
 
     index: int
     state: CallEnd
@@ -91,18 +98,23 @@ class ToolCallFinished(BaseEvent, frozen=True, kw_only=True, tag="tool_call.fini
 
 
 class RunWaiting(BaseEvent, frozen=True, kw_only=True, tag="run.waiting"):
-    """The run waits for the client to answer `calls` (call ids), until `deadline`."""
+    """The run waits until `deadline` for the client to give the outputs of `calls` (call ids)."""
+
+    is_last_of_turn: ClassVar[bool] = True
 
     calls: tuple[str, ...]
     deadline: str
 
 
 class RunResumed(BaseEvent, frozen=True, kw_only=True, tag="run.resumed"):
-    """The run goes on after the client's outputs, or without them after the deadline."""
+    """The run goes on: after the client's outputs, or without them after the deadline."""
 
 
 class RunFinished(BaseEvent, frozen=True, kw_only=True, tag="run.finished"):
-    """The last event of every run, exactly once; `message` is whole."""
+    """The last event of every run, exactly once. `message` is the whole final message."""
+
+    is_last_of_run: ClassVar[bool] = True
+    is_last_of_turn: ClassVar[bool] = True
 
     run: Run
     message: Message
@@ -126,19 +138,19 @@ Event: TypeAlias = (
 )
 
 encode = msgspec.json.Encoder().encode
-"""An event, or any other value, as JSON bytes."""
+"""Return an event, or any other value, as JSON bytes."""
 
 decode = msgspec.json.Decoder(Event).decode
-"""JSON text as the event it is; raises `msgspec.ValidationError` when it is none."""
+"""Return the event that a JSON text stands for. Raises `msgspec.ValidationError` if it is none."""
 
 
 class Entry(NamedTuple):
-    """An event with its place in a log and its JSON: encoded once, for the table and for every reader."""
+    """An event that has its position, and its JSON, encoded once for the table and for every reader."""
 
     event: Event
     json: bytes
 
 
 def to_entry(event: Event) -> Entry:
-    """`event` as an entry of a log."""
+    """Return `event`, which has its position, as an entry of a log."""
     return Entry(event, encode(event))

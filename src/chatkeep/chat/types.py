@@ -1,8 +1,9 @@
-"""The nouns: sessions, messages and their parts, runs. Values only: frozen, without behaviour, without storage.
+"""The nouns of the API as frozen values: sessions, messages and their parts, runs. No behaviour, no storage.
 
-They are msgspec structs: building, copying and encoding one is some ten times cheaper than a Pydantic
-model (`docs/decisions/0002-values.md`); what comes in from outside is validated by Pydantic at the edge.
-Times are RFC 3339 text (`chatkeep.clock`). Field meanings: `docs/protocol.md` §1.
+They are msgspec structs. Building, copying and encoding one takes about a tenth of the time of a Pydantic model
+(`docs/decisions/0002-values.md`). Pydantic validates requests, at the edge.
+
+Times are RFC 3339 text (`chatkeep.clock`). `docs/http-api.md`, "Nouns", has the meaning of every field.
 """
 
 from typing import Any, Literal, NamedTuple, TypeAlias
@@ -30,16 +31,16 @@ TRANSITIONS: dict[RunStatus, frozenset[RunStatus]] = {
     "cancelled": frozenset(),
     "interrupted": frozenset(),
 }
-"""Which status may follow which. A status that nothing follows has ended, for good."""
+"""The statuses that may follow each status. A run whose status none may follow has ended for good."""
 
 
 def has_ended(status: RunStatus) -> bool:
-    """Whether a run in `status` will never change again."""
+    """Return True if a run in `status` will never change again."""
     return not TRANSITIONS[status]
 
 
 class Value(msgspec.Struct, frozen=True):
-    """Base of all values."""
+    """The base of all values."""
 
 
 class Session(Value, frozen=True):
@@ -58,7 +59,7 @@ class Session(Value, frozen=True):
 
 
 class Problem(Value, frozen=True):
-    """Why a run failed; `code` is one of `docs/protocol.md` §7."""
+    """Why a run failed. `docs/http-api.md`, "Errors of a run", lists the codes."""
 
     code: str
     message: str
@@ -66,14 +67,14 @@ class Problem(Value, frozen=True):
 
 
 class CallError(Value, frozen=True):
-    """Why a function call failed, as it is told to the model."""
+    """Why a tool call failed, as the model reads it. `docs/functions.md`, "Why a call fails", lists the codes."""
 
     code: str
     message: str
 
 
 class Usage(Value, frozen=True):
-    """Tokens of a run, summed over its model calls; `estimated` where the provider reported none."""
+    """Tokens of a run, summed over its model calls. `estimated` is true if the provider did not report one of them."""
 
     input_tokens: int = 0
     output_tokens: int = 0
@@ -81,29 +82,29 @@ class Usage(Value, frozen=True):
 
 
 class TextPart(Value, frozen=True, tag="text"):
-    """What the assistant, or the user, said."""
+    """Words of the user or of the assistant."""
 
     text: str
 
 
 class ReasoningPart(Value, frozen=True, tag="reasoning"):
-    """What the model thought aloud; shown, never sent back."""
+    """The model's thinking aloud. Shown to the user, never sent back to the model."""
 
     text: str
 
 
 class RefusalPart(Value, frozen=True, tag="refusal"):
-    """The model's own words for declining (OpenAI's `refusal`)."""
+    """The model's own words for declining (`refusal` in OpenAI's API)."""
 
     text: str
 
 
 class StepPart(Value, frozen=True, tag="step"):
-    """A new model call begins here, every one after the first."""
+    """The start of a new model call: of every one after the first."""
 
 
 class ToolCallPart(Value, frozen=True, tag="tool_call"):
-    """A function call. `arguments_text` is what the model sent; `arguments` is set once it proved valid."""
+    """A tool call. `arguments_text` is what the model sent; `arguments` is null until that is complete and valid."""
 
     call_id: str
     name: str
@@ -119,7 +120,7 @@ Part: TypeAlias = TextPart | ReasoningPart | RefusalPart | StepPart | ToolCallPa
 
 
 class Message(Value, frozen=True):
-    """One message. A whole turn of the assistant, with all its model calls and functions, is one."""
+    """One message. A whole turn of the assistant, with all its steps and tool calls, is one message."""
 
     id: str
     session_id: str
@@ -133,22 +134,22 @@ class Message(Value, frozen=True):
 
 
 class PromptSnapshot(NamedTuple):
-    """A system prompt as it was rendered, and the functions as they were offered with it."""
+    """A system prompt as rendered for a run, and the functions as they were offered with it."""
 
     prompt: str
     functions: list[dict[str, Any]]
 
 
 class Fact(Value, frozen=True):
-    """Something the user asked to be remembered, across sessions."""
+    """A sentence that the user asked to be remembered, across sessions."""
 
     id: str
     text: str
     created_at: str
 
 
-class Found(Value, frozen=True):
-    """A message that a search has found, with the text around what was looked for."""
+class SearchResult(Value, frozen=True):
+    """A message that matches a search. `snippet` is the text around the query's first word."""
 
     session_id: str
     session_title: str | None

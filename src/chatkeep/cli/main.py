@@ -1,4 +1,7 @@
-"""The command line: serve, ask, eval, backup, copy, migrate. Each imports what it needs: `--help` answers at once."""
+"""The command line: serve, ask, eval, backup, copy, migrate.
+
+Each command imports its own code only when it runs, so that `--help` answers at once.
+"""
 
 import argparse
 import asyncio
@@ -13,11 +16,12 @@ from typing import TypeAlias
 import chatkeep
 from chatkeep.errors import CannotStart
 
-_Adding: TypeAlias = Callable[..., argparse.ArgumentParser]  # `add_parser` of a type that has no public name
+_AddParser: TypeAlias = Callable[..., argparse.ArgumentParser]
+"""The method `add_parser` of the subparsers: their own type has no public name."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; the exit status."""
+    """Run a command and return the exit status; 128 plus the signal's number after a signal."""
     arguments = _parser().parse_args(argv)
     try:
         return arguments.run(arguments)
@@ -26,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
-    except BrokenPipeError:  # whoever read our output has had enough; there is nobody to tell
+    except BrokenPipeError:  # the reader of our output, e.g. `head`, has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
 
@@ -35,13 +39,13 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="chatkeep", description="A self-hosted chat service.")
     parser.add_argument("--version", action="version", version=f"chatkeep {chatkeep.__version__}")
     commands = parser.add_subparsers(required=True, metavar="command")
-    _add_talking(commands.add_parser)
-    _add_measuring(commands.add_parser)
-    _add_keeping(commands.add_parser)
+    _add_chat_commands(commands.add_parser)
+    _add_eval_command(commands.add_parser)
+    _add_database_commands(commands.add_parser)
     return parser
 
 
-def _add_talking(add: _Adding) -> None:
+def _add_chat_commands(add: _AddParser) -> None:
     serve = add("serve", help="start the service")
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     serve.add_argument("--port", type=_port, default=8000, help="port to listen on (default: %(default)s; 0: any free)")
@@ -58,7 +62,7 @@ def _add_talking(add: _Adding) -> None:
     ask.set_defaults(run=_ask)
 
 
-def _add_measuring(add: _Adding) -> None:
+def _add_eval_command(add: _AddParser) -> None:
     evaluate = add("eval", help="measure what an assistant's prompt is worth with a model")
     evaluate.add_argument(
         "suites", nargs="*", metavar="SUITE", help="by name, or a path (default: all that come along)"
@@ -74,7 +78,7 @@ def _add_measuring(add: _Adding) -> None:
     evaluate.set_defaults(run=_eval)
 
 
-def _add_keeping(add: _Adding) -> None:
+def _add_database_commands(add: _AddParser) -> None:
     backup = add("backup", help="copy the database, as it is at this moment, while the service runs")
     backup.add_argument("path", type=Path, help="the file to make; it must not exist")
     backup.set_defaults(run=_backup)
@@ -95,9 +99,9 @@ def _serve(arguments: argparse.Namespace) -> int:
     from chatkeep.settings import load_settings
 
     settings = load_settings()
-    # In the environment, where the processes of --workers and --reload find it too; so does a local model.
+    # Set in the environment, which the processes of --workers and --reload inherit. A local model is set there, too.
     os.environ["CHATKEEP_ALLOWED_HOSTS"] = ",".join([*settings.allowed_hosts, _as_host(arguments.host)])
-    with local.running(settings) if arguments.local else nullcontext():
+    with local.run_model(settings) if arguments.local else nullcontext():
         return serve(
             load_settings(), arguments.host, arguments.port, reload=arguments.reload, workers=arguments.workers
         )
@@ -117,16 +121,16 @@ def _eval(arguments: argparse.Namespace) -> int:
     from chatkeep.evals.table import progress, save, show
     from chatkeep.settings import load_settings
 
-    wanted = EvalFilter(arguments.assistant, arguments.model, arguments.only)
-    with progress() as tick:
+    selection = EvalFilter(arguments.assistant, arguments.model, arguments.only)
+    with progress() as on_sample:
         reports = asyncio.run(
-            measure(load_settings(), arguments.suites or builtin_suites(), wanted, arguments.samples, tick)
+            measure(load_settings(), arguments.suites or builtin_suites(), selection, arguments.samples, on_sample)
         )
     show(reports)
     if arguments.json:
         save(reports, arguments.samples, arguments.json)
-    reached = rate([result for report in reports for result in report.results])
-    return int(arguments.min_rate is not None and reached < arguments.min_rate)
+    passed_rate = rate([result for report in reports for result in report.results])
+    return int(arguments.min_rate is not None and passed_rate < arguments.min_rate)
 
 
 def _backup(arguments: argparse.Namespace) -> int:
@@ -147,21 +151,21 @@ def _copy(arguments: argparse.Namespace) -> int:
 
     settings = load_settings()
     source, target = (settings.model_copy(update={"database_url": url}) for url in (arguments.source, arguments.target))
-    for name, copied in asyncio.run(copy(source, target, resume=arguments.resume)).items():
-        print(f"{name:<20}{copied}")
+    for name, digest in asyncio.run(copy(source, target, resume=arguments.resume)).items():
+        print(f"{name:<20}{digest}")
     return 0
 
 
 def _migrate(arguments: argparse.Namespace) -> int:
     del arguments
-    from chatkeep.db.migrate import known
+    from chatkeep.db.migrate import load_migrations
     from chatkeep.runs.startup import open_database
     from chatkeep.settings import load_settings
 
     async def migrate() -> None:
         db = await open_database(load_settings())
         await db.close()
-        print(f"{db.name} is at migration {known(db.engine)[-1].version:04d}")
+        print(f"{db.name} is at migration {load_migrations(db.engine)[-1].version:04d}")
 
     asyncio.run(migrate())
     return 0

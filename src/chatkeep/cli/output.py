@@ -1,4 +1,4 @@
-"""What `chatkeep ask` shows: a turn's events as text on a terminal, or as lines of JSON."""
+"""The output of `chatkeep ask`: a turn's events as text on a terminal, or as lines of JSON."""
 
 from typing import Any, Protocol
 
@@ -19,32 +19,32 @@ from chatkeep.chat.events import (
 
 
 class Printer(Protocol):
-    """Shows events to whoever asked."""
+    """The output for the events of one answer."""
 
     def show(self, event: Event) -> None:
-        """Show one event."""
+        """Print one event."""
         ...
 
     def end(self) -> None:
-        """The answer is over, or a question comes."""
+        """End the open line: the answer is complete, or a question follows."""
         ...
 
 
-class Json:
-    """Events as JSON, one a line, as the stream of the service has them in `data`."""
+class JsonPrinter:
+    """Events as JSON, one a line: the `data` of the service's stream (docs/events.md)."""
 
     def show(self, event: Event) -> None:
         """Print the event."""
         print(encode(event).decode(), flush=True)
 
     def end(self) -> None:
-        """Nothing is open."""
+        """Do nothing: every line is complete."""
 
 
-class Terminal:
-    """Text as it comes; a function by its name, its arguments and what came of it as indented JSON.
+class TerminalPrinter:
+    """Text while it arrives, and each tool call by its name, with its arguments and output as indented JSON.
 
-    Arguments that were rejected are shown as the model sent them.
+    Arguments that are not valid are printed as the model sent them.
     """
 
     def __init__(self) -> None:
@@ -53,10 +53,10 @@ class Terminal:
         self._console = Console(soft_wrap=True, highlight=False)
         self._column = 0
         self._calls: dict[int, ToolCallStarted] = {}
-        self._sent: dict[int, str] = {}  # arguments that are not yet known to be valid
+        self._unvalidated: dict[int, str] = {}  # arguments of open calls, as sent
 
     def show(self, event: Event) -> None:
-        """Print what the event brings."""
+        """Print the text or the call that the event adds."""
         match event:
             case TextDelta() | RefusalDelta():
                 self._write(event.text)
@@ -64,22 +64,22 @@ class Terminal:
                 self._write(event.text, "dim italic")
             case ToolCallStarted():
                 self._calls[event.index] = event
-                self._sent[event.index] = ""
+                self._unvalidated[event.index] = ""
             case ToolCallDelta():
-                self._sent[event.index] += event.arguments_text
+                self._unvalidated[event.index] += event.arguments_text
             case ToolCallReady():
-                del self._sent[event.index]
-                self._title(event.index)
+                del self._unvalidated[event.index]
+                self._print_name(event.index)
                 self._console.print_json(msgspec.json.encode(event.arguments).decode())
             case ToolCallRunning():
                 self._console.print(f"{self._calls[event.index].name} is running", style="dim", markup=False)
             case ToolCallFinished():
-                self._show_end(event)
+                self._print_finished(event)
             case _:
                 pass
 
     def end(self) -> None:
-        """Finish the line."""
+        """End the line, if one is open."""
         if self._column:
             self._console.print()
             self._column = 0
@@ -88,30 +88,30 @@ class Terminal:
         self._console.print(text, end="", style=style, markup=False)
         self._column = len(text) if not text.endswith("\n") else 0
 
-    def _title(self, index: int) -> None:
+    def _print_name(self, index: int) -> None:
         self.end()
         self._console.print(self._calls[index].name, style="bold", markup=False)
 
-    def _show_end(self, event: ToolCallFinished) -> None:
+    def _print_finished(self, event: ToolCallFinished) -> None:
         call = self._calls[event.index]
         if event.error is not None:
             self.end()
-            if sent := self._sent.pop(event.index, ""):
-                self._title(event.index)
+            if sent := self._unvalidated.pop(event.index, ""):
+                self._print_name(event.index)
                 self._console.print(sent, markup=False)
-            said = f"{call.name}: {event.error.code}: {event.error.message}"
-            self._console.print(said, style="red", markup=False)
+            error_line = f"{call.name}: {event.error.code}: {event.error.message}"
+            self._console.print(error_line, style="red", markup=False)
         elif call.kind != "reply":  # the output of a reply is its arguments
             self._console.print(f"{call.name} returned", style="dim", markup=False)
             self._console.print_json(msgspec.json.encode(event.output).decode())
 
 
-def choose(asked: dict[str, Any]) -> str:
-    """The user's answer to a question of `ask_user`: one of its choices, by number, or words of their own."""
+def choose(arguments: dict[str, Any]) -> str:
+    """Ask the question of a call of `ask_user`, and return a choice, if its number was typed, or else the text."""
     from rich.prompt import Prompt
 
-    choices: list[str] = asked["choices"]
+    choices: list[str] = arguments["choices"]
     for number, choice in enumerate(choices, 1):
         print(f"  {number}. {choice}")
-    said = Prompt.ask(f"{asked['question']} ").strip()
-    return choices[int(said) - 1] if said.isdecimal() and 1 <= int(said) <= len(choices) else said
+    reply = Prompt.ask(f"{arguments['question']} ").strip()
+    return choices[int(reply) - 1] if reply.isdecimal() and 1 <= int(reply) <= len(choices) else reply

@@ -1,4 +1,4 @@
-"""`chatkeep serve`: uvicorn around the application, a line when it is ready, a line when it cannot start."""
+"""`chatkeep serve`: runs the application in uvicorn. Prints one line when it is ready, or why it cannot start."""
 
 import asyncio
 import gc
@@ -18,36 +18,35 @@ from chatkeep.errors import CannotStart
 from chatkeep.runs.startup import load_assistants, load_tools, open_database
 from chatkeep.settings import Settings
 
-STUCK_SECONDS = 5
-"""How long a response that does not end may hold up the exit, once the service has drained."""
-
-UNREAD_SECONDS = 60
-"""How long a client may leave everything unread before its connection is closed; it can come back and go on."""
-YOUNG_OBJECTS = 10_000
-"""How many more objects there have to be before the youngest are looked through for garbage; Python's own is 700."""
+SHUTDOWN_TIMEOUT_SECONDS = 5
+"""How long a response that does not end may delay the exit after the service has drained."""
+UNREAD_TIMEOUT_SECONDS = 60
+"""How long a client may read nothing before its connection is closed. It can connect again and resume its stream."""
 KEEP_ALIVE_SECONDS = 15
-"""How long an idle connection is kept; a reset one keeps its memory until then."""
+"""How long an idle connection stays open. A reset connection holds its memory until then."""
+GC_THRESHOLD_OBJECTS = 10_000
+"""How many new objects start a garbage collection of the youngest generation. Python's default is 700."""
 
 
 class Server(uvicorn.Server):
-    """Uvicorn, saying where it is once it listens, and exiting with 0 when it was told to."""
+    """A uvicorn server that prints its URL once it listens, and exits with status 0 after SIGINT or SIGTERM."""
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Stop. Uvicorn itself would raise the signal anew after a clean shutdown, and so be killed by it."""
+        """Begin to stop. Uvicorn's method would raise the signal again after the shutdown, which kills the process."""
         del frame
         self.force_exit = self.should_exit and sig == signal.SIGINT
         self.should_exit = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Stop listening, and hang up on clients that do not read: the loop would wait for them when it closes."""
+        """Stop listening, and close connections whose clients do not read: the closing loop would wait for them."""
         await super().shutdown(sockets)
         for connection in tuple(self.server_state.connections):
             connection.transport.abort()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start listening."""
+        """Start listening, then print the URL."""
         await super().startup(sockets)
-        _settle_memory()
+        _configure_gc()
         if self.started:
             listening = sockets[0] if sockets else self.servers[0].sockets[0]
             host, port = listening.getsockname()[:2]
@@ -55,47 +54,47 @@ class Server(uvicorn.Server):
 
 
 def serve(settings: Settings, host: str, port: int, *, reload: bool, workers: int) -> int:
-    """Serve until told to stop; the exit status.
+    """Serve until a signal stops the service, and return the exit status.
 
     Raises:
-        CannotStart: something is wrong that would only fail later, in a process of its own, with a traceback.
+        CannotStart: a setting, an assistant, a function, the database or the port cannot be used. It is checked here
+            because a worker process would fail later, with a traceback.
     """
     asyncio.run(_check(settings, host, port))
-    if reload or workers > 1:  # each process makes its own application; the supervisor says where they listen
-        config = _configured(
-            "chatkeep.api.app:create_app", host, port, log_level="info", reload=reload, workers=workers
-        )
-        sockets = [_bound(config)]
+    if reload or workers > 1:  # each process creates its own application; the supervisor prints the URL
+        config = _config("chatkeep.api.app:create_app", host, port, log_level="info", reload=reload, workers=workers)
+        sockets = [_bind(config)]
         if reload:
             ChangeReload(config, uvicorn.Server(config).run, sockets).run()
         else:
             Multiprocess(config, sockets).run()
         return 0
-    config = _configured(create_app(settings), host, port, log_level="warning")
+    config = _config(create_app(settings), host, port, log_level="warning")
     server = Server(config)
-    server.run([_bound(config)])
+    server.run([_bind(config)])
     return 0 if server.started else 1
 
 
-def _settle_memory() -> None:
-    """Spare what was made for the start from garbage collection, and collect the youngest objects less often.
+def _configure_gc() -> None:
+    """Exclude all objects of the start from garbage collection, and collect the youngest generation less often.
 
-    Streams make objects all the time, few of them in cycles: 7 % of the event loop's time went into looking for those.
+    Streams create objects all the time, and few of them are in cycles: looking for these took 7 % of the event loop's
+    time.
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(YOUNG_OBJECTS)
+    gc.set_threshold(GC_THRESHOLD_OBJECTS)
 
 
-def _bound(config: uvicorn.Config) -> socket.socket:
-    """The socket to listen on. A client that reads nothing for some time is cut off by the kernel, where it can."""
-    bound = config.bind_socket()
-    if sys.platform == "linux":  # inherited by each connection; counts a window that stays shut, too (tcp(7))
-        bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_SECONDS * 1000)
-    return bound
+def _bind(config: uvicorn.Config) -> socket.socket:
+    """Return the socket to listen on. On Linux the kernel closes connections that are not read for a while."""
+    listening = config.bind_socket()
+    if sys.platform == "linux":  # inherited by each connection; a receive window that stays closed counts, too (tcp(7))
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_TIMEOUT_SECONDS * 1000)
+    return listening
 
 
-def _configured(
+def _config(
     app: ASGIApp | str, host: str, port: int, *, log_level: str, reload: bool = False, workers: int = 1
 ) -> uvicorn.Config:
     return uvicorn.Config(
@@ -107,7 +106,7 @@ def _configured(
         reload=reload,
         reload_dirs=[str(Path(__file__).parent.parent), "."] if reload else None,
         workers=workers,
-        timeout_graceful_shutdown=STUCK_SECONDS,
+        timeout_graceful_shutdown=SHUTDOWN_TIMEOUT_SECONDS,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         server_header=False,
     )
@@ -120,6 +119,6 @@ async def _check(settings: Settings, host: str, port: int) -> None:
         with socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET):
             pass
     except OSError as error:
-        number = error.errno or 0  # of the resolver's own, if it is negative; then its words are followed by an address
+        number = error.errno or 0  # negative: from the resolver, whose text ends with the address in parentheses
         reason = os.strerror(number) if number > 0 else str(error.strerror).partition(" (")[0]
         raise CannotStart(f"cannot listen on {host}:{port}: {reason}") from error

@@ -1,6 +1,7 @@
-"""A database behind one small protocol. Statements are written once, with `$1 $2`, values only through those.
+"""A database behind one small protocol, which `sqlite.py` and `postgres.py` implement.
 
-The text of a statement is `LiteralString`: pyright refuses SQL that was put together from variables.
+Each statement is written once, for both engines. Values come in only through its parameters, `$1`, `$2` and so on. Its
+text is `LiteralString`: pyright refuses SQL that was put together from variables.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -12,14 +13,14 @@ T = TypeVar("T")
 
 
 class Transaction(Protocol):
-    """Where statements run: inside a transaction, where all of them happen or none."""
+    """A transaction or a snapshot, in which statements run. Either all of them take effect or none."""
 
     async def all(self, sql: LiteralString, *params: Param) -> list[Row]:
-        """Every row."""
+        """Return every row."""
         ...
 
     async def one(self, sql: LiteralString, *params: Param) -> Row | None:
-        """The first row, or None."""
+        """Return the first row, or None."""
         ...
 
     async def run(self, sql: LiteralString, *params: Param) -> None:
@@ -27,43 +28,44 @@ class Transaction(Protocol):
         ...
 
     async def many(self, sql: LiteralString, rows: Iterable[Sequence[Param]]) -> None:
-        """Run a statement once per row of values."""
+        """Run a statement once for each row of parameters."""
         ...
 
     async def returning(self, sql: LiteralString, rows: Iterable[Sequence[Param]]) -> list[Row]:
-        """Run a statement once per row of values; what they return, in that order."""
+        """Run a statement once for each row of parameters. Return the rows that they return, in that order."""
         ...
 
     async def now(self) -> str:
-        """The database's time, as `chatkeep.clock` writes it; the same within a transaction."""
+        """Return the database's time, in the form of `chatkeep.clock`. It stays the same within a transaction."""
         ...
 
     async def lock_schema(self) -> None:
-        """Wait until nobody else changes the schema, and keep others from it until the transaction ends."""
+        """Lock the schema against other processes until the transaction ends. Waits while another one has the lock."""
         ...
 
 
 class Database(Protocol):
-    """An open database. `engine` names its kind, as the files of `migrations/` do; `name` is for messages."""
+    """An open database. `engine` is `sqlite` or `postgres`; `name` names it in messages, without a password."""
 
     engine: str
     name: str
 
     async def transaction(self, fn: Callable[[Transaction], Awaitable[T]]) -> T:
-        """Run `fn` in a transaction of its own; committed when this returns, rolled back when it raises.
+        """Run `fn` in a transaction and return its result: committed if `fn` returns, rolled back if it raises.
 
-        `fn` awaits nothing but its connection (on SQLite it runs in the writer's thread, without an event loop),
-        and changes nothing else: PostgreSQL may have to begin anew. A caller that is cancelled does not undo it.
+        1. `fn` awaits nothing but its transaction: on SQLite it runs in the writer's thread, without an event loop.
+        2. `fn` changes nothing outside of the database: it may be called again, after a lost connection for example.
+        3. A caller that is cancelled does not undo the transaction.
 
         Raises:
-            StorageFailed: the database refused; nothing of it is stored.
+            StorageFailed: the database refused.
         """
         ...
 
     async def snapshot(self, fn: Callable[[Transaction], Awaitable[T]]) -> T:
-        """Run `fn`, which only reads, on one unchanging state of the database; the same rules for `fn`."""
+        """Run `fn`, which only reads, on one unchanging state of the database. The rules of `transaction` hold."""
         ...
 
     async def close(self) -> None:
-        """Finish what was submitted, then let go of everything."""
+        """Finish the transactions that are under way, then close every connection."""
         ...

@@ -1,4 +1,8 @@
-"""A copy of a SQLite database while it is in use: complete, consistent, and on the disk before it has its name."""
+"""Copies a SQLite database while it is in use.
+
+`VACUUM INTO` writes the state of one moment. The copy has another name until it is complete and on the disk, so that a
+file with the name of a backup is always a whole one.
+"""
 
 # pyright: reportUnknownMemberType=false
 # (apsw's stubs name a buffer type that Python 3.11 does not have)
@@ -12,7 +16,7 @@ from chatkeep.errors import CannotStart
 
 
 def back_up(source: Path, target: Path) -> None:
-    """Copy the database `source` to the new file `target`. Writers are not held up.
+    """Copy the database `source` to the new file `target`. Writers do not wait for it.
 
     Raises:
         CannotStart: there is no such database, it cannot be read, or `target` exists or cannot be written.
@@ -36,7 +40,7 @@ def back_up(source: Path, target: Path) -> None:
 
 
 def _sync(path: Path) -> None:
-    """Have the kernel write the file, or the folder's entries, to the disk."""
+    """Have the kernel write a file, or a folder's entries, to the disk (fsync)."""
     file = os.open(path, os.O_RDONLY)
     try:
         os.fsync(file)

@@ -1,7 +1,9 @@
-"""Brings a database to this version's schema: forward-only files, numbered for each engine, applied once and in order.
+"""Brings a database to this version's schema, by the numbered SQL files of `migrations/`.
 
-A file that was applied is never changed: its checksum is kept. A database that knows more than this
-version does is refused, so that an old process never writes into a newer schema.
+1. Each engine has files of its own. They are applied in order, each once, and only forward.
+2. A file that was applied is never changed: the database keeps its checksum.
+3. A database with a migration that this version does not have is refused. So an old process never writes into a newer
+   schema.
 """
 
 import hashlib
@@ -24,22 +26,22 @@ class Migration(NamedTuple):
 
     @property
     def checksum(self) -> str:
-        """SHA-256 of the text, in hexadecimal."""
+        """Return the SHA-256 of the SQL, in hexadecimal."""
         return hashlib.sha256(self.sql.encode()).hexdigest()
 
 
-def known(engine: str) -> list[Migration]:
-    """This version's migrations for `engine` (`sqlite`, `postgres`), in order."""
-    found = [
+def load_migrations(engine: str) -> list[Migration]:
+    """Return this version's migrations for `engine` (`sqlite` or `postgres`), in order."""
+    migrations = [
         Migration(int(match["version"]), match["name"], file.read_text("utf-8"))
         for file in resources.files("chatkeep.db").joinpath("migrations").iterdir()
         if (match := _NAME.fullmatch(file.name)) and match["engine"] == engine
     ]
-    return sorted(found)
+    return sorted(migrations)
 
 
 async def migrate(db: Database, migrations: list[Migration]) -> list[Migration]:
-    """Apply what is missing of `migrations`, in one transaction, and return it.
+    """Apply those of `migrations` that the database does not have yet, in one transaction, and return them.
 
     Raises:
         CannotStart: the database is newer, or a migration was changed after it was applied.
@@ -47,10 +49,10 @@ async def migrate(db: Database, migrations: list[Migration]) -> list[Migration]:
 
     async def apply(tx: Transaction) -> list[Migration]:
         await tx.lock_schema()
-        applied = await _applied(tx)
-        missing = _missing(applied, migrations)
+        checksums = await _read_checksums(tx)
+        missing = _find_missing(checksums, migrations)
         for migration in missing:
-            # The one place that vouches for SQL which is no literal: files of this package.
+            # The one cast of SQL that is no literal: it comes from files of this package.
             await tx.run(cast("LiteralString", migration.sql))
             await tx.run(
                 "INSERT INTO schema_migrations (version, name, checksum, applied_at) VALUES ($1, $2, $3, $4)",
@@ -64,7 +66,8 @@ async def migrate(db: Database, migrations: list[Migration]) -> list[Migration]:
     return await db.transaction(apply)
 
 
-async def _applied(tx: Transaction) -> dict[int, str]:
+async def _read_checksums(tx: Transaction) -> dict[int, str]:
+    """Return the checksums of the migrations that were applied, by version."""
     await tx.run(
         """CREATE TABLE IF NOT EXISTS schema_migrations
            (version INTEGER PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL, applied_at TEXT NOT NULL)"""
@@ -73,14 +76,14 @@ async def _applied(tx: Transaction) -> dict[int, str]:
     return {int(version): str(checksum) for version, checksum in rows}
 
 
-def _missing(applied: dict[int, str], migrations: list[Migration]) -> list[Migration]:
+def _find_missing(checksums: dict[int, str], migrations: list[Migration]) -> list[Migration]:
     ours = {migration.version: migration for migration in migrations}
-    if newer := sorted(applied.keys() - ours.keys()):
+    if newer := sorted(checksums.keys() - ours.keys()):
         raise CannotStart(
             f"the database is newer than this version of chatkeep: it has migration {newer[-1]:04d},"
             f" this version ends with {max(ours):04d}"
         )
-    for version, checksum in applied.items():
+    for version, checksum in checksums.items():
         if ours[version].checksum != checksum:
             raise CannotStart(f"migration {version:04d}_{ours[version].name} was changed after it was applied")
-    return [migration for migration in migrations if migration.version not in applied]
+    return [migration for migration in migrations if migration.version not in checksums]

@@ -1,4 +1,4 @@
-"""Which engine? The one place that asks, and everything that follows from the answer."""
+"""Opens the database that CHATKEEP_DATABASE_URL names. The one file that asks which engine that is."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -16,18 +16,19 @@ from chatkeep.settings import Settings
 
 
 class ProcessIdentity(NamedTuple):
-    """What this process is called among those on one database, and whether no other one lives.
+    """This process among those on the same database.
 
-    One that is alone stays so until it calls `confirm`.
+    `name` is unique for as long as the database exists. `is_alone`: no other process uses the database, and none can
+    join until this one calls `admit_others`.
     """
 
     name: str
-    alone: bool
-    confirm: Callable[[], Awaitable[None]]
+    is_alone: bool
+    admit_others: Callable[[], Awaitable[None]]
 
 
 async def connect(settings: Settings) -> Database:
-    """The database that CHATKEEP_DATABASE_URL names, as it is.
+    """Open the database that CHATKEEP_DATABASE_URL names, without migrating it.
 
     Raises:
         CannotStart: it cannot be opened, or the URL is wrong.
@@ -40,11 +41,12 @@ async def connect(settings: Settings) -> Database:
 
 @asynccontextmanager
 async def join_processes(settings: Settings, notifier: Notifier) -> AsyncGenerator[ProcessIdentity]:
-    """Be one of the processes on the database.
+    """Register this process on the database until the block ends, and connect `notifier` with the other processes.
 
-    SQLite: a lock says who is alone; what others do is seen by looking. PostgreSQL: a connection connects `notifier`
-    with those of the others and holds a lock on the process's place, which begins its name; not so behind a proxy
-    that pools transactions, where no connection is anybody's own.
+    1. SQLite: a file lock shows if the process is alone. Notifiers are not connected: readers look again by the clock.
+    2. PostgreSQL: a connection of its own connects the notifiers, and holds a lock on the process's slot. The name
+       begins with the slot (`pg_notify.py`).
+    3. PostgreSQL behind a proxy that pools transactions: neither, since no process has a connection to itself.
 
     Raises:
         CannotStart: the database cannot be reached.
@@ -56,11 +58,11 @@ async def join_processes(settings: Settings, notifier: Notifier) -> AsyncGenerat
         return
     dsn, is_proxied = parse_url(settings.database_url)
     if is_proxied:
-        yield ProcessIdentity(ids.new(), alone=False, confirm=_nothing)
+        yield ProcessIdentity(ids.new(), is_alone=False, admit_others=_do_nothing)
         return
-    async with PostgresNotifier(dsn, notifier) as relay:
-        yield ProcessIdentity(f"{relay.place} {ids.new()}".lstrip(), alone=False, confirm=_nothing)
+    async with PostgresNotifier(dsn, notifier) as remote:
+        yield ProcessIdentity(f"{remote.slot} {ids.new()}".lstrip(), is_alone=False, admit_others=_do_nothing)
 
 
-async def _nothing() -> None:
-    """There is nobody to be let in."""
+async def _do_nothing() -> None:
+    """Return at once: other processes are always admitted."""

@@ -1,10 +1,19 @@
-"""The doorbell between processes on one PostgreSQL: LISTEN and NOTIFY on one channel, by a connection of its own.
+"""Carries notifications between the processes on one PostgreSQL database: LISTEN and NOTIFY on one channel.
 
-1. A message is its sender and topics: never what there is to see. What is lost does no harm: everybody looks again
-   by the clock as well. A connection that was lost and is there again rings every bell.
-2. A process asks for the topics that its readers wait for ("?" before them); others tell of no topic but those.
-3. Rings are gathered for a moment and sent outside of any transaction: a commit with a NOTIFY holds up all others.
-4. The connection holds a lock on the process's place: the next one of this place knows that its predecessor is dead.
+Each process has a connection of its own for this, beside the pool. A payload is the sender's id and topics:
+
+    A -> all   "A ?run1"    A has a reader that waits for run1: please notify
+    B -> all   "B run1"     run1 may have changed; sent because A asked
+    C -> all   "C ?*"       C has just connected: which topics do the others wait for?
+
+1. A notification carries topics, never data. A lost one does no harm, since every reader also looks again by the clock.
+   After a lost connection is back, all readers here look again.
+2. A process notifies only topics that another one has asked for. A request is repeated each minute while the reader
+   waits, and lapses after two.
+3. Notifications are gathered for 20 ms and sent outside of transactions: a commit with a NOTIFY in it takes a lock on
+   the whole server, which holds up all other commits.
+4. The connection holds an advisory lock on the process's slot, `hostname/number`. Only one process at a time can have
+   a slot. So a process that gets one knows that the slot's previous process is dead, and ends the runs that it left.
 """
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
@@ -26,50 +35,51 @@ from chatkeep.db.postgres import CONNECTION_ERRORS, RETRY_SECONDS, SERVER_SETTIN
 from chatkeep.errors import CannotStart
 
 CHANNEL = "chatkeep"
+"""The name of the channel."""
 ALL_TOPICS = "*"
-"""What one that has just come asks for: what do the others wait for?"""
+"""The topic that a process requests when it has connected: the others then request all of theirs."""
 GATHER_SECONDS = 0.02
-"""Seconds for which rings are gathered before they are sent."""
+"""Seconds for which notifications are gathered before they are sent."""
 MAX_TOPICS = 150
-"""So many topics fit into one message (8000 bytes)."""
+"""The most topics in one payload, which has less than 8,000 bytes (PostgreSQL, NOTIFY)."""
 REQUEST_SECONDS = 60.0
-"""Seconds after which a topic that is still wanted is asked for again; others forget it after twice that."""
-MAX_PLACES = 256
-"""The most processes of one machine that are told apart."""
+"""Seconds between two requests for a topic. Other processes forget it after twice that."""
+MAX_SLOTS = 256
+"""The most slots of one machine. Processes beyond that have none."""
 RETRY_DELAYS_SECONDS = (0.1, 0.5, 1.0, 2.0, 5.0)
-"""Seconds before a first, second, … try to connect again; the last one again and again."""
+"""Seconds before the first, second, … attempt to connect again. The last one repeats."""
 
 _log = logging.getLogger("chatkeep")
 
 
 class PostgresNotifier:
-    """This process's line to the others; `place` is its place among those of this machine, which no other one has."""
+    """The `RemoteNotifier` of this process. `slot` is its slot; empty if all are in use."""
 
     def __init__(self, dsn: str, notifier: Notifier) -> None:
-        self.place = ""
-        self._me = ids.new()
+        self.slot = ""
+        self._sender_id = ids.new()
         self._dsn = dsn
         self._notifier = notifier
         self._connection: Any = None
         self._lost = asyncio.Event()
-        self._outgoing: dict[str, None] = {}
+        self._outgoing: dict[str, None] = {}  # topics and "?" requests to be sent: a set that keeps its order
         self._has_outgoing = asyncio.Event()
-        self._requested_until: dict[str, float] = {}
+        self._requested_until: dict[str, float] = {}  # by other processes: topics, in the event loop's time
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        """Connect, take a place, and stay connected until the end.
+        """Connect, take a slot, and stay connected until the end of the block.
 
         Raises:
             CannotStart: the database cannot be reached.
         """
         try:
             await self._connect()
-            self.place = await self._first_free_place()
+            self.slot = await self._take_free_slot()
         except (*CONNECTION_ERRORS, asyncpg.PostgresError, ValueError) as error:
             raise CannotStart(f"cannot listen on the database: {error_line(error)}") from error
         self._notifier.remote = self
-        self._task = asyncio.create_task(self._stay_connected(), name="relay")
+        self._task = asyncio.create_task(self._stay_connected(), name="pg-notify")
         return self
 
     async def __aexit__(self, *failure: object) -> None:
@@ -80,13 +90,13 @@ class PostgresNotifier:
         self._disconnect()
 
     def publish(self, topic: str, *, everywhere: bool = False) -> None:
-        """Ring at the processes that asked for `topic`; or at all of them."""
+        """Notify the processes that have requested `topic`; with `everywhere`, all of them."""
         if everywhere or topic in self._requested_until:
             self._outgoing[topic] = None
             self._has_outgoing.set()
 
     def request(self, topic: str) -> None:
-        """Let the others know that somebody waits for `topic` here."""
+        """Ask the other processes for their notifications of `topic`."""
         self._outgoing[f"?{topic}"] = None
         self._has_outgoing.set()
 
@@ -96,7 +106,7 @@ class PostgresNotifier:
             try:
                 if self._connection is None:
                     await self._connect()
-                    await self._lock_place(self.place)
+                    await self._lock_slot(self.slot)
                     self._notifier.notify_all()
                     tries = 0
                 await self._send()
@@ -109,7 +119,7 @@ class PostgresNotifier:
     async def _connect(self) -> None:
         self._lost = lost = asyncio.Event()
 
-        def ended(connection: Any) -> None:
+        def on_termination(connection: Any) -> None:
             del connection
             lost.set()
             self._has_outgoing.set()
@@ -118,7 +128,7 @@ class PostgresNotifier:
             self._dsn, timeout=int(RETRY_SECONDS), command_timeout=RETRY_SECONDS, server_settings=SERVER_SETTINGS
         )
         self._connection = connection
-        connection.add_termination_listener(ended)
+        connection.add_termination_listener(on_termination)
         await connection.add_listener(CHANNEL, self._on_notification)
         self.request(ALL_TOPICS)
         self._request_all()
@@ -127,15 +137,15 @@ class PostgresNotifier:
         for topic in self._notifier.topics:
             self.request(topic)
 
-    async def _first_free_place(self) -> str:
-        for number in range(MAX_PLACES):
-            if await self._lock_place(place := f"{socket.gethostname()}/{number}"):
-                return place
+    async def _take_free_slot(self) -> str:
+        for number in range(MAX_SLOTS):
+            if await self._lock_slot(slot := f"{socket.gethostname()}/{number}"):
+                return slot
         return ""
 
-    async def _lock_place(self, place: str) -> bool:
-        number = int.from_bytes(hashlib.sha256(place.encode()).digest()[:8], signed=True)
-        return bool(place) and await self._connection.fetchval("SELECT pg_try_advisory_lock($1)", number)
+    async def _lock_slot(self, slot: str) -> bool:
+        number = int.from_bytes(hashlib.sha256(slot.encode()).digest()[:8], signed=True)
+        return bool(slot) and await self._connection.fetchval("SELECT pg_try_advisory_lock($1)", number)
 
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
@@ -143,32 +153,34 @@ class PostgresNotifier:
             connection.terminate()
 
     async def _send(self) -> None:
-        """Send what gathers, until the connection is lost."""
+        """Send the outgoing topics until the connection is lost, which raises ConnectionError."""
         loop = asyncio.get_running_loop()
-        again = loop.time() + REQUEST_SECONDS
+        next_request = loop.time() + REQUEST_SECONDS
         while not self._lost.is_set():
             with suppress(TimeoutError):
-                async with asyncio.timeout_at(again):
+                async with asyncio.timeout_at(next_request):
                     await self._has_outgoing.wait()
             await asyncio.sleep(GATHER_SECONDS)
             self._has_outgoing.clear()
-            if loop.time() >= again:
-                again = loop.time() + REQUEST_SECONDS
+            if loop.time() >= next_request:
+                next_request = loop.time() + REQUEST_SECONDS
                 self._requested_until = {
                     topic: until for topic, until in self._requested_until.items() if until > loop.time()
                 }
                 self._request_all()
             while self._outgoing and not self._lost.is_set():
                 topics = list(islice(self._outgoing, MAX_TOPICS))
-                for topic in topics:  # before it is sent: one that rings meanwhile is sent once more
+                for topic in topics:  # before the send: a topic that is notified meanwhile is sent once more
                     del self._outgoing[topic]
-                await self._connection.execute("SELECT pg_notify($1, $2)", CHANNEL, " ".join([self._me, *topics]))
+                await self._connection.execute(
+                    "SELECT pg_notify($1, $2)", CHANNEL, " ".join([self._sender_id, *topics])
+                )
         raise ConnectionError("the listening connection was closed")
 
     def _on_notification(self, connection: Any, pid: int, channel: str, payload: str) -> None:
         del connection, pid, channel
         sender, *topics = payload.split(" ")
-        if sender == self._me:
+        if sender == self._sender_id:
             return
         until = asyncio.get_running_loop().time() + 2 * REQUEST_SECONDS
         for topic in topics:

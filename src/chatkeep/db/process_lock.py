@@ -1,4 +1,8 @@
-"""Who else has the SQLite file open? A lock that every process shares, and that the kernel drops when one dies."""
+"""Shows if other processes use a SQLite file: a lock that they all share, and that the kernel releases when one dies.
+
+A process that gets the lock exclusively is alone. Runs in progress were then left by processes that have died, and can
+be ended at once.
+"""
 
 import fcntl
 import os
@@ -9,16 +13,21 @@ from chatkeep.errors import CannotStart
 
 
 class ProcessLock:
-    """A lock on `<database>.live`. Whoever gets it for itself alone knows that no other process carries runs."""
+    """A lock (flock) on the file `<database>.live`. A context manager, which releases it at the end."""
 
     def __init__(self, database: Path) -> None:
+        """Open the file, or create it, without taking the lock.
+
+        Raises:
+            CannotStart: it cannot be opened.
+        """
         try:
             self._file = os.open(f"{database}.live", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
             raise CannotStart(f"cannot open the database {database}: {error.strerror}") from error
 
     def try_exclusive(self) -> bool:
-        """Take the lock: True when no other process holds it. Keep it alone until `share` is called."""
+        """Take the lock exclusively, until `share` is called. Return False if another process holds it."""
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -26,7 +35,7 @@ class ProcessLock:
         return True
 
     def share(self) -> None:
-        """Hold it together with others from now on; waits for one that is still alone with it."""
+        """Share the lock from now on. Waits while another process holds it exclusively."""
         fcntl.flock(self._file, fcntl.LOCK_SH)
 
     def __enter__(self) -> Self:
@@ -36,5 +45,5 @@ class ProcessLock:
         self.release()
 
     def release(self) -> None:
-        """Let go of it."""
+        """Release the lock."""
         os.close(self._file)

@@ -1,91 +1,57 @@
-"""SQLite: one writer thread that commits in groups, a few read-only connections.
+"""SQLite: one thread that writes and commits in groups, and a few threads that read.
 
-1. Whatever was submitted while a commit ran becomes the next group: one BEGIN IMMEDIATE … COMMIT, one fsync.
-2. When a submission raises, the group is begun anew, with a savepoint for each: that one is undone alone. Nearly
-   always none does, and savepoints cost two statements each, and copies of all pages that are changed after them.
-3. SQLite may end a transaction by itself (a full disk). Then the whole group is refused, never half of it.
-4. BEGIN IMMEDIATE is a statement, never `with connection:`, which waits for the lock with the GIL held.
+SQLite has one writer at a time, and a commit counts only when the disk has it (fsync). So transactions share commits.
+Each caller submits one transaction and waits for the outcome of that one:
+
+    submitted        t1  t2 t3 t4               t5
+    writer thread    [ BEGIN t1 COMMIT fsync ]  [ BEGIN t2 t3 t4 COMMIT fsync ]  [ BEGIN t5 COMMIT fsync ]
+
+1. All that is submitted while a commit runs becomes the next group: one BEGIN IMMEDIATE ... COMMIT. So a transaction
+   gets cheaper with load.
+2. When a submission raises, the group is rolled back and runs again with a savepoint for each submission. Then only
+   that one is undone. The first time there are no savepoints, since nearly always no submission raises: a savepoint
+   costs two statements, and copies of all pages that are changed after it. A submission may run twice because of this.
+3. SQLite may end a transaction by itself, on a full disk for example (sqlite.org/lang_transaction.html, "Response To
+   Errors Within A Transaction"). Then the whole group is refused, never half of it.
+4. BEGIN IMMEDIATE is a statement, never `with connection:`, which would wait for SQLite's lock while holding the GIL.
+5. Readers have connections of their own that cannot write. In WAL mode they and the writer do not wait for each other.
 """
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
 # (apsw's stubs name a buffer type that Python 3.11 does not have)
 
 import asyncio
-import re
 import threading
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from functools import cache
 from pathlib import Path
-from typing import Any, LiteralString, TypeVar, cast
+from typing import Any, TypeVar
 
 import apsw
 
-from chatkeep import clock
-from chatkeep.db import Param, Row, Transaction
+from chatkeep.db import Transaction
+from chatkeep.db.sqlite_transaction import SqliteTransaction, run_to_end
 from chatkeep.errors import CannotStart, StorageFailed
 
 T = TypeVar("T")
 Work = Callable[[Transaction], Awaitable[Any]]
 
 BUSY_TIMEOUT_MS = 5_000
+"""Milliseconds that a statement waits for the lock of another process."""
 MAX_READERS = 3
+"""The most threads that read, with a connection each."""
 MAX_GROUP_SIZE = 500
-"""Submissions in one commit, so that the first of a flood is not kept waiting for the last."""
+"""The most submissions in one commit, so that the first of a flood does not wait for the last."""
 
 CHECKPOINT_PAGES = 4_000
-"""Pages (of 4 KiB) in the write-ahead log before they go to the file itself: each goes there once, however often
-it was written meanwhile. SQLite's own figure is 1,000."""
+"""Pages (of 4 KiB) that the write-ahead log gathers before they are copied to the file. A page is then copied once,
+however often it was written meanwhile. SQLite's own default is 1,000 pages."""
 
 WRITER_CACHE_KIB, READER_CACHE_KIB = 500, 250
-"""KiB of pages that a connection keeps: what a flush of many runs changes, and what a page of history reads. SQLite's
-own 2,000 KiB made nothing faster, and took 6 KB more for each of 200 streams.
-"""
-
-
-class SqliteTransaction:
-    """One apsw connection as a `Transaction`; its methods never suspend, so a plain thread can drive them.
-
-    All statements go through one cursor: with a new one for each, `bench/durable.py` is a tenth slower. So nothing may
-    be left in it: all rows are fetched, and a statement that RETURNS is done only then.
-    """
-
-    __slots__ = ("_cursor", "_now")
-
-    def __init__(self, cursor: apsw.Cursor) -> None:
-        self._cursor = cursor
-        self._now = ""
-
-    async def all(self, sql: LiteralString, *params: Param) -> list[Row]:
-        """Every row."""
-        return self._cursor.execute(_to_sqlite_parameters(sql), params).fetchall()
-
-    async def one(self, sql: LiteralString, *params: Param) -> Row | None:
-        """The first row, or None."""
-        rows = self._cursor.execute(_to_sqlite_parameters(sql), params).fetchall()
-        return rows[0] if rows else None
-
-    async def run(self, sql: LiteralString, *params: Param) -> None:
-        """Run a statement for its effect."""
-        self._cursor.execute(_to_sqlite_parameters(sql), params).fetchall()
-
-    async def many(self, sql: LiteralString, rows: Iterable[Sequence[Param]]) -> None:
-        """Run a statement once per row of values."""
-        self._cursor.executemany(_to_sqlite_parameters(sql), rows)
-
-    async def returning(self, sql: LiteralString, rows: Iterable[Sequence[Param]]) -> list[Row]:
-        """Run a statement once per row of values; what they return."""
-        return self._cursor.executemany(_to_sqlite_parameters(sql), rows).fetchall()
-
-    async def now(self) -> str:
-        """The machine's time, since the file and the process share one clock; the same within a transaction."""
-        now = self._now = self._now or clock.now()
-        return now
-
-    async def lock_schema(self) -> None:
-        """Nothing to wait for: every transaction that writes is alone."""
+"""KiB of pages that a connection keeps in memory: enough for what a flush of many runs changes, or a page of history
+reads. SQLite's own default of 2,000 KiB made nothing faster, and took 6 KB more for each of 200 streams."""
 
 
 class Sqlite:
@@ -94,7 +60,7 @@ class Sqlite:
     engine = "sqlite"
 
     def __init__(self, path: Path) -> None:
-        """Open the file, or make it, and start the writer.
+        """Open the file, or create it, and start the writer.
 
         Raises:
             CannotStart: the file cannot be opened, is no database, or cannot be written.
@@ -103,7 +69,7 @@ class Sqlite:
         self.name = str(path)
         self._writer = _Writer(_open(path, apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE))
         self._local = threading.local()
-        self._open: list[apsw.Connection] = []
+        self._connections: list[apsw.Connection] = []  # of the readers
         self._readers = ThreadPoolExecutor(MAX_READERS, "chatkeep-reader")
 
     async def transaction(self, fn: Callable[[Transaction], Awaitable[T]]) -> T:
@@ -117,20 +83,20 @@ class Sqlite:
         return await submission.future
 
     async def close(self) -> None:
-        """Finish what was submitted, then close every connection."""
+        """Finish all submissions, then close every connection."""
         self._readers.shutdown(wait=True)
-        for connection in self._open:
+        for connection in self._connections:
             connection.close()
         await asyncio.to_thread(self._writer.stop)
 
     def _reader(self) -> apsw.Connection:
-        """This thread's connection, opened when it is first needed; after a failure by the next one who needs it."""
+        """Return this thread's connection, opened by the first call, or after a failure by the next one."""
         if not hasattr(self._local, "connection"):
             try:
                 self._local.connection = _open(self.path, apsw.SQLITE_OPEN_READONLY)
             except CannotStart as error:
                 raise StorageFailed(str(error)) from error
-            self._open.append(self._local.connection)
+            self._connections.append(self._local.connection)
         return self._local.connection
 
     def _read(self, submission: "_Submission") -> None:
@@ -138,10 +104,10 @@ class Sqlite:
             connection = self._reader()
             connection.execute("BEGIN")
             try:
-                submission.result = _run_to_end(submission.fn(SqliteTransaction(connection.cursor())))
+                submission.result = run_to_end(submission.fn(SqliteTransaction(connection.cursor())))
             finally:
                 connection.execute("ROLLBACK")
-        except BaseException as error:  # noqa: BLE001  # handed to whoever submitted it
+        except BaseException as error:  # noqa: BLE001  # raised in the caller that submitted it
             submission.fail(error)
         _resolve([submission])
 
@@ -154,33 +120,33 @@ class _Writer:
         self._cursor = connection.cursor()
         self._queue: deque[_Submission] = deque()
         self._wake = threading.Event()
-        self._stopping = False
+        self._is_stopping = False
         self._thread = threading.Thread(target=self._run, name="chatkeep-writer")
         self._thread.start()
 
     async def submit(self, fn: Work) -> Any:
-        if self._stopping:
+        if self._is_stopping:
             raise StorageFailed("the database is closed")
         submission = _Submission(fn)
         self._queue.append(submission)
-        if not self._wake.is_set():  # else the writer will look once more; setting it takes a lock, and wakes
+        if not self._wake.is_set():  # if set, the writer looks again anyway; setting takes a lock
             self._wake.set()
         return await submission.future
 
     def stop(self) -> None:
-        self._stopping = True
+        self._is_stopping = True
         self._wake.set()
         self._thread.join()
 
     def _run(self) -> None:
-        while not (self._stopping and not self._queue):
+        while not (self._is_stopping and not self._queue):
             self._wake.wait()
             self._wake.clear()
             while self._queue:
                 group = [self._queue.popleft() for _ in range(min(len(self._queue), MAX_GROUP_SIZE))]
                 self._commit(group)
                 _resolve(group)
-        with suppress(apsw.Error):  # only makes later statements faster, and a disk may be full
+        with suppress(apsw.Error):  # it only makes later statements faster; the disk may be full
             self._connection.execute("PRAGMA optimize")
         self._connection.close()
 
@@ -201,11 +167,11 @@ class _Writer:
                 submission.fail(error)
 
     def _run_all(self, group: "list[_Submission]") -> bool:
-        """Run them, up to one that raises; whether none did."""
+        """Run the submissions up to the first that raises. Return True if none did."""
         try:
             for submission in group:
-                submission.result = _run_to_end(submission.fn(SqliteTransaction(self._cursor)))
-        except BaseException as error:  # noqa: BLE001  # it will raise again where it is handed to its caller
+                submission.result = run_to_end(submission.fn(SqliteTransaction(self._cursor)))
+        except BaseException as error:  # noqa: BLE001  # raised again in the second run, which tells its caller
             self._raise_if_rolled_back(error)
             return False
         return True
@@ -214,8 +180,8 @@ class _Writer:
         execute = self._connection.execute
         execute("SAVEPOINT submission")
         try:
-            submission.result = _run_to_end(submission.fn(SqliteTransaction(self._cursor)))
-        except BaseException as error:  # noqa: BLE001  # handed to whoever submitted it
+            submission.result = run_to_end(submission.fn(SqliteTransaction(self._cursor)))
+        except BaseException as error:  # noqa: BLE001  # raised in the caller that submitted it
             self._raise_if_rolled_back(error)
             execute("ROLLBACK TO submission")
             submission.fail(error)
@@ -227,7 +193,7 @@ class _Writer:
 
 
 class _Submission:
-    """A transaction or a snapshot on its way through a thread."""
+    """A transaction or a snapshot that a thread runs, and its outcome for the caller's event loop."""
 
     __slots__ = ("error", "fn", "future", "loop", "result")
 
@@ -245,7 +211,7 @@ class _Submission:
             self.error.__cause__ = error
 
     def resolve(self) -> None:
-        if self.future.done():  # its caller was cancelled
+        if self.future.done():  # the caller was cancelled
             return
         if self.error is not None:
             self.future.set_exception(self.error)
@@ -254,7 +220,7 @@ class _Submission:
 
 
 def _resolve(group: list[_Submission]) -> None:
-    """Wake the callers, with one call into their event loop for the whole group."""
+    """Give all callers of the group their outcomes, with one call into their event loop."""
 
     def resolve() -> None:
         for submission in group:
@@ -262,25 +228,8 @@ def _resolve(group: list[_Submission]) -> None:
 
     try:
         group[0].loop.call_soon_threadsafe(resolve)
-    except RuntimeError:  # the loop has closed: nobody is left who waits for the outcome
+    except RuntimeError:  # the loop is closed, so no caller waits any more
         return
-
-
-def _run_to_end(work: Awaitable[T]) -> T:
-    """The result of a coroutine that never suspends."""
-    coroutine = cast("Coroutine[Any, Any, T]", work)
-    try:
-        coroutine.send(None)
-    except StopIteration as done:
-        return done.value
-    coroutine.close()
-    raise RuntimeError("a transaction may await nothing but its connection")
-
-
-@cache
-def _to_sqlite_parameters(sql: str) -> str:
-    """`$1` as `?1`: SQLite reads the first as a parameter *named* 1, whose values would come in a dict for each row."""
-    return re.sub(r"\$(?=\d)", "?", sql)
 
 
 def _open(path: Path, flags: int) -> apsw.Connection:

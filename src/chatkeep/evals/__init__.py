@@ -1,6 +1,6 @@
-"""`chatkeep eval`: what an assistant's prompt is worth with a model, measured case by case, so that a change of prompt
-is a measured change.
+"""`chatkeep eval`: measures how often an assistant passes the cases of a suite with a model.
 
-`suite.py` reads the cases, `play.py` lets one happen, `judge.py` says whether it passed, `measure.py` does so N times
-and counts, `table.py` shows it. The suites that come with chatkeep stand beside them.
+So a change of a prompt is a measured change. `suite.py` reads the cases, `play.py` plays one, `judge.py` finds faults
+in its answers, `measure.py` plays each case N times and counts, and `table.py` prints the result. The suites that come
+with chatkeep are the YAML files here.
 """

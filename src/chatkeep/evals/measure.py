@@ -1,4 +1,4 @@
-"""N samples of every case, counted: pass rates with what they were measured on."""
+"""Plays N samples of every case and counts: pass rates, tokens and corrections, with the model and prompt measured."""
 
 import asyncio
 import statistics
@@ -19,15 +19,15 @@ from chatkeep.llm import Model, connect_model
 from chatkeep.runs.startup import find_assistants, load_tools
 from chatkeep.settings import Settings
 
-AT_ONCE = 4
-"""Samples under way at a time: a small server answers about as many without letting them wait."""
+MAX_CONCURRENT_SAMPLES = 4
+"""Samples played at the same time: about as many as a small model server answers without a queue."""
 
-
-Tick: TypeAlias = Callable[[str], None]
+OnSample: TypeAlias = Callable[[str], None]
+"""Called after each sample, with the name of its case."""
 
 
 class Result(msgspec.Struct, frozen=True):
-    """What came of a case. Tokens and corrections are of all samples, `seconds` the median of one's."""
+    """The samples of one case, counted. Tokens and corrections are sums, `seconds` is the median of a sample."""
 
     case: str
     samples: int
@@ -41,9 +41,10 @@ class Result(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """What came of a suite, and on what: `prompt` is the hash of all that the model was told beside the messages.
+    """The results of one suite, and what was measured.
 
-    `left_out`: cases that a model of fixed rules cannot pass, left out because it was one.
+    `prompt`: the hash of the prompt snapshot, the system prompt and functions that the model was given. `left_out`: how
+    many cases were not played, because the practice model, which follows fixed rules, cannot pass them.
     """
 
     suite: str
@@ -56,12 +57,12 @@ class Report(msgspec.Struct, frozen=True):
 
     @property
     def rate(self) -> float:
-        """The part of the samples that passed, 0 to 1."""
+        """The share of samples that passed, 0 to 1."""
         return rate(self.results)
 
 
 class EvalFilter(NamedTuple):
-    """What is to be measured, where it is not what suites and settings say."""
+    """Overrides of a measurement. None: as suite, assistant and settings say; no cases: all of them."""
 
     assistant: str | None = None
     model: str | None = None
@@ -69,7 +70,7 @@ class EvalFilter(NamedTuple):
 
 
 def rate(results: Sequence[Result]) -> float:
-    """The part of the samples that passed, 0 to 1; 0 of nothing."""
+    """Return the share of samples that passed, 0 to 1; 0 if there are none."""
     samples = sum(each.samples for each in results)
     return sum(each.passed for each in results) / samples if samples else 0.0
 
@@ -79,83 +80,93 @@ async def measure(
     suites: Sequence[str],
     selection: EvalFilter,
     samples: int,
-    tick: Tick = lambda case: None,  # nobody looks on
+    on_sample: OnSample = lambda case: None,
     model: Model | None = None,
 ) -> list[Report]:
-    """A report for each of `suites` (names, or paths), in that order, from so many `samples` of each case.
+    """Measure each of `suites` (names, or paths) with `samples` plays of each case; return a report each, in order.
 
-    `tick`: called with the case's name after each sample. `model`: in place of the one that `settings` ask for.
+    `model` replaces the one that `settings` name, and is closed at the end.
 
     Raises:
-        CannotStart: a suite, a case or an assistant is not there, or wrong; or the model answered nothing at all.
+        CannotStart: a suite, a case or an assistant is missing or not valid; or no sample of a suite was answered.
     """
     tools = load_tools(settings)
     library = find_assistants(settings, tools)
-    read = [(name, load_suite(name, tools)) for name in suites]
-    chosen = _chosen(read, selection.cases)
-    answering = model or connect_model(settings, pace=0)
+    loaded = [(name, load_suite(name, tools)) for name in suites]
+    selected = _select_cases(loaded, selection.cases)
+    model = model or connect_model(settings, pace=0)
     try:
-        return [await _report(settings, answering, library, selection, samples, tick, *each) for each in chosen]
+        return [
+            await _measure_suite(settings, model, library, selection, samples, on_sample, *each) for each in selected
+        ]
     finally:
-        await answering.close()
+        await model.close()
 
 
-def _chosen(read: Sequence[tuple[str, Suite]], cases: Sequence[str]) -> list[tuple[str, Suite]]:
-    """The suites with the `cases` alone, where any are named, and without suites that have none of them."""
-    if missing := [name for name in cases if not any(name == case.name for _, suite in read for case in suite.cases)]:
-        raise CannotStart(f"there is no case {missing[0]!r} in {', '.join(name for name, _ in read)}")
-    kept = [(name, [case for case in suite.cases if not cases or case.name in cases], suite) for name, suite in read]
-    return [(name, suite.model_copy(update={"cases": some})) for name, some, suite in kept if some]
+def _select_cases(suites: Sequence[tuple[str, Suite]], cases: Sequence[str]) -> list[tuple[str, Suite]]:
+    """Return the suites with only the named `cases`, or with all if none is named. Suites without cases are dropped."""
+    if missing := [name for name in cases if not any(name == case.name for _, suite in suites for case in suite.cases)]:
+        raise CannotStart(f"there is no case {missing[0]!r} in {', '.join(name for name, _ in suites)}")
+    selected = [
+        (name, suite, [case for case in suite.cases if not cases or case.name in cases]) for name, suite in suites
+    ]
+    return [(name, suite.model_copy(update={"cases": its_cases})) for name, suite, its_cases in selected if its_cases]
 
 
-async def _report(
+async def _measure_suite(
     settings: Settings,
     model: Model,
     library: AssistantLibrary,
     selection: EvalFilter,
     samples: int,
-    tick: Tick,
+    on_sample: OnSample,
     name: str,
     suite: Suite,
 ) -> Report:
     assistant = ephemeral.get_assistant(library, selection.assistant or suite.assistant)
     noon = datetime.combine(suite.date, time(12), ZoneInfo(settings.time_zone))
     spec = build_spec(library.tools, assistant, noon, settings.time_zone)
-    asked = selection.model or assistant.model or settings.model
-    called = model.name(asked)
-    cases = [case for case in suite.cases if case.practice or called != "practice"]
+    requested_model = selection.model or assistant.model or settings.model
+    model_name = model.name(requested_model)
+    cases = [case for case in suite.cases if case.practice or model_name != "practice"]
     return Report(
         suite=name,
         assistant=assistant.name,
-        model=called,
+        model=model_name,
         date=f"{suite.date}",
         prompt=hash_snapshot(spec.snapshot()),
         left_out=len(suite.cases) - len(cases),
-        results=await _results(settings, model, asked, spec, cases, samples, tick),
+        results=await _play_cases(settings, model, requested_model, spec, cases, samples, on_sample),
     )
 
 
-async def _results(
-    settings: Settings, model: Model, asked: str, spec: TurnSpec, cases: Sequence[Case], samples: int, tick: Tick
+async def _play_cases(
+    settings: Settings,
+    model: Model,
+    model_name: str,
+    spec: TurnSpec,
+    cases: Sequence[Case],
+    samples: int,
+    on_sample: OnSample,
 ) -> list[Result]:
-    gate = asyncio.Semaphore(AT_ONCE)
+    semaphore = asyncio.Semaphore(MAX_CONCURRENT_SAMPLES)
 
-    async def once(case: Case) -> Sample:
-        async with gate:
-            sample = await play(settings, model, asked, spec, case)
-        tick(case.name)
+    async def play_once(case: Case) -> Sample:
+        async with semaphore:
+            sample = await play(settings, model, model_name, spec, case)
+        on_sample(case.name)
         return sample
 
     async with asyncio.TaskGroup() as group:
-        tasks = {case.name: [group.create_task(once(case)) for _ in range(samples)] for case in cases}
-    counted = {name: [task.result() for task in some] for name, some in tasks.items()}
-    all_samples = [each for some in counted.values() for each in some]
-    if all_samples and not any(each.answered for each in all_samples):  # says nothing about the prompt
+        tasks = {case.name: [group.create_task(play_once(case)) for _ in range(samples)] for case in cases}
+    by_case = {name: [task.result() for task in case_tasks] for name, case_tasks in tasks.items()}
+    all_samples = [sample for case_samples in by_case.values() for sample in case_samples]
+    if all_samples and not any(each.answered for each in all_samples):  # a rate of 0 would say nothing about the prompt
         raise CannotStart(f"no sample was answered: {all_samples[0].fault}")
-    return [_counted(name, some) for name, some in counted.items()]
+    return [_count(name, case_samples) for name, case_samples in by_case.items()]
 
 
-def _counted(case: str, samples: Sequence[Sample]) -> Result:
+def _count(case: str, samples: Sequence[Sample]) -> Result:
     return Result(
         case=case,
         samples=len(samples),

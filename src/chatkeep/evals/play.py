@@ -1,4 +1,4 @@
-"""One sample of a case: the conversation as it happens, by the same turns as everywhere."""
+"""Plays one sample of a case: its conversation, with the same turns as the service runs."""
 
 import time
 from typing import NamedTuple
@@ -15,7 +15,7 @@ from chatkeep.settings import Settings
 
 
 class Sample(NamedTuple):
-    """What came of a case, once. `fault`: why it did not pass; None when it did. `answered`: no turn of it failed."""
+    """One play of a case. `fault`: why it did not pass, or None. `answered`: no turn of it failed."""
 
     fault: str | None
     answered: bool
@@ -24,40 +24,44 @@ class Sample(NamedTuple):
     seconds: float
 
 
-async def play(settings: Settings, model: Model, wanted: str, spec: TurnSpec, case: Case) -> Sample:
-    """Let `case` happen once with an assistant that is `spec` so, answered by `model` under the name `wanted`."""
-    began = time.perf_counter()
+async def play(settings: Settings, model: Model, model_name: str, spec: TurnSpec, case: Case) -> Sample:
+    """Play `case` once with the assistant of `spec`. `model_name`: the name under which `model` is asked.
+
+    The first exchange with a fault is the last one played.
+    """
+    started_at = time.perf_counter()
     usage = Usage()
-    corrected = 0
-    wrong: str | None = None
+    corrections = 0
+    fault: str | None = None
     answered = True
     history: list[Message] = []
     for exchange in case.exchanges:
         history.append(ephemeral.new_message("user", history[-1].id if history else None, (TextPart(exchange.says),)))
-        turn = Turn(model, ephemeral.ephemeral_input(settings, wanted, spec, history))
+        turn = Turn(model, ephemeral.ephemeral_input(settings, model_name, spec, history))
         try:
-            answer, outcome = await _answer(turn, ephemeral.new_message("assistant", history[-1].id, ()))
+            answer, outcome = await _run(turn, ephemeral.new_message("assistant", history[-1].id, ()))
         except TurnFailed as failure:
-            answered, wrong = False, f"{failure.code}: {failure}"
+            answered, fault = False, f"{failure.code}: {failure}"
         else:
-            wrong = find_fault(exchange, answer, outcome)
-            corrected += count_corrections(answer)
+            fault = find_fault(exchange, answer, outcome)
+            corrections += count_corrections(answer)
             history.append(answer)
-        usage = _sum(usage, turn.usage)
-        if wrong is not None:
+        usage = _add(usage, turn.usage)
+        if fault is not None:
             break
-    if wrong is not None and len(case.exchanges) > 1:
-        wrong = f"exchange {(len(history) + 1) // 2}: {wrong}"
-    return Sample(wrong, answered, usage, corrected, time.perf_counter() - began)
+    if fault is not None and len(case.exchanges) > 1:
+        fault = f"exchange {(len(history) + 1) // 2}: {fault}"
+    return Sample(fault, answered, usage, corrections, time.perf_counter() - started_at)
 
 
-async def _answer(turn: Turn, message: Message) -> tuple[Message, Outcome]:
+async def _run(turn: Turn, message: Message) -> tuple[Message, Outcome]:
+    """Run `turn`, which answers with `message`, and return the complete answer and how the turn ended."""
     collector = ephemeral.EventCollector(message)
     outcome = await turn.run(collector.emit, collector.load_message)
     return await collector.load_message(), outcome
 
 
-def _sum(one: Usage, other: Usage) -> Usage:
+def _add(one: Usage, other: Usage) -> Usage:
     return Usage(
         one.input_tokens + other.input_tokens,
         one.output_tokens + other.output_tokens,

@@ -1,4 +1,7 @@
-"""A suite: cases in YAML, each with what the user says and what must come of it. Wrong ones are refused by line."""
+"""Reads suites: YAML files of cases, each with messages of the user and expectations of the answers.
+
+A suite that is not valid is refused with file and line, before any model is asked.
+"""
 
 import datetime
 import re
@@ -10,21 +13,21 @@ from typing import Annotated, Any, TypeAlias, cast
 import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo
 
-from chatkeep.agent.assistants import UNKNOWN, first_fault, read_yaml
+from chatkeep.agent.assistants import UNKNOWN_KEY, first_fault, read_yaml
 from chatkeep.errors import CannotStart
 from chatkeep.tools.declaration import Tool
 
 Fault: TypeAlias = tuple[tuple[int | str, ...], str]
-"""What is wrong in a suite: where, as keys and numbers, and what."""
+"""An error in a suite: where it is, as a path of keys and list indexes, and a message."""
 NONE = "none"
-"""What `calls` says where the assistant has to answer in words alone."""
+"""The value of `calls` that expects an answer without calls."""
 
 
 class _SuiteModel(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-def _pattern(text: str) -> str:
+def _check_pattern(text: str) -> str:
     try:
         re.compile(text)
     except re.error as error:
@@ -32,7 +35,7 @@ def _pattern(text: str) -> str:
     return text
 
 
-def _known_function(name: str, info: ValidationInfo) -> str:
+def _check_function(name: str, info: ValidationInfo) -> str:
     known = cast("Mapping[str, Tool]", info.context)
     if name != NONE and name not in known:
         raise ValueError(f"unknown function {name}; known: {', '.join(sorted(known))}, or {NONE}")
@@ -45,13 +48,14 @@ def _as_constraint(value: Any) -> Any:
     return cast("Any", value) if isinstance(value, dict) else {"equals": value}
 
 
-Pattern = Annotated[str, AfterValidator(_pattern)]
-"""A regular expression; found anywhere, in upper or lower case."""
-Function = Annotated[str, AfterValidator(_known_function)]
+Pattern = Annotated[str, AfterValidator(_check_pattern)]
+"""A regular expression, searched for anywhere in a text, in upper or lower case."""
+Function = Annotated[str, AfterValidator(_check_function)]
+"""The name of a declared function, or `NONE`."""
 
 
 class Constraint(_SuiteModel):
-    """What an argument has to be; where it is no text, `contains` and `matches` look at its JSON."""
+    """The rules for an argument; all must hold. `contains` and `matches` search the JSON of a value that is no text."""
 
     equals: Any = None
     contains: str | None = None
@@ -61,7 +65,7 @@ class Constraint(_SuiteModel):
 
 
 class Exchange(_SuiteModel):
-    """What the user says, and what must come of it. What is not said here does not matter."""
+    """A message of the user (`says`), and what is expected of the answer. An expectation left out is not checked."""
 
     says: Annotated[str, Field(min_length=1)]
     calls: Function | None = None
@@ -73,7 +77,7 @@ class Exchange(_SuiteModel):
 
 
 class Case(_SuiteModel):
-    """A conversation of one or several exchanges. `practice`: a model that follows fixed rules can pass it."""
+    """A conversation of one or more exchanges. `practice`: the practice model, with its fixed rules, can pass it."""
 
     name: Annotated[str, Field(min_length=1)]
     practice: bool = False
@@ -81,8 +85,9 @@ class Case(_SuiteModel):
 
 
 class Suite(_SuiteModel):
-    """The cases for an assistant. `date`: the day on which they happen, so that the prompt is the same every day; today
-    where none is said.
+    """The cases for an assistant.
+
+    `date`: the day that the prompt names, so that the prompt is the same every day; by default today, in UTC.
     """
 
     assistant: str
@@ -91,18 +96,18 @@ class Suite(_SuiteModel):
 
 
 def builtin_suites() -> list[str]:
-    """The names of the suites that come with chatkeep."""
+    """Return the names of the suites that come with chatkeep, sorted."""
     files = resources.files("chatkeep").joinpath("evals").iterdir()
     return sorted(file.name.removesuffix(".yaml") for file in files if file.name.endswith(".yaml"))
 
 
 def load_suite(name: str, functions: Mapping[str, Tool]) -> Suite:
-    """The suite of that name that comes with chatkeep, or that at the path `name`.
+    """Return the suite of that name that comes with chatkeep, or else the one in the file `name`.
 
-    `functions`: all that a case may expect, by name.
+    `functions`: those that a case may expect, by name.
 
     Raises:
-        CannotStart: there is none, or it is wrong; the message has file and line.
+        CannotStart: there is no such suite, or it is not valid; then the message has file and line.
     """
     if name in builtin_suites():
         return parse_suite(
@@ -118,27 +123,28 @@ def load_suite(name: str, functions: Mapping[str, Tool]) -> Suite:
 
 
 def parse_suite(file: str, text: str, functions: Mapping[str, Tool]) -> Suite:
-    """The suite that `text`, the content of `file`, describes.
+    """Return the suite in `text`, which is the content of `file`.
 
     Raises:
-        CannotStart: something in the file is wrong; the message has file and line.
+        CannotStart: the suite is not valid; the message has file and line.
     """
-    value = _without_dates(read_yaml(file, text))
-    tree = cast("yaml.Node | None", yaml.compose(text, yaml.SafeLoader))  # pyright: ignore[reportUnknownMemberType]  # its stubs leave the stream's type open
+    value = _dates_to_text(read_yaml(file, text))
+    tree = cast("yaml.Node | None", yaml.compose(text, yaml.SafeLoader))  # pyright: ignore[reportUnknownMemberType]  # its stubs do not type the stream
     try:
         suite = Suite.model_validate(value, context=functions)
     except ValidationError as error:
         where, message = _describe(error)
         raise CannotStart(f"{file}:{_line_of(tree, where)}: {message}") from error
-    for where, message in [*_duplicate_names(suite), *_wrong_arguments(suite, functions)]:
+    for where, message in [*_find_duplicate_names(suite), *_find_wrong_arguments(suite, functions)]:
         raise CannotStart(f"{file}:{_line_of(tree, where)}: {message}")
     return suite
 
 
 def _describe(error: ValidationError) -> Fault:
+    """Return the first error of a validation; for an unknown key, with the keys that are known there."""
     fault = first_fault(error)
     where = fault["loc"]
-    if fault["type"] == UNKNOWN:
+    if fault["type"] == UNKNOWN_KEY:
         *inside, key = map(str, where)
         known = ", ".join((Suite, Case, Exchange, Constraint)[len(inside) // 2].model_fields)
         path = f"{'.'.join(inside)}: " if inside else ""
@@ -146,15 +152,15 @@ def _describe(error: ValidationError) -> Fault:
     return where, f"{'.'.join(map(str, where)) or 'suite'}: {fault['msg'].removeprefix('Value error, ')}"
 
 
-def _duplicate_names(suite: Suite) -> Iterator[Fault]:
+def _find_duplicate_names(suite: Suite) -> Iterator[Fault]:
     names = [case.name for case in suite.cases]
     for number, name in enumerate(names):
         if name in names[:number]:
             yield ("cases", number, "name"), f"a case {name!r} is there already"
 
 
-def _wrong_arguments(suite: Suite, functions: Mapping[str, Tool]) -> Iterator[Fault]:
-    """Expectations that no call could meet."""
+def _find_wrong_arguments(suite: Suite, functions: Mapping[str, Tool]) -> Iterator[Fault]:
+    """Yield expectations that no call can meet: of an argument that the function does not have."""
     for number, case in enumerate(suite.cases):
         for nth, exchange in enumerate(case.exchanges):
             where = ("cases", number, "exchanges", nth, "arguments")
@@ -170,13 +176,13 @@ def _wrong_arguments(suite: Suite, functions: Mapping[str, Tool]) -> Iterator[Fa
                     yield (*where, name), f"{exchange.calls} has no argument {name!r}; known: {listed}"
 
 
-def _without_dates(value: Any) -> Any:
-    """`value` with the dates that YAML makes of text made text again: functions take JSON."""
+def _dates_to_text(value: Any) -> Any:
+    """Return `value` with dates, which YAML reads from plain text, as text again: functions take JSON."""
     match value:
         case dict():
-            return {str(key): _without_dates(each) for key, each in cast("Mapping[Any, Any]", value).items()}
+            return {str(key): _dates_to_text(each) for key, each in cast("Mapping[Any, Any]", value).items()}
         case list():
-            return [_without_dates(each) for each in cast("list[Any]", value)]
+            return [_dates_to_text(each) for each in cast("list[Any]", value)]
         case datetime.date():
             return value.isoformat()
         case _:
@@ -184,7 +190,7 @@ def _without_dates(value: Any) -> Any:
 
 
 def _line_of(node: yaml.Node | None, where: Sequence[int | str]) -> int:
-    """The line of what stands at `where`, or of the nearest that is there."""
+    """Return the line, from 1, of the node at the path `where`, or of the last node on the way to it that exists."""
     line = 1
     for step in where:
         children: Any = {}

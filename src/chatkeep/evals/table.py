@@ -1,4 +1,4 @@
-"""Reports as tables for people, and as a file for programs."""
+"""Prints reports as tables, and saves them as JSON."""
 
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
@@ -9,22 +9,22 @@ import msgspec
 
 import chatkeep
 from chatkeep.errors import CannotStart
-from chatkeep.evals.measure import Report, Result, Tick, rate
+from chatkeep.evals.measure import OnSample, Report, Result, rate
 
 
 @contextmanager
-def progress() -> Generator[Tick]:
-    """On a terminal, a line that says how many samples are done; to be called after each."""
+def progress() -> Generator[OnSample]:
+    """Show how many samples are done, on one line of a terminal. Yields the function to call after each sample."""
     from rich.console import Console
     from rich.markup import escape
 
-    done = count(1)
+    counter = count(1)
     with Console(stderr=True).status("asking …") as status:
-        yield lambda case: status.update(f"{next(done)} samples done; the last: {escape(case)}")
+        yield lambda case: status.update(f"{next(counter)} samples done; the last: {escape(case)}")
 
 
 def show(reports: Sequence[Report]) -> None:
-    """Print a table for each report, and the rate of all."""
+    """Print a table for each report, and the pass rate of all of them together."""
     from rich.console import Console
 
     console = Console(highlight=False)
@@ -38,7 +38,7 @@ def show(reports: Sequence[Report]) -> None:
 
 
 def save(reports: Sequence[Report], samples: int, file: Path) -> None:
-    """Write the reports as JSON, with rates.
+    """Write the reports to `file` as JSON, with pass rates; `samples`: how often each case was played.
 
     Raises:
         CannotStart: the file cannot be written.
@@ -47,14 +47,14 @@ def save(reports: Sequence[Report], samples: int, file: Path) -> None:
         {**msgspec.to_builtins(report), "rate": report.rate, "results": [_with_rate(each) for each in report.results]}
         for report in reports
     ]
-    whole = {
+    content = {
         "chatkeep": chatkeep.__version__,
         "samples": samples,
         "rate": rate([each for report in reports for each in report.results]),
         "suites": suites,
     }
     try:
-        file.write_bytes(msgspec.json.format(msgspec.json.encode(whole)) + b"\n")
+        file.write_bytes(msgspec.json.format(msgspec.json.encode(content)) + b"\n")
     except OSError as error:
         raise CannotStart(f"cannot write {file}: {error.strerror}") from error
 
@@ -68,8 +68,8 @@ def _table(report: Report) -> object:
     from rich.markup import escape
     from rich.table import Table
 
-    of = f"{report.suite}: {report.assistant} with {report.model}, prompt {report.prompt[:12]}, {report.rate:.0%}"
-    table = Table(title=escape(of), title_justify="left", title_style="bold", box=SIMPLE)
+    title = f"{report.suite}: {report.assistant} with {report.model}, prompt {report.prompt[:12]}, {report.rate:.0%}"
+    table = Table(title=escape(title), title_justify="left", title_style="bold", box=SIMPLE)
     table.add_column("case")
     for name in ("passed", "corrected", "tokens in", "out", "s"):
         table.add_column(name, justify="right")

@@ -1,4 +1,4 @@
-"""Models that answer. A `Model` turns a prompt into chunks; two live here: any OpenAI-compatible one, and practice."""
+"""Models: a `Model` turns a prompt into chunks. There are two: any OpenAI-compatible one, and the practice model."""
 
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any, NamedTuple, Protocol
@@ -8,7 +8,7 @@ from chatkeep.settings import Settings
 
 
 class Prompt(NamedTuple):
-    """One question to a model, in the words of the Chat Completions API."""
+    """One question to a model. The fields are those of the Chat Completions API; `temperature` None is not sent."""
 
     model: str
     messages: Sequence[dict[str, Any]]
@@ -17,34 +17,36 @@ class Prompt(NamedTuple):
 
 
 class Model(Protocol):
-    """Something that answers prompts."""
+    """The seam behind which a provider stands."""
 
-    def name(self, wanted: str) -> str:
-        """The name under which a run that wanted the model `wanted` is recorded."""
+    def name(self, requested: str) -> str:
+        """Return the name that is recorded as the model of a run that asked for the model `requested`."""
         ...
 
     def stream(self, prompt: Prompt) -> AsyncGenerator[Sequence[Chunk]]:
-        """The answer, as it comes: what one read brought is one item. Closing the generator stops the model.
+        """Stream the answer to `prompt`: each item has the chunks that one read from the network brought.
+
+        Closing the generator stops the model.
 
         Raises:
-            TurnFailed: the model cannot answer, or not to the end.
+            TurnFailed: the model cannot answer, or failed before the end.
         """
         ...
 
     async def close(self) -> None:
-        """Let go of all connections."""
+        """Close all connections."""
         ...
 
 
 def connect_model(settings: Settings, pace: float | None = None) -> Model:
-    """The model that `settings` ask for: practice when neither a key nor a base URL is set.
+    """Return the model that `settings` name: the practice model if neither a key nor a base URL is set.
 
-    `pace`: seconds between two words of the practice model; None: as people speak.
+    `pace` is the practice model's pause between two words, in seconds; None means its default.
     """
     if settings.openai_api_key is None and settings.openai_base_url is None:
-        from chatkeep.llm.practice import PACE, Practice
+        from chatkeep.llm.practice import PACE_SECONDS, Practice
 
-        return Practice(PACE if pace is None else pace)
+        return Practice(PACE_SECONDS if pace is None else pace)
     from chatkeep.llm.openai_model import OpenAIModel  # here, because it takes a second to import
 
     return OpenAIModel(settings)

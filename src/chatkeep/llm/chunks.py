@@ -1,7 +1,8 @@
-"""A provider's chunks, as much of them as is read. Fields that are not known are ignored.
+"""The chunks of a provider's answer: the fields that are read. Others are ignored when a chunk is decoded.
 
-`gc=False`: what a provider sends holds no cycles, and decoding is a quarter cheaper without tracking it.
-Source: OpenAI's API reference, "The chat completion chunk object"; other names are those that servers use.
+`gc=False` keeps chunks from the garbage collector. JSON has no cycles, and without tracking decoding takes a quarter
+less time.
+Source: OpenAI's API reference, "The chat completion chunk object". Fields that it lacks are those of other servers.
 """
 
 from typing import Any
@@ -10,14 +11,14 @@ import msgspec
 
 
 class FunctionDelta(msgspec.Struct, gc=False):
-    """A piece of a call: its name, more of its arguments; some servers send those as an object."""
+    """A piece of a function call: its name, more of its arguments. Some servers send the arguments as an object."""
 
     name: str | None = None
     arguments: str | dict[str, Any] | list[Any] | None = None
 
 
 class CallDelta(msgspec.Struct, gc=False):
-    """A piece of one of `tool_calls`."""
+    """A piece of one call in `tool_calls`."""
 
     index: int | None = None
     id: str | None = None
@@ -25,7 +26,7 @@ class CallDelta(msgspec.Struct, gc=False):
 
 
 class MessageDelta(msgspec.Struct, gc=False):
-    """What one chunk adds to the message. `reasoning_content` and `reasoning` are two names for one thing."""
+    """The pieces that a chunk adds to the message. `reasoning_content` and `reasoning` are two names for one thing."""
 
     content: str | list[Any] | None = None
     refusal: str | None = None
@@ -36,21 +37,21 @@ class MessageDelta(msgspec.Struct, gc=False):
 
 
 class Choice(msgspec.Struct, gc=False):
-    """One of the alternatives; we ask for one and read one."""
+    """One alternative of the answer. We ask for one, and read the first."""
 
     delta: MessageDelta | None = None
     finish_reason: str | None = None
 
 
 class TokenCounts(msgspec.Struct, gc=False):
-    """The provider's own count."""
+    """The usage in tokens, as the provider counts it."""
 
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
 
 
 class Chunk(msgspec.Struct, gc=False):
-    """One `chat.completion.chunk`, as much of it as we read. `error` is what some servers send in its place."""
+    """One `chat.completion.chunk`. Some servers send an `error` in its place."""
 
     choices: list[Choice] | None = None
     usage: TokenCounts | None = None

@@ -45,9 +45,9 @@ class OpenAIModel:
             http_client=_http_client(settings, self._transport),
         )
 
-    def name(self, wanted: str) -> str:
+    def name(self, requested: str) -> str:
         """The provider's own name for it."""
-        return wanted
+        return requested
 
     async def stream(self, prompt: Prompt) -> AsyncGenerator[Sequence[Chunk]]:
         """See `Model.stream`. Tries again after connect errors, 429 and 5xx, only before the first chunk."""

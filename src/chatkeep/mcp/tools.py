@@ -1,8 +1,7 @@
-"""A server's tool as a function of ours, and what it answers as an output. Nothing a server says is trusted."""
+"""Converts a server's tools to functions of ours, and their results to outputs. A server is never trusted."""
 
 import hashlib
 import logging
-import re
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -13,42 +12,45 @@ from chatkeep.text import clean
 from chatkeep.tools.arguments import schema_check
 from chatkeep.tools.context import ToolContext
 from chatkeep.tools.declaration import Safety, Tool, ToolError, ToolRunner
+from chatkeep.tools.names import MAX_NAME_CHARS, NAME_PATTERN, legal_name
 
 MAX_DESCRIPTION_CHARS = 1_024
-"""Characters of a description that the model is told."""
+"""The length of the longest description, in characters. A longer one is cut."""
 MAX_SCHEMA_BYTES = 32_768
-"""The largest schema that is offered: it goes into every prompt."""
-MAX_NAME_CHARS = 64
-"""Characters of a function's name (OpenAI, Chat Completions, `tools`)."""
+"""The size of the largest schema that is offered, in bytes of JSON: it goes into every prompt."""
 
 CallTool = Callable[[str, dict[str, Any]], Awaitable[Any]]
-"""Calls a tool by the server's name for it."""
+"""Calls a tool by the server's name for it, with its arguments, and returns its output."""
 
-_ILLEGAL = re.compile(r"[^A-Za-z0-9_-]")
+_HASH_CHARS = 6
+"""Characters of the hash that tells names apart."""
 _log = logging.getLogger("chatkeep")
 
 
 def to_tools(server: str, tools: Sequence[types.Tool], call: CallTool) -> dict[str, Tool]:
-    """The functions that `tools` are, by their names: `SERVER_TOOL`. One that cannot be offered is left out."""
-    found: dict[str, Tool] = {}
+    """Return `tools` as functions, by their names `SERVER_TOOL`. A tool that cannot be offered is logged and left out.
+
+    Tools whose plain name is legal come first, so that no changed name takes theirs.
+    """
+    functions: dict[str, Tool] = {}
     for tool in sorted(tools, key=lambda tool: (_plain_name(server, tool.name) is None, tool.name)):
         name = _plain_name(server, tool.name)
-        if name is None or name in found:
+        if name is None or name in functions:
             name = _distinct_name(server, tool.name)
         try:
-            found[name] = _to_tool(name, tool, call)
+            functions[name] = _to_tool(name, tool, call)
         except (ValueError, RecursionError) as error:
             _log.warning("MCP server %s: its tool %.100r cannot be offered: %s", server, tool.name, error)
-    return found
+    return functions
 
 
 def tool_output(result: types.CallToolResult) -> Any:
-    """What a tool answered: its structured content, else its text; what is neither is named, not included.
+    """Return a tool's output: its structured content, or else its text. Images and other data are only named.
 
     Raises:
-        ToolError: the tool says that it failed, and how.
+        ToolError: the tool reports that it failed.
     """
-    texts = [_text(block) for block in result.content]
+    texts = [_describe_block(block) for block in result.content]
     if result.is_error:
         raise ToolError("\n".join(texts) or "the function failed, and does not say why")
     if result.structured_content is None:
@@ -63,33 +65,33 @@ def _to_tool(name: str, tool: types.Tool, call: CallTool) -> Tool:
         raise ValueError("its schema is not that of an object")
     if len(msgspec.json.encode(schema)) > MAX_SCHEMA_BYTES:
         raise ValueError(f"its schema is longer than {MAX_SCHEMA_BYTES} bytes")
-    made = Tool(
+    function = Tool(
         name,
-        _description(tool),
+        _read_description(tool),
         "action",
         schema,
         schema_check(schema),
-        _safety(tool.annotations),
-        _runner(tool.name, call),
+        _read_safety(tool.annotations),
+        _make_runner(tool.name, call),
     )
-    assert made.definition  # made here, where a schema that cannot be walked does the least harm
-    return made
+    assert function.definition  # computed and cached now: a schema that cannot be converted fails here, not in a turn
+    return function
 
 
-def _runner(tool: str, call: CallTool) -> ToolRunner:
-    async def run(arguments: dict[str, Any], caller: ToolContext) -> Any:
-        del caller  # a server is not told for whom it works
+def _make_runner(tool: str, call: CallTool) -> ToolRunner:
+    async def run(arguments: dict[str, Any], context: ToolContext) -> Any:
+        del context  # a server is not told for whom it works
         return await call(tool, arguments)
 
     return run
 
 
-def _description(tool: types.Tool) -> str:
+def _read_description(tool: types.Tool) -> str:
     text = clean(tool.description or tool.title or tool.name).strip()
     return text if len(text) <= MAX_DESCRIPTION_CHARS else f"{text[: MAX_DESCRIPTION_CHARS - 1]}…"
 
 
-def _safety(annotations: types.ToolAnnotations | None) -> Safety:
+def _read_safety(annotations: types.ToolAnnotations | None) -> Safety:
     if annotations is not None and annotations.read_only_hint:
         return "read_only"
     if annotations is not None and annotations.idempotent_hint:
@@ -98,38 +100,40 @@ def _safety(annotations: types.ToolAnnotations | None) -> Safety:
 
 
 def _plain_name(server: str, tool: str) -> str | None:
-    """The name as it should be; None where it would not be legal."""
+    """Return the name `SERVER_TOOL`, or None if it is not legal."""
     name = f"{server}_{tool}"
-    return None if len(name) > MAX_NAME_CHARS or _ILLEGAL.search(name) else name
+    return name if NAME_PATTERN.fullmatch(name) else None
 
 
 def _distinct_name(server: str, tool: str) -> str:
-    """A legal name, told apart from others by its end."""
-    mark = hashlib.sha256(tool.encode("utf-8", "surrogatepass")).hexdigest()[:6]
-    return f"{_ILLEGAL.sub('_', f'{server}_{tool}')[: MAX_NAME_CHARS - 7]}_{mark}"
+    """Return a legal name that ends in a hash of the tool's own name, so that it differs from others."""
+    digest = hashlib.sha256(tool.encode("utf-8", "surrogatepass")).hexdigest()[:_HASH_CHARS]
+    return f"{legal_name(f'{server}_{tool}')[: MAX_NAME_CHARS - _HASH_CHARS - 1]}_{digest}"
 
 
 def _is_text(block: types.ContentBlock) -> bool:
     return isinstance(block, types.TextContent)
 
 
-def _text(block: types.ContentBlock) -> str:
+def _describe_block(block: types.ContentBlock) -> str:
+    """Return the text of a block of content; for other data, a note of what was left out."""
     match block:
         case types.TextContent():
             return block.text
         case types.ImageContent() | types.AudioContent():
-            return f"[{block.type} left out: {block.mime_type}, {_size(block.data)}]"
+            return f"[{block.type} left out: {block.mime_type}, {_describe_size(block.data)}]"
         case types.ResourceLink():
             return f"[link: {block.uri}]"
         case types.EmbeddedResource():
-            return _resource(block.resource)
+            return _describe_resource(block.resource)
 
 
-def _resource(resource: types.TextResourceContents | types.BlobResourceContents) -> str:
+def _describe_resource(resource: types.TextResourceContents | types.BlobResourceContents) -> str:
     if isinstance(resource, types.TextResourceContents):
         return resource.text
-    return f"[resource left out: {resource.uri}, {_size(resource.blob)}]"
+    return f"[resource left out: {resource.uri}, {_describe_size(resource.blob)}]"
 
 
-def _size(base64: str) -> str:
+def _describe_size(base64: str) -> str:
+    """Return the size of the data that `base64` encodes: 3 bytes for each 4 characters."""
     return f"{len(base64) * 3 // 4} bytes"

@@ -1,1 +1,1 @@
-"""A turn in the background, written down: claimed, carried, followed, closed, and in the end swept."""
+"""Runs: started, executed, written to the journal, followed, ended, and reaped."""

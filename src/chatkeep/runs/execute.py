@@ -1,4 +1,4 @@
-"""Carrying a run: its turn in a task of its own, every event to the journal, and one commit at the end."""
+"""Executes a run: its turn in a task of its own, every event to the journal, and one commit at the end."""
 
 import asyncio
 import logging
@@ -15,10 +15,10 @@ from chatkeep.chat.types import Message, Problem, Run, RunEnd
 from chatkeep.db import Transaction
 from chatkeep.errors import InternalFailure, StorageFailed, TurnFailed
 from chatkeep.runs.end import end_run
-from chatkeep.runs.journal import Fenced, Live
-from chatkeep.runs.pause import DEADLINES, pause
+from chatkeep.runs.run_buffer import Fenced, RunBuffer
 from chatkeep.runs.runtime import Runtime
-from chatkeep.runs.title_task import name_session
+from chatkeep.runs.title_task import start_title_task
+from chatkeep.runs.tool_calls import DEADLINES, wait_for_client
 from chatkeep.store import events as store_events
 from chatkeep.store import messages as store_messages
 from chatkeep.store import runs as store_runs
@@ -28,100 +28,106 @@ from chatkeep.toolbox.context import DatabaseToolContext
 _log = logging.getLogger("chatkeep")
 
 RETRY_SECONDS = 1.0
-"""How long to wait before a run that cannot be written is tried again."""
+"""Seconds before the end of a run that could not be written is tried again."""
 
-HISTORY = 2_000
+MAX_HISTORY_MESSAGES = 2_000
 """The most messages of a branch that a prompt is chosen from."""
 
 
 class _Ending(NamedTuple):
+    """How the run ends, or that it waits for the calls `waiting`; `title`: for a session that has none."""
+
     status: RunEnd | Literal["requires_action"]
     error: Problem | None = None
     waiting: Sequence[str] = ()
-    title: str | None = None  # for a session that has none
+    title: str | None = None
 
 
-def start(runtime: Runtime, run: Run, entries: Sequence[Entry], given: TurnSpec, now: str) -> None:
-    """Carry `run`, just claimed or resumed, in the background; its readers find it from now on.
+def start_execution(runtime: Runtime, run: Run, entries: Sequence[Entry], spec: TurnSpec, now: str) -> None:
+    """Execute `run`, just claimed or resumed, in the background. Its readers find it in the journal from now on.
 
-    `entries`: the newest of its log, which are committed; `now`: the database's time.
+    `entries` are the newest of its log, which are committed; `now` is the database's time.
     """
-    live = runtime.journal.open(run, entries, now)
-    task = asyncio.create_task(_carry(runtime, live, given), name=f"run {run.id}")
-    live.stop = task.cancel
+    buffer = runtime.journal.open(run, entries, now)
+    task = asyncio.create_task(_execute(runtime, buffer, spec), name=f"run {run.id}")
+    buffer.cancel_turn = task.cancel
     runtime.tasks[run.id] = task
-    task.add_done_callback(partial(_left, runtime, live))
+    task.add_done_callback(partial(_on_done, runtime, buffer))
 
 
-def _left(runtime: Runtime, live: Live, task: asyncio.Task[None]) -> None:
-    if runtime.tasks.get(live.run.id) is task:  # a run that waited may go on before this is called
-        del runtime.tasks[live.run.id]
+def _on_done(runtime: Runtime, buffer: RunBuffer, task: asyncio.Task[None]) -> None:
+    if runtime.tasks.get(buffer.run.id) is task:  # a run that waited may be resumed before this is called
+        del runtime.tasks[buffer.run.id]
     if not task.cancelled() and isinstance(error := task.exception(), Exception):
-        _log.error("run %s could not be ended; it will be when its lease has lapsed", live.run.id, exc_info=error)
-        runtime.journal.abandon(live, error)
+        _log.error("run %s could not be ended; it will be when its lease has lapsed", buffer.run.id, exc_info=error)
+        runtime.journal.abandon(buffer, error)
 
 
-async def _carry(runtime: Runtime, live: Live, given: TurnSpec) -> None:
+async def _execute(runtime: Runtime, buffer: RunBuffer, spec: TurnSpec) -> None:
     try:
-        ending = await _answer(runtime, live, given)
+        ending = await _run_turn(runtime, buffer, spec)
     except Fenced:
-        return  # closed by somebody else, who has written its end
+        return  # the worker that raised the fence has written the end
     except asyncio.CancelledError:
-        if not runtime.interrupting:
+        if not runtime.is_interrupting:
             return  # likewise
         ending = _Ending("interrupted")
     except TurnFailed as failure:
         ending = _Ending("failed", error=failure.problem())
     except Exception as error:  # noqa: BLE001  # logged, and told to the client as `internal`
-        _log.exception("run %s failed", live.run.id)
+        _log.exception("run %s failed", buffer.run.id)
         if isinstance(error, StorageFailed):
-            runtime.journal.abandon(live, error)
+            runtime.journal.abandon(buffer, error)
         ending = _Ending("failed", error=InternalFailure("the service could not finish this answer").problem())
-    await _finish(runtime, live, ending)
-    if given.is_untitled and ending.status == "completed" and runtime.settings.titles == "model":
-        name_session(runtime, live.run)
+    await _finish(runtime, buffer, ending)
+    if spec.is_untitled and ending.status == "completed" and runtime.settings.titles == "model":
+        start_title_task(runtime, buffer.run)
 
 
-async def _answer(runtime: Runtime, live: Live, given: TurnSpec) -> _Ending:
-    start = await _given(runtime, live.run, given)
-    turn = Turn(runtime.model, start)
-    live.measure = turn.measure
+async def _run_turn(runtime: Runtime, buffer: RunBuffer, spec: TurnSpec) -> _Ending:
+    turn_input = await _read_input(runtime, buffer.run, spec)
+    turn = Turn(runtime.model, turn_input)
+    buffer.measure_turn = turn.measure
     outcome = await turn.run(
-        partial(runtime.journal.append, live), lambda: runtime.db.snapshot(lambda tx: _said(tx, live.run.id))
+        partial(runtime.journal.append, buffer),
+        lambda: runtime.db.snapshot(lambda tx: _read_message(tx, buffer.run.id)),
     )
-    title = title_from_words(start.history[-1]) if given.is_untitled and runtime.settings.titles == "words" else None
+    is_titled = spec.is_untitled and runtime.settings.titles == "words"
+    title = title_from_words(turn_input.history[-1]) if is_titled else None
     return _Ending(outcome.status, waiting=outcome.waiting, title=title)
 
 
-async def _given(runtime: Runtime, run: Run, given: TurnSpec) -> TurnInput:
-    """What the turn starts from, read in one snapshot."""
+async def _read_input(runtime: Runtime, run: Run, spec: TurnSpec) -> TurnInput:
+    """Read what the turn starts from, in one snapshot."""
 
-    async def read(tx: Transaction) -> TurnInput:
-        history = await store_messages.list_branch(tx, run.message_id, HISTORY)
+    async def read(tx: Transaction) -> tuple[list[Message], str, float | None, Message | None, int]:
+        history = await store_messages.list_branch(tx, run.message_id, MAX_HISTORY_MESSAGES)
         owner = await store_sessions.get_owner(tx, run.session_id)
-        start = TurnInput(
-            model=run.model,
-            prompt=given.prompt,
-            temperature=given.temperature,
-            tools=given.tools,
-            caller=DatabaseToolContext(owner, run.session_id, run.id, runtime.db),
-            tool_timeout=runtime.settings.tool_timeout,
-            history=history[:-1],
-            message=history[-1],
-            context_tokens=runtime.settings.context_tokens,
-            finish_reason=run.finish_reason,
-            bytes_per_token=await store_runs.bytes_per_token(tx, run.session_id, run.model),
-        )
+        bytes_per_token = await store_runs.find_bytes_per_token(tx, run.session_id, run.model)
         if run.attempt == 1:
-            return start
-        said = await _said(tx, run.id)  # it waited, and goes on from there
-        return start._replace(message=said, counted=run.usage, input_bytes=await store_runs.get_input_bytes(tx, run.id))
+            return history, owner, bytes_per_token, None, 0
+        message = await _read_message(tx, run.id)  # it waited, and goes on from there
+        return history, owner, bytes_per_token, message, await store_runs.get_input_bytes(tx, run.id)
 
-    return await runtime.db.snapshot(read)
+    history, owner, bytes_per_token, message, input_bytes = await runtime.db.snapshot(read)
+    turn_input = TurnInput(
+        model=run.model,
+        prompt=spec.prompt,
+        temperature=spec.temperature,
+        tools=spec.tools,
+        tool_context=DatabaseToolContext(owner, run.session_id, run.id, runtime.db),
+        tool_timeout=runtime.settings.tool_timeout,
+        history=history[:-1],
+        message=message or history[-1],
+        context_tokens=runtime.settings.context_tokens,
+        finish_reason=run.finish_reason,
+        bytes_per_token=bytes_per_token,
+    )
+    return turn_input if message is None else turn_input._replace(prior_usage=run.usage, input_bytes=input_bytes)
 
 
-async def _said(tx: Transaction, run_id: str) -> Message:
-    """The message as the run's log, all of which is committed, has made it.
+async def _read_message(tx: Transaction, run_id: str) -> Message:
+    """Return the message that the run's log, all of which is committed, amounts to.
 
     Raises:
         Fenced: the session was deleted by another process.
@@ -132,31 +138,33 @@ async def _said(tx: Transaction, run_id: str) -> Message:
     return event_log.fold(events)
 
 
-async def _finish(runtime: Runtime, live: Live, ending: _Ending) -> None:
-    """Write the end of the run, or that it waits. When that is impossible (a full disk), it comes as soon as it can."""
+async def _finish(runtime: Runtime, buffer: RunBuffer, ending: _Ending) -> None:
+    """Write the end of the run, or that it waits. If that is impossible (a full disk), try until it is possible."""
+    run = buffer.run
+    deadline_seconds = runtime.settings.action_deadline
 
     async def write(tx: Transaction) -> list[Entry]:
         if ending.status == "requires_action":
-            return [await pause(tx, live.run.id, ending.waiting, runtime.settings.action_deadline)]
-        closed = await end_run(tx, live.run.id, ending.status, ending.error)
-        assert closed is not None, "the fence was passed in this transaction"
+            return [await wait_for_client(tx, run.id, ending.waiting, deadline_seconds)]
+        ended = await end_run(tx, run.id, ending.status, ending.error)
+        assert ended is not None, "the fence was passed in this transaction"
         if ending.title and ending.status == "completed":
-            await store_sessions.set_first_title(tx, live.run.session_id, ending.title)
-        return closed.entries
+            await store_sessions.set_first_title(tx, run.session_id, ending.title)
+        return ended.entries
 
     while True:
         try:
-            await runtime.journal.finish(live, write)
+            await runtime.journal.finish(buffer, write)
         except Fenced:
             return
         except StorageFailed as failure:
-            _log.error("run %s cannot be written yet: %s", live.run.id, failure)
-            runtime.journal.abandon(live, failure)
-            if runtime.interrupting:
-                return  # the next start closes it
+            _log.error("run %s cannot be written yet: %s", run.id, failure)
+            runtime.journal.abandon(buffer, failure)
+            if runtime.is_interrupting:
+                return  # the next start ends it
             await asyncio.sleep(RETRY_SECONDS)
         else:
-            runtime.notifier.notify(live.run.session_id)
+            runtime.notifier.notify(run.session_id)
             if ending.status == "requires_action":
                 runtime.notifier.notify(DEADLINES)
             return

@@ -1,7 +1,12 @@
-"""Following: what a log holds after a position, then whatever comes. Live reading, resuming and replay are one thing.
+"""Following a log: what it holds after a position, then what happens. Live reading, resuming and replay are one thing.
 
-What this process carries is read from memory, committed entries only; everything else from the table, woken by
-the doorbell or, when another process writes, by looking again.
+A reader is a position and nothing else. Each round it asks for what comes after that position, sends it, and waits:
+
+    run executes here    memory (`RunBuffer.window`): the newest committed entries
+    everywhere else      the table `run_events`, a page at a time
+
+Notifications wake it. Where another process writes, and its notifications may be lost, it also looks by itself after
+`run_poll_seconds`. So a notification makes a reader fast, and is never needed for it to be right.
 """
 
 import asyncio
@@ -13,125 +18,117 @@ from chatkeep.chat.types import Run, Session, has_ended
 from chatkeep.db import Transaction
 from chatkeep.db.notifier import Subscription
 from chatkeep.errors import EventsExpired
-from chatkeep.runs.run_buffer import Live, after
+from chatkeep.runs.run_buffer import RunBuffer, entries_after
 from chatkeep.runs.runtime import Runtime
 from chatkeep.store import events as store_events
 from chatkeep.store import runs as store_runs
 from chatkeep.store import sessions as store_sessions
 
-RUN_POLL_SECONDS, SESSION_POLL_SECONDS = 0.5, 2.0
-"""Seconds after which a log, or a session, that another process may write is looked at again."""
-
 
 class SessionChange(NamedTuple):
-    """Between the runs of a session: it was changed (`session`), or is gone (None)."""
+    """Between the runs of a session: the session as it is now; None if it was deleted."""
 
     session: Session | None
 
 
 class RunEvents(NamedTuple):
-    """Entries of one of a session's runs; none when it has been quiet."""
+    """Entries of one of a session's runs; empty when it was quiet for a while."""
 
     run: Run
     entries: Sequence[Entry]
 
 
 class _Page(NamedTuple):
+    """Entries after a position. `is_last`: they end the log, or put the run to rest. `has_ended`: the run has."""
+
     entries: Sequence[Entry]
-    is_last: bool  # nothing comes after `entries`: the run has ended with them, or waits for the client
-    ended: bool
+    is_last: bool
+    has_ended: bool
 
 
 class _Heartbeat:
-    """Counts how long nothing came, to say every ping's interval that the line is still up."""
+    """Counts how long a stream was silent, so that it can say every ping interval that it is still there."""
 
-    __slots__ = ("_bell", "_interval", "_loop", "_since")
+    __slots__ = ("_interval", "_loop", "_since", "_subscription")
 
     def __init__(self, subscription: Subscription, interval: float) -> None:
-        self._bell = subscription
+        self._subscription = subscription
         self._interval = interval
         self._loop = asyncio.get_running_loop()
         self._since = self._loop.time()
 
-    def wait(self, at_most: float) -> Awaitable[bool]:
-        """Wait for a ring, no longer than `at_most` seconds, nor past the time to say something; whether there was one,
-        which is what `is_due` wants.
-        """
-        return self._bell.wait(min(at_most, self._since + self._interval - self._loop.time()))
+    def wait(self, max_seconds: float) -> Awaitable[bool]:
+        """Wait for a notification, at most `max_seconds` and until the next ping. True if notified, False if not."""
+        return self._subscription.wait(min(max_seconds, self._since + self._interval - self._loop.time()))
 
     def is_due(self, *, notified: bool) -> bool:
-        """Whether it is time to say something, after a wait."""
+        """Return True if a ping is due after a wait, which returned `notified`."""
         now = self._loop.time()
-        is_time = not notified and now - self._since >= self._interval
-        if notified or is_time:
+        is_due = not notified and now - self._since >= self._interval
+        if notified or is_due:
             self._since = now
-        return is_time
+        return is_due
 
 
 async def follow(runtime: Runtime, run_id: str, position: int) -> AsyncGenerator[Sequence[Entry]]:
-    """What comes after `position` of the run's log, as it comes; an empty sequence whenever nothing did for a while.
+    """Yield the entries after `position` of the run's log as they come, and an empty sequence when a ping is due.
 
-    Ends after `run.finished`, and after a `run.waiting` that nothing came after; without them when the service
-    drains, when the log cannot be written for now, or when the run or its log is gone. The reader then comes back.
+    Ends after `run.finished`, and after a `run.waiting` that is the log's last event. Ends without them when the
+    service drains, when the log cannot be written for now, or when the run or its log is gone: the reader comes back.
     """
-    live: Live | None = None
+    buffer: RunBuffer | None = None
     with runtime.notifier.subscribe(run_id) as subscription:
         heartbeat = _Heartbeat(subscription, runtime.settings.ping_interval)
-        while not runtime.draining:
-            live = runtime.journal.find(run_id) or live
-            page = _read_buffer(live, position) or await _read_table(runtime, live, run_id, position)
+        while not runtime.is_draining:
+            buffer = runtime.journal.find(run_id) or buffer
+            page = _read_buffer(buffer, position) or await _read_table(runtime, buffer, run_id, position)
             if page.entries:
                 yield page.entries
                 if page.is_last:
                     return
                 position = page.entries[-1].event.position
-                if live is None or position < live.committed:
+                if buffer is None or position < buffer.window.committed:
                     continue  # there may be more already
-            elif page.ended:
+            elif page.has_ended:
                 return
-            poll = RUN_POLL_SECONDS if live is None or live.failure else runtime.settings.ping_interval
-            if heartbeat.is_due(notified=await heartbeat.wait(poll)):
+            is_local = buffer is not None and buffer.failure is None
+            max_seconds = runtime.settings.ping_interval if is_local else runtime.run_poll_seconds
+            if heartbeat.is_due(notified=await heartbeat.wait(max_seconds)):
                 yield ()
 
 
 async def follow_session(
     runtime: Runtime, owner: str, session: Session, number: int, position: int
 ) -> AsyncGenerator[RunEvents | SessionChange | None]:
-    """The session's log after `position` of run `number`, for as long as the reader stays; None when it is quiet.
+    """Yield the session's events after `position` of run `number`, for as long as the reader stays.
 
-    `session`: as it was at that position; what changed since is told.
+    `session` is the session as it was at that position; later changes are yielded. None means that a ping is due.
     """
-    session_id = session.id
-    with runtime.notifier.subscribe(session_id) as subscription:
+    with runtime.notifier.subscribe(session.id) as subscription:
         heartbeat = _Heartbeat(subscription, runtime.settings.ping_interval)
-        while not runtime.draining:
-            if run := await _next_run(runtime, session_id, number, position):
-                begin = position if run.number == number else 0
+        while not runtime.is_draining:
+            if run := await _next_run(runtime, session.id, number, position):
                 last: Event | None = None
-                async for entries in follow(runtime, run.id, begin):
+                async for entries in follow(runtime, run.id, position if run.number == number else 0):
                     yield RunEvents(run, entries)
                     last = entries[-1].event if entries else last
-                if isinstance(last, RunWaiting):  # it goes on when the client has answered
-                    number, position = run.number, last.position
-                    continue
-                ended = await _find_run(runtime, run.id)
-                if ended is not None and not has_ended(ended.status):
+                place = await _place_after(runtime, run, last)
+                if place is None:
                     return
-                number, position = run.number, ended.position if ended else run.position
+                number, position = place
                 continue
-            now = await _find_session(runtime, owner, session_id)
-            if now is None:
-                yield SessionChange(None)
+            current = await _find_session(runtime, owner, session.id)
+            if current != session:
+                yield SessionChange(current)
+            if current is None:
                 return
-            if now != session:
-                session = now
-                yield SessionChange(session)
-            if heartbeat.is_due(notified=await heartbeat.wait(SESSION_POLL_SECONDS)):
+            session = current
+            if heartbeat.is_due(notified=await heartbeat.wait(runtime.session_poll_seconds)):
                 yield None
 
 
 async def wait_until_at_rest(runtime: Runtime, run: Run) -> bool:
-    """Wait until `run` has ended or waits: True; False when that is not to be seen here (the service drains, say)."""
+    """Wait until `run` has ended or waits for its client. False if this process cannot see it, because it drains say."""
     if run.status != "in_progress":
         return True
     last: Event | None = None
@@ -141,37 +138,36 @@ async def wait_until_at_rest(runtime: Runtime, run: Run) -> bool:
 
 
 async def check_retention(tx: Transaction, session_id: str, number: int, position: int) -> None:
-    """Refuse to follow a session from a place whose future is not all kept.
+    """Refuse to follow a session from a place if a log after it is no longer there.
 
     Raises:
-        EventsExpired: part of it is gone.
+        EventsExpired: one is not.
     """
     if run := await store_runs.find_expired(tx, session_id, number, position):
         raise EventsExpired("part of what follows is no longer kept", run_id=run.id, message_id=run.message_id)
 
 
-def _read_buffer(live: Live | None, position: int) -> _Page | None:
-    if live is None or live.failure is not None or (entries := live.after(position)) is None:
+def _read_buffer(buffer: RunBuffer | None, position: int) -> _Page | None:
+    if buffer is None or buffer.failure is not None or (entries := buffer.window.after(position)) is None:
         return None
-    return _Page(entries, live.is_over, False)
+    return _Page(entries, buffer.window.is_over, False)
 
 
-async def _read_table(runtime: Runtime, live: Live | None, run_id: str, position: int) -> _Page:
+async def _read_table(runtime: Runtime, buffer: RunBuffer | None, run_id: str, position: int) -> _Page:
     async def read(tx: Transaction) -> _Page:
         entries = await store_events.list_after(tx, run_id, position)
         run = await store_runs.find_run(tx, run_id)
         last = entries[-1].event if entries else None
         waits = isinstance(last, RunWaiting) and run is not None and last.position == run.position
-        return _Page(
-            after(entries, position), waits or isinstance(last, RunFinished), run is None or has_ended(run.status)
-        )
+        is_last = waits or isinstance(last, RunFinished)
+        return _Page(entries_after(entries, position), is_last, run is None or has_ended(run.status))
 
     page = await runtime.db.snapshot(read)
-    return page._replace(ended=page.ended or (live is not None and live.is_broken))
+    return page._replace(has_ended=page.has_ended or (buffer is not None and buffer.is_broken))
 
 
 async def _next_run(runtime: Runtime, session_id: str, number: int, position: int) -> Run | None:
-    """The run that goes on after `position` of run `number`: that one itself, or the next."""
+    """Return the run to follow after `position` of run `number`: that one if it goes on, else the next."""
 
     async def read(tx: Transaction) -> Run | None:
         for run in await store_runs.list_from(tx, session_id, number, 2):
@@ -182,8 +178,14 @@ async def _next_run(runtime: Runtime, session_id: str, number: int, position: in
     return await runtime.db.snapshot(read)
 
 
-async def _find_run(runtime: Runtime, run_id: str) -> Run | None:
-    return await runtime.db.snapshot(lambda tx: store_runs.find_run(tx, run_id))
+async def _place_after(runtime: Runtime, run: Run, last: Event | None) -> tuple[int, int] | None:
+    """Return the place (number, position) to go on from after `last` of `run`; None if its stream broke off."""
+    if isinstance(last, RunWaiting):  # it goes on when the client has answered
+        return run.number, last.position
+    ended = await runtime.db.snapshot(lambda tx: store_runs.find_run(tx, run.id))
+    if ended is not None and not has_ended(ended.status):
+        return None
+    return run.number, ended.position if ended else run.position
 
 
 async def _find_session(runtime: Runtime, owner: str, session_id: str) -> Session | None:

@@ -1,257 +1,222 @@
-"""Append before deliver: events of all runs are gathered, committed together, and only then shown to readers.
+"""The journal: append before deliver. Events of all runs are gathered, committed together, and only then shown.
 
-1. No flush is under way twice. What gathers while one runs is the next one: load makes each token cheaper.
-2. Between two flushes passes a gap: none with few open runs, then growing with the time a flush takes
-   (which includes the event loop's lag), up to CHATKEEP_FLUSH_INTERVAL_MS.
-3. A run's first delta, and every event that is no delta, does not wait for the gap; it is flushed without the others.
-4. Where there is a gap, a turn that has brought a delta goes on only when the gap is over: what its model said
-   meanwhile is then read, decoded and written as one. It comes just before the flush, so nobody waits longer for it.
-5. Many turns go on in slices, one after the other, each with a flush of its own: the first need not wait for the last.
-6. A flush begins with the fence of each run: events of one that was closed by somebody else are dropped, and its
-   turn is stopped. The fence renews the run's lease, so `renew` is a flush without events.
+1. At most one flush is in flight. Events that come meanwhile are the next one: load makes each token cheaper.
+2. Between two flushes is a gap (`runs/flush_schedule.py`). While there is one, a turn that has brought a delta is
+   resumed only when the gap is over, so that what its model sent meanwhile is read, decoded and written as one.
+3. A run's first delta, and every event that is no delta, is urgent: it is flushed at once, without the others.
+4. A flush begins with the fence of each run. Events of a run that another worker has ended are dropped, and its turn
+   is stopped. The same statement renews the lease, so renewing is a flush without events.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
-from chatkeep import clock
-from chatkeep.chat.event_log import assign_positions
 from chatkeep.chat.events import Delta, Entry, Event, RunFinished
 from chatkeep.chat.types import Run
 from chatkeep.db import Database, Transaction
 from chatkeep.db.notifier import Notifier
 from chatkeep.errors import StorageFailed
-from chatkeep.runs.run_buffer import Fenced, Live, Taken
-from chatkeep.runs.run_buffer import write as write_all
+from chatkeep.runs.flush_schedule import FlushSchedule
+from chatkeep.runs.run_buffer import Fenced, FlushBatch, RunBuffer, resolve, write_batches
 from chatkeep.store import sessions as store_sessions
 
-QUIET_RUNS = 4
-"""Up to so many open runs there is no gap: each commit is cheap, and somebody is waiting."""
-GAP_PER_FLUSH = 10
-"""The gap in flush times: at the most a tenth of the time is spent flushing, until the interval caps the gap."""
-SLICE = 250
-"""Turns that go on together when the gap is over. A thousand at once: chunks cost 9 % more, and are a fifth older."""
-BACKLOG = 262_144
-"""Characters that may wait for a flush before the turn that brings them has to wait too."""
-PARTING = 5.0
-"""Seconds for which the end of a log that was closed from elsewhere is there for its readers, rows or no rows."""
-LEASE = 30.0
-"""Seconds for which a flush renews the leases of its runs, unless CHATKEEP_LEASE says otherwise."""
+CLOSED_LINGER_SECONDS = 5.0
+"""How long a log that was ended elsewhere stays in memory, so that its readers can still see the end."""
+LEASE_SECONDS = 30.0
+"""How long a flush renews the leases of its runs for, unless CHATKEEP_LEASE says otherwise."""
 
 
 class Journal:
-    """The logs of all runs that this process carries."""
+    """The logs of all runs that this process executes."""
 
-    def __init__(self, db: Database, notifier: Notifier, max_gap: float, lease: float = LEASE) -> None:
-        """`max_gap`: the most seconds between two flushes; `lease`: for how many seconds a flush renews leases."""
+    def __init__(
+        self, db: Database, notifier: Notifier, schedule: FlushSchedule, lease_seconds: float = LEASE_SECONDS
+    ) -> None:
         self._db = db
-        self._doorbell = notifier
-        self._loop = asyncio.get_running_loop()  # kept: CPython asks for the process's id each time one asks for it
-        self._ready = self._loop.create_future()  # for who need not wait
-        self._ready.set_result(None)
-        self._max_gap = max_gap
-        self._lease = lease
-        self._lives: dict[str, Live] = {}
-        self._parted: dict[str, Live] = {}  # closed by somebody else, perhaps with a session that is deleted now
-        self._dirty: dict[str, Live] = {}
-        self._urgent: set[str] = set()  # those of them that do not wait for the gap
+        self._notifier = notifier
+        self._schedule = schedule
+        self._lease_seconds = lease_seconds
+        self._loop = asyncio.get_running_loop()  # stored: get_running_loop() is a system call on CPython 3.11
+        self._done = self._loop.create_future()  # for callers that need not wait
+        self._done.set_result(None)
+        self._buffers: dict[str, RunBuffer] = {}
+        self._recently_closed: dict[str, RunBuffer] = {}  # ended elsewhere, perhaps with a session that is deleted now
+        self._unflushed: dict[str, RunBuffer] = {}
+        self._urgent: set[str] = set()  # the unflushed that do not wait for the gap
         self._flush: asyncio.Task[None] | None = None
-        self._beginning = False
-        self._waiting: list[asyncio.Future[None]] = []  # the turns that wait for the gap to be over
-        self._late = 0  # so many of them, the first, waited for a gap that is over and have not gone on yet
+        self._is_starting = False  # a flush is about to start, in the loop's next round
+        self._waiting_turns: list[asyncio.Future[None]] = []  # for the gap to be over
         self._timer: asyncio.TimerHandle | None = None
-        self._began = 0.0  # the last flush of everything, in all its slices
-        self._ended = 0.0
-        self._flush_seconds = 0.0
 
-    def open(self, run: Run, entries: Sequence[Entry], now: str) -> Live:
-        """Begin to carry `run`, whose log has come as far as `entries`; `now`: the database's time."""
-        live = self._lives[run.id] = Live(run, entries, now, self._loop.time())
-        return live
+    def open(self, run: Run, entries: Sequence[Entry], now: str) -> RunBuffer:
+        """Begin to write the log of `run`. `entries` are its newest, all committed; `now` is the database's time."""
+        buffer = self._buffers[run.id] = RunBuffer(run, entries, now, self._loop.time())
+        return buffer
 
-    def find(self, run_id: str) -> Live | None:
-        """The run's log, if this process carries it, or has just closed it."""
-        return self._lives.get(run_id) or self._parted.get(run_id)
-
-    def append(self, live: Live, events: Sequence[Event]) -> Awaitable[None]:
-        """Take `events` into the log. What is returned is to be awaited before there are more: it is over when a flush
-        wants them; or, unless all are deltas, when these are committed.
-
-        Raises:
-            Fenced: the run was closed by somebody else.
-            StorageFailed: an earlier flush failed; what it held is still pending.
-        """
-        if live.failure is not None:
-            raise live.failure
-        if live.first_token_at is None and any(isinstance(event, Delta) for event in events):
-            live.first_token_at = clock.add_seconds(live.now, self._loop.time() - live.began)
-        first = live.position == live.run.position
-        placed = assign_positions(events, live.position)
-        live.pending += placed
-        live.backlog += placed[-1].position - live.position
-        live.position = placed[-1].position
-        must_commit = not all(isinstance(event, Delta) for event in events)
-        self._soil(live, urgent=first or must_commit)
-        if must_commit or live.backlog > BACKLOG:
-            return self._written(live)
-        return self._gap_over() if self._gap() else self._ready
-
-    async def finish(self, live: Live, close: Callable[[Transaction], Awaitable[list[Entry]]]) -> None:
-        """Commit what is pending together with what `close` writes (the run's end, or that it waits), then show both.
-
-        Raises:
-            Fenced: the run was closed by somebody else.
-            StorageFailed: nothing was written; what was pending still is.
-        """
-        live.finishing = True  # no flush takes it from now on
-        if self._flush is not None:  # it may hold events of this run
-            await asyncio.wait([self._flush])
-        taken = Taken(live)
-
-        async def write(tx: Transaction) -> list[Entry]:
-            await store_sessions.touch(tx, live.run.session_id)  # session before run: the order of locks everywhere
-            if not await write_all(tx, [taken], self._lease):
-                raise Fenced
-            return await close(tx)
-
-        try:
-            closing = await self._db.transaction(write)
-        except StorageFailed:
-            taken.undo()
-            raise
-        finally:
-            live.finishing = False
-            taken.release()
-            live.release()
-        self.deliver(live.run.id, [*taken.entries, *closing])
-
-    async def settle(self, session_id: str) -> None:
-        """Commit what is pending of the session's run now, if this process carries one: it is about to be closed."""
-        for live in [live for live in self._lives.values() if live.run.session_id == session_id]:
-            self._soil(live, urgent=True)
-            await self._committed(live)
-
-    def renew(self) -> None:
-        """Renew the leases of all runs, also of those that have nothing to say."""
-        self._dirty |= self._lives
-        self._schedule()
-
-    def check(self, run_id: str) -> None:
-        """Look whether the run is still ours, if it was: somebody has closed it, perhaps."""
-        if live := self._lives.get(run_id):
-            self._soil(live, urgent=True)
+    def find(self, run_id: str) -> RunBuffer | None:
+        """Return the run's log, if this process executes it, or has seen it ended a moment ago."""
+        return self._buffers.get(run_id) or self._recently_closed.get(run_id)
 
     @property
-    def carried(self) -> frozenset[str]:
-        """The ids of the runs that this process carries."""
-        return frozenset(self._lives)
+    def run_ids(self) -> frozenset[str]:
+        """The ids of the runs that this process executes."""
+        return frozenset(self._buffers)
 
-    def deliver(self, run_id: str, entries: Sequence[Entry]) -> None:
-        """Show entries that somebody else has committed (a cancel, say). A log that is over is let go."""
-        live = self._lives.get(run_id)
-        if live is not None:
-            live.show(entries)
-            if live.is_over:
-                del self._lives[run_id]
+    def append(self, buffer: RunBuffer, events: Sequence[Event]) -> Awaitable[None]:
+        """Add events. Await the result before adding more.
+
+        For deltas it resolves when the next flush is due, for anything else after the commit.
+
+        Raises:
+            Fenced: another worker has ended the run.
+            StorageFailed: an earlier flush failed; its events are pending.
+        """
+        is_first = buffer.is_new
+        buffer.append(events, self._loop.time())
+        must_commit = not all(isinstance(event, Delta) for event in events)
+        self._schedule_flush(buffer, urgent=is_first or must_commit)
+        if must_commit or buffer.is_overfull:
+            return self._wait_for_write(buffer)
+        return self._wait_for_gap() if self._schedule.gap(len(self._buffers)) else self._done
+
+    async def finish(self, buffer: RunBuffer, write: Callable[[Transaction], Awaitable[list[Entry]]]) -> None:
+        """Commit the pending events and what `write` adds (the run's end, or that it waits), then show both.
+
+        Raises:
+            Fenced: another worker has ended the run.
+            StorageFailed: nothing was written; the events are still pending.
+        """
+        buffer.begin_end()  # no flush takes its events from now on
+        if self._flush is not None:  # it may hold events of this run
+            await asyncio.wait([self._flush])
+        batch = buffer.take_batch()
+
+        async def write_all(tx: Transaction) -> list[Entry]:
+            await store_sessions.touch(tx, buffer.run.session_id)  # session before run: the order of locks everywhere
+            if not await write_batches(tx, [batch], self._lease_seconds):
+                raise Fenced
+            return await write(tx)
+
+        try:
+            last = await self._db.transaction(write_all)
+        except StorageFailed:
+            batch.undo()
+            raise
+        finally:
+            batch.release()
+            buffer.finish_end()
+        self.publish(buffer.run.id, [*batch.entries, *last])
+
+    async def flush_session(self, session_id: str) -> None:
+        """Commit the pending events of the session's runs now: one is about to be ended."""
+        for buffer in [buffer for buffer in self._buffers.values() if buffer.run.session_id == session_id]:
+            self._schedule_flush(buffer, urgent=True)
+            await asyncio.shield(buffer.next_commit())
+
+    def renew_leases(self) -> None:
+        """Renew the leases of all runs, also of those that have no new events."""
+        self._unflushed |= self._buffers
+        self._schedule_next()
+
+    def check_ownership(self, run_id: str) -> None:
+        """Find out whether the run is still this worker's, if it was: another one may have ended it."""
+        if buffer := self._buffers.get(run_id):
+            self._schedule_flush(buffer, urgent=True)
+
+    def publish(self, run_id: str, entries: Sequence[Entry]) -> None:
+        """Show committed entries to readers. A log that is over leaves the journal."""
+        buffer = self._buffers.get(run_id)
+        if buffer is not None:
+            buffer.window.add(entries)
+            if buffer.window.is_over:
+                del self._buffers[run_id]
         elif entries and isinstance(end := entries[-1].event, RunFinished):
-            self._parted[run_id] = Live(end.run, entries, end.run.created_at, 0)
-            self._loop.call_later(PARTING, self._parted.pop, run_id, None)
-        self._doorbell.notify(run_id)
+            self._recently_closed[run_id] = RunBuffer(end.run, entries, end.run.created_at, 0)
+            self._loop.call_later(CLOSED_LINGER_SECONDS, self._recently_closed.pop, run_id, None)
+        self._notifier.notify(run_id)
 
-    def abandon(self, live: Live, failure: Exception) -> None:
-        """Let the readers of a log that cannot be written go; they come back when it can."""
-        live.failure = failure
-        if self._lives.get(live.run.id) is live:
-            del self._lives[live.run.id]
-        self._doorbell.notify(live.run.id)
+    def abandon(self, buffer: RunBuffer, failure: Exception) -> None:
+        """Take a log that cannot be written out of the journal. Its readers leave, and come back when it can."""
+        buffer.failure = failure
+        if self._buffers.get(buffer.run.id) is buffer:
+            del self._buffers[buffer.run.id]
+        self._notifier.notify(buffer.run.id)
 
-    def _fence(self, live: Live) -> None:
-        """The run is no longer ours: its turn ends, and its readers read on in the table."""
-        self.abandon(live, Fenced())
-        live.stop()
+    async def _wait_for_write(self, buffer: RunBuffer) -> None:
+        await asyncio.shield(buffer.next_commit())
+        if buffer.failure is not None:
+            raise buffer.failure
 
-    async def _written(self, live: Live) -> None:
-        await self._committed(live)
-        if live.failure is not None:
-            raise live.failure
-
-    async def _committed(self, live: Live) -> None:
-        if live.flushed is None:
-            live.flushed = self._loop.create_future()
-        await asyncio.shield(live.flushed)
-
-    def _soil(self, live: Live, *, urgent: bool) -> None:
-        self._dirty[live.run.id] = live
-        if urgent:
-            self._urgent.add(live.run.id)
-        self._schedule()
-
-    def _schedule(self) -> None:
-        """See to it that a flush comes: of everything when the gap is over, of what is urgent now."""
-        if self._flush is not None or self._beginning:
-            return
-        if self._timer is None:
-            due = self._ended + self._gap() - self._loop.time()
-            if self._late or due <= 0:
-                self._start()
-                return
-            self._timer = self._loop.call_later(due, self._start)
-        if self._urgent:
-            self._beginning = True
-            self._loop.call_soon(self._begin, False)
-
-    def _gap_over(self) -> asyncio.Future[None]:
+    def _wait_for_gap(self) -> asyncio.Future[None]:
         turn = self._loop.create_future()
-        self._waiting.append(turn)
+        self._waiting_turns.append(turn)
         return turn
 
-    def _gap(self) -> float:
-        if len(self._lives) <= QUIET_RUNS:
-            return 0.0
-        return min(self._max_gap, self._flush_seconds * GAP_PER_FLUSH)
+    def _schedule_flush(self, buffer: RunBuffer, *, urgent: bool) -> None:
+        self._unflushed[buffer.run.id] = buffer
+        if urgent:
+            self._urgent.add(buffer.run.id)
+        self._schedule_next()
 
-    def _start(self) -> None:
-        """Let a slice of the turns that wait bring what they have in the loop's next round, and flush right after."""
-        self._timer = None
-        if self._flush is not None or self._beginning:
+    def _schedule_next(self) -> None:
+        """See to it that a flush comes: of everything when the gap is over, of urgent events at once."""
+        if self._flush is not None or self._is_starting:
             return
-        self._beginning = True
-        if not self._late:
-            self._late, self._began = len(self._waiting), self._loop.time()
-        ready = self._waiting[: min(self._late, SLICE)]
-        for turn in ready:
-            if not turn.done():
-                turn.set_result(None)
-        del self._waiting[: len(ready)]
-        self._late -= len(ready)
-        self._loop.call_soon(self._begin, True)
+        if self._timer is None:
+            due_in = self._schedule.due_in(self._loop.time(), len(self._buffers))
+            if due_in <= 0:
+                self._start_slice()
+                return
+            self._timer = self._loop.call_later(due_in, self._start_slice)
+        if self._urgent:
+            self._is_starting = True
+            self._loop.call_soon(self._start_flush, False)
 
-    def _begin(self, is_all: bool) -> None:
-        self._beginning = False
-        if wanted := sorted(self._dirty if is_all else self._urgent):
-            self._urgent.difference_update(wanted)  # and no other: more may become urgent before the task begins
-            lives = [self._dirty.pop(run_id) for run_id in wanted]
-            self._flush = asyncio.ensure_future(self._flush_these(lives, is_all=is_all))
-        elif self._late:  # the turns of this slice had nothing to bring; there is another
-            self._schedule()
+    def _start_slice(self) -> None:
+        """Resume a slice of the waiting turns: they bring their events in the loop's next round, right before a flush.
 
-    async def _flush_these(self, lives: Sequence[Live], *, is_all: bool) -> None:
-        batch = [Taken(live) for live in lives if not live.finishing]
+        So no turn's events wait longer than without the gap.
+        """
+        self._timer = None
+        if self._flush is not None or self._is_starting:
+            return
+        self._is_starting = True
+        size = self._schedule.next_slice(len(self._waiting_turns), self._loop.time())
+        for turn in self._waiting_turns[:size]:
+            resolve(turn)
+        del self._waiting_turns[:size]
+        self._loop.call_soon(self._start_flush, True)
+
+    def _start_flush(self, is_all: bool) -> None:
+        self._is_starting = False
+        if run_ids := sorted(self._unflushed if is_all else self._urgent):
+            self._urgent.difference_update(run_ids)  # no other: more may become urgent before the task begins
+            buffers = [self._unflushed.pop(run_id) for run_id in run_ids]
+            self._flush = asyncio.ensure_future(self._flush_buffers(buffers, is_all=is_all))
+        elif self._schedule.has_more_slices:  # the turns of this slice brought nothing; there is another
+            self._schedule_next()
+
+    async def _flush_buffers(self, buffers: Sequence[RunBuffer], *, is_all: bool) -> None:
+        batches = [buffer.take_batch() for buffer in buffers if buffer.is_flushable]
         try:
-            accepted = await self._db.transaction(lambda tx: write_all(tx, batch, self._lease))
-            for taken in batch:
-                if taken.live.run.id in accepted:
-                    self.deliver(taken.live.run.id, taken.entries)
-                else:
-                    self._fence(taken.live)
-        except Exception as failure:  # noqa: BLE001  # every turn of the batch is told, and ends its run with it
-            for taken in batch:
-                taken.undo()
-                self.abandon(taken.live, failure)
-        for taken in batch:
-            taken.release()
-        if is_all and not self._late:
-            self._ended = self._loop.time()
-            self._flush_seconds += (self._ended - self._began - self._flush_seconds) / 4
+            accepted = await self._db.transaction(lambda tx: write_batches(tx, batches, self._lease_seconds))
+            self._show(batches, accepted=frozenset(accepted))
+        except Exception as failure:  # noqa: BLE001  # every turn of the flush is told, and ends its run with it
+            for batch in batches:
+                batch.undo()
+                self.abandon(batch.buffer, failure)
+        for batch in batches:
+            batch.release()
+        if is_all:
+            self._schedule.on_flushed(self._loop.time())
         self._flush = None
-        self._schedule()  # nothing new, perhaps; but turns may wait for the gap to be over
+        self._schedule_next()  # even without new events: turns may wait for the gap to be over
+
+    def _show(self, batches: Sequence[FlushBatch], accepted: frozenset[str]) -> None:
+        """Show what was committed to readers; stop the turns of runs that are no longer this worker's."""
+        for batch in batches:
+            if batch.buffer.run.id in accepted:
+                self.publish(batch.buffer.run.id, batch.entries)
+            else:
+                self.abandon(batch.buffer, Fenced())  # its readers read on in the table
+                batch.buffer.cancel_turn()

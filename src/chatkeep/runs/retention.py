@@ -1,4 +1,4 @@
-"""Sweeping: the events of runs that ended long ago are removed; the messages stay. One small transaction a run."""
+"""Deletes the logs of runs that ended longer ago than CHATKEEP_EVENTS_RETENTION. Messages stay."""
 
 import asyncio
 import logging
@@ -13,13 +13,13 @@ from chatkeep.store import runs as store_runs
 PASS_SECONDS = 10.0
 """Seconds between two passes."""
 BATCH_SIZE = 200
-"""Runs that a pass looks up at once."""
+"""How many runs a pass looks up at once."""
 
 _log = logging.getLogger("chatkeep")
 
 
 async def delete_old_logs_forever(runtime: Runtime) -> None:
-    """Pass again and again, until cancelled."""
+    """Delete old logs pass by pass, until cancelled."""
     while True:
         try:
             await delete_old_logs(runtime)
@@ -29,19 +29,20 @@ async def delete_old_logs_forever(runtime: Runtime) -> None:
 
 
 async def delete_old_logs(runtime: Runtime) -> int:
-    """Remove the logs whose time is over; how many there were."""
+    """Delete the logs whose time is over, one small transaction each; return how many there were."""
+    retention_seconds = runtime.settings.events_retention
 
-    async def over(tx: Transaction) -> list[str]:
-        ended_before = clock.add_seconds(await tx.now(), -runtime.settings.events_retention)
+    async def list_old(tx: Transaction) -> list[str]:
+        ended_before = clock.add_seconds(await tx.now(), -retention_seconds)
         return await store_runs.list_expired_logs(tx, ended_before, BATCH_SIZE)
 
-    async def forget(tx: Transaction, run_id: str) -> None:
+    async def delete(tx: Transaction, run_id: str) -> None:
         await store_events.delete_events(tx, run_id)
         await store_runs.mark_log_deleted(tx, run_id)
 
-    swept = 0
-    while run_ids := await runtime.db.snapshot(over):
+    count = 0
+    while run_ids := await runtime.db.snapshot(list_old):
         for run_id in run_ids:
-            await runtime.db.transaction(lambda tx, run_id=run_id: forget(tx, run_id))
-        swept += len(run_ids)
-    return swept
+            await runtime.db.transaction(lambda tx, run_id=run_id: delete(tx, run_id))
+        count += len(run_ids)
+    return count

@@ -1,148 +1,248 @@
-"""The log of a run that this process carries: what waits to be committed, what a flush holds, and the newest rows."""
+"""One run's log in the memory of the process that executes it.
+
+Events go through two places, and never skip one:
+
+    turn ── append ──▶ pending events ── flush (commit) ──▶ newest committed entries ──▶ readers
+
+`RunBuffer` holds both ends: events that wait for a flush, and a window of the newest committed entries. Readers ask
+for what comes after a position. Nearly all of them ask for the last flush; one that is further behind than the window
+reads the table, because it cannot keep up, or has just come.
+"""
 
 import asyncio
 from collections.abc import Callable, Collection, Sequence
-
-from msgspec.structs import astuple
+from typing import Any, TypeAlias
 
 from chatkeep import clock
 from chatkeep.chat import event_log
-from chatkeep.chat.events import Delta, Entry, Event, RunFinished, RunWaiting, to_entry
+from chatkeep.chat.events import Delta, Entry, Event, to_entry
 from chatkeep.chat.types import Run
 from chatkeep.db import Transaction
 from chatkeep.store import events as store_events
 from chatkeep.store import leases as store_leases
 
-WINDOW = 65_536
-"""Bytes of JSON up to which the last flush but one is kept in memory beside the last.
-Who is further behind reads the table: it cannot keep up, or has just come."""
-_LAST = (RunFinished, RunWaiting)
-"""What this process has nothing to add to."""
+Measured: TypeAlias = tuple[int, int, bool, int, str | None]
+"""Input tokens, output tokens, whether they are estimated, bytes of the prompts, and the finish reason."""
+
+WINDOW_BYTES = 65_536
+"""Bytes of JSON up to which the last flush but one is held in memory beside the last."""
+MAX_BACKLOG_CHARS = 262_144
+"""Characters that may wait for a flush before the turn that brings them has to wait too."""
 
 
-class Fenced(Exception):  # noqa: N818  # what happened, no error of anybody
-    """The run was closed by somebody else: nothing more of it may be written."""
+class Fenced(Exception):  # noqa: N818  # what happened, no fault
+    """The run was ended, or taken over, by another worker: this process may write nothing more of it."""
 
 
-class Live:
-    """The log of a run that this process carries: what waits to be committed, and the newest of what is."""
+class ReadWindow:
+    """The newest committed entries of a log: those of the last flush, and of the one before if it is small."""
 
-    def __init__(self, run: Run, entries: Sequence[Entry], now: str, began: float) -> None:
-        """`entries`: the newest of the log. `now`: when this process began to carry it; `began`: the same, in the event
-        loop's time.
-        """
-        self.run = run
-        self.now = now
-        self.began = began
-        self.position = run.position
-        self.measure: Callable[[], tuple[int, int, bool, int, str | None]] = lambda: (
-            *astuple(run.usage),
-            0,
-            run.finish_reason,
-        )
-        self.first_token_at = run.first_token_at
-        self.stop: Callable[[], object] = lambda: None
-        self.pending: list[Event] = []
-        self.backlog = 0
-        self.committed = run.position
-        self.failure: Exception | None = None
-        self.flushed: asyncio.Future[None] | None = None
-        self.finishing = False
+    __slots__ = ("_begin", "_before", "_newest", "_size", "committed")
+
+    def __init__(self, entries: Sequence[Entry], position: int) -> None:
+        """`entries` are the newest of the log, which has come to `position`."""
+        self.committed = position
         self._before: Sequence[Entry] = ()
         self._newest = entries
-        self._size = _size(entries)
-        self._begin = begin(entries) if entries else run.position  # of the newest
+        self._size = _json_bytes(entries)
+        self._begin = begin_position(entries) if entries else position  # of the newest
 
     @property
     def entries(self) -> list[Entry]:
-        """What memory holds: what the last flush wrote, and the one before if it is little."""
+        """The entries in memory, oldest first."""
         return [*self._before, *self._newest]
 
     @property
     def is_over(self) -> bool:
-        """Whether this process has nothing more to write: the run has ended, or waits for the client."""
-        # not isinstance(): it looks ten times as long at a struct, and every reader asks for every event
-        return bool(self._newest) and type(self._newest[-1].event) in _LAST
-
-    @property
-    def is_broken(self) -> bool:
-        """Whether the log cannot be written for now; one that was merely closed by somebody else is whole."""
-        return self.failure is not None and not isinstance(self.failure, Fenced)
+        """True if the last entry ends the log, or puts the run to rest until its client answers."""
+        return bool(self._newest) and self._newest[-1].event.is_last_of_turn
 
     def after(self, position: int) -> Sequence[Entry] | None:
-        """The committed entries after `position`; None when it lies before what memory holds."""
-        if position == self._begin:  # nearly every reader's: it has seen what came before the last flush
+        """Return the committed entries after `position`; None when it lies before the window."""
+        if position == self._begin:  # nearly every reader has seen what came before the last flush
             return self._newest
         if position >= self.committed:
             return []
         entries = self.entries
-        return after(entries, position) if entries and begin(entries) <= position else None
+        return entries_after(entries, position) if entries and begin_position(entries) <= position else None
 
-    def show(self, entries: Sequence[Entry]) -> None:
-        """Let readers see `entries`, which are committed."""
+    def add(self, entries: Sequence[Entry]) -> None:
+        """Show `entries`, which are committed, to readers."""
         if entries:
             self._begin, self.committed = self.committed, entries[-1].event.position
-            size = _size(entries)
-            self._before = self._newest if self._size + size <= WINDOW else ()
+            size = _json_bytes(entries)
+            self._before = self._newest if self._size + size <= WINDOW_BYTES else ()
             self._newest, self._size = entries, size
 
-    def release(self) -> None:
-        """Let whoever waits for a commit go on."""
-        if self.flushed is not None and not self.flushed.done():
-            self.flushed.set_result(None)
-        self.flushed = None
+
+class RunBuffer:
+    """The log of a run that this process executes. The journal writes it; readers read its `window`.
+
+    `measure_turn` returns the run's usage for its row, and `cancel_turn` stops its turn; the executor sets both.
+    """
+
+    __slots__ = (
+        "_backlog", "_commit", "_first_token_at", "_is_ending", "_opened_at", "_opened_time", "_pending", "_position",
+        "cancel_turn", "failure", "measure_turn", "run", "window",
+    )  # fmt: skip
+
+    def __init__(self, run: Run, entries: Sequence[Entry], now: str, loop_time: float) -> None:
+        """`entries` are the newest of the log. `now` is the database's time, `loop_time` the event loop's."""
+        self.run = run
+        self.window = ReadWindow(entries, run.position)
+        self.failure: Exception | None = None
+        self.measure_turn: Callable[[], Measured] | None = None
+        self.cancel_turn: Callable[[], object] = lambda: None
+        self._opened_at, self._opened_time = now, loop_time
+        self._position = run.position
+        self._pending: list[Event] = []
+        self._backlog = 0  # characters of `_pending`
+        self._first_token_at = run.first_token_at
+        self._commit: asyncio.Future[None] | None = None  # resolved by the next flush
+        self._is_ending = False
+
+    @property
+    def position(self) -> int:
+        """How far the log has come, pending events included."""
+        return self._position
+
+    @property
+    def pending(self) -> Sequence[Event]:
+        """The events that wait for a flush."""
+        return self._pending
+
+    @property
+    def is_new(self) -> bool:
+        """True until the turn has brought an event."""
+        return self._position == self.run.position
+
+    @property
+    def is_flushable(self) -> bool:
+        """False while the run's end is being written, which takes the pending events along."""
+        return not self._is_ending
+
+    @property
+    def is_overfull(self) -> bool:
+        """True if so much waits for a flush that the turn has to wait too."""
+        return self._backlog > MAX_BACKLOG_CHARS
+
+    @property
+    def is_broken(self) -> bool:
+        """True if the log cannot be written for now; one that another worker has ended is whole."""
+        return self.failure is not None and not isinstance(self.failure, Fenced)
+
+    def append(self, events: Sequence[Event], loop_time: float) -> None:
+        """Place `events` at the end of the log.
+
+        Raises:
+            Fenced: another worker has ended the run.
+            StorageFailed: an earlier flush failed; its events are pending.
+        """
+        if self.failure is not None:
+            raise self.failure
+        if self._first_token_at is None and any(isinstance(event, Delta) for event in events):
+            self._first_token_at = clock.add_seconds(self._opened_at, loop_time - self._opened_time)
+        placed = event_log.assign_positions(events, self._position)
+        self._pending += placed
+        self._backlog += placed[-1].position - self._position
+        self._position = placed[-1].position
+
+    def take_batch(self) -> "FlushBatch":
+        """Take the pending events for a flush, with the run's progress at this moment."""
+        batch = FlushBatch(self, self._pending, self._progress(self._pending), self._commit)
+        self._pending, self._backlog, self._commit = [], 0, None
+        return batch
+
+    def restore(self, events: list[Event]) -> None:
+        """Put events that could not be written back before those that came since."""
+        self._pending = events + self._pending
+
+    def next_commit(self) -> asyncio.Future[None]:
+        """Return a future that resolves when the events that are pending now are committed, or have failed."""
+        if self._commit is None:
+            self._commit = asyncio.get_running_loop().create_future()
+        return self._commit
+
+    def begin_end(self) -> None:
+        """Leave the pending events to the transaction that writes the run's end."""
+        self._is_ending = True
+
+    def finish_end(self) -> None:
+        """That transaction is over, well or not: resume callers that wait for a commit."""
+        self._is_ending = False
+        commit, self._commit = self._commit, None
+        resolve(commit)
+
+    def _progress(self, events: Sequence[Event]) -> store_leases.Progress:
+        committed, run = self.window.committed, self.run
+        position = events[-1].position if events else committed
+        measured = self.measure_turn() if self.measure_turn else _recorded(run)
+        return store_leases.Progress(run.id, run.attempt, committed, position, *measured, self._first_token_at)
 
 
-class Taken:
-    """What a flush holds of one run: taken in one moment, so that the row says what the log has."""
+class FlushBatch:
+    """One run's share of a flush: its events, merged and encoded, and its progress at the moment they were taken."""
 
-    def __init__(self, live: Live) -> None:
-        self.live = live
-        self.waiter, live.flushed = live.flushed, None
-        self.events, live.pending, live.backlog = live.pending, [], 0
-        self.entries = [to_entry(event) for event in event_log.merge(self.events)]
-        position = self.events[-1].position if self.events else live.committed
-        run = live.run
-        self.progress = store_leases.Progress(
-            run.id, run.attempt, live.committed, position, *live.measure(), live.first_token_at
-        )
+    def __init__(
+        self,
+        buffer: RunBuffer,
+        events: list[Event],
+        progress: store_leases.Progress,
+        commit: asyncio.Future[None] | None,
+    ) -> None:
+        self.buffer = buffer
+        self.entries = [to_entry(event) for event in event_log.merge(events)]
+        self.progress = progress
+        self._events = events
+        self._commit = commit
 
     def undo(self) -> None:
-        """Put the events back before those that came since."""
-        self.live.pending = self.events + self.live.pending
+        """Give the events back to the buffer: they could not be written."""
+        self.buffer.restore(self._events)
 
     def release(self) -> None:
-        """Let the turn that waits for this commit go on."""
-        if self.waiter is not None and not self.waiter.done():
-            self.waiter.set_result(None)
+        """Resume the turn that waits for this commit."""
+        resolve(self._commit)
 
 
-async def write(tx: Transaction, batch: Sequence[Taken], lease: float) -> Collection[str]:
-    """Write what was taken, of the runs that are still ours: their ids."""
-    lease_until = clock.add_seconds(await tx.now(), lease)
-    logs = await store_leases.advance(tx, [taken.progress for taken in batch], lease_until)
-    accepted = [taken for taken in batch if taken.live.run.id in logs]
-    await store_events.add_logs(tx, [(logs[taken.live.run.id], taken.entries) for taken in accepted])
+async def write_batches(tx: Transaction, batches: Sequence[FlushBatch], lease_seconds: float) -> Collection[str]:
+    """Write the batches of those runs that are still this worker's, and return their ids."""
+    lease_until = clock.add_seconds(await tx.now(), lease_seconds)
+    logs = await store_leases.advance(tx, [batch.progress for batch in batches], lease_until)
+    accepted = [batch for batch in batches if batch.buffer.run.id in logs]
+    await store_events.add_logs(tx, [(logs[batch.buffer.run.id], batch.entries) for batch in accepted])
     return logs
 
 
-def after(entries: Sequence[Entry], position: int) -> Sequence[Entry]:
-    """`entries` after `position`, adjacent deltas as one; what stays as it is keeps the bytes all readers share."""
+def entries_after(entries: Sequence[Entry], position: int) -> Sequence[Entry]:
+    """Return the entries after `position`, adjacent deltas as one. An entry that stays whole keeps its shared bytes."""
     if not entries:
         return entries
     has_neighbours = len(entries) > 1 and any(isinstance(entry.event, Delta) for entry in entries)
-    if begin(entries) >= position and not has_neighbours:
+    if begin_position(entries) >= position and not has_neighbours:
         return entries
-    kept = {id(entry.event): entry for entry in entries}
+    by_event = {id(entry.event): entry for entry in entries}
     merged = event_log.merge(event_log.after((entry.event for entry in entries), position))
-    return [kept.get(id(event)) or to_entry(event) for event in merged]
+    return [by_event.get(id(event)) or to_entry(event) for event in merged]
 
 
-def _size(entries: Sequence[Entry]) -> int:
-    return sum([len(entry.json) for entry in entries])
-
-
-def begin(entries: Sequence[Entry]) -> int:
-    """The position that the first of `entries` comes after."""
+def begin_position(entries: Sequence[Entry]) -> int:
+    """Return the position that the first of `entries` comes after."""
     first = entries[0].event
     return first.position - event_log.position_length(first)
+
+
+def resolve(future: asyncio.Future[Any] | None) -> None:
+    """Resolve `future` with None, if it is there and still waits."""
+    if future is not None and not future.done():
+        future.set_result(None)
+
+
+def _recorded(run: Run) -> Measured:
+    """Return what the run's row has, for a turn that was not asked to measure yet."""
+    usage = run.usage
+    return usage.input_tokens, usage.output_tokens, usage.estimated, 0, run.finish_reason
+
+
+def _json_bytes(entries: Sequence[Entry]) -> int:
+    return sum([len(entry.json) for entry in entries])

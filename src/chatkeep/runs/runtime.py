@@ -1,4 +1,4 @@
-"""What a process needs to carry runs, and the runs it carries."""
+"""The runtime: what one process needs to execute runs, and the runs that it executes."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,14 @@ from chatkeep.tools.declaration import Tool
 
 @dataclass
 class Runtime:
-    """This process, as one that carries runs; `name` is its own, and no other's that ever was."""
+    """This process, as one that executes runs.
+
+    `name` is the worker's name, which no other process has or ever had. `tasks` are the executing runs by id;
+    `reserved_slots` the ids of runs that are about to be among them. `stored_prompts` are hashes of prompt snapshots
+    that are known to be stored for all sessions: few. `run_poll_seconds` and `session_poll_seconds`: how often a reader
+    looks at a log, or a session, that another process may write. `is_draining`: no new work is taken. `is_interrupting`: open
+    runs are being ended as `interrupted`.
+    """
 
     settings: Settings
     db: Database
@@ -31,13 +38,15 @@ class Runtime:
     name: str
     tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict[str, asyncio.Task[None]])
     background_tasks: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
-    reserved: set[str] = field(default_factory=set[str])  # ids of runs that are about to be among `tasks`
-    prompts: set[str] = field(default_factory=set[str])  # hashes of those known to be stored, for all sessions: few
-    draining: bool = False
-    interrupting: bool = False
+    reserved_slots: set[str] = field(default_factory=set[str])
+    stored_prompts: set[str] = field(default_factory=set[str])
+    run_poll_seconds: float = 0.5
+    session_poll_seconds: float = 2.0
+    is_draining: bool = False
+    is_interrupting: bool = False
 
-    def assistant(self, name: str) -> Assistant:
-        """The assistant of that name.
+    def get_assistant(self, name: str) -> Assistant:
+        """Return the assistant of that name.
 
         Raises:
             InvalidRequest: there is none.
@@ -46,8 +55,8 @@ class Runtime:
             raise InvalidRequest(f"there is no assistant {name!r}")
         return self.assistants[name]
 
-    def lease(self, now: str) -> Lease:
-        """What this process takes with a run; `now`: the database's time."""
+    def new_lease(self, now: str) -> Lease:
+        """Return this worker's lease on a run that it takes `now` (the database's time)."""
         return Lease(self.name, clock.add_seconds(now, self.settings.lease))
 
     def check_open(self) -> None:
@@ -56,25 +65,33 @@ class Runtime:
         Raises:
             ShuttingDown: it does.
         """
-        if self.draining:
+        if self.is_draining:
             raise ShuttingDown("the service is shutting down; try again in a moment")
 
-    def reserve_slot(self, run_id: str, closing: int = 0) -> None:
-        """Keep a place for a run until it is among `tasks`; `closing`: how many of those are about to end.
+    def reserve_slot(self, run_id: str, replaces: str | None = None) -> None:
+        """Reserve room under CHATKEEP_MAX_RUNS until the run is among `tasks`; `replaces`: a run that it will end.
 
-        Whoever asks takes it out of `reserved` again, whatever became of it.
+        The caller calls `release_slot`, also on failure.
 
         Raises:
-            TooManyRuns: as many are open as there may be.
+            TooManyRuns: as many runs are open as there may be.
         """
-        if len(self.tasks) + len(self.reserved - {run_id}) - closing >= self.settings.max_runs:
+        open_runs = (self.tasks.keys() | self.reserved_slots) - {run_id, replaces}
+        if len(open_runs) >= self.settings.max_runs:
             raise TooManyRuns(f"{self.settings.max_runs} runs are open already")
-        self.reserved.add(run_id)
+        self.reserved_slots.add(run_id)
 
-    def on_ended(self, session_id: str, run_id: str, closing: Sequence[Entry]) -> None:
-        """A run was closed by somebody else than its turn: stop the turn, let its readers see the end."""
+    def release_slot(self, run_id: str) -> None:
+        """Give a reserved slot back, if it is reserved: the run is among `tasks` by now, or was never stored."""
+        self.reserved_slots.discard(run_id)
+
+    def on_ended(self, session_id: str, run_id: str, entries: Sequence[Entry]) -> None:
+        """Handle that a run was ended by other code than its turn: stop the turn, show the end to readers.
+
+        `entries` are the last of its log. The worker that executes the run may be another process.
+        """
         if task := self.tasks.get(run_id):
             task.cancel()
-        self.journal.deliver(run_id, closing)
-        self.notifier.notify(run_id, everywhere=True)  # its owner may be another process
+        self.journal.publish(run_id, entries)
+        self.notifier.notify(run_id, everywhere=True)
         self.notifier.notify(session_id)

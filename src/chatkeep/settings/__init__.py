@@ -1,4 +1,4 @@
-"""The settings, from the environment and `.env`. A wrong or unknown one stops the start, in one line."""
+"""The settings, read from the environment and `.env`. A wrong or unknown one stops the start, with one line."""
 
 import os
 from pathlib import Path
@@ -13,9 +13,10 @@ from chatkeep.errors import CannotStart
 from chatkeep.settings.mcp_servers import McpServer, parse_servers
 
 PREFIX = "CHATKEEP_"
+"""The beginning of every setting's name, except the two that are the OpenAI SDK's."""
 
 
-def _split(value: object) -> object:
+def _split_commas(value: object) -> object:
     if not isinstance(value, str):
         return value
     return tuple(item.strip() for item in value.split(",") if item.strip())
@@ -25,7 +26,7 @@ def _read_servers(value: object) -> object:
     return parse_servers(value) if isinstance(value, str) else value
 
 
-def _known_zone(name: str) -> str:
+def _check_time_zone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError) as error:
@@ -33,26 +34,31 @@ def _known_zone(name: str) -> str:
     return name
 
 
-Seconds = Annotated[float, Field(gt=0, le=1e9)]  # neither "inf" nor more than a calendar has
-CommaList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+Seconds = Annotated[float, Field(gt=0, le=1e9)]
+"""Seconds, over 0. The upper bound excludes `inf` and times that no calendar has."""
+CommaList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_commas)]
+"""Texts, read from one text with `,` between them."""
 
 
 class Settings(BaseSettings):
-    """All settings, as `docs/protocol.md` §9 and `.env.example` list them. Blank counts as unset."""
+    """All settings. A blank value counts as unset.
+
+    `docs/settings.md` has the meaning, unit and range of each, `.env.example` its default.
+    """
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="ignore")
 
     openai_api_key: Annotated[SecretStr | None, Field(validation_alias="OPENAI_API_KEY")] = None
     openai_base_url: Annotated[str | None, Field(validation_alias="OPENAI_BASE_URL")] = None
     model: str = "gpt-5-mini"
-    database_url: Annotated[str, Field(repr=False)] = "sqlite:///chatkeep.db"  # it may have a password
+    database_url: Annotated[str, Field(repr=False)] = "sqlite:///chatkeep.db"  # no repr: it may hold a password
     database_pool: PositiveInt = 10
     assistant: str = "default"
     assistants_dir: Path | None = None
     tools: CommaList = ()
     mcp_servers: Annotated[tuple[McpServer, ...], NoDecode, BeforeValidator(_read_servers), Field(repr=False)] = ()
     titles: Literal["words", "model", "off"] = "words"
-    time_zone: Annotated[str, AfterValidator(_known_zone)] = "UTC"
+    time_zone: Annotated[str, AfterValidator(_check_time_zone)] = "UTC"
     connect_timeout: Seconds = 5
     first_byte_timeout: Seconds = 60
     idle_timeout: Seconds = 60
@@ -71,7 +77,9 @@ class Settings(BaseSettings):
     cors_origins: CommaList = ()
 
     def database_path(self) -> Path | None:
-        """The SQLite file of `database_url`, `sqlite:///relative.db` or `sqlite:////absolute.db`; None: PostgreSQL.
+        """Return the path of the SQLite file that `database_url` names; None if it names a PostgreSQL database.
+
+        `sqlite:///relative.db` is a relative path, `sqlite:////absolute.db` an absolute one.
 
         Raises:
             CannotStart: the URL names another engine.
@@ -87,10 +95,11 @@ class Settings(BaseSettings):
 
 
 def load_settings(env_file: Path = Path(".env")) -> Settings:
-    """The settings of this process.
+    """Read the settings of this process; the environment wins over `env_file`, which need not exist.
 
     Raises:
-        CannotStart: a value is wrong, or a `CHATKEEP_*` name is unknown (a typing error, most likely).
+        CannotStart: a value is wrong, a `CHATKEEP_*` name is unknown (most likely a typing error), or the file is not
+            UTF-8.
     """
     try:
         _refuse_unknown({*os.environ, *dotenv_values(env_file)})

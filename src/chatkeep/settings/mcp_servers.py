@@ -1,9 +1,10 @@
-"""Which MCP servers there are: `CHATKEEP_MCP_SERVERS`, read.
+"""Reads `CHATKEEP_MCP_SERVERS`, the list of the MCP servers that a worker connects to.
 
     files=npx -y some-server /data; wiki=https://wiki.example/mcp 'Authorization: Bearer …'
 
-One after the other, with `;` between them: a name, `=`, and a command line, or a URL and the headers to send there.
-Quotes are a shell's, nothing else of a shell is there.
+1. `;` stands between two servers.
+2. Each is a name, `=`, and either a command line, or a URL followed by the headers to send there.
+3. Quotes work as in a shell. Nothing else of a shell does: no variables, no pipes, no comments.
 """
 
 import re
@@ -13,36 +14,39 @@ from typing import NamedTuple
 
 _NAME = re.compile(r"[A-Za-z0-9-]{1,32}")
 _HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ ]*([!-~](?:[ -~]*[!-~])?)")
-"""A field name and a value of printable ASCII (RFC 9110 §5.1 and 5.5)."""
+"""A header: its field name, and a value of printable ASCII (RFC 9110 §5.1 and §5.5)."""
 
 
 class McpServer(NamedTuple):
-    """An MCP server: what its functions' names begin with, and where it is: by `url` and `headers`, or by `command`."""
+    """An MCP server. It has either a `url`, with `headers`, or a `command` that starts it.
+
+    The names of its functions begin with `name`.
+    """
 
     name: str
     url: str | None = None
     command: tuple[str, ...] = ()
-    headers: tuple[tuple[str, str], ...] = ()  # names and values
+    headers: tuple[tuple[str, str], ...] = ()  # pairs of name and value
 
 
 def parse_servers(text: str) -> tuple[McpServer, ...]:
-    """The servers that `text` names.
+    """Return the servers that `text` names, in its order; none if it is blank.
 
     Raises:
-        ValueError: it cannot be read; the message is for the operator.
+        ValueError: it cannot be read. The message is for the operator.
     """
-    servers = tuple(_server(words) for words in _entries(text))
+    servers = tuple(_parse_server(words) for words in _split_servers(text))
     names = [server.name for server in servers]
-    if again := next((name for name in names if names.count(name) > 1), None):
-        raise ValueError(f"there are two servers {again!r}")
+    if duplicate := next((name for name in names if names.count(name) > 1), None):
+        raise ValueError(f"there are two servers {duplicate!r}")
     return servers
 
 
-def _entries(text: str) -> Iterator[list[str]]:
-    reading = shlex.shlex(text, posix=True, punctuation_chars=";")
-    reading.whitespace_split, reading.commenters = True, ""
+def _split_servers(text: str) -> Iterator[list[str]]:
+    lexer = shlex.shlex(text, posix=True, punctuation_chars=";")
+    lexer.whitespace_split, lexer.commenters = True, ""
     words: list[str] = []
-    for word in [*reading, ";"]:
+    for word in [*lexer, ";"]:
         if word.strip(";"):
             words.append(word)
         elif words:
@@ -50,15 +54,15 @@ def _entries(text: str) -> Iterator[list[str]]:
             words = []
 
 
-def _server(words: list[str]) -> McpServer:
-    name, is_there, where = words[0].partition("=")
-    if not (is_there and where):
+def _parse_server(words: list[str]) -> McpServer:
+    name, equals, location = words[0].partition("=")
+    if not (equals and location):
         raise ValueError(f"{words[0]!r} is not NAME=COMMAND or NAME=URL")
     if not _NAME.fullmatch(name):
         raise ValueError(f"a server's name has 1 to 32 letters, digits or '-', unlike {name!r}")
-    if not where.startswith(("http://", "https://")):
-        return McpServer(name, command=(where, *words[1:]))
+    if not location.startswith(("http://", "https://")):
+        return McpServer(name, command=(location, *words[1:]))
     headers = [_HEADER.fullmatch(word) for word in words[1:]]
-    if None in headers:  # which is not repeated: it may be a secret
+    if None in headers:  # the message leaves the word out: it may be a secret
         raise ValueError(f"after the URL of {name!r} come headers, 'NAME: VALUE' in quotes, or ';'")
-    return McpServer(name, url=where, headers=tuple((each[1], each[2]) for each in headers if each))
+    return McpServer(name, url=location, headers=tuple((header[1], header[2]) for header in headers if header))

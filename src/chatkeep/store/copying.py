@@ -1,7 +1,9 @@
-"""Every table, row by row, for a copy of the whole database: pages in the order of a key, and how a row is added.
+"""Reads and adds the rows of every table, for a copy of the whole database.
 
-A row that is there already is left alone, so that a copy that was cut off can go on. Times, ids and JSON are text on
-both engines (`db/postgres.py`); truth values are made bool, as SQLite has none.
+1. Rows are read in pages, in the order of a key.
+2. A row that exists already is left as it is, so that a copy that was cut off can go on.
+3. Rows are the same on both engines: times, ids and JSON are text (`db/postgres.py`), and truth values are made bool,
+   as SQLite has no bool.
 """
 
 from collections.abc import Sequence
@@ -9,10 +11,10 @@ from typing import LiteralString, NamedTuple
 
 from chatkeep.db import Param, Row, Transaction
 
-PAGE = 500
-"""Rows that are copied at once."""
+PAGE_SIZE = 500
+"""Rows that one transaction copies."""
 
-_FIRST = "00000000-0000-0000-0000-000000000000"
+_SMALLEST_ID = "00000000-0000-0000-0000-000000000000"
 
 SESSION = """id, owner, title, assistant, model, metadata, next_message, next_run, created_at, updated_at"""
 MESSAGE = "session_id, seq, id, parent_id, role, parts, created_at"
@@ -20,24 +22,30 @@ RUN = """id, session_id, number, user_message_id, message_id, status, attempt, p
     request, model, finish_reason, error, input_tokens, output_tokens, input_bytes, deadline,
     created_at, started_at, first_token_at, finished_at, usage_estimated, log_kept"""
 PROMPT = "hash, prompt, functions"
-OWN = f"session_id, {PROMPT}"
+SESSION_PROMPT = f"session_id, {PROMPT}"
 FACT = "id, owner, text, created_at"
 HEAD = "id, head_id"
+"""The columns of the rows, as they are read and added. `log` is not copied: the number is a database's own. Nor are
+`worker` and `lease_until`, which only runs in progress have."""
 
 
 class Table(NamedTuple):
-    """`page`: what comes after a key, `first` at the start; `truths`: how many columns, from the right, are bool."""
+    """A table, or some columns of one, as the statements that read and add its rows.
+
+    `select` reads the page after a key, which is the first columns of a row. `first_key` comes before every key.
+    `bool_columns` is how many columns, from the right, are bool.
+    """
 
     name: str
-    page: LiteralString
-    add: LiteralString
-    first: tuple[Param, ...]
-    truths: int = 0
+    select: LiteralString
+    insert: LiteralString
+    first_key: tuple[Param, ...]
+    bool_columns: int = 0
 
     @property
-    def key(self) -> int:
-        """How many of a row's columns, from the left, are the key."""
-        return len(self.first)
+    def key_columns(self) -> int:
+        """How many columns of a row, from the left, are its key."""
+        return len(self.first_key)
 
 
 TABLES = (
@@ -45,19 +53,19 @@ TABLES = (
         "sessions",
         f"SELECT {SESSION} FROM sessions WHERE id > $1 ORDER BY id LIMIT $2",
         f"INSERT INTO sessions ({SESSION}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING",
-        (_FIRST,),
+        (_SMALLEST_ID,),
     ),
     Table(
         "messages",
         f"SELECT {MESSAGE} FROM messages WHERE (session_id, seq) > ($1, $2) ORDER BY session_id, seq LIMIT $3",
         f"INSERT INTO messages ({MESSAGE}) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
-        (_FIRST, 0),
+        (_SMALLEST_ID, 0),
     ),
     Table(
         "heads of sessions",
         f"SELECT {HEAD} FROM sessions WHERE id > $1 ORDER BY id LIMIT $2",
         "UPDATE sessions SET head_id = $2 WHERE id = $1",
-        (_FIRST,),
+        (_SMALLEST_ID,),
     ),
     Table(
         "runs",
@@ -66,8 +74,8 @@ TABLES = (
             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,
                     $23, $24)
             ON CONFLICT DO NOTHING""",
-        (_FIRST,),
-        truths=2,
+        (_SMALLEST_ID,),
+        bool_columns=2,
     ),
     Table(
         "events",
@@ -78,7 +86,7 @@ TABLES = (
             ORDER BY r.id, e.position LIMIT $3""",
         """INSERT INTO run_events (log, position, event) VALUES ((SELECT log FROM runs WHERE id = $1), $2, $3)
            ON CONFLICT DO NOTHING""",
-        (_FIRST, 0),
+        (_SMALLEST_ID, 0),
     ),
     Table(
         "prompts",
@@ -88,34 +96,35 @@ TABLES = (
     ),
     Table(
         "prompts of sessions",
-        f"SELECT {OWN} FROM session_prompts WHERE (session_id, hash) > ($1, $2) ORDER BY session_id, hash LIMIT $3",
-        f"INSERT INTO session_prompts ({OWN}) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
-        (_FIRST, ""),
+        f"""SELECT {SESSION_PROMPT} FROM session_prompts
+             WHERE (session_id, hash) > ($1, $2) ORDER BY session_id, hash LIMIT $3""",
+        f"INSERT INTO session_prompts ({SESSION_PROMPT}) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+        (_SMALLEST_ID, ""),
     ),
     Table(
         "facts",
         f"SELECT {FACT} FROM facts WHERE id > $1 ORDER BY id LIMIT $2",
         f"INSERT INTO facts ({FACT}) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
-        (_FIRST,),
+        (_SMALLEST_ID,),
     ),
 )
-"""In the order in which they can be filled: what is referred to comes first."""
+"""All tables, each after those that its rows refer to. The heads of sessions come after the messages."""
 
 
-async def list_page(tx: Transaction, table: Table, after: Sequence[Param]) -> list[Row]:
-    """The next rows of the table."""
-    rows = await tx.all(table.page, *after, PAGE)
-    if not table.truths:
+async def list_page(tx: Transaction, table: Table, after: Sequence[Param], limit: int) -> list[Row]:
+    """Return the next rows of the table, at most `limit`, after the key `after`; empty at its end."""
+    rows = await tx.all(table.select, *after, limit)
+    if not table.bool_columns:
         return rows
-    return [(*row[: -table.truths], *map(bool, row[-table.truths :])) for row in rows]
+    return [(*row[: -table.bool_columns], *map(bool, row[-table.bool_columns :])) for row in rows]
 
 
 async def add_page(tx: Transaction, table: Table, rows: Sequence[Row]) -> None:
-    """Add rows to the table."""
-    await tx.many(table.add, rows)
+    """Add rows to the table. Rows that exist already stay as they are."""
+    await tx.many(table.insert, rows)
 
 
 async def is_empty(tx: Transaction) -> bool:
-    """Whether there is nothing to lose in this database."""
-    found = await tx.all("SELECT id FROM sessions UNION ALL SELECT id FROM facts LIMIT 1")
-    return not found
+    """Return True if the database has neither sessions nor facts: a copy into it can overwrite nothing."""
+    rows = await tx.all("SELECT id FROM sessions UNION ALL SELECT id FROM facts LIMIT 1")
+    return not rows

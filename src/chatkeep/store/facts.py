@@ -1,22 +1,22 @@
-"""The table `facts`: what users asked to be remembered. Ids are made in order: the newest come last."""
+"""The table `facts`: a row for each sentence that an owner asked to be remembered. Newer facts have larger ids."""
 
 from typing import NamedTuple
 
 from chatkeep.chat.types import Fact
 from chatkeep.db import Row, Transaction
 
-_LAST = "ffffffff-ffff-ffff-ffff-ffffffffffff"
+_LARGEST_ID = "ffffffff-ffff-ffff-ffff-ffffffffffff"
 
 
 class FactInsert(NamedTuple):
-    """A fact, and whether it is new: the same words are kept once."""
+    """The result of `add_fact`: the fact as it is stored. `is_new` is false if the owner had it already."""
 
     fact: Fact
     is_new: bool
 
 
 async def add_fact(tx: Transaction, owner: str, fact: Fact) -> FactInsert:
-    """Keep a fact; one in the same words is kept as it was."""
+    """Store a fact of the owner. If there is one in the same words, return that one instead."""
     row = await tx.one(
         """INSERT INTO facts (id, owner, text, created_at) VALUES ($1, $2, $3, $4)
            ON CONFLICT (owner, text) DO NOTHING
@@ -28,32 +28,32 @@ async def add_fact(tx: Transaction, owner: str, fact: Fact) -> FactInsert:
     )
     if row is not None:
         return FactInsert(fact, is_new=True)
-    known = await tx.one("SELECT id, text, created_at FROM facts WHERE owner = $1 AND text = $2", owner, fact.text)
-    assert known is not None, "it is what the insert met"
-    return FactInsert(_fact(known), is_new=False)
+    row = await tx.one("SELECT id, text, created_at FROM facts WHERE owner = $1 AND text = $2", owner, fact.text)
+    assert row is not None, "the insert met this row"
+    return FactInsert(_fact_from_row(row), is_new=False)
 
 
 async def count_facts(tx: Transaction, owner: str) -> int:
-    """How many facts the owner has."""
+    """Return the number of the owner's facts."""
     row = await tx.one("SELECT COUNT(*) FROM facts WHERE owner = $1", owner)
     return row[0] if row else 0
 
 
 async def list_facts(tx: Transaction, owner: str, limit: int, before: str | None = None) -> list[Fact]:
-    """The owner's facts, newest first; those before the one with the id `before`."""
+    """Return at most `limit` facts of the owner, newest first; only those older than the fact with the id `before`."""
     rows = await tx.all(
         "SELECT id, text, created_at FROM facts WHERE owner = $1 AND id < $2 ORDER BY id DESC LIMIT $3",
         owner,
-        before or _LAST,
+        before or _LARGEST_ID,
         limit,
     )
-    return [_fact(row) for row in rows]
+    return [_fact_from_row(row) for row in rows]
 
 
 async def delete_fact(tx: Transaction, owner: str, fact_id: str) -> bool:
-    """Forget a fact of the owner's; False when there is none."""
+    """Delete a fact of the owner. Return False if there is none."""
     return await tx.one("DELETE FROM facts WHERE id = $1 AND owner = $2 RETURNING id", fact_id, owner) is not None
 
 
-def _fact(row: Row) -> Fact:
+def _fact_from_row(row: Row) -> Fact:
     return Fact(id=row[0], text=row[1], created_at=row[2])

@@ -1,4 +1,7 @@
-"""Messages as they are at this moment: an open run's as far as its log has come, read in one snapshot."""
+"""Reads messages as they are at this moment, all in one snapshot, with the functions of this package.
+
+The row of an open run's message has no parts yet. That message is the fold of the run's log instead.
+"""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -14,7 +17,11 @@ from chatkeep.store import sessions as store_sessions
 
 
 class Page(NamedTuple):
-    """Messages, oldest first; `next` is the `before` of the page before it; `position` is where the feed goes on."""
+    """A page of messages, oldest first.
+
+    `next` is the `before` of the page before this one; None if there is none. `position` is where the session stream
+    continues after this snapshot: `NUMBER.POSITION` (`docs/events.md`, "The stream of a session").
+    """
 
     messages: Sequence[Message]
     next: str | None
@@ -22,7 +29,7 @@ class Page(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """A run with the message it answers and its own."""
+    """A run, the user message that it answers, and its own message."""
 
     run: Run
     user_message: Message
@@ -30,19 +37,19 @@ class Answer(NamedTuple):
 
 
 async def get_message(tx: Transaction, owner: str, message_id: str) -> Message:
-    """The owner's message, as it is.
+    """Return the owner's message, as it is now.
 
     Raises:
-        NotFound: there is none, or it is somebody else's.
+        NotFound: there is none, or it belongs to another owner.
     """
-    return await _as_it_is(tx, await store_messages.get_message(tx, owner, message_id))
+    return await _as_of_now(tx, await store_messages.get_message(tx, owner, message_id))
 
 
 async def get_answer(tx: Transaction, owner: str, run_id: str) -> Answer:
-    """The owner's run and its two messages, as they are.
+    """Return the owner's run and its two messages, as they are now.
 
     Raises:
-        NotFound: there is none, or it is somebody else's.
+        NotFound: there is none, or it belongs to another owner.
     """
     run = await store_runs.get_run(tx, owner, run_id)
     user = await store_messages.get_message(tx, owner, run.user_message_id)
@@ -52,36 +59,38 @@ async def get_answer(tx: Transaction, owner: str, run_id: str) -> Answer:
 async def list_messages(
     tx: Transaction, owner: str, session_id: str, limit: int | None, before: str | None, *, all_branches: bool
 ) -> Page:
-    """The session's active branch, or every message of it; the last `limit` of those before the message `before`.
+    """Return the session's active branch, or with `all_branches` every message, by `seq`.
+
+    `before` is the id of a message: only what comes before it. `limit`: only the last so many of those; None is all.
 
     Raises:
-        NotFound: there is no such session, or it is somebody else's.
+        NotFound: there is no such session, or it belongs to another owner.
         InvalidRequest: `before` is no message of this session.
     """
     session = await store_sessions.get_session(tx, owner, session_id)
-    oldest = await _find_before(tx, session, before) if before is not None else None
-    more = limit + 1 if limit is not None else None
+    following = await _get_before(tx, session, before) if before is not None else None
+    one_more = limit + 1 if limit is not None else None  # shows if there is a page before this one
     if all_branches:
-        found = await store_messages.list_all(tx, session.id, oldest.seq if oldest else None, more)
+        messages = await store_messages.list_all(tx, session.id, following.seq if following else None, one_more)
     else:
-        found = await store_messages.list_branch(tx, oldest.parent_id if oldest else session.head_id, more)
-    page = found[-limit:] if limit is not None else found
-    last = await store_runs.find_last(tx, session.id)
+        messages = await store_messages.list_branch(tx, following.parent_id if following else session.head_id, one_more)
+    page = messages[-limit:] if limit is not None else messages
+    last_run = await store_runs.find_last(tx, session.id)
     return Page(
-        [await _as_it_is(tx, message) for message in page],
-        page[0].id if len(page) < len(found) else None,
-        f"{last.number}.{last.position}" if last else "0.0",
+        [await _as_of_now(tx, message) for message in page],
+        page[0].id if len(page) < len(messages) else None,
+        f"{last_run.number}.{last_run.position}" if last_run else "0.0",
     )
 
 
-async def _find_before(tx: Transaction, session: Session, message_id: str) -> Message:
+async def _get_before(tx: Transaction, session: Session, message_id: str) -> Message:
     message = await store_messages.find_in_session(tx, session.id, message_id)
     if message is None:
         raise InvalidRequest("before: not a message of this session")
     return message
 
 
-async def _as_it_is(tx: Transaction, message: Message) -> Message:
+async def _as_of_now(tx: Transaction, message: Message) -> Message:
     if message.run_id is None or has_ended(message.status):
         return message
     return fold(await store_events.list_events(tx, message.run_id))

@@ -1,6 +1,24 @@
-"""The table `runs`, of those that are being carried: who does, and until when that is sure.
+"""The table `runs`, where `status` is `in_progress`: the lease and the fence, which keep one worker on a run.
 
-`lease_until` is in no index, so that renewing it writes a row and nothing else (PostgreSQL: a HOT update).
+The **lease** says which worker executes a run (`worker`), and until when other workers take it for alive
+(`lease_until`, the database's time). The claim of a run begins its lease, and every flush renews it, also a flush
+without events. A worker that dies renews nothing. A third of the lease's length after `lease_until`, the reaper of any
+worker may end the run.
+
+The **fence** is `attempt`. It says which writes count. Each statement that ends, resumes or takes over a run raises it.
+Every flush begins with `advance`, which names the attempt that its worker knows. If the row has a newer one, the
+statement changes no row, and the flush drops the run's events. So a worker that stood still for longer than its lease
+may wake up at any time, and writes nothing.
+
+    worker A   claim: attempt 1   flush, flush   (stands still)                              flush: refused
+    worker B                                       lease expired: break_lease, end: attempt 3
+
+A lease alone would not do: worker A cannot know that it stood still. A fence alone would not do either: worker B could
+not know that A is gone.
+
+`advance` compares `position` too, for a COMMIT whose outcome cannot be found out (`db/postgres.py`). The log may then
+have come further than its worker knows. Then the worker stops and its lease expires. Otherwise a piece of the log could
+be written twice (`docs/decisions/0008-leases.md`).
 """
 
 from collections.abc import Iterable
@@ -10,14 +28,17 @@ from chatkeep.db import Transaction
 
 
 class Lease(NamedTuple):
-    """A process carries a run, and until `until` it need not be asked whether it lives."""
+    """The worker that owns a run, and the time until which other workers take it for alive."""
 
     worker: str
     until: str
 
 
 class Progress(NamedTuple):
-    """How far an open run has come since `begin`, as its owner knows it at a flush: the parameters of `advance`."""
+    """A run's columns as its worker knows them at a flush: the parameters of `advance`.
+
+    `begin` is the position that the flush before has written, `position` the one after this flush.
+    """
 
     run_id: str
     attempt: int
@@ -32,7 +53,7 @@ class Progress(NamedTuple):
 
 
 class LeasedRun(NamedTuple):
-    """A run that somebody carries, or carried when it died."""
+    """A run that is in progress, and the worker that executes it, alive or dead."""
 
     run_id: str
     session_id: str
@@ -40,11 +61,12 @@ class LeasedRun(NamedTuple):
 
 
 async def advance(tx: Transaction, batch: Iterable[Progress], lease_until: str) -> dict[str, int]:
-    """The fence, first statement of every flush, which renews the leases as well: the runs that may go on, and the
-    numbers of their logs.
+    """Pass the fence, write the progress and renew the lease of each run: the first statement of every flush.
 
-    One that was closed or taken over since is not among them; nor is one whose log has come further than its owner
-    knows, after a COMMIT whose outcome nobody could tell.
+    Return the number of the log (`store/events.py`) by the id of each run that may go on. A run that was ended or taken
+    over since is not among them, nor is one whose log has come further than its worker knows.
+
+    `lease_until` is in no index. So on PostgreSQL a renewal is a HOT update: it writes the row and no index.
     """
     rows = await tx.returning(
         """UPDATE runs
@@ -52,21 +74,21 @@ async def advance(tx: Transaction, batch: Iterable[Progress], lease_until: str) 
                   finish_reason = $9, first_token_at = $10, lease_until = $11
             WHERE id = $1 AND attempt = $2 AND position = $3 AND status = 'in_progress'
         RETURNING id, log""",
-        [(*each, lease_until) for each in batch],
+        [(*progress, lease_until) for progress in batch],
     )
     return {row[0]: row[1] for row in rows}
 
 
 async def list_leased(tx: Transaction) -> list[LeasedRun]:
-    """All runs that somebody carries, or carried when it died."""
-    rows = await tx.all(  # whoever it is: a condition that lets SQLite search the index `runs_by_worker`
+    """Return all runs that are in progress, by worker."""
+    rows = await tx.all(  # `worker > ''` is true of every worker: with it SQLite searches the index `runs_by_worker`
         "SELECT id, session_id, worker FROM runs WHERE status = 'in_progress' AND worker > '' ORDER BY worker, id"
     )
     return [LeasedRun(*row) for row in rows]
 
 
 async def list_expired(tx: Transaction, before: str) -> list[LeasedRun]:
-    """The runs whose lease ended before the time given."""
+    """Return the runs in progress whose `lease_until` lies before the time `before`: at most 500."""
     rows = await tx.all(
         """SELECT id, session_id, worker FROM runs
             WHERE status = 'in_progress' AND worker > '' AND lease_until < $1 ORDER BY worker, id LIMIT 500""",
@@ -76,20 +98,23 @@ async def list_expired(tx: Transaction, before: str) -> list[LeasedRun]:
 
 
 async def list_owned_ids(tx: Transaction, worker: str) -> set[str]:
-    """The ids of the runs that `worker` carries, by the database's word."""
+    """Return the ids of the runs that `worker` owns according to the database."""
     rows = await tx.all("SELECT id FROM runs WHERE status = 'in_progress' AND worker = $1", worker)
     return {row[0] for row in rows}
 
 
-async def break_lease(tx: Transaction, carried: LeasedRun, before: str | None) -> bool:
-    """Raise the fence of a run, if it is still carried by the same, and its lease ended `before` (None: whenever)."""
+async def break_lease(tx: Transaction, leased: LeasedRun, before: str | None) -> bool:
+    """Raise the fence of a run that its worker has left. Return True if this did.
+
+    False: the run is no longer that worker's, or its `lease_until` does not lie before the time `before` (None: any).
+    """
     row = await tx.one(
         """UPDATE runs
               SET attempt = attempt + 1
             WHERE id = $1 AND status = 'in_progress' AND worker = $2 AND lease_until < $3
         RETURNING id""",
-        carried.run_id,
-        carried.worker,
+        leased.run_id,
+        leased.worker,
         before or _END_OF_TIME,
     )
     return row is not None

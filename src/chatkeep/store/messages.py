@@ -1,4 +1,7 @@
-"""The table `messages`."""
+"""The table `messages`: a row for each message, with its parts as JSON.
+
+A message's run id and status are not stored here: they are read from the run whose `message_id` it is.
+"""
 
 from sys import intern
 
@@ -12,11 +15,12 @@ _parts = msgspec.json.Decoder(tuple[Part, ...]).decode
 _encode = msgspec.json.encode
 
 COLUMNS = """m.id, m.session_id, m.parent_id, m.seq, m.role, m.parts, r.id, r.status, m.created_at"""
+"""The columns that `message_from_row` reads, of a message `m` and its run `r`."""
 _NO_LIMIT = 2**31 - 1
 
 
 async def add_message(tx: Transaction, message: Message) -> None:
-    """Store a new message; its run and status are the run's to keep."""
+    """Add the row of a new message, without its run id and status: the run's row has these."""
     await tx.run(
         """INSERT INTO messages (id, session_id, seq, parent_id, role, parts, created_at)
            VALUES ($1, $2, $3, $4, $5, $6, $7)""",
@@ -31,15 +35,15 @@ async def add_message(tx: Transaction, message: Message) -> None:
 
 
 async def set_parts(tx: Transaction, message: Message) -> None:
-    """Store what a message has become."""
+    """Replace the stored parts of a message by those of `message`."""
     await tx.run("UPDATE messages SET parts = $2 WHERE id = $1", message.id, _encode(message.parts).decode())
 
 
 async def get_message(tx: Transaction, owner: str, message_id: str) -> Message:
-    """The owner's message.
+    """Return the owner's message, as stored.
 
     Raises:
-        NotFound: there is none, or it is somebody else's.
+        NotFound: there is none, or it belongs to another owner.
     """
     row = await tx.one(
         f"""SELECT {COLUMNS}
@@ -56,7 +60,7 @@ async def get_message(tx: Transaction, owner: str, message_id: str) -> Message:
 
 
 async def find_in_session(tx: Transaction, session_id: str, message_id: str) -> Message | None:
-    """The message, if it is one of this session."""
+    """Return the message, as stored; None if the session has none with that id."""
     row = await tx.one(
         f"""SELECT {COLUMNS}
               FROM messages m
@@ -69,7 +73,10 @@ async def find_in_session(tx: Transaction, session_id: str, message_id: str) -> 
 
 
 async def list_branch(tx: Transaction, head_id: str | None, limit: int | None = None) -> list[Message]:
-    """The branch that ends with `head_id`, oldest first; at most the last `limit` messages of it."""
+    """Return the branch that ends with the message `head_id`, oldest first: at most its last `limit` messages.
+
+    The list is empty if `head_id` is None.
+    """
     rows = await tx.all(
         f"""WITH RECURSIVE branch (id, parent_id, depth) AS (
                 SELECT id, parent_id, 1 FROM messages WHERE id = $1
@@ -89,7 +96,10 @@ async def list_branch(tx: Transaction, head_id: str | None, limit: int | None = 
 
 
 async def list_all(tx: Transaction, session_id: str, before_seq: int | None, limit: int | None) -> list[Message]:
-    """Every message of every branch by `seq`; at most the last `limit` of those before `before_seq`."""
+    """Return messages of all branches by `seq`: the last `limit` of those before `before_seq`.
+
+    None: no limit, and no `before_seq`.
+    """
     rows = await tx.all(
         f"""SELECT {COLUMNS}
               FROM messages m
@@ -104,7 +114,10 @@ async def list_all(tx: Transaction, session_id: str, before_seq: int | None, lim
 
 
 def message_from_row(row: Row) -> Message:
-    """The message in a row of `COLUMNS`. Ids that many share are there once: a turn keeps its whole history."""
+    """Return the message in a row of `COLUMNS`.
+
+    Ids are interned, since messages share many: a turn keeps its whole history in memory.
+    """
     return Message(
         id=intern(row[0]),
         session_id=intern(row[1]),

@@ -1,4 +1,8 @@
-"""The tables `prompts` and `session_prompts`: what models were told, by its hash; the second: of one session."""
+"""The tables `prompts` and `session_prompts`: a row for each prompt snapshot, by its hash.
+
+`prompts` has the snapshots that any session may share. `session_prompts` has those that hold something of one session,
+its title for example, and are deleted with it.
+"""
 
 from typing import Any
 
@@ -13,7 +17,7 @@ _functions = msgspec.json.Decoder(list[dict[str, Any]]).decode
 
 
 async def add_prompt(tx: Transaction, hash_: str, snapshot: PromptSnapshot, session_id: str | None) -> None:
-    """Keep a prompt, which may be there already, for as long as its session is kept; or for all."""
+    """Store a prompt snapshot unless it is there already: for one session, or for all if that is None."""
     functions = _encode(snapshot.functions).decode()
     if session_id is None:
         await tx.run(
@@ -34,7 +38,7 @@ async def add_prompt(tx: Transaction, hash_: str, snapshot: PromptSnapshot, sess
 
 
 async def get_prompt(tx: Transaction, session_id: str, hash_: str) -> PromptSnapshot:
-    """The prompt with that hash, which a run of the session was given.
+    """Return the prompt snapshot with that hash, which a run of the session has.
 
     Raises:
         NotFound: there is none.

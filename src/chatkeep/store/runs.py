@@ -1,4 +1,7 @@
-"""The table `runs`."""
+"""The table `runs`: a row for each run. The lease and the fence are in `leases.py`, the deadline in `waiting.py`.
+
+The column `request` is JSON: the record of the run's turn spec. `log_kept` says if the run's log is still stored.
+"""
 
 from typing import Any, NamedTuple
 
@@ -11,16 +14,17 @@ from chatkeep.store.leases import Lease
 
 _problem = msgspec.json.Decoder(Problem).decode
 request_from_json = msgspec.json.Decoder(dict[str, Any]).decode
-"""What a turn was given, in the column `request`."""
+"""Return the value of the column `request`."""
 _encode = msgspec.json.encode
 
 COLUMNS = """id, session_id, number, user_message_id, message_id, status, model, finish_reason, error,
     input_tokens, output_tokens, usage_estimated, attempt, position,
     created_at, started_at, first_token_at, finished_at"""
+"""The columns that `run_from_row` reads."""
 
 
 class KeyedRun(NamedTuple):
-    """The run that an idempotency key already stands for, and the hash of the request that made it."""
+    """The run that an idempotency key has made, and the hash of its request."""
 
     run: Run
     request_hash: str
@@ -29,7 +33,7 @@ class KeyedRun(NamedTuple):
 async def add_run(
     tx: Transaction, run: Run, request: dict[str, Any], key: str | None, request_hash: str, lease: Lease
 ) -> None:
-    """Store a new run. The unique index `runs_open` refuses a second open one in its session."""
+    """Add the row of a new run. The unique index `runs_open` refuses a second open run of the session."""
     await tx.run(
         """INSERT INTO runs
                   (id, session_id, number, user_message_id, message_id, status, attempt, position, idempotency_key,
@@ -56,10 +60,10 @@ async def add_run(
 
 
 async def get_run(tx: Transaction, owner: str, run_id: str) -> Run:
-    """The owner's run.
+    """Return the owner's run.
 
     Raises:
-        NotFound: there is none, or it is somebody else's.
+        NotFound: there is none, or it belongs to another owner.
     """
     row = await tx.one(
         f"""SELECT {COLUMNS}
@@ -74,13 +78,16 @@ async def get_run(tx: Transaction, owner: str, run_id: str) -> Run:
 
 
 async def find_run(tx: Transaction, run_id: str) -> Run | None:
-    """A run of the service's own concern, whoever owns it."""
+    """Return the run, for use within the service: of any owner. None if there is none."""
     row = await tx.one(f"SELECT {COLUMNS} FROM runs WHERE id = $1", run_id)
     return run_from_row(row) if row else None
 
 
 async def find_expired(tx: Transaction, session_id: str, number: int, position: int) -> Run | None:
-    """The first run of the session with something after `position` of run `number` that is no longer kept."""
+    """Return the session's first run that has events after `position` of run `number`, but no log any more.
+
+    None: all logs from there on are kept.
+    """
     row = await tx.one(
         f"""SELECT {COLUMNS} FROM runs
              WHERE session_id = $1 AND log_kept = FALSE AND (number > $2 OR (number = $2 AND position > $3))
@@ -93,7 +100,7 @@ async def find_expired(tx: Transaction, session_id: str, number: int, position: 
 
 
 async def find_open(tx: Transaction, session_id: str) -> Run | None:
-    """The session's open run, if it has one."""
+    """Return the session's open run; None if it has none."""
     row = await tx.one(
         f"""SELECT {COLUMNS} FROM runs
              WHERE session_id = $1 AND status IN ('in_progress', 'requires_action')""",
@@ -103,13 +110,13 @@ async def find_open(tx: Transaction, session_id: str) -> Run | None:
 
 
 async def find_last(tx: Transaction, session_id: str) -> Run | None:
-    """The session's newest run, open or ended."""
+    """Return the session's newest run, open or ended; None if it has none."""
     row = await tx.one(f"SELECT {COLUMNS} FROM runs WHERE session_id = $1 ORDER BY number DESC LIMIT 1", session_id)
     return run_from_row(row) if row else None
 
 
 async def list_from(tx: Transaction, session_id: str, number: int, limit: int) -> list[Run]:
-    """The session's runs from `number` on, oldest first."""
+    """Return the session's runs from the run `number` on, oldest first: at most `limit`."""
     rows = await tx.all(
         f"SELECT {COLUMNS} FROM runs WHERE session_id = $1 AND number >= $2 ORDER BY number LIMIT $3",
         session_id,
@@ -120,7 +127,7 @@ async def list_from(tx: Transaction, session_id: str, number: int, limit: int) -
 
 
 async def find_by_key(tx: Transaction, session_id: str, key: str) -> KeyedRun | None:
-    """The run that `key` already made in this session, if it did."""
+    """Return the run that the idempotency key has made in this session; None if it has made none."""
     row = await tx.one(
         f"SELECT {COLUMNS}, request_hash FROM runs WHERE session_id = $1 AND idempotency_key = $2", session_id, key
     )
@@ -128,7 +135,11 @@ async def find_by_key(tx: Transaction, session_id: str, key: str) -> KeyedRun | 
 
 
 async def get_request(tx: Transaction, run_id: str) -> dict[str, Any]:
-    """What the run's turn was given."""
+    """Return the record of the run's turn spec.
+
+    Raises:
+        NotFound: there is no such run.
+    """
     row = await tx.one("SELECT request FROM runs WHERE id = $1", run_id)
     if row is None:
         raise NotFound(f"no run {run_id}")
@@ -136,7 +147,7 @@ async def get_request(tx: Transaction, run_id: str) -> dict[str, Any]:
 
 
 async def find_last_request(tx: Transaction, session_id: str, user_message_id: str) -> dict[str, Any] | None:
-    """What the turn was given that answered the message last; None when none did."""
+    """Return the record of the turn spec with which the user message was answered last; None if it never was."""
     row = await tx.one(
         "SELECT request FROM runs WHERE session_id = $1 AND user_message_id = $2 ORDER BY number DESC LIMIT 1",
         session_id,
@@ -146,13 +157,16 @@ async def find_last_request(tx: Transaction, session_id: str, user_message_id: s
 
 
 async def get_input_bytes(tx: Transaction, run_id: str) -> int:
-    """The size of the prompts that the run's `input_tokens` count."""
+    """Return the bytes of the prompts that the run's `input_tokens` count."""
     row = await tx.one("SELECT input_bytes FROM runs WHERE id = $1", run_id)
     return row[0] if row else 0
 
 
 async def end_run(tx: Transaction, run_id: str, status: RunEnd, error: Problem | None) -> Run | None:
-    """End an open run and raise its fence; None when it has ended already, or is gone."""
+    """Give an open run the status `status`, raise its fence and end its lease. Return the run.
+
+    None: it had ended before, or is gone.
+    """
     row = await tx.one(
         f"""UPDATE runs
               SET attempt = attempt + 1, status = $2, error = $3, finished_at = $4, deadline = NULL, worker = NULL,
@@ -168,12 +182,15 @@ async def end_run(tx: Transaction, run_id: str, status: RunEnd, error: Problem |
 
 
 async def set_position(tx: Transaction, run_id: str, position: int) -> None:
-    """Note how far the run's log has come."""
+    """Store how far the run's log has come."""
     await tx.run("UPDATE runs SET position = $2 WHERE id = $1", run_id, position)
 
 
-async def bytes_per_token(tx: Transaction, session_id: str, model: str) -> float | None:
-    """What a token was worth in the session's last runs, those with `model`, by the provider's own count; or None."""
+async def find_bytes_per_token(tx: Transaction, session_id: str, model: str) -> float | None:
+    """Return the bytes of prompt per token, from the provider's counts for the session's last 10 runs.
+
+    Only runs with `model` count. None: the provider has counted the tokens of none of them.
+    """
     row = await tx.one(
         """SELECT SUM(input_bytes), SUM(input_tokens)
              FROM (SELECT input_bytes, input_tokens, model, usage_estimated
@@ -188,7 +205,10 @@ async def bytes_per_token(tx: Transaction, session_id: str, model: str) -> float
 
 
 async def list_expired_logs(tx: Transaction, ended_before: str, limit: int) -> list[str]:
-    """Runs that ended before the time given and whose log is still kept, longest ended first."""
+    """Return the ids of runs that ended before the time `ended_before` and whose log is still kept.
+
+    At most `limit`, the longest ended first.
+    """
     rows = await tx.all(
         """SELECT id FROM runs
             WHERE log_kept = TRUE AND finished_at IS NOT NULL AND finished_at < $1
@@ -200,18 +220,18 @@ async def list_expired_logs(tx: Transaction, ended_before: str, limit: int) -> l
 
 
 async def has_log(tx: Transaction, run_id: str) -> bool:
-    """Whether the run's events are still there."""
+    """Return True if the run's log is kept."""
     row = await tx.one("SELECT log_kept FROM runs WHERE id = $1", run_id)
     return bool(row and row[0])
 
 
 async def mark_log_deleted(tx: Transaction, run_id: str) -> None:
-    """Note that the run's events are no longer kept."""
+    """Store that the run's log is no longer kept."""
     await tx.run("UPDATE runs SET log_kept = FALSE WHERE id = $1", run_id)
 
 
 def run_from_row(row: Row) -> Run:
-    """The run in a row of `COLUMNS`."""
+    """Return the run in a row of `COLUMNS`."""
     return Run(
         id=row[0],
         session_id=row[1],

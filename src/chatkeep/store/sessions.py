@@ -1,4 +1,4 @@
-"""The table `sessions`."""
+"""The table `sessions`: a row for each session. Its status is that of its open run, in the table `runs`."""
 
 from typing import NamedTuple
 
@@ -13,8 +13,8 @@ _encode = msgspec.json.encode
 
 _STATUS: dict[str | None, SessionStatus] = {None: "idle", "in_progress": "busy", "requires_action": "requires_action"}
 
-_AFTER_ALL = ("9999-12-31T23:59:59.999999Z", "00000000-0000-0000-0000-000000000000")
-"""Where a list that begins with the last used goes on from."""
+_AFTER_NEWEST = ("9999-12-31T23:59:59.999999Z", "00000000-0000-0000-0000-000000000000")
+"""The (updated_at, id) that comes before all sessions in a list that begins with the last used."""
 
 _SESSIONS = """
     SELECT s.id, s.title, s.assistant, s.model, s.metadata, r.status, s.head_id, s.next_message,
@@ -25,7 +25,10 @@ _SESSIONS = """
 
 
 class Reservation(NamedTuple):
-    """What a claim took, the first message's seq and the run's number, and the session as it found it."""
+    """The numbers that a claim has reserved, and the session's columns as it found them.
+
+    `seq` is that of the first new message; further messages get the next ones. `number` is the run's.
+    """
 
     seq: int
     number: int
@@ -36,7 +39,7 @@ class Reservation(NamedTuple):
 
 
 async def add_session(tx: Transaction, owner: str, session: Session) -> bool:
-    """Store a new session; False when its id is taken."""
+    """Add the row of a new session. Return False if its id is taken."""
     row = await tx.one(
         """INSERT INTO sessions
                   (id, owner, title, assistant, model, metadata, next_message, next_run, created_at, updated_at)
@@ -56,16 +59,16 @@ async def add_session(tx: Transaction, owner: str, session: Session) -> bool:
 
 
 async def find_session(tx: Transaction, owner: str, session_id: str) -> Session | None:
-    """The owner's session, or None."""
+    """Return the owner's session; None if there is none."""
     row = await tx.one(_SESSIONS + "WHERE s.id = $1 AND s.owner = $2", session_id, owner)
-    return _session(row) if row else None
+    return _session_from_row(row) if row else None
 
 
 async def get_session(tx: Transaction, owner: str, session_id: str) -> Session:
-    """The owner's session.
+    """Return the owner's session.
 
     Raises:
-        NotFound: there is none, or it is somebody else's.
+        NotFound: there is none, or it belongs to another owner.
     """
     if session := await find_session(tx, owner, session_id):
         return session
@@ -73,7 +76,7 @@ async def get_session(tx: Transaction, owner: str, session_id: str) -> Session:
 
 
 async def get_owner(tx: Transaction, session_id: str) -> str:
-    """Whose session it is.
+    """Return the owner of a session.
 
     Raises:
         NotFound: there is none.
@@ -85,8 +88,11 @@ async def get_owner(tx: Transaction, session_id: str) -> str:
 
 
 async def list_sessions(tx: Transaction, owner: str, limit: int, before: tuple[str, str] | None) -> list[Session]:
-    """The owner's sessions, most recently used first; `before`: (updated_at, id) of the last one already seen."""
-    updated_at, session_id = before or _AFTER_ALL
+    """Return at most `limit` sessions of the owner, most recently used first.
+
+    `before` is the (updated_at, id) of the last session of the page before; None for the first page.
+    """
+    updated_at, session_id = before or _AFTER_NEWEST
     rows = await tx.all(
         _SESSIONS
         + "WHERE s.owner = $1 AND (s.updated_at, s.id) < ($2, $3) ORDER BY s.updated_at DESC, s.id DESC LIMIT $4",
@@ -95,11 +101,11 @@ async def list_sessions(tx: Transaction, owner: str, limit: int, before: tuple[s
         session_id,
         limit,
     )
-    return [_session(row) for row in rows]
+    return [_session_from_row(row) for row in rows]
 
 
 async def change_session(tx: Transaction, owner: str, session: Session) -> None:
-    """Store what of `session` can be changed by hand."""
+    """Store the fields of `session` that a client can change."""
     await tx.run(
         """UPDATE sessions
               SET title = $3, assistant = $4, model = $5, metadata = $6, head_id = $7, updated_at = $8
@@ -116,17 +122,17 @@ async def change_session(tx: Transaction, owner: str, session: Session) -> None:
 
 
 async def delete_session(tx: Transaction, owner: str, session_id: str) -> None:
-    """Delete a session and, by cascade, everything of it."""
+    """Delete the owner's session and, by cascade, its messages, runs, logs and prompt snapshots."""
     await tx.run("DELETE FROM sessions WHERE id = $1 AND owner = $2", session_id, owner)
 
 
 async def reserve(tx: Transaction, owner: str, session_id: str, messages: int) -> Reservation:
-    """Take the next run's number and the seqs of `messages` new messages.
+    """Reserve the next run's number and the seqs of `messages` new messages.
 
-    The first statement of every claim: its lock on the row puts the claims of a session in line.
+    This is the first statement of every claim. It locks the row, so that the claims of a session come one by one.
 
     Raises:
-        NotFound: there is no such session, or it is somebody else's.
+        NotFound: there is no such session, or it belongs to another owner.
     """
     row = await tx.one(
         """UPDATE sessions
@@ -144,22 +150,25 @@ async def reserve(tx: Transaction, owner: str, session_id: str, messages: int) -
 
 
 async def set_head(tx: Transaction, session_id: str, message_id: str) -> None:
-    """Make `message_id` the end of the active branch."""
+    """Make the message `message_id` the head of the session."""
     await tx.run("UPDATE sessions SET head_id = $2 WHERE id = $1", session_id, message_id)
 
 
 async def set_first_title(tx: Transaction, session_id: str, title: str) -> bool:
-    """Give a session its title unless it has one; whether this did. It is not used by that, nor moved in lists."""
+    """Store the title of a session that has none. Return False if it has one.
+
+    `updated_at` stays, so that the session keeps its place in lists.
+    """
     row = await tx.one("UPDATE sessions SET title = $2 WHERE id = $1 AND title IS NULL RETURNING id", session_id, title)
     return row is not None
 
 
 async def touch(tx: Transaction, session_id: str) -> None:
-    """Note that the session was used now."""
+    """Store that the session was used now. Also locks its row: every transaction locks the session before its run."""
     await tx.run("UPDATE sessions SET updated_at = $2 WHERE id = $1", session_id, await tx.now())
 
 
-def _session(row: Row) -> Session:
+def _session_from_row(row: Row) -> Session:
     return Session(
         id=row[0],
         title=row[1],

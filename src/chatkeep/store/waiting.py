@@ -1,4 +1,7 @@
-"""The table `runs`, of those that wait for the client: its column `deadline` and what goes with it."""
+"""The table `runs`, where `status` is `requires_action`: runs that wait for the client's outputs until `deadline`.
+
+No worker owns a waiting run: it has no lease, and survives restarts.
+"""
 
 from typing import Any, NamedTuple
 
@@ -9,14 +12,17 @@ from chatkeep.store.runs import COLUMNS, request_from_json, run_from_row
 
 
 class WaitingRun(NamedTuple):
-    """A run that waits for the client, and what its turn was given."""
+    """A run that waits for the client, and the record of its turn spec."""
 
     run: Run
     request: dict[str, Any]
 
 
 async def set_waiting(tx: Transaction, run_id: str, deadline: str) -> int:
-    """Let an open run wait for the client until `deadline`; the position of the event that says so."""
+    """Make a run in progress wait for the client until `deadline`, and end its lease.
+
+    Return the position of its `run.waiting`, which the caller appends.
+    """
     row = await tx.one(
         """UPDATE runs
               SET status = 'requires_action', position = position + 1, deadline = $2, worker = NULL, lease_until = NULL
@@ -30,9 +36,9 @@ async def set_waiting(tx: Transaction, run_id: str, deadline: str) -> int:
 
 
 async def lock_waiting(tx: Transaction, run_id: str) -> WaitingRun | None:
-    """A run that waits for the client, kept from all others until this transaction ends; None when it does not.
+    """Return a run that waits for the client, locked until this transaction ends; None if it does not wait.
 
-    Its session is locked first, in the order of all locks, so that nobody takes the run for one that waits still.
+    Its session is locked first, as in every transaction. So no other transaction still takes the run for a waiting one.
     """
     await tx.run(
         "UPDATE sessions SET updated_at = updated_at WHERE id = (SELECT session_id FROM runs WHERE id = $1)", run_id
@@ -48,7 +54,7 @@ async def lock_waiting(tx: Transaction, run_id: str) -> WaitingRun | None:
 
 
 async def set_in_progress(tx: Transaction, run_id: str, position: int, lease: Lease) -> Run:
-    """Let a run that waited go on: the fence is raised, so that whoever carries it now is the only one."""
+    """Resume a run that waited. Its fence is raised, so that only the worker of `lease` can write to it."""
     row = await tx.one(
         f"""UPDATE runs
               SET attempt = attempt + 1, status = 'in_progress', position = $2, deadline = NULL,
@@ -65,7 +71,7 @@ async def set_in_progress(tx: Transaction, run_id: str, position: int, lease: Le
 
 
 async def list_overdue(tx: Transaction, now: str) -> list[str]:
-    """The ids of the runs whose client has not answered in time, those that waited longest first."""
+    """Return the ids of the runs whose deadline has passed at the time `now`: at most 100, longest overdue first."""
     rows = await tx.all(
         """SELECT id FROM runs
             WHERE status = 'requires_action' AND deadline <= $1 ORDER BY deadline, id LIMIT 100""",
@@ -75,7 +81,7 @@ async def list_overdue(tx: Transaction, now: str) -> list[str]:
 
 
 async def find_next_deadline(tx: Transaction, now: str) -> str | None:
-    """The first deadline after `now`; None when no run waits for one."""
+    """Return the first deadline after the time `now`; None if there is none."""
     row = await tx.one(
         """SELECT deadline FROM runs
             WHERE status = 'requires_action' AND deadline > $1 ORDER BY deadline LIMIT 1""",

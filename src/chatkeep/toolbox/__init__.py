@@ -1,4 +1,4 @@
-"""The functions that come with chatkeep; importing this package declares them all."""
+"""The functions that come with chatkeep. Importing this package declares them all."""
 
 from chatkeep.toolbox import asking as asking
 from chatkeep.toolbox import deadlines as deadlines

@@ -1,4 +1,7 @@
-"""A question back to the user, with answers to choose from. It runs where the user is: clients offer it by its name."""
+"""Functions that help the user to answer: a question with choices, and suggestions of what to say next.
+
+`ask_user` is a client function: a client that can show the question offers it by its name.
+"""
 
 from typing import Annotated
 

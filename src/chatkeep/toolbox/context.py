@@ -1,4 +1,8 @@
-"""For whom a function runs, where there is a database: what memory and search need."""
+"""The tool context with a database, which memory and search need.
+
+An operator's action that reads the service's data declares a parameter of this type. Operators import it as
+`chatkeep.caller.DatabaseCaller`, a name that stays where this file may move.
+"""
 
 from dataclasses import dataclass
 
@@ -8,6 +12,9 @@ from chatkeep.tools.context import ToolContext
 
 @dataclass(frozen=True)
 class DatabaseToolContext(ToolContext):
-    """The caller within the service. An action with a parameter of this type cannot run without one (`ask`)."""
+    """The tool context with the service's database.
+
+    An action with a parameter of this type fails where no service runs, as in `chatkeep ask`.
+    """
 
     db: Database

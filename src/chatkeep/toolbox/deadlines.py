@@ -1,14 +1,18 @@
-"""When a period ends: the days counted as the rules of procedure count them, with every day that was passed over.
+"""Counts court deadlines by the rules of procedure, and lists every day that was skipped.
 
-Three rules live here. Each says what is not counted, and where a last day goes on which courts are closed:
+A period is counted in three steps. The day of the event is left out. The period is counted from the next day on, or
+backwards from the day before. A last day on which courts are closed is moved. Three rules differ in the details:
 
 - United States, federal courts: Federal Rule of Civil Procedure 6(a), as amended on 1 December 2009. A last day that
   is a Saturday, Sunday or legal holiday moves on in the direction of counting (6(a)(1)(C), 6(a)(5)); holidays of the
   state count for periods after an event only (6(a)(6)(C)).
-- European Union: Regulation (EEC, Euratom) No 1182/71, Article 3. Periods counted back from an event are not moved
-  (3(4)); a period of two days or more has two working days in it (3(5)); weeks and months end on the day that is
-  called as the event's day (3(2)(c); Court of Justice, 11 November 2004, C-171/03, Toeters).
+- European Union: Regulation (EEC, Euratom) No 1182/71, Article 3. The last day of a period counted back is not moved
+  (3(4)). A period of two days or more contains two working days (3(5)). Weeks and months end on the day of the same
+  name or number as the event's (3(2)(c); Court of Justice, 11 November 2004, C-171/03, Toeters).
 - Elsewhere: the same three steps without a statute behind them, and the output says so.
+
+    Mon 2   Tue 3   Wed 4   Thu 5   Fri 6   Sat 7         Sun 8    Mon 9
+    event   1       2       3       4       5, closed     closed   deadline      5 days after Monday, 2 March 2026
 
 Weekends and holidays come from the `holidays` library.
 """
@@ -25,12 +29,12 @@ from chatkeep.tools.declaration import ToolError, tool
 
 Unit: TypeAlias = Literal["days", "business_days", "weeks", "months", "years"]
 
-MOST = {"days": 3660, "business_days": 366, "weeks": 520, "months": 120, "years": 10}
-"""The longest period of each unit: about ten years, and little enough to list every day that was passed over."""
+MAX_PERIOD_BY_UNIT = {"days": 3660, "business_days": 366, "weeks": 520, "months": 120, "years": 10}
+"""The longest period, in each unit: about ten years, and short enough to list every day that was skipped."""
 
-_EU = set("AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK".split())  # noqa: SIM905  # the members, as one line
+_EU_MEMBERS = set("AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK".split())  # noqa: SIM905  # the members, as one line
 _WEEKEND = {5, 6}
-"""Saturday and Sunday, which both statutes name."""
+"""Saturday and Sunday, which both statutes name, as `date.weekday()` counts."""
 
 
 class Skipped(BaseModel):
@@ -42,7 +46,7 @@ class Skipped(BaseModel):
 
 
 class Deadline(BaseModel):
-    """The last day of the period, and how it was found."""
+    """The last day of the period, and how it was counted."""
 
     deadline: date
     weekday: str
@@ -54,7 +58,11 @@ class Deadline(BaseModel):
 
 
 class _Rule(NamedTuple):
-    """How days are counted: the name to cite, the places in it, and where it departs from the others."""
+    """One way of counting.
+
+    `event` and `end` cite the provisions on the day of the event and on a last day that is moved. `since` is the
+    earliest day of an event. `moves_back`: a last day is moved also when the period is counted back.
+    """
 
     name: str
     event: str
@@ -65,7 +73,7 @@ class _Rule(NamedTuple):
     two_working_days: bool = False
 
 
-_FEDERAL = _Rule(
+_FEDERAL_RULE = _Rule(
     "Federal Rule of Civil Procedure 6(a)(1)",
     "Rule 6(a)(1)(A)",
     "Rule 6(a)(1)(C) and (5)",
@@ -75,7 +83,7 @@ _FEDERAL = _Rule(
         "Not included: the 3 days that Rule 6(d) adds after some kinds of service.",
     ),
 )
-_UNION = _Rule(
+_EU_RULE = _Rule(
     "Regulation (EEC, Euratom) No 1182/71, Article 3",
     "Article 3(1)",
     "Article 3(4)",
@@ -84,7 +92,7 @@ _UNION = _Rule(
     moves_back=False,
     two_working_days=True,
 )
-_COMMON = _Rule(
+_GENERAL_RULE = _Rule(
     "the common way of counting, no statute",
     "the usual rule",
     "the usual rule",
@@ -110,64 +118,33 @@ def court_deadline(
     ],
 ) -> Deadline:
     """Calculate the last day of a court or procedural period. Use it for every deadline: never count days yourself."""
-    if period > MOST[unit]:
-        raise ToolError(f"period: at most {MOST[unit]} {unit}")
-    rule = _rule(jurisdiction)
+    if period > MAX_PERIOD_BY_UNIT[unit]:
+        raise ToolError(f"period: at most {MAX_PERIOD_BY_UNIT[unit]} {unit}")
+    rule = _find_rule(jurisdiction)
     if event_date < rule.since:
         raise ToolError(f"event_date: {rule.name} counts so since {rule.since}; earlier periods are not calculated")
     step = 1 if direction == "after" else -1
-    closed = _Closed(jurisdiction, rule, step)
-    closed.check(event_date)
-    return _calculated(event_date, period, unit, rule, closed, step)
+    calendar = _CourtCalendar(jurisdiction, rule, step)
+    calendar.check(event_date)
+    return _calculate(event_date, period, unit, rule, calendar, step)
 
 
-def _calculated(event: date, period: int, unit: Unit, rule: _Rule, closed: "_Closed", step: int) -> Deadline:
-    why = f"the day of the event does not count ({rule.event})"
-    found = _Count(event + timedelta(step), step, [_skip(event, why)], list(rule.notes))
-    _count(found, event, period, unit, closed)
-    counted_end = found.end
-    if step > 0 or rule.moves_back:
-        found.move(closed, rule.end)
-    elif closed.on(found.end):
-        found.notes.append("Periods counted back from an event are not moved off a closed day (Article 3(4)).")
-    if rule.two_working_days and (period, unit) not in ((1, "days"), (1, "business_days")):
-        _have_two_working_days(found, closed)
-    return Deadline(
-        deadline=found.end,
-        weekday=f"{found.end:%A}",
-        rule=rule.name,
-        first_day=found.first,
-        counted_end=counted_end,
-        skipped=sorted(found.skipped, key=lambda each: each.date),
-        notes=found.notes + closed.notes,
-    )
+def _find_rule(jurisdiction: str) -> _Rule:
+    country = jurisdiction[:2]
+    if country == "EU":
+        raise ToolError("jurisdiction: EU periods go by the holidays of the member state where one has to act: name it")
+    return _FEDERAL_RULE if country == "US" else _EU_RULE if country in _EU_MEMBERS else _GENERAL_RULE
 
 
-class _Count:
-    """A period as it is being counted."""
-
-    def __init__(self, first: date, step: int, skipped: list[Skipped], notes: list[str]) -> None:
-        self.first = self.end = first
-        self.step = step
-        self.skipped = skipped
-        self.notes = notes
-
-    def move(self, closed: "_Closed", because: str) -> None:
-        """Move the end on to the next day that is not closed."""
-        while why := closed.on(self.end):
-            self.skipped.append(_skip(self.end, f"{why}: the period cannot end here ({because})"))
-            self.end += timedelta(self.step)
-
-
-class _Closed:
-    """The days on which courts are closed, for a period that is counted in one direction."""
+class _CourtCalendar:
+    """The days on which courts are closed. `step` is 1 for a period after an event and -1 for one before it."""
 
     def __init__(self, jurisdiction: str, rule: _Rule, step: int) -> None:
         import holidays
 
         country, _, part = jurisdiction.partition("-")
         try:
-            whole = holidays.country_holidays(country, language="en_US")
+            national = holidays.country_holidays(country, language="en_US")
             local = holidays.country_holidays(country, subdiv=part or None, language="en_US")
         except NotImplementedError as error:
             raise ToolError(
@@ -176,20 +153,24 @@ class _Closed:
         self.notes = [
             f"Holidays by the library holidays {version('holidays')}; closures by order of a court are not in it."
         ]
-        self._calendars = [whole, local] if country == "US" else [local]
+        self._calendars = [national, local] if country == "US" else [local]
         if country == "US" and part and step < 0:
-            self._calendars = [whole]
+            self._calendars = [national]
             self.notes.append("State holidays do not count for a period before an event (Rule 6(a)(6)(C)).")
-        self._weekend = local.weekend if rule is _COMMON else _WEEKEND
+        self._weekend = local.weekend if rule is _GENERAL_RULE else _WEEKEND
         self._years = range(max(local.start_year, 1), local.end_year + 1)
 
     def check(self, day: date) -> None:
-        """Refuse a day of which nothing is known."""
+        """Check that the library knows the holidays of the year of `day`.
+
+        Raises:
+            ToolError: it does not.
+        """
         if day.year not in self._years:
             raise ToolError(f"event_date: holidays are known for {self._years[0]} to {self._years[-1]} only")
 
-    def on(self, day: date) -> str | None:
-        """Why `day` is no working day; None when it is one."""
+    def find_closure(self, day: date) -> str | None:
+        """Return why courts are closed on `day`, a holiday or a weekday by name; None if it is a working day."""
         self.check(day)
         name = next((name for calendar in self._calendars if (name := calendar.get(day))), None)
         if name is not None:
@@ -197,53 +178,87 @@ class _Closed:
         return f"{day:%A}" if day.weekday() in self._weekend else None
 
 
-def _rule(jurisdiction: str) -> _Rule:
-    country = jurisdiction[:2]
-    if country == "EU":
-        raise ToolError("jurisdiction: EU periods go by the holidays of the member state where one has to act: name it")
-    return _FEDERAL if country == "US" else _UNION if country in _EU else _COMMON
+class _Period:
+    """A period while it is counted: its first and last day, the skipped days, and notes on the result."""
+
+    def __init__(self, first: date, step: int, skipped: list[Skipped], notes: list[str]) -> None:
+        self.first = self.end = first
+        self.step = step
+        self.skipped = skipped
+        self.notes = notes
+
+    def move_end(self, calendar: _CourtCalendar, provision: str) -> None:
+        """Move the last day to the next working day, in the direction of counting; `provision` is cited."""
+        while why := calendar.find_closure(self.end):
+            self.skipped.append(_skipped(self.end, f"{why}: the period cannot end here ({provision})"))
+            self.end += timedelta(self.step)
 
 
-def _count(found: _Count, event: date, period: int, unit: Unit, closed: _Closed) -> None:
-    """Set the end of the period, as counted, and the days passed over on the way."""
+def _calculate(event: date, length: int, unit: Unit, rule: _Rule, calendar: _CourtCalendar, step: int) -> Deadline:
+    why = f"the day of the event does not count ({rule.event})"
+    period = _Period(event + timedelta(step), step, [_skipped(event, why)], list(rule.notes))
+    _count(period, event, length, unit, calendar)
+    counted_end = period.end
+    if step > 0 or rule.moves_back:
+        period.move_end(calendar, rule.end)
+    elif calendar.find_closure(period.end):
+        period.notes.append("Periods counted back from an event are not moved off a closed day (Article 3(4)).")
+    if rule.two_working_days and (length, unit) not in ((1, "days"), (1, "business_days")):
+        _extend_to_two_working_days(period, calendar)
+    return Deadline(
+        deadline=period.end,
+        weekday=f"{period.end:%A}",
+        rule=rule.name,
+        first_day=period.first,
+        counted_end=counted_end,
+        skipped=sorted(period.skipped, key=lambda each: each.date),
+        notes=period.notes + calendar.notes,
+    )
+
+
+def _count(period: _Period, event: date, length: int, unit: Unit, calendar: _CourtCalendar) -> None:
+    """Set the last day of the period before it is moved, and add the days skipped on the way."""
     if unit == "business_days":
-        found.notes.append("Working days were counted, as asked: only a rule that says so counts like this.")
-        days = (found.end + timedelta(each * found.step) for each in range(8 * period + 60))
-        found.end = _nth_working_day(found, days, period, closed)
+        period.notes.append("Working days were counted, as asked: only a rule that says so counts like this.")
+        days = (period.end + timedelta(each * period.step) for each in range(8 * length + 60))
+        period.end = _find_working_day(period, days, length, calendar)
     elif unit in ("days", "weeks"):
-        found.end = event + timedelta(found.step * period * (7 if unit == "weeks" else 1))
+        period.end = event + timedelta(period.step * length * (7 if unit == "weeks" else 1))
     else:
-        found.end = _months_from(event, found.step * period * (12 if unit == "years" else 1))
-        if found.end.day != event.day:
-            found.notes.append(f"{found.end:%B %Y} has no day {event.day}: its last day is taken.")
+        period.end = _add_months(event, period.step * length * (12 if unit == "years" else 1))
+        if period.end.day != event.day:
+            period.notes.append(f"{period.end:%B %Y} has no day {event.day}: its last day is taken.")
 
 
-def _nth_working_day(found: _Count, days: Iterator[date], number: int, closed: _Closed) -> date:
+def _find_working_day(period: _Period, days: Iterator[date], number: int, calendar: _CourtCalendar) -> date:
+    """Return the working day with that number among `days`, from 1, and add the closed days before it as skipped."""
     for day in days:
-        if why := closed.on(day):
-            found.skipped.append(_skip(day, f"{why}: not a working day"))
+        if why := calendar.find_closure(day):
+            period.skipped.append(_skipped(day, f"{why}: not a working day"))
         elif (number := number - 1) == 0:
             return day
     raise ToolError("period: there are not that many working days in sight")
 
 
-def _have_two_working_days(found: _Count, closed: _Closed) -> None:
-    """Let the period go on until two working days are in it (Regulation 1182/71, Article 3(5))."""
-    length = abs((found.end - found.first).days) + 1
-    working = sum(closed.on(found.first + timedelta(each * found.step)) is None for each in range(length))
-    if working >= 2:
-        return
-    found.notes.append("A period of two days or more has at least two working days in it (Article 3(5)).")
-    while working < 2:
-        found.end += timedelta(found.step)
-        found.move(closed, "Article 3(5)")
-        working += 1
-
-
-def _months_from(day: date, months: int) -> date:
+def _add_months(day: date, months: int) -> date:
+    """Return the same day of the month `months` later; the last day of that month if it is shorter."""
     year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
     return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
 
 
-def _skip(day: date, why: str) -> Skipped:
+def _extend_to_two_working_days(period: _Period, calendar: _CourtCalendar) -> None:
+    """Extend the period until it contains two working days (Regulation 1182/71, Article 3(5))."""
+    length = abs((period.end - period.first).days) + 1
+    days = (period.first + timedelta(each * period.step) for each in range(length))
+    working = sum(calendar.find_closure(day) is None for day in days)
+    if working >= 2:
+        return
+    period.notes.append("A period of two days or more has at least two working days in it (Article 3(5)).")
+    while working < 2:
+        period.end += timedelta(period.step)
+        period.move_end(calendar, "Article 3(5)")
+        working += 1
+
+
+def _skipped(day: date, why: str) -> Skipped:
     return Skipped(date=day, weekday=f"{day:%A}", why=why)

@@ -1,4 +1,4 @@
-"""What the default assistant does with jokes: explain, deliver, and detect sarcasm."""
+"""Replies of the default assistant: explain a joke, tell one, and judge sarcasm."""
 
 from typing import Annotated
 

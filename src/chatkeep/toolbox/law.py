@@ -1,6 +1,6 @@
-"""What the legal-research assistant answers with: reasoning taken apart, and where each authority comes from.
+"""The reply of the legal-research assistant: its reasoning step by step, and the source of each authority.
 
-The deadline calculator beside it stands in `deadlines.py`.
+The same assistant counts deadlines with `deadlines.py`.
 """
 
 from typing import Annotated, Literal
@@ -10,11 +10,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from chatkeep.tools.declaration import tool
 
 
-class _Closed(BaseModel):
+class _StrictModel(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Authority(_Closed):
+class Authority(_StrictModel):
     """A statute, rule or decision that the answer rests on. There is no source "looked up": nothing is."""
 
     name: Annotated[str, Field(min_length=1, description="Statute, rule or decision, no more precisely than known.")]
@@ -26,7 +26,7 @@ class Authority(_Closed):
 
 
 @tool(kind="reply")
-class LegalAnswer(_Closed):
+class LegalAnswer(_StrictModel):
     """Answer a legal question that applies law to facts: issue, rule, application, conclusion, and what is unknown.
     Use it whenever the user describes a situation and asks what the law says about it.
     """

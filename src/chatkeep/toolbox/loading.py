@@ -1,4 +1,7 @@
-"""The operator's functions: the modules of CHATKEEP_TOOLS, imported. One that is wrong is refused by file and line."""
+"""Imports the operator's functions: the modules that CHATKEEP_TOOLS names.
+
+A module that cannot be imported stops the start, with one line that names the module, the file and the line.
+"""
 
 import importlib
 import sys
@@ -11,10 +14,12 @@ from chatkeep.tools.declaration import Tool, declared_tools
 
 
 def load(modules: Iterable[str]) -> dict[str, Tool]:
-    """The functions that come with chatkeep, and those of `modules`, which may lie in the working directory.
+    """Import `modules` and return all functions by name, those that come with chatkeep included.
+
+    A module may be a file in the working directory.
 
     Raises:
-        CannotStart: a module is not there, or cannot be imported; the message names it, and file and line of the fault.
+        CannotStart: a module is missing or cannot be imported; the message names it, and file and line of the error.
     """
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
@@ -22,25 +27,28 @@ def load(modules: Iterable[str]) -> dict[str, Tool]:
         try:
             importlib.import_module(module)
         except (Exception, SystemExit) as error:
-            raise CannotStart(f"CHATKEEP_TOOLS: {_told(module, error)}") from error
+            raise CannotStart(f"CHATKEEP_TOOLS: {_describe(module, error)}") from error
     return declared_tools()
 
 
-def _told(module: str, error: BaseException) -> str:
+def _describe(module: str, error: BaseException) -> str:
     if not all(part.isidentifier() for part in module.split(".")):
         return f"{module} is no module's name; name it as `import` does, e.g. my_functions for my_functions.py"
     missing = error.name if isinstance(error, ModuleNotFoundError) else None
     if missing and f"{module}.".startswith(f"{missing}."):
         hint = f"; write {module[:-3]}, without .py" if module.endswith(".py") else ""
         return f"{module} cannot be imported: there is no such module in {Path.cwd()}, nor where Python looks{hint}"
-    what = " ".join(str(error).partition("\n\n")[0].split())  # Pydantic goes on for a page
-    return f"{module} cannot be imported: {type(error).__name__}: {what}{_place(module, error)}"
+    reason = " ".join(str(error).partition("\n\n")[0].split())  # Pydantic's message is a page long
+    return f"{module} cannot be imported: {type(error).__name__}: {reason}{_location(module, error)}"
 
 
-def _place(module: str, error: BaseException) -> str:
-    """Where in the operator's code it happened: the innermost line of their package, or of a file beside them."""
+def _location(module: str, error: BaseException) -> str:
+    """Return file and line of the operator's code that raised `error`; empty if none of it is in the traceback.
+
+    The operator's code is the package of `module`, and the files in the working directory; the innermost line counts.
+    """
     if isinstance(error, SyntaxError):
-        return ""  # its text has file and line
+        return ""  # its message has file and line
     package = module.partition(".")[0]
     lines = [
         (file, line)
@@ -48,8 +56,8 @@ def _place(module: str, error: BaseException) -> str:
         if (file := Path(frame.f_code.co_filename)).is_file()
         and (file.parent == Path.cwd() or f"{frame.f_globals.get('__name__')}.".startswith(f"{package}."))
     ]
-    return f" ({_short(lines[-1][0])}, line {lines[-1][1]})" if lines else ""
+    return f" ({_relative(lines[-1][0])}, line {lines[-1][1]})" if lines else ""
 
 
-def _short(file: Path) -> Path:
+def _relative(file: Path) -> Path:
     return file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file

@@ -1,61 +1,81 @@
-"""Looking for words in what an owner's sessions say: the most recently used sessions first, newest messages first.
+"""Searches an owner's messages for words: recently used sessions first, newest messages first.
 
-There is no index of words. So the search is bounded instead: so many messages of so many sessions are looked at, until
-enough is found (`docs/decisions/0007-search.md`).
+Messages have no index of words. A search reads them instead, within limits: a number of messages in a number of
+sessions, until it has enough results (`docs/decisions/0007-search.md`).
 """
 
 import re
 from collections.abc import Sequence
+from typing import NamedTuple
 
-from chatkeep.chat.types import Found, Message, Session, TextPart
+from chatkeep.chat.types import Message, SearchResult, Session, TextPart
 from chatkeep.db import Database
 from chatkeep.store import messages as store_messages
 from chatkeep.store import sessions as store_sessions
 
-SESSIONS = 500
-"""The most sessions that are looked at."""
-MESSAGES = 50_000
-"""The most messages that are, of all of them together."""
-PAGE = 1_000
-"""Messages that are read at once."""
-SNIPPET = 240
-"""Characters of a message that are shown around what was found."""
+SNIPPET_CHARS = 240
+"""Characters of a message that a result shows around the first match."""
 
 
-async def search(db: Database, owner: str, query: str, limit: int, without: Sequence[str] = ()) -> list[Found]:
-    """The first `limit` messages with every word of `query`, in any case; `without`: ids of messages to pass over."""
+class SearchLimits(NamedTuple):
+    """The limits of one search: sessions, messages of all sessions together, and messages that one query reads."""
+
+    max_sessions: int = 500
+    max_messages: int = 50_000
+    page_size: int = 1_000
+
+
+DEFAULT_LIMITS = SearchLimits()
+
+
+async def search(
+    db: Database,
+    owner: str,
+    query: str,
+    limit: int,
+    excluded_ids: Sequence[str] = (),
+    limits: SearchLimits = DEFAULT_LIMITS,
+) -> list[SearchResult]:
+    """Return the first `limit` messages of `owner` that contain every word of `query`, in upper or lower case.
+
+    `excluded_ids`: messages that are no results. The list is empty if nothing matches within `limits`, and if `query`
+    has no words.
+    """
     words = query.casefold().split()
-    found: list[Found] = []
+    results: list[SearchResult] = []
     if not words:
-        return found
-    left = MESSAGES
-    for session in await db.snapshot(lambda tx: store_sessions.list_sessions(tx, owner, SESSIONS, None)):
+        return results
+    remaining = limits.max_messages
+    for session in await db.snapshot(lambda tx: store_sessions.list_sessions(tx, owner, limits.max_sessions, None)):
         before: int | None = None
-        while left > 0 and before != 1:
-            page = await _page(db, session, before, min(left, PAGE))
+        while remaining > 0 and before != 1:
+            page = await _read_page(db, session, before, min(remaining, limits.page_size))
             for message in reversed(page):
-                if message.id not in without and (snippet := _snippet(message, words)):
-                    said = (message.id, message.role, snippet, message.created_at)
-                    found.append(Found(session.id, session.title, *said))
-                    if len(found) == limit:
-                        return found
-            left -= len(page)
+                if message.id not in excluded_ids and (snippet := _snippet(message, words)):
+                    results.append(_result(session, message, snippet))
+                    if len(results) == limit:
+                        return results
+            remaining -= len(page)
             before = page[0].seq if page else 1
-    return found
+    return results
 
 
-async def _page(db: Database, session: Session, before: int | None, limit: int) -> list[Message]:
-    """The newest messages of all branches, before the one numbered `before`."""
+async def _read_page(db: Database, session: Session, before: int | None, limit: int) -> list[Message]:
+    """Return the newest messages of all branches, oldest first; only those before the sequence number `before`."""
     return await db.snapshot(lambda tx: store_messages.list_all(tx, session.id, before, limit))
 
 
 def _snippet(message: Message, words: Sequence[str]) -> str | None:
-    """The text around the first of `words`; None when one of them is missing."""
+    """Return the text around the first of `words`; None if one of them is missing."""
     text = " ".join(" ".join(part.text for part in message.parts if isinstance(part, TextPart)).split())
     folded = text.casefold()
     if not all(word in folded for word in words):
         return None
-    first = re.search(re.escape(words[0]), text, re.IGNORECASE)
-    begin = max(0, (first.start() if first else 0) - SNIPPET // 3)
-    cut = text[begin : begin + SNIPPET]
-    return f"{'…' if begin else ''}{cut}{'…' if begin + SNIPPET < len(text) else ''}"
+    match = re.search(re.escape(words[0]), text, re.IGNORECASE)
+    start = max(0, (match.start() if match else 0) - SNIPPET_CHARS // 3)
+    end = start + SNIPPET_CHARS
+    return f"{'…' if start else ''}{text[start:end]}{'…' if end < len(text) else ''}"
+
+
+def _result(session: Session, message: Message, snippet: str) -> SearchResult:
+    return SearchResult(session.id, session.title, message.id, message.role, snippet, message.created_at)

@@ -1,4 +1,4 @@
-"""The writing partner's document: it comes whole each time, so that the last card is always the current version."""
+"""The reply of the writing assistant: the whole document each time, so that the last card is the current version."""
 
 from typing import Annotated
 

@@ -1,7 +1,7 @@
-"""What a model sent as a call's arguments: read, and checked against what the function takes. Never guessed.
+"""Reading and checking the arguments of a tool call. Arguments are never guessed and never repaired.
 
-An error is written for the model that has to correct it: each field by name, and what was expected of it, on one
-short line.
+Error messages are written for the model that has to correct the call: one short line, with the name of each wrong
+field and what was expected of it (docs/functions.md, "Correction").
 """
 
 import json
@@ -17,72 +17,79 @@ from pydantic import BaseModel, ValidationError
 from chatkeep.text import clean_json
 
 ArgumentCheck: TypeAlias = Callable[[dict[str, Any]], dict[str, Any]]
-"""Arguments in, valid arguments out; raises `InvalidArguments`."""
+"""Takes arguments and returns them validated, with defaults filled in where the function declares some.
+
+Raises `InvalidArguments`.
+"""
 
 MAX_ERROR_CHARS = 500
-"""Characters of an error that a model is told."""
+"""The length of the longest error message for the model, in characters."""
 MAX_ERROR_FIELDS = 5
-"""Fields that an error names."""
+"""How many wrong fields an error message names at most."""
 
 
-class InvalidArguments(ValueError):  # noqa: N818  # named as the protocol names it
-    """Arguments that are not what the function takes; the message is written for the model."""
+class InvalidArguments(ValueError):  # noqa: N818  # named as its error code, `invalid_arguments`
+    """The arguments are not valid for the function. The message is written for the model."""
 
 
-def parse(text: str) -> dict[str, Any]:
-    """A call's arguments as the model sent them, as an object. Nothing at all is an empty one (protocol §8).
+def parse_arguments(text: str) -> dict[str, Any]:
+    """Parse the arguments that a model sent. No text, or only white space, means no arguments: `{}`.
+
+    Characters that a database cannot store are replaced (`text.clean_json`).
 
     Raises:
-        InvalidArguments: it is not JSON, or not an object. It is never guessed what was meant.
+        InvalidArguments: the text is not JSON, or not an object.
     """
     if not text.strip():
         return {}
     try:
-        value: Any = clean_json(json.loads(text, parse_constant=_no_constant, parse_float=_finite))
+        value: Any = clean_json(json.loads(text, parse_constant=_refuse_constant, parse_float=_parse_finite))
     except (ValueError, RecursionError) as error:
         raise InvalidArguments(f"the arguments are not valid JSON: {error}") from error
     if not isinstance(value, dict):
-        raise InvalidArguments(f"the arguments must be a JSON object, not {_json_type(value)}")
+        raise InvalidArguments(f"the arguments must be a JSON object, not {_json_type_name(value)}")
     return cast("dict[str, Any]", value)
 
 
 def model_check(model: type[BaseModel]) -> ArgumentCheck:
-    """A check by a Pydantic model: strict, so that "7" is no number, as JSON Schema has it."""
+    """Return a check against a Pydantic model. It is strict, as JSON Schema is: the text "7" is no number."""
     return lambda arguments: validate(model, arguments).model_dump(mode="json", by_alias=True)
 
 
 def schema_check(schema: dict[str, Any]) -> ArgumentCheck:
-    """A check by a JSON Schema from outside: of a client, or an MCP server. It may refer to no other document.
+    """Return a check against a JSON Schema that a client or an MCP server sent.
+
+    The schema may not refer to other documents: nothing is fetched.
 
     Raises:
-        ValueError: it is not a JSON Schema.
+        ValueError: the schema is not valid.
     """
     try:
         validator = jsonschema_rs.validator_for(schema, offline=True)
     except (ValueError, jsonschema_rs.ValidationError) as error:
         raise ValueError(_one_line(str(error).partition("\n")[0])) from error
-    return partial(_check_schema, validator)
+    return partial(_check_against_schema, validator)
 
 
 def validate(model: type[BaseModel], arguments: dict[str, Any]) -> BaseModel:
-    """`arguments` as a `model`.
+    """Return `arguments` as an instance of `model`, checked strictly.
 
     Raises:
-        InvalidArguments: they are none.
+        InvalidArguments: they do not fit the model.
     """
     try:
         return model.model_validate_json(msgspec.json.encode(arguments), strict=True)
     except ValidationError as error:
         problems = error.errors(include_url=False, include_context=False, include_input=False)[:MAX_ERROR_FIELDS]
         raise InvalidArguments(_error_line([(each["loc"], each["msg"]) for each in problems])) from error
-    except OverflowError as error:  # JSON knows larger integers than msgspec writes
+    except OverflowError as error:  # JSON allows larger integers than msgspec can write
         raise InvalidArguments("a number is too large") from error
 
 
-def _check_schema(validator: jsonschema_rs.Validator, arguments: dict[str, Any]) -> dict[str, Any]:
+def _check_against_schema(validator: jsonschema_rs.Validator, arguments: dict[str, Any]) -> dict[str, Any]:
     try:
-        problems = list(zip(validator.iter_errors(arguments), range(MAX_ERROR_FIELDS)))  # noqa: B905  # the first few, of any number
-    except ValueError as error:  # an integer beyond what the validator reads
+        problems = list(zip(validator.iter_errors(arguments), range(MAX_ERROR_FIELDS)))  # noqa: B905  # stops early: there may be any number of errors
+    except ValueError as error:  # an integer that is too large for the validator
         raise InvalidArguments(_one_line(str(error))) from error
     if problems:
         raise InvalidArguments(_error_line([(tuple(each.instance_path), each.message) for each, _ in problems]))
@@ -90,24 +97,24 @@ def _check_schema(validator: jsonschema_rs.Validator, arguments: dict[str, Any])
 
 
 def _error_line(problems: list[tuple[tuple[int | str, ...], str]]) -> str:
-    """One short line: each field, and what was expected of it."""
-    return _one_line("; ".join(f"{'.'.join(map(str, where)) or 'arguments'}: {what}" for where, what in problems))
+    """Return one short line that says of each wrong field, given by its path, what was expected of it."""
+    return _one_line("; ".join(f"{'.'.join(map(str, path)) or 'arguments'}: {message}" for path, message in problems))
 
 
 def _one_line(text: str) -> str:
     return " ".join(text.split())[:MAX_ERROR_CHARS]
 
 
-def _finite(text: str) -> float:
+def _parse_finite(text: str) -> float:
     if not math.isfinite(number := float(text)):
         raise ValueError(f"{text} is too large")
     return number
 
 
-def _no_constant(name: str) -> Any:
+def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
 
 
-def _json_type(value: object) -> str:
+def _json_type_name(value: object) -> str:
     names: dict[type, str] = {list: "an array", str: "a string", bool: "a boolean", type(None): "null"}
     return names.get(type(value), "a number")

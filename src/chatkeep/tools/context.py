@@ -1,11 +1,15 @@
-"""For whom a tool runs."""
+"""For whom a tool runs: owner, session and run."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class ToolContext:
-    """For whom a function runs. An action gets it by a parameter of this type, which the model does not see."""
+    """The owner, session and run that a tool call belongs to.
+
+    An action that has a parameter of this type receives it there. The model neither sees nor fills that parameter.
+    Outside of the service (`chatkeep ask`) the owner is `local`, and both ids are empty.
+    """
 
     owner: str
     session_id: str

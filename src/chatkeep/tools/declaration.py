@@ -1,4 +1,4 @@
-"""Functions that a model may call: declared by a decorator, described by JSON Schema, checked before anything happens.
+"""Functions that a model may call: a decorator declares them, and their schema is made from their types.
 
     @tool(safety="read_only")                     # an action: runs here, its output goes back to the model
     async def weather(city: str) -> str:
@@ -8,8 +8,8 @@
     class Recipe(BaseModel):
         '''Use this to answer with a recipe.'''
 
-The declaration is the single source: the schema sent to the model, the validation of what it sends back,
-and the documentation all come from it. How an action is run stands in `execution.py`.
+The declaration is the single source. The JSON Schema that the model is sent, the validation of what the model sends
+back, and the documentation are all made from it. `execution.py` runs the actions.
 """
 
 import inspect
@@ -27,32 +27,33 @@ from pydantic.json_schema import GenerateJsonSchema
 from chatkeep.chat.types import Kind
 from chatkeep.tools.arguments import ArgumentCheck, model_check, validate
 from chatkeep.tools.context import ToolContext
+from chatkeep.tools.names import NAME_PATTERN
 from chatkeep.tools.strict_schema import to_strict_schema
 from chatkeep.tools.threads import run_in_thread
 
 Safety: TypeAlias = Literal["read_only", "idempotent", "unsafe"]
-"""What running an action twice would do: nothing at all, nothing more, or harm."""
+"""The effect of running an action twice: `read_only` changes nothing, `idempotent` nothing more, `unsafe` may harm."""
 
 _M = TypeVar("_M", bound=type[BaseModel])
 _F = TypeVar("_F", bound=Callable[..., Any])
-_WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
-NAME_PATTERN = re.compile(r"[A-Za-z0-9_-]{1,64}")
-"""What providers accept as a function's name (OpenAI, Chat Completions, `tools`)."""
+_WORD_BOUNDARY = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+"""The place before each word but the first in a class's name: `HTTPError` is `HTTP` and `Error`."""
 
 
 class ToolError(Exception):
-    """Raise it in an action: the message is told to the model. What else an action raises is only logged."""
+    """Raised by an action to give the model its message. Of any other error the model reads the class only."""
 
 
 ToolRunner: TypeAlias = Callable[[dict[str, Any], ToolContext], Awaitable[Any]]
-"""Runs an action: valid arguments and the caller in, its output out."""
+"""Runs an action: takes valid arguments and the context of the call, and returns the action's output."""
 
 
 @dataclass(frozen=True)
 class Tool:
-    """A function: what the model is told of it, how its arguments are checked, and how it runs.
+    """A function: its description for the model, the check of its arguments, and how it runs.
 
-    `safety`, `run` and `timeout` (seconds; None: the setting) are those of an action, and None for other kinds.
+    `parameters` is the JSON Schema of its arguments. `safety`, `run` and `timeout` are an action's, and None for the
+    other kinds. `timeout` is in seconds; None means CHATKEEP_TOOL_TIMEOUT.
     """
 
     name: str
@@ -66,153 +67,155 @@ class Tool:
 
     @cached_property
     def definition(self) -> dict[str, Any]:
-        """How it is offered to the provider (Chat Completions, `tools`): in strict form where that is possible."""
+        """The function as the provider is sent it (Chat Completions, `tools`), in strict form if the schema allows."""
         function: dict[str, Any] = {"name": self.name, "description": self.description, "parameters": self.parameters}
-        if (form := to_strict_schema(self.parameters)) is not None:
-            function |= {"parameters": form, "strict": True}
+        if (strict_schema := to_strict_schema(self.parameters)) is not None:
+            function |= {"parameters": strict_schema, "strict": True}
         return {"type": "function", "function": function}
 
 
 class _Declaration(NamedTuple):
     tool: Tool
-    origin: str
+    origin: str  # module and qualified name of the decorated object
     file: str
     line: int
 
 
-_declared: dict[str, _Declaration] = {}
+_declarations: dict[str, _Declaration] = {}
+"""The declarations of this process, by the tool's name."""
 
 
 @overload
-def tool(declared: _F, /) -> _F: ...
+def tool(target: _F, /) -> _F: ...
 @overload
 def tool(*, kind: Literal["reply", "client"]) -> Callable[[_M], _M]: ...
 @overload
 def tool(*, safety: Safety = "unsafe", timeout: float | None = None) -> Callable[[_F], _F]: ...
 def tool(
-    declared: Any = None, /, *, kind: Kind = "action", safety: Safety = "unsafe", timeout: float | None = None
+    target: Any = None, /, *, kind: Kind = "action", safety: Safety = "unsafe", timeout: float | None = None
 ) -> Any:
-    """Declare a function. What is decorated is left as it is.
+    """Declare the decorated object as a function that a model may call, and return it unchanged.
 
-    An action is a function with typed parameters; `async def` runs on the event loop, plain `def` in a thread, for
-    `timeout` seconds at the most. A `reply` is a Pydantic model: its validated arguments are the answer shown to the
-    user. A `client` function is a Pydantic model too: it runs where the client is, which offers it by its name.
-    The name is the Python name, a class's in snake_case; the description is the docstring.
+    An action is a function with typed parameters. `async def` runs on the event loop, plain `def` in a thread, each
+    for at most `timeout` seconds. A `reply` is a Pydantic model: its validated arguments are the answer that the user
+    sees. A `client` function is a Pydantic model too: it runs where the client is, and clients offer it by its name.
+    The tool's name is the Python name (a class's in snake_case), its description is the docstring.
 
     Raises:
-        TypeError: it cannot be a function: no docstring, no types, a name that is taken.
-        ValueError: `kind`, `safety` or `timeout` is none.
+        TypeError: the object cannot be a tool: it has no docstring or no types, or its name is taken.
+        ValueError: `kind`, `safety` or `timeout` is not a valid value.
     """
     for name, value, allowed in (("kind", kind, get_args(Kind)), ("safety", safety, get_args(Safety))):
         if value not in allowed:
             raise ValueError(f"{name}={value!r}: one of {', '.join(map(repr, allowed))}")
     if timeout is not None and not (isinstance(timeout, int | float) and timeout > 0):  # type: ignore[redundant-expr]  # an operator's
         raise ValueError(f"timeout={timeout!r}: seconds, more than 0; or None, for CHATKEEP_TOOL_TIMEOUT")
-    caller = getattr(inspect.currentframe(), "f_back", None)
-    place = (caller.f_code.co_filename, caller.f_lineno) if caller else ("", 0)
+    frame = getattr(inspect.currentframe(), "f_back", None)
+    location = (frame.f_code.co_filename, frame.f_lineno) if frame else ("", 0)
 
-    def declare(declared: Any) -> Any:
+    def declare(target: Any) -> Any:
         if kind == "action":
-            return _declare(_action(declared, safety, timeout), declared, *place)
-        if not (inspect.isclass(declared) and issubclass(declared, BaseModel)):
-            raise TypeError(f"{declared.__qualname__}: a function of kind {kind!r} is a Pydantic model")
-        name = _WORD.sub("_", declared.__name__).lower()
-        return _declare(
-            Tool(name, _description(declared), kind, schema_of(declared), model_check(declared)), declared, *place
-        )
+            return _register(_action_tool(target, safety, timeout), target, *location)
+        if not (inspect.isclass(target) and issubclass(target, BaseModel)):
+            raise TypeError(f"{target.__qualname__}: a function of kind {kind!r} is a Pydantic model")
+        name = _WORD_BOUNDARY.sub("_", target.__name__).lower()
+        declared_tool = Tool(name, _description(target), kind, schema_of(target), model_check(target))
+        return _register(declared_tool, target, *location)
 
-    return declare if declared is None else declare(declared)
+    return declare if target is None else declare(target)
 
 
 def declared_tools() -> dict[str, Tool]:
-    """All functions declared so far, by name; importing a module declares its functions."""
-    return {name: each.tool for name, each in _declared.items()}
+    """Return all tools declared so far, by name. Importing a module declares its tools."""
+    return {name: declaration.tool for name, declaration in _declarations.items()}
 
 
 def select_tools(known: Mapping[str, Tool], names: Iterable[str]) -> dict[str, Tool]:
-    """Those of the functions `known` that `names` mean, in that order: a name each, or a pattern such as `wiki_*`.
+    """Return those of the tools `known` that `names` mean, by name and in the order of `names`.
 
-    What is not known at the moment, as its server is not there, is left out.
+    A name is a tool's own, or a pattern such as `wiki_*`. A name that is not known is left out: the MCP server that
+    has the tool may be away at the moment.
     """
     return {
-        found: known[found]
+        tool_name: known[tool_name]
         for name in names
-        for found in (sorted(each for each in known if fnmatchcase(each, name)) if "*" in name else [name])
-        if found in known
+        for tool_name in (sorted(each for each in known if fnmatchcase(each, name)) if "*" in name else [name])
+        if tool_name in known
     }
 
 
 def schema_of(model: type[BaseModel]) -> dict[str, Any]:
-    """The JSON Schema of `model`, without the titles that say a field's name once more."""
-    schema = model.model_json_schema(schema_generator=_Untitled)
+    """Return the JSON Schema of `model`, without titles: they only repeat the names of its fields."""
+    schema = model.model_json_schema(schema_generator=_UntitledSchema)
     return {key: value for key, value in schema.items() if key not in ("title", "description")}
 
 
-class _Untitled(GenerateJsonSchema):
+class _UntitledSchema(GenerateJsonSchema):
     def field_title_should_be_set(self, schema: Any) -> bool:
         del schema
         return False
 
 
-def _declare(tool: Tool, declared: Any, file: str, line: int) -> Any:
-    origin = f"{declared.__module__}.{declared.__qualname__}"
+def _register(tool: Tool, target: Any, file: str, line: int) -> Any:
+    """Store the declaration of `tool`, and return `target`. A module imported again replaces its own tools."""
+    origin = f"{target.__module__}.{target.__qualname__}"
     if not NAME_PATTERN.fullmatch(tool.name):
         raise TypeError(f"{origin}: a function's name has 1 to 64 letters, digits, - or _")
-    other = _declared.get(tool.name)
+    other = _declarations.get(tool.name)
     if other is not None and (other.origin != origin or (other.file == file and other.line != line)):
-        taken = f"{other.origin} ({Path(other.file).name}, line {other.line})"
-        raise TypeError(f"{origin}: there is a function {tool.name!r} already: {taken}")
-    _declared[tool.name] = _Declaration(tool, origin, file, line)
-    return declared
+        existing = f"{other.origin} ({Path(other.file).name}, line {other.line})"
+        raise TypeError(f"{origin}: there is a function {tool.name!r} already: {existing}")
+    _declarations[tool.name] = _Declaration(tool, origin, file, line)
+    return target
 
 
-def _action(function: Callable[..., Any], safety: Safety, timeout: float | None) -> Tool:
+def _action_tool(function: Callable[..., Any], safety: Safety, timeout: float | None) -> Tool:
     if not inspect.isfunction(function):
         raise TypeError(f"{function!r} is no function; of a class, say its kind: @tool(kind='reply')")
-    model, for_caller = _argument_model(function)
-    runs = _in_loop if inspect.iscoroutinefunction(function) else _in_thread
+    model, context_parameters = _argument_model(function)
+    call_function = _call_in_loop if inspect.iscoroutinefunction(function) else _call_in_thread
 
-    async def run(arguments: dict[str, Any], caller: ToolContext) -> Any:
+    async def run(arguments: dict[str, Any], context: ToolContext) -> Any:
         valid = validate(model, arguments)
         values = {name: getattr(valid, name) for name in model.model_fields}
-        for name, wanted in for_caller.items():
-            if not isinstance(caller, wanted):
+        for name, context_type in context_parameters.items():
+            if not isinstance(context, context_type):
                 raise ToolError("this function needs the service, and there is none here")
-            values[name] = caller
-        return await runs(function, values)
+            values[name] = context
+        return await call_function(function, values)
 
     name, description = function.__name__, _description(function)
     return Tool(name, description, "action", schema_of(model), model_check(model), safety, run, timeout)
 
 
 def _argument_model(function: Callable[..., Any]) -> tuple[type[BaseModel], dict[str, type[ToolContext]]]:
-    """A model of the parameters that the model fills in, and the parameters that get the caller."""
+    """Return a Pydantic model of the parameters that the LLM fills in, and the types of those that get the context."""
     hints = get_type_hints(function, include_extras=True)
     fields: dict[str, Any] = {}
-    for_caller: dict[str, type[ToolContext]] = {}
+    context_parameters: dict[str, type[ToolContext]] = {}
     for name, parameter in inspect.signature(function).parameters.items():
         if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY) or name not in hints:
             raise TypeError(f"{function.__qualname__}: parameter {name!r} must be a plain one with a type")
-        if name.startswith("_") or name == "model_config":  # no names of a Pydantic field
+        if name.startswith("_") or name == "model_config":  # a Pydantic field cannot have these names
             raise TypeError(f"{function.__qualname__}: a parameter cannot be called {name!r}")
         if inspect.isclass(hints[name]) and issubclass(hints[name], ToolContext):
-            for_caller[name] = hints[name]
+            context_parameters[name] = hints[name]
         else:
             fields[name] = (hints[name], ... if parameter.default is parameter.empty else parameter.default)
     config = ConfigDict(extra="forbid", arbitrary_types_allowed=False)
-    return create_model(function.__name__, __config__=config, **fields), for_caller
+    return create_model(function.__name__, __config__=config, **fields), context_parameters
 
 
-def _description(declared: Any) -> str:
-    description = inspect.cleandoc(declared.__doc__ or "")
+def _description(target: Any) -> str:
+    description = inspect.cleandoc(target.__doc__ or "")
     if not description:
-        raise TypeError(f"{declared.__qualname__}: a function needs a docstring; it is what the model knows of it")
+        raise TypeError(f"{target.__qualname__}: a function needs a docstring; it is what the model knows of it")
     return description
 
 
-async def _in_loop(function: Callable[..., Awaitable[Any]], values: Mapping[str, Any]) -> Any:
+async def _call_in_loop(function: Callable[..., Awaitable[Any]], values: Mapping[str, Any]) -> Any:
     return await function(**values)
 
 
-async def _in_thread(function: Callable[..., Any], values: Mapping[str, Any]) -> Any:
+async def _call_in_thread(function: Callable[..., Any], values: Mapping[str, Any]) -> Any:
     return await run_in_thread(lambda: function(**values))

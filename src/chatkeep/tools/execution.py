@@ -1,7 +1,7 @@
-"""Running an action: within its time, whatever it raises, and with an output that can be stored and sent.
+"""Running actions: each within its time limit, with any error caught, and with an output that can be stored and sent.
 
-Nothing here runs anything twice. That a call was begun is written down before (`turn.py`), so that a crash in the
-middle leaves an outcome that is not known, and said to be so.
+Nothing here runs a call twice. The turn commits that a call runs before it starts (`agent/turn.py`). So a crash in the
+middle of a call leaves it with the state `unknown`, and is not hidden.
 """
 
 import asyncio
@@ -20,38 +20,43 @@ from chatkeep.tools.declaration import Tool, ToolError
 from chatkeep.tools.threads import TooManyThreads
 
 MAX_OUTPUT_BYTES = 65_536
-"""The longest output, in bytes of JSON; a longer one is cut, and says so."""
+"""The size of the largest output, in bytes of JSON. A larger one is cut, and says so at its end."""
+MAX_ERROR_CHARS = 2_000
+"""The length of the longest error message that the model is told, in characters."""
 
 _log = logging.getLogger("chatkeep")
 
 
 class ToolResult(NamedTuple):
-    """What came of a call: its output, or why there is none."""
+    """The outcome of a call: its output, or the error in place of one."""
 
     output: Any
     error: CallError | None = None
 
 
-def finished_event(index: int, returned: ToolResult) -> ToolCallFinished:
-    """The event that ends the call at `index`."""
-    if returned.error is not None:
-        return ToolCallFinished(index=index, state="failed", error=returned.error)
-    return ToolCallFinished(index=index, state="succeeded", output=returned.output)
+def finished_event(index: int, result: ToolResult) -> ToolCallFinished:
+    """Return the event that ends the tool call in the part at `index`."""
+    if result.error is not None:
+        return ToolCallFinished(index=index, state="failed", error=result.error)
+    return ToolCallFinished(index=index, state="succeeded", output=result.output)
 
 
 class ValidatedCall(NamedTuple):
-    """A call that is ready to run."""
+    """A call whose arguments are valid, ready to run."""
 
     tool: Tool
     arguments: dict[str, Any]
 
 
 async def run_calls(
-    calls: Mapping[int, ValidatedCall], caller: ToolContext, seconds: float
+    calls: Mapping[int, ValidatedCall], context: ToolContext, seconds: float
 ) -> AsyncGenerator[list[tuple[int, ToolResult]]]:
-    """Run `calls` side by side; those that have ended, by their keys, as they end. Closing it cancels the others."""
+    """Run `calls` side by side, and yield the keys and results of those that have ended, as they end.
+
+    `seconds` limits each call. Closing the generator cancels the calls that are still running.
+    """
     tasks = {
-        asyncio.create_task(run_call(call, caller, seconds), name=f"function {call.tool.name}"): key
+        asyncio.create_task(run_call(call, context, seconds), name=f"function {call.tool.name}"): key
         for key, call in calls.items()
     }
     pending = set(tasks)
@@ -65,46 +70,51 @@ async def run_calls(
         await asyncio.gather(*pending, return_exceptions=True)
 
 
-async def run_call(call: ValidatedCall, caller: ToolContext, seconds: float) -> ToolResult:
-    """What comes of one call, after `seconds` at the most, or what the function's declaration says."""
+async def run_call(call: ValidatedCall, context: ToolContext, seconds: float) -> ToolResult:
+    """Run one action and return its result, within `seconds` or the time limit of its declaration.
+
+    An error of the action becomes a failed result. Only a cancellation of the caller is raised.
+    """
     tool = call.tool
     assert tool.run is not None, "only actions are run"
     seconds = tool.timeout or seconds
     limit = asyncio.timeout(seconds)
     try:
         async with limit:
-            return ToolResult(to_storable(await tool.run(call.arguments, caller)))
+            return ToolResult(to_storable(await tool.run(call.arguments, context)))
     except (ToolError, TooManyThreads) as error:
         return _failed("tool_error", str(error))
-    except BaseException as error:  # told to the model, and logged
-        me = asyncio.current_task()
+    except BaseException as error:  # the model is told, and the log has it
+        task = asyncio.current_task()
         if isinstance(error, KeyboardInterrupt) or (
-            isinstance(error, asyncio.CancelledError) and me is not None and me.cancelling()
+            isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling()
         ):
-            raise  # it is we who are cancelled, not something that the function waited for
+            raise  # this task is cancelled, not something that the function waited for
         if isinstance(error, TimeoutError) and limit.expired():
-            may = "" if tool.safety == "read_only" else "; it may have been done all the same"
-            return _failed("tool_timeout", f"no answer within {seconds:g} s{may}")
-        # The model learns what kind of error it was; its text may hold what is nobody's business.
+            doubt = "" if tool.safety == "read_only" else "; it may have been done all the same"
+            return _failed("tool_timeout", f"no answer within {seconds:g} s{doubt}")
+        # The model reads the error's class only: its text may hold secrets.
         _log.error("function %s failed", tool.name, exc_info=error)
         return _failed("tool_error", f"the function failed ({type(error).__name__})")
 
 
 def to_storable(value: Any) -> Any:
-    """`value` as JSON that every engine stores, and no longer than `MAX_OUTPUT_BYTES`.
+    """Return `value` as JSON that every database engine can store. NaN and infinity become null.
+
+    A value of more than `MAX_OUTPUT_BYTES` becomes a text: its first bytes, and a note of how many there were.
 
     Raises:
-        PydanticSerializationError: it has no JSON form.
-        ValueError: it is nested too deeply.
+        PydanticSerializationError: the value has no JSON form.
+        ValueError: the value is nested too deeply.
     """
     plain = clean_json(to_jsonable_python(value, inf_nan_mode="null"))
     encoded = msgspec.json.encode(plain)
     if len(encoded) <= MAX_OUTPUT_BYTES:
         return plain
     text = plain if isinstance(plain, str) else encoded.decode()
-    kept = text.encode()[:MAX_OUTPUT_BYTES].decode("utf-8", "ignore")
-    return f"{kept}\n[cut: this is the beginning of {len(encoded)} bytes]"
+    beginning = text.encode()[:MAX_OUTPUT_BYTES].decode("utf-8", "ignore")
+    return f"{beginning}\n[cut: this is the beginning of {len(encoded)} bytes]"
 
 
 def _failed(code: str, message: str) -> ToolResult:
-    return ToolResult(None, CallError(code, clean(message)[:2000]))
+    return ToolResult(None, CallError(code, clean(message)[:MAX_ERROR_CHARS]))

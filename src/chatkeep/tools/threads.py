@@ -1,7 +1,7 @@
-"""A plain function in a thread of its own, so that it may wait for whatever it likes.
+"""Runs a plain `def` function in a thread of its own, so that it may block.
 
-The threads are daemons and not pooled: one that never comes back keeps neither the others nor the exit waiting,
-which the pools of asyncio and anyio would. Their number is bounded all the same.
+The threads are daemons and not pooled. A function that never returns delays neither the others nor the exit of the
+process; in the pools of asyncio and anyio it would. The number of threads is bounded all the same.
 """
 
 import asyncio
@@ -13,20 +13,22 @@ from typing import TypeVar
 T = TypeVar("T")
 
 MAX_THREADS = 256
-"""Threads at a time; one that hangs counts until it comes back."""
+"""How many threads may run at a time. One that hangs counts until it returns."""
 
 _slots = threading.BoundedSemaphore(MAX_THREADS)
 
 
-class TooManyThreads(Exception):  # noqa: N818  # what happened
-    """As many threads as there may be are at work."""
+class TooManyThreads(Exception):  # noqa: N818  # named for what happened
+    """`MAX_THREADS` threads are running already."""
 
 
 async def run_in_thread(function: Callable[[], T]) -> T:
-    """What `function` returns or raises. A caller that is cancelled goes on; the thread cannot be stopped.
+    """Run `function` in a thread, and return or raise what it does.
+
+    Cancelling the caller ends the wait, not the thread: a thread cannot be stopped.
 
     Raises:
-        TooManyThreads: nothing was begun.
+        TooManyThreads: no thread is free, and the function was not called.
     """
     loop = asyncio.get_running_loop()
     future: asyncio.Future[T] = loop.create_future()
@@ -34,7 +36,7 @@ async def run_in_thread(function: Callable[[], T]) -> T:
     def work() -> None:
         try:
             result = function()
-        except BaseException as error:  # noqa: BLE001  # handed to the caller
+        except BaseException as error:  # noqa: BLE001  # raised in the caller
             failure = RuntimeError("StopIteration") if isinstance(error, StopIteration) else error
             resolve(lambda: future.set_exception(failure))
         else:
@@ -45,7 +47,7 @@ async def run_in_thread(function: Callable[[], T]) -> T:
     def resolve(deliver: Callable[[], None]) -> None:
         try:
             loop.call_soon_threadsafe(lambda: None if future.done() else deliver())
-        except RuntimeError:  # the loop has closed: nobody waits any longer
+        except RuntimeError:  # the loop has closed: no caller waits any longer
             return
 
     if not _slots.acquire(blocking=False):

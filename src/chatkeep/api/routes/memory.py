@@ -6,8 +6,9 @@ from fastapi import APIRouter, Path, Query, Response
 
 from chatkeep import ids
 from chatkeep.api.deps import OwnerId, RuntimeDep
+from chatkeep.api.openapi import error_answers, json_answer
 from chatkeep.api.responses import json_response
-from chatkeep.api.views import FactPage, FoundPage, answer, refusals
+from chatkeep.api.views import FactPage, SearchResultPage
 from chatkeep.errors import InvalidRequest, NotFound
 from chatkeep.store import facts as store_facts
 from chatkeep.toolbox.search import search
@@ -15,7 +16,7 @@ from chatkeep.toolbox.search import search
 router = APIRouter(prefix="/api", tags=["memory"])
 
 
-@router.get("/facts", responses={200: answer(FactPage), **refusals()})
+@router.get("/facts", responses={200: json_answer(FactPage), **error_answers()})
 async def list_facts(
     runtime: RuntimeDep,
     owner: OwnerId,
@@ -23,26 +24,26 @@ async def list_facts(
     before: Annotated[str | None, Query(description="`next` of the page before this one: a fact's id")] = None,
 ) -> Response:
     """What you asked to be remembered, newest first."""
-    oldest = ids.parse(before) if before is not None else None
-    if before is not None and oldest is None:
+    before_id = ids.parse(before) if before is not None else None
+    if before is not None and before_id is None:
         raise InvalidRequest("before: not a fact's id")
-    found = await runtime.db.snapshot(lambda tx: store_facts.list_facts(tx, owner, limit + 1, oldest))
+    found = await runtime.db.snapshot(lambda tx: store_facts.list_facts(tx, owner, limit + 1, before_id))
     page = found[:limit]
     return json_response(FactPage(page, page[-1].id if len(found) > limit else None))
 
 
-@router.delete("/facts/{fact_id}", status_code=204, responses=refusals(NotFound))
+@router.delete("/facts/{fact_id}", status_code=204, responses=error_answers(NotFound))
 async def delete_fact(
     runtime: RuntimeDep, owner: OwnerId, fact_id: Annotated[str, Path(description="A fact's id")]
 ) -> Response:
     """Forget a fact."""
-    known = ids.parse(fact_id)
-    if known is None or not await runtime.db.transaction(lambda tx: store_facts.delete_fact(tx, owner, known)):
+    canonical = ids.parse(fact_id)
+    if canonical is None or not await runtime.db.transaction(lambda tx: store_facts.delete_fact(tx, owner, canonical)):
         raise NotFound(f"no fact {fact_id}")
     return Response(status_code=204)
 
 
-@router.get("/search", responses={200: answer(FoundPage), **refusals()})
+@router.get("/search", responses={200: json_answer(SearchResultPage), **error_answers()})
 async def search_messages(
     runtime: RuntimeDep,
     owner: OwnerId,
@@ -50,4 +51,4 @@ async def search_messages(
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
 ) -> Response:
     """Find messages by their words, in the most recently used sessions first."""
-    return json_response(FoundPage(await search(runtime.db, owner, q, limit), None))
+    return json_response(SearchResultPage(await search(runtime.db, owner, q, limit), None))

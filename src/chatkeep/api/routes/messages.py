@@ -1,15 +1,15 @@
-"""Messages: what the user says, and what was said."""
+"""Messages: sending one, and reading the history."""
 
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Response
 
 from chatkeep import ids
-from chatkeep.agent.turn_spec import ClientTool
 from chatkeep.api.deps import IdempotencyKey, MessageId, OwnerId, RuntimeDep, SessionId
-from chatkeep.api.requests import JsonRoute, NewMessage
+from chatkeep.api.openapi import EVENT_STREAM, error_answers, json_answer
+from chatkeep.api.requests import JsonRoute
 from chatkeep.api.responses import RequestedForm, json_response, run_response
-from chatkeep.api.views import EVENT_STREAM, MessagePage, RunAnswer, answer, refusals
+from chatkeep.api.views import MessagePage, RunAnswer
 from chatkeep.chat.types import Message
 from chatkeep.errors import (
     EventsExpired,
@@ -20,21 +20,21 @@ from chatkeep.errors import (
     ShuttingDown,
     TooManyRuns,
 )
-from chatkeep.runs import claim
-from chatkeep.store.history import get_message as read_message
-from chatkeep.store.history import list_messages as read_messages
+from chatkeep.runs.request import NewMessage
+from chatkeep.runs.start import start_run
+from chatkeep.store import history
 
 router = APIRouter(prefix="/api", tags=["messages"], route_class=JsonRoute)
 
-CLAIMS = {
-    200: answer(RunAnswer, content=EVENT_STREAM),
-    202: answer(RunAnswer),
-    **refusals(NotFound, SessionBusy, IdempotencyMismatch, EventsExpired, TooManyRuns, ShuttingDown),
+TURN_ANSWERS = {
+    200: json_answer(RunAnswer, content=EVENT_STREAM),
+    202: json_answer(RunAnswer),
+    **error_answers(NotFound, SessionBusy, IdempotencyMismatch, EventsExpired, TooManyRuns, ShuttingDown),
 }
-"""What a claim is answered with (protocol §3)."""
+"""The answers to a request that starts a run (docs/http-api.md)."""
 
 
-@router.post("/sessions/{session_id}/messages", responses=CLAIMS)
+@router.post("/sessions/{session_id}/messages", responses=TURN_ANSWERS)
 async def send_message(
     runtime: RuntimeDep,
     owner: OwnerId,
@@ -44,14 +44,11 @@ async def send_message(
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Say something, and get the answer as it is made. The answer goes on being made if you leave."""
-    parent = body.parent_id if "parent_id" in body.model_fields_set else claim.AtHead()
-    user = claim.NewMessage(body.content, parent)
-    tools = [ClientTool(tool.name, tool.description, tool.parameters) for tool in body.tools]
-    wanted = claim.Wanted(session_id, user, body.model, body.on_busy, idempotency_key, body.request(), tools)
-    return await run_response(runtime, owner, await claim.claim(runtime, owner, wanted), form)
+    run = await start_run(runtime, owner, session_id, body, idempotency_key)
+    return await run_response(runtime, owner, run, form)
 
 
-@router.get("/sessions/{session_id}/messages", responses={200: answer(MessagePage), **refusals(NotFound)})
+@router.get("/sessions/{session_id}/messages", responses={200: json_answer(MessagePage), **error_answers(NotFound)})
 async def list_messages(
     runtime: RuntimeDep,
     owner: OwnerId,
@@ -61,16 +58,16 @@ async def list_messages(
     branches: Annotated[Literal["active", "all"], Query()] = "active",
 ) -> Response:
     """The history, oldest first: the active branch, or every message of every branch."""
-    oldest = ids.parse(before) if before is not None else None
-    if before is not None and oldest is None:
+    before_id = ids.parse(before) if before is not None else None
+    if before is not None and before_id is None:
         raise InvalidRequest("before: not a message's id")
     page = await runtime.db.snapshot(
-        lambda tx: read_messages(tx, owner, session_id, limit, oldest, all_branches=branches == "all")
+        lambda tx: history.list_messages(tx, owner, session_id, limit, before_id, all_branches=branches == "all")
     )
     return json_response(MessagePage(list(page.messages), page.next, page.position))
 
 
-@router.get("/messages/{message_id}", responses={200: answer(Message), **refusals(NotFound)})
+@router.get("/messages/{message_id}", responses={200: json_answer(Message), **error_answers(NotFound)})
 async def get_message(runtime: RuntimeDep, owner: OwnerId, message_id: MessageId) -> Response:
-    """A message; that of an open run as far as it has got."""
-    return json_response(await runtime.db.snapshot(lambda tx: read_message(tx, owner, message_id)))
+    """A message; that of an open run as its log is now."""
+    return json_response(await runtime.db.snapshot(lambda tx: history.get_message(tx, owner, message_id)))

@@ -1,21 +1,25 @@
-"""Runs: answers being made. Looked at, followed from any place, stopped, made again."""
+"""Runs: reading, following from any position, cancelling, answering again, and outputs of the client's functions."""
 
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Response
 
 from chatkeep.api.deps import IdempotencyKey, OwnerId, OwnRun, RuntimeDep, SessionId
-from chatkeep.api.requests import JsonRoute, NewRun, ToolOutputs
+from chatkeep.api.openapi import EVENT_STREAM, error_answers, json_answer
+from chatkeep.api.requests import JsonRoute, ToolOutputs
 from chatkeep.api.responses import RequestedForm, json_response, run_response
-from chatkeep.api.routes.messages import CLAIMS
-from chatkeep.api.sse import EventStream, ends_run, run_frame
-from chatkeep.api.views import EVENT_STREAM, PromptView, RunAnswer, answer, refusals
+from chatkeep.api.routes.messages import TURN_ANSWERS
+from chatkeep.api.sse import ends_run, run_frame
+from chatkeep.api.stream_server import EventStream
+from chatkeep.api.views import PromptView, RunAnswer
 from chatkeep.chat.types import CallError, Run, has_ended
 from chatkeep.db import Transaction
 from chatkeep.errors import BadPosition, CallNotWaiting, EventsExpired, NotFound, ShuttingDown, TooManyRuns
-from chatkeep.runs import claim, tool_outputs
-from chatkeep.runs.end import cancel_run as end_cancelled
+from chatkeep.runs import cancel
 from chatkeep.runs.follow import follow
+from chatkeep.runs.request import NewRun
+from chatkeep.runs.start import start_run
+from chatkeep.runs.tool_outputs import add_outputs
 from chatkeep.store import prompts as store_prompts
 from chatkeep.store import runs as store_runs
 from chatkeep.tools.execution import ToolResult
@@ -23,7 +27,7 @@ from chatkeep.tools.execution import ToolResult
 router = APIRouter(prefix="/api", tags=["runs"], route_class=JsonRoute)
 
 
-@router.post("/sessions/{session_id}/runs", responses=CLAIMS)
+@router.post("/sessions/{session_id}/runs", responses=TURN_ANSWERS)
 async def answer_again(
     runtime: RuntimeDep,
     owner: OwnerId,
@@ -33,12 +37,11 @@ async def answer_again(
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Answer a user message once more: regenerate, or retry after a failure. The new answer becomes the head."""
-    user = claim.Again(body.message_id)
-    wanted = claim.Wanted(session_id, user, body.model, body.on_busy, idempotency_key, body.request())
-    return await run_response(runtime, owner, await claim.claim(runtime, owner, wanted), form)
+    run = await start_run(runtime, owner, session_id, body, idempotency_key)
+    return await run_response(runtime, owner, run, form)
 
 
-@router.get("/runs/{run_id}", responses={200: answer(Run), **refusals(NotFound)})
+@router.get("/runs/{run_id}", responses={200: json_answer(Run), **error_answers(NotFound)})
 async def get_run(run: OwnRun) -> Response:
     """A run."""
     return json_response(run)
@@ -49,7 +52,7 @@ async def get_run(run: OwnRun) -> Response:
     responses={
         200: {"description": "The run's stream", "content": EVENT_STREAM},
         204: {"description": "Nothing comes after this position, and nothing will"},
-        **refusals(NotFound, BadPosition, EventsExpired),
+        **error_answers(NotFound, BadPosition, EventsExpired),
     },
 )
 async def follow_events(
@@ -58,8 +61,8 @@ async def follow_events(
     after: Annotated[str | None, Query(description="A position; absent: from the start")] = None,
     last_event_id: Annotated[str | None, Header(description="As `after`; an EventSource sends it by itself")] = None,
 ) -> Response:
-    """Exactly what comes after a position, then whatever comes, until the run has ended."""
-    position = _position(last_event_id if last_event_id is not None else after)
+    """The events after a position, then those that come, until the run has ended."""
+    position = _parse_position(last_event_id if last_event_id is not None else after)
     if has_ended(run.status):
         if position >= run.position:
             return Response(status_code=204)
@@ -70,21 +73,23 @@ async def follow_events(
     return EventStream(follow(runtime, run.id, position), run_frame, is_last=ends_run)
 
 
-@router.post("/runs/{run_id}/cancel", responses={200: answer(Run), 202: answer(Run), **refusals(NotFound)})
+@router.post(
+    "/runs/{run_id}/cancel", responses={200: json_answer(Run), 202: json_answer(Run), **error_answers(NotFound)}
+)
 async def cancel_run(runtime: RuntimeDep, owner: OwnerId, run: OwnRun) -> Response:
     """Stop a run; the text so far is kept. 202 when this stopped it, 200 when it had ended already."""
-    stopped = None if has_ended(run.status) else await end_cancelled(runtime, run)
-    if stopped is not None:
-        return json_response(stopped, 202)
+    ended = None if has_ended(run.status) else await cancel.cancel_run(runtime, run)
+    if ended is not None:
+        return json_response(ended, 202)
     return json_response(await runtime.db.snapshot(lambda tx: store_runs.get_run(tx, owner, run.id)))
 
 
 @router.post(
     "/runs/{run_id}/tool-outputs",
     responses={
-        200: answer(RunAnswer, content=EVENT_STREAM),
-        202: answer(Run),
-        **refusals(NotFound, CallNotWaiting, TooManyRuns, ShuttingDown),
+        200: json_answer(RunAnswer, content=EVENT_STREAM),
+        202: json_answer(Run),
+        **error_answers(NotFound, CallNotWaiting, TooManyRuns, ShuttingDown),
     },
 )
 async def answer_calls(
@@ -97,25 +102,26 @@ async def answer_calls(
             raise CallNotWaiting(f"the call {each.call_id!r} is answered twice")
         error = None if each.error is None else CallError("tool_error", each.error)
         outputs[each.call_id] = ToolResult(each.output, error)
-    answered = await tool_outputs.answer(runtime, run, outputs)
+    answered = await add_outputs(runtime, run, outputs)
     if answered.run.status == "requires_action":
         return json_response(answered.run, 202)
-    return await run_response(runtime, owner, answered.run, form, answered.waited)
+    return await run_response(runtime, owner, answered.run, form, answered.waiting_position)
 
 
-@router.get("/runs/{run_id}/prompt", responses={200: answer(PromptView), **refusals(NotFound)})
+@router.get("/runs/{run_id}/prompt", responses={200: json_answer(PromptView), **error_answers(NotFound)})
 async def get_prompt(runtime: RuntimeDep, run: OwnRun) -> Response:
-    """What the model was told when it made this answer: the system prompt as rendered, and the functions on offer."""
+    """The prompt of this answer's model: the system prompt as rendered, and the functions on offer."""
     return json_response(await runtime.db.snapshot(lambda tx: _read_prompt(tx, run)))
 
 
 async def _read_prompt(tx: Transaction, run: Run) -> PromptView:
-    request = await store_runs.get_request(tx, run.id)
-    told = await store_prompts.get_prompt(tx, run.session_id, request["prompt"])
-    return PromptView(request["assistant"], request["prompt"], told.prompt, told.functions)
+    record = await store_runs.get_request(tx, run.id)
+    snapshot = await store_prompts.get_prompt(tx, run.session_id, record["prompt"])
+    return PromptView(record["assistant"], record["prompt"], snapshot.prompt, snapshot.functions)
 
 
-def _position(text: str | None) -> int:
+def _parse_position(text: str | None) -> int:
+    """Return the position that `text` names; 0 without one."""
     if text is None:
         return 0
     if not (text.isascii() and text.isdecimal()):

@@ -6,8 +6,9 @@ from fastapi import APIRouter, Path, Response
 
 from chatkeep.agent.assistants import Assistant
 from chatkeep.api.deps import RuntimeDep
+from chatkeep.api.openapi import error_answers, json_answer
 from chatkeep.api.responses import json_response
-from chatkeep.api.views import AssistantDetails, AssistantPage, AssistantView, Health, ToolView, answer, refusals
+from chatkeep.api.views import AssistantDetails, AssistantPage, AssistantView, Health, ToolView
 from chatkeep.db import Transaction
 from chatkeep.errors import NotFound, StorageFailed
 from chatkeep.runs.runtime import Runtime
@@ -16,7 +17,7 @@ from chatkeep.tools.declaration import select_tools
 router = APIRouter(tags=["service"])
 
 
-@router.get("/api/assistants", responses={200: answer(AssistantPage)})
+@router.get("/api/assistants", responses={200: json_answer(AssistantPage)})
 async def list_assistants(runtime: RuntimeDep) -> Response:
     """Who can be talked to, and with which functions."""
     views = [
@@ -26,7 +27,7 @@ async def list_assistants(runtime: RuntimeDep) -> Response:
     return json_response(AssistantPage(views, None))
 
 
-@router.get("/api/assistants/{name}", responses={200: answer(AssistantDetails), **refusals(NotFound)})
+@router.get("/api/assistants/{name}", responses={200: json_answer(AssistantDetails), **error_answers(NotFound)})
 async def get_assistant(runtime: RuntimeDep, name: Annotated[str, Path(description="An assistant's name")]) -> Response:
     """An assistant, with what a user might say first."""
     if name not in runtime.assistants:
@@ -42,20 +43,20 @@ def _tools(runtime: Runtime, assistant: Assistant) -> list[ToolView]:
     return [ToolView(tool.name, tool.description, tool.parameters, tool.kind) for tool in tools.values()]
 
 
-@router.get("/healthz", responses={200: answer(Health)})
+@router.get("/healthz", responses={200: json_answer(Health)})
 async def check_alive() -> Response:
     """Whether the process answers."""
     return json_response(Health("ok", {}))
 
 
-@router.get("/readyz", responses={200: answer(Health), 503: answer(Health)})
+@router.get("/readyz", responses={200: json_answer(Health), 503: json_answer(Health)})
 async def check_ready(runtime: RuntimeDep) -> Response:
     """Whether it is wise to send requests here."""
 
     async def ping(tx: Transaction) -> None:
         await tx.one("SELECT COUNT(*) FROM schema_migrations")
 
-    checks = {"database": "ok", "draining": "yes" if runtime.draining else "no"}
+    checks = {"database": "ok", "draining": "yes" if runtime.is_draining else "no"}
     try:
         await runtime.db.snapshot(ping)
     except StorageFailed as failure:

@@ -1,4 +1,4 @@
-"""Sessions: made, listed, changed, deleted, and followed as one live stream."""
+"""Sessions: making, listing, changing, deleting, and following all runs of one on one stream."""
 
 import base64
 import binascii
@@ -12,14 +12,16 @@ from msgspec.structs import replace
 
 from chatkeep import clock, ids
 from chatkeep.api.deps import OwnerId, OwnSession, RuntimeDep, SessionId
+from chatkeep.api.openapi import EVENT_STREAM, error_answers, json_answer
 from chatkeep.api.requests import JsonRoute, NewSession, SessionChange
 from chatkeep.api.responses import json_response
-from chatkeep.api.sse import EventStream, session_frame
-from chatkeep.api.views import EVENT_STREAM, SessionPage, answer, refusals
+from chatkeep.api.sse import session_frame
+from chatkeep.api.stream_server import EventStream
+from chatkeep.api.views import SessionPage
 from chatkeep.chat.types import Session
 from chatkeep.db import Transaction
 from chatkeep.errors import BadPosition, EventsExpired, IdTaken, InvalidRequest, NotFound, SessionBusy
-from chatkeep.runs.end import delete_session as end_deleted
+from chatkeep.runs import cancel
 from chatkeep.runs.follow import check_retention, follow_session
 from chatkeep.runs.runtime import Runtime
 from chatkeep.store import messages as store_messages
@@ -29,14 +31,16 @@ from chatkeep.store import sessions as store_sessions
 router = APIRouter(prefix="/api/sessions", tags=["sessions"], route_class=JsonRoute)
 
 
-@router.post("", status_code=201, responses={201: answer(Session), 200: answer(Session), **refusals(IdTaken)})
+@router.post(
+    "", status_code=201, responses={201: json_answer(Session), 200: json_answer(Session), **error_answers(IdTaken)}
+)
 async def create_session(runtime: RuntimeDep, owner: OwnerId, body: NewSession | None = None) -> Response:
     """Make a session. With an `id` of the client's own it is safe to repeat."""
-    wanted = body or NewSession()
-    runtime.assistant(wanted.assistant or runtime.settings.assistant)
+    request = body or NewSession()
+    assistant = runtime.get_assistant(request.assistant or runtime.settings.assistant)
 
     async def write(tx: Transaction) -> tuple[Session, bool]:
-        session = await _new_session(tx, runtime, wanted)
+        session = _new_session(request, assistant.name, await tx.now())
         if await store_sessions.add_session(tx, owner, session):
             return session, True
         if existing := await store_sessions.find_session(tx, owner, session.id):
@@ -47,7 +51,7 @@ async def create_session(runtime: RuntimeDep, owner: OwnerId, body: NewSession |
     return json_response(session, 201 if is_new else 200, {"location": f"/api/sessions/{session.id}"})
 
 
-@router.get("", responses={200: answer(SessionPage), **refusals()})
+@router.get("", responses={200: json_answer(SessionPage), **error_answers()})
 async def list_sessions(
     runtime: RuntimeDep,
     owner: OwnerId,
@@ -55,19 +59,19 @@ async def list_sessions(
     before: Annotated[str | None, Query(description="`next` of the page before this one")] = None,
 ) -> Response:
     """Sessions, most recently used first."""
-    cursor = _read_cursor(before) if before is not None else None
+    cursor = _parse_cursor(before) if before is not None else None
     found = await runtime.db.snapshot(lambda tx: store_sessions.list_sessions(tx, owner, limit + 1, cursor))
     page = found[:limit]
-    return json_response(SessionPage(page, _cursor(page[-1]) if len(found) > limit else None))
+    return json_response(SessionPage(page, _to_cursor(page[-1]) if len(found) > limit else None))
 
 
-@router.get("/{session_id}", responses={200: answer(Session), **refusals(NotFound)})
+@router.get("/{session_id}", responses={200: json_answer(Session), **error_answers(NotFound)})
 async def get_session(session: OwnSession) -> Response:
     """A session."""
     return json_response(session)
 
 
-@router.patch("/{session_id}", responses={200: answer(Session), **refusals(NotFound, SessionBusy)})
+@router.patch("/{session_id}", responses={200: json_answer(Session), **error_answers(NotFound, SessionBusy)})
 async def change_session(runtime: RuntimeDep, owner: OwnerId, session: OwnSession, body: SessionChange) -> Response:
     """Change a session; `head_id` switches the active branch."""
     changes = _changes(runtime, body)
@@ -75,7 +79,7 @@ async def change_session(runtime: RuntimeDep, owner: OwnerId, session: OwnSessio
     async def write(tx: Transaction) -> Session:
         if not changes:
             return await store_sessions.get_session(tx, owner, session.id)
-        await store_sessions.touch(tx, session.id)  # nobody else changes it from here on: what is read is written back
+        await store_sessions.touch(tx, session.id)  # locks it: what is read is written back
         current = await store_sessions.get_session(tx, owner, session.id)
         if head_id := changes.get("head_id"):
             await _check_head(tx, session.id, head_id)
@@ -88,10 +92,10 @@ async def change_session(runtime: RuntimeDep, owner: OwnerId, session: OwnSessio
     return json_response(changed)
 
 
-@router.delete("/{session_id}", status_code=204, responses=refusals(NotFound))
+@router.delete("/{session_id}", status_code=204, responses=error_answers(NotFound))
 async def delete_session(runtime: RuntimeDep, owner: OwnerId, session: OwnSession) -> Response:
     """Delete a session and everything of it. A run that is open is cancelled, and its readers are told."""
-    await end_deleted(runtime, owner, session.id)
+    await cancel.delete_session(runtime, owner, session.id)
     return Response(status_code=204)
 
 
@@ -99,7 +103,7 @@ async def delete_session(runtime: RuntimeDep, owner: OwnerId, session: OwnSessio
     "/{session_id}/events",
     responses={
         200: {"description": "The session's live stream", "content": EVENT_STREAM},
-        **refusals(NotFound, BadPosition, EventsExpired),
+        **error_answers(NotFound, BadPosition, EventsExpired),
     },
 )
 async def follow_events(
@@ -109,34 +113,33 @@ async def follow_events(
     after: Annotated[str | None, Query(description="NUMBER.POSITION; absent: from now")] = None,
     last_event_id: Annotated[str | None, Header()] = None,
 ) -> Response:
-    """All runs of the session, one after the other, whoever starts them, for as long as the client stays."""
-    wanted = last_event_id if last_event_id is not None else after
+    """All runs of the session, one after the other, whichever client starts them, for as long as you stay."""
+    place = last_event_id if last_event_id is not None else after
 
     async def read(tx: Transaction) -> tuple[Session, int, int]:
         session = await store_sessions.get_session(tx, owner, session_id)
         last = await store_runs.find_last(tx, session_id)
-        now = (last.number, last.position) if last else (0, 0)
-        if wanted is None:
-            return session, now[0], now[1]
-        number, position = _read_place(wanted)
-        if (number, position) > now:
-            raise BadPosition(f"the session has come to {now[0]}.{now[1]}, not to {wanted}")
+        end = (last.number, last.position) if last else (0, 0)
+        if place is None:
+            return session, end[0], end[1]
+        number, position = _parse_place(place)
+        if (number, position) > end:
+            raise BadPosition(f"the session has come to {end[0]}.{end[1]}, not to {place}")
         await check_retention(tx, session_id, number, position)
         return session, number, position
 
     session, number, position = await runtime.db.snapshot(read)
-    feed = follow_session(runtime, owner, session, number, position)
-    return EventStream(feed, partial(session_frame, session_id))
+    events = follow_session(runtime, owner, session, number, position)
+    return EventStream(events, partial(session_frame, session_id))
 
 
-async def _new_session(tx: Transaction, runtime: Runtime, wanted: NewSession) -> Session:
-    now = await tx.now()
+def _new_session(request: NewSession, assistant: str, now: str) -> Session:
     return Session(
-        id=wanted.id or ids.new(),
-        title=wanted.title,
-        assistant=wanted.assistant or runtime.settings.assistant,
-        model=wanted.model,
-        metadata=wanted.metadata or {},
+        id=request.id or ids.new(),
+        title=request.title,
+        assistant=assistant,
+        model=request.model,
+        metadata=request.metadata or {},
         status="idle",
         head_id=None,
         message_count=0,
@@ -149,7 +152,7 @@ def _changes(runtime: Runtime, body: SessionChange) -> dict[str, Any]:
     changes = body.model_dump(exclude_unset=True)
     if "assistant" in changes:
         changes["assistant"] = changes["assistant"] or runtime.settings.assistant
-        runtime.assistant(changes["assistant"])
+        runtime.get_assistant(changes["assistant"])
     if "metadata" in changes:
         changes["metadata"] = changes["metadata"] or {}
     if "head_id" in changes and changes["head_id"] is None:
@@ -164,11 +167,11 @@ async def _check_head(tx: Transaction, session_id: str, head_id: str) -> None:
         raise InvalidRequest("head_id: not a message of this session")
 
 
-def _cursor(session: Session) -> str:
+def _to_cursor(session: Session) -> str:
     return base64.urlsafe_b64encode(f"{session.updated_at} {session.id}".encode()).decode()
 
 
-def _read_cursor(cursor: str) -> tuple[str, str]:
+def _parse_cursor(cursor: str) -> tuple[str, str]:
     try:
         updated_at, session_id = base64.urlsafe_b64decode(cursor).decode("ascii").split(" ")
         datetime.strptime(updated_at, clock.FORMAT)  # noqa: DTZ007  # only whether it is a time
@@ -179,7 +182,7 @@ def _read_cursor(cursor: str) -> tuple[str, str]:
     return updated_at, session_id
 
 
-def _read_place(text: str) -> tuple[int, int]:
-    if not (place := re.fullmatch(r"([0-9]{1,18})\.([0-9]{1,18})", text)):
+def _parse_place(text: str) -> tuple[int, int]:
+    if not (match := re.fullmatch(r"([0-9]{1,18})\.([0-9]{1,18})", text)):
         raise BadPosition(f"not of the form NUMBER.POSITION: {text[:40]!r}")
-    return int(place[1]), int(place[2])
+    return int(match[1]), int(match[2])

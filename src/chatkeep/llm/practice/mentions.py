@@ -1,7 +1,7 @@
-"""Which functions a message names, and what it says to call them with. For the practice model.
+"""Finds the functions that a message names, and the arguments that it gives them. For the practice model.
 
-A function is named by its name, or by its name in words ("opening hours"). After it may stand its arguments as JSON,
-which are taken as they are; else a quoted string is the first argument that is free text.
+A function is named by its name, or by its name in words ("opening hours"). A JSON object after the name becomes the
+arguments, as it is. Otherwise a string in quotes becomes the first argument that takes free text.
 """
 
 import json
@@ -9,88 +9,99 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+MAX_SEARCHED_CHARS = 8_000
+"""Characters of a message in which names and quotes are searched for."""
+
 _QUOTED = re.compile(r"[\"“„]([^\"“”„]+)[\"”“]")
-_READ = 8_000
-"""Characters of a message in which names and quotes are looked for."""
-_JSON = re.compile(r"[\s:(`]*(?=\{)")
-"""What may stand between a name and its arguments."""
+_BEFORE_JSON = re.compile(r"[\s:(`]*(?=\{)")
+"""The characters allowed between a name and its arguments."""
 
 
-class Named(NamedTuple):
-    """A function that is named.
+class Mention(NamedTuple):
+    """A function that a message names.
 
-    `exactly`: as it is written in a program, which nobody does by chance. `arguments`: JSON text, if any was there;
-    `quoted`: else a string in quotes.
+    `is_exact`: the name is written as in a program, which does not happen by chance. `arguments`: the JSON text after
+    the name, None if there is none; `quoted`: then the string in quotes, None if there is none either.
     """
 
     name: str
-    exactly: bool
+    is_exact: bool
     arguments: str | None
     quoted: str | None
 
 
-class _Mention(NamedTuple):
-    named: Named
+class _LocatedMention(NamedTuple):
+    """A mention, and where its name starts and its arguments end in the message."""
+
+    mention: Mention
     start: int
     end: int
 
 
-def named_in(asked: str, offered: Sequence[str]) -> list[Named]:
-    """The functions of `offered` that `asked` names, in its order; each once, or once for each JSON given for it."""
-    mentions = list(_mentions(asked, offered))
-    strings = [(match.start(), match[1]) for match in _QUOTED.finditer(asked, 0, _READ) if not _is_in(match, mentions)]
-    given = {each.named.name for each in mentions if each.named.arguments is not None}
-    found: dict[tuple[str, int], Named] = {}
-    for each, ends in zip(mentions, [*(each.start for each in mentions), len(asked)][1:], strict=True):
-        name = each.named.name
-        if each.named.arguments is not None:
-            found[name, each.start] = each.named
-        elif name not in given:
-            own = [text for start, text in strings if each.start <= start < ends]
-            quoted = next((text for text in [*own, *(text for _, text in strings)]), None)
-            found.setdefault((name, 0), each.named._replace(quoted=quoted))
-    return list(found.values())
+def find_mentions(message: str, offered: Sequence[str]) -> list[Mention]:
+    """Return the functions of `offered` that `message` names, in its order: each once, or once for each JSON object."""
+    located = list(_locate_mentions(message, offered))
+    quotes = [
+        (match.start(), match[1])
+        for match in _QUOTED.finditer(message, 0, MAX_SEARCHED_CHARS)
+        if not _is_inside(match, located)
+    ]
+    with_arguments = {each.mention.name for each in located if each.mention.arguments is not None}
+    mentions: dict[tuple[str, int], Mention] = {}
+    for each, end in zip(located, [*(each.start for each in located), len(message)][1:], strict=True):
+        name = each.mention.name
+        if each.mention.arguments is not None:
+            mentions[name, each.start] = each.mention
+        elif name not in with_arguments:
+            following = [text for start, text in quotes if each.start <= start < end]
+            quoted = next((text for text in [*following, *(text for _, text in quotes)]), None)
+            mentions.setdefault((name, 0), each.mention._replace(quoted=quoted))
+    return list(mentions.values())
 
 
-def _mentions(asked: str, offered: Sequence[str]) -> Iterator[_Mention]:
-    names: Mapping[str, str] = {_spoken(name): name for name in offered}
+def _locate_mentions(message: str, offered: Sequence[str]) -> Iterator[_LocatedMention]:
+    names: Mapping[str, str] = {_in_words(name): name for name in offered}
     if not names:
         return
     longest_first = sorted(names, key=len, reverse=True)
-    any_of = "|".join("[ _-]".join(map(re.escape, each.split(" "))) for each in longest_first)
-    pattern = re.compile(rf"(?<!\w)(?:{any_of})(?!\w)", re.IGNORECASE)
-    at = 0
-    while match := pattern.search(asked, at, _READ):
-        at = match.end()
-        if inside := next((each for each in _QUOTED.finditer(asked, 0, _READ) if _holds(each, match)), None):
-            at = inside.end()  # words in quotes are an argument
+    any_name = "|".join("[ _-]".join(map(re.escape, each.split(" "))) for each in longest_first)
+    pattern = re.compile(rf"(?<!\w)(?:{any_name})(?!\w)", re.IGNORECASE)
+    position = 0
+    while match := pattern.search(message, position, MAX_SEARCHED_CHARS):
+        position = match.end()
+        all_quoted = _QUOTED.finditer(message, 0, MAX_SEARCHED_CHARS)
+        if quoted := next((each for each in all_quoted if _contains(each, match)), None):
+            position = quoted.end()  # words in quotes are an argument
             continue
-        name = match[0] if match[0] in offered else names[_spoken(match[0])]
-        begun = _JSON.match(asked, at)
-        arguments = _object(asked, begun.end()) if begun else None
-        at = begun.end() + len(arguments) if begun and arguments else at
-        exactly = match[0] == name and (name != _spoken(name) or arguments is not None)
-        yield _Mention(Named(name, exactly, arguments, None), match.start(), at)
+        name = match[0] if match[0] in offered else names[_in_words(match[0])]
+        before_json = _BEFORE_JSON.match(message, position)
+        arguments = _json_object(message, before_json.end()) if before_json else None
+        position = before_json.end() + len(arguments) if before_json and arguments else position
+        is_exact = match[0] == name and (name != _in_words(name) or arguments is not None)
+        yield _LocatedMention(Mention(name, is_exact, arguments, None), match.start(), position)
 
 
-def _spoken(name: str) -> str:
+def _in_words(name: str) -> str:
     return re.sub(r"[_-]", " ", name).lower()
 
 
-def _object(asked: str, at: int) -> str:
-    """The JSON object that begins at `at`; all that follows where it is none: broken arguments are told as such."""
+def _json_object(message: str, start: int) -> str:
+    """Return the JSON object that begins at `start`; if it is not valid, the rest of the message.
+
+    The rest is then sent as the arguments, so that the error says that they are broken.
+    """
     try:
-        _, end = json.JSONDecoder().raw_decode(asked, at)
+        _, end = json.JSONDecoder().raw_decode(message, start)
     except (ValueError, RecursionError):
-        end = len(asked)
-    return asked[at:end]
+        end = len(message)
+    return message[start:end]
 
 
-def _holds(quoted: "re.Match[str]", match: "re.Match[str]") -> bool:
-    """Whether `match` is only a part of what is quoted."""
+def _contains(quoted: "re.Match[str]", match: "re.Match[str]") -> bool:
+    """Return True if `match` is only a part of the quoted text."""
     return quoted.start() < match.start() and match.end() < quoted.end() and quoted[1] != match[0]
 
 
-def _is_in(quoted: "re.Match[str]", mentions: Sequence[_Mention]) -> bool:
-    """Whether what is quoted is a function's name, or in the JSON after one."""
-    return any(each.start - 1 <= quoted.start() < each.end for each in mentions)
+def _is_inside(quoted: "re.Match[str]", located: Sequence[_LocatedMention]) -> bool:
+    """Return True if the quoted text is a function's name, or in the JSON after a name."""
+    return any(each.start - 1 <= quoted.start() < each.end for each in located)

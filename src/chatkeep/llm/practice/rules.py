@@ -1,7 +1,7 @@
-"""The practice model's rules for the functions that come with chatkeep: when it calls one, and with what.
+"""The practice model's rules for the functions that come with chatkeep: when it calls one, and with which arguments.
 
-They read what the user wrote and nothing else. What a rule needs and does not find, it asks for, as a model should;
-what takes understanding (law, style), it does not pretend to have.
+A rule reads only the user's messages. If it misses something that it needs, it asks for it, as a model should. It does
+not pretend to understand (law, style).
 """
 
 import re
@@ -17,8 +17,8 @@ _MONTHS: Sequence[str] = (
     "January", "February", "March", "April", "May", "June",
     "July", "August", "September", "October", "November", "December",
 )  # fmt: skip
-_PLACE = re.compile(r"\bin ([A-Z]{2}(?:-[A-Z0-9]{1,3})?)\b")
-_PLACES = {
+_PLACE_CODE = re.compile(r"\bin ([A-Z]{2}(?:-[A-Z0-9]{1,3})?)\b")
+_PLACE_NAMES = {
     "california": "US-CA",
     "new york": "US-NY",
     "federal": "US",
@@ -31,7 +31,6 @@ _AUTHORITY = re.compile(r"§ ?\d+\w? [A-Z]\w+|\b(?:Rule|Article) \d+(?:\(\w+\))*
 _REPLACE = re.compile(r"replace [\"“](.+?)[\"”] (?:with|by) [\"“](.*?)[\"”]", re.IGNORECASE)
 _ADD = re.compile(r"\badd: *(.+)", re.IGNORECASE | re.DOTALL)
 
-
 _CHICKEN = {
     "setup": "Why did the chicken cross the road? To get to the other side.",
     "premise": "A question like that promises a clever reason, so you wait for a twist.",
@@ -40,81 +39,81 @@ _CHICKEN = {
 _JOKE = "I would tell you a joke about streaming, but you would only get it one token at a time."
 
 
-class Called(NamedTuple):
-    """A function, and what it is called with: an object, or text as the user gave it."""
+class PlannedCall(NamedTuple):
+    """A call that the practice model will make: its arguments are an object, or JSON text as the user wrote it."""
 
     name: str
     arguments: dict[str, Any] | str
 
 
-Ruled: TypeAlias = Sequence[str | Called]
-"""What is said and called, in that order."""
+Plan: TypeAlias = Sequence[str | PlannedCall]
+"""The texts and calls of an answer, in order. Empty: no rule applies."""
 
 
-def ruled(messages: Sequence[Mapping[str, Any]], offered: Iterable[str]) -> Ruled:
-    """What the rules make of the last message; nothing where none of them fits a function on offer."""
-    said = [str(message["content"]) for message in messages if message["role"] == "user"]
-    asked = said[-1]
-    tried = {
-        "explain_joke": lambda: _explanation(asked),
-        "detect_sarcasm": lambda: _sarcasm(asked),
-        "tell_joke": lambda: _joke(asked),
-        "court_deadline": lambda: _deadline(asked, "\n".join(reversed(said))),
-        "write_document": lambda: _document(asked, _last_document(messages)),
-        "legal_answer": lambda: _legal(asked, "\n".join(said)),
-        "suggest_replies": lambda: _suggestions(asked),
+def apply_rules(messages: Sequence[Mapping[str, Any]], offered: Iterable[str]) -> Plan:
+    """Return the plan of the first rule that applies to the last message and whose function is in `offered`.
+
+    `messages` are those of a prompt. The plan is empty if no rule applies.
+    """
+    texts = [str(message["content"]) for message in messages if message["role"] == "user"]
+    last = texts[-1]
+    rules = {
+        "explain_joke": lambda: _explain_joke(last),
+        "detect_sarcasm": lambda: _detect_sarcasm(last),
+        "tell_joke": lambda: _tell_joke(last),
+        "court_deadline": lambda: _court_deadline(last, "\n".join(reversed(texts))),
+        "write_document": lambda: _write_document(last, _find_document(messages)),
+        "legal_answer": lambda: _legal_answer(last, "\n".join(texts)),
+        "suggest_replies": lambda: _suggest_replies(last),
     }
-    return next((found for name, rule in tried.items() if name in offered and (found := rule())), ())
+    return next((plan for name, rule in rules.items() if name in offered and (plan := rule())), ())
 
 
-def _explanation(asked: str) -> Ruled:
-    if not ("explain" in asked.lower() and "joke" in asked.lower()):
+def _explain_joke(text: str) -> Plan:
+    if not ("explain" in text.lower() and "joke" in text.lower()):
         return ()
-    joke = asked.partition(":")[2].strip() or asked.strip()
+    joke = text.partition(":")[2].strip() or text.strip()
     if "chicken" in joke.lower():
-        return (Called("explain_joke", _CHICKEN),)
-    explained = {
+        return (PlannedCall("explain_joke", _CHICKEN),)
+    arguments = {
         "setup": joke,
         "premise": "It leads you to expect something sensible.",
         "punchline": "Then it does something else. (A real model would explain how.)",
     }
-    return (Called("explain_joke", explained),)
+    return (PlannedCall("explain_joke", arguments),)
 
 
-def _sarcasm(asked: str) -> Ruled:
-    if "sarcas" not in asked.lower():
+def _detect_sarcasm(text: str) -> Plan:
+    if "sarcas" not in text.lower():
         return ()
-    quoted = re.search(r"[\"“„'](.+)[\"”“']", asked)
-    quote = quoted[1] if quoted else asked.strip()
-    return (Called("detect_sarcasm", {"quote": quote, "score": 9 if "!" in asked else 5}),)
+    match = re.search(r"[\"“„'](.+)[\"”“']", text)
+    quote = match[1] if match else text.strip()
+    return (PlannedCall("detect_sarcasm", {"quote": quote, "score": 9 if "!" in text else 5}),)
 
 
-def _joke(asked: str) -> Ruled:
-    return (Called("tell_joke", {"text": _JOKE}),) if "joke" in asked.lower() else ()
+def _tell_joke(text: str) -> Plan:
+    return (PlannedCall("tell_joke", {"text": _JOKE}),) if "joke" in text.lower() else ()
 
 
-def _deadline(asked: str, all_said: str) -> Ruled:
-    if not re.search(r"\b(deadline|due)\b", asked, re.IGNORECASE):
+def _court_deadline(text: str, all_texts: str) -> Plan:
+    if not re.search(r"\b(deadline|due)\b", text, re.IGNORECASE):
         return ()
-    period, day, place = _PERIOD.search(all_said), _day(all_said), _place(all_said)
-    missing = [
-        what
-        for what, found in (("the day of the event", day), ("the period", period), ("the country or state", place))
-        if not found
-    ]
+    period, day, jurisdiction = _PERIOD.search(all_texts), _find_date(all_texts), _find_jurisdiction(all_texts)
+    needed = (("the day of the event", day), ("the period", period), ("the country or state", jurisdiction))
+    missing = [name for name, value in needed if not value]
     if missing or period is None:
         return (f"To count that I need {' and '.join(missing)}. ",)
     arguments = {
         "event_date": day,
         "period": int(period[1]),
         "unit": "business_days" if period[2] else f"{period[3].lower()}s",
-        "jurisdiction": place,
-        "direction": "before" if "before" in asked.lower() else "after",
+        "jurisdiction": jurisdiction,
+        "direction": "before" if "before" in text.lower() else "after",
     }
-    return (Called("court_deadline", arguments),)
+    return (PlannedCall("court_deadline", arguments),)
 
 
-def _day(text: str) -> str | None:
+def _find_date(text: str) -> str | None:
     if match := _DATE.search(text):
         return match[0]
     if (match := _WRITTEN_DATE.search(text)) and match[2] in _MONTHS:
@@ -122,56 +121,58 @@ def _day(text: str) -> str | None:
     return None
 
 
-def _place(text: str) -> str | None:
-    if match := _PLACE.search(text):
+def _find_jurisdiction(text: str) -> str | None:
+    if match := _PLACE_CODE.search(text):
         return match[1]
-    return next((code for word, code in _PLACES.items() if word in text.lower()), None)
+    return next((code for word, code in _PLACE_NAMES.items() if word in text.lower()), None)
 
 
-def _legal(asked: str, all_said: str) -> Ruled:
-    if not _LEGAL.search(asked):
-        return ()
-    given = dict.fromkeys(_AUTHORITY.findall(all_said))
-    answer = {
-        "issue": asked,
-        "rule": "Not known: a practice model follows fixed rules and knows no law.",
-        "application": "None: without a rule there is nothing to apply.",
-        "conclusion": "No conclusion. Ask a real model, and then a lawyer.",
-        "confidence": "low",
-        "unknown": ["The law of the place.", "All facts beyond what you wrote."],
-        "authorities": [{"name": name, "source": "given_by_user", "says": "You named it."} for name in given],
-    }
-    return (Called("legal_answer", answer),)
-
-
-def _document(asked: str, last: dict[str, Any] | None) -> Ruled:
-    if re.search(r"\b(write|draft)\b", asked, re.IGNORECASE):
-        text = asked.partition(":")[2].strip() or asked
+def _write_document(text: str, last: dict[str, Any] | None) -> Plan:
+    """Plan a first draft, or a revision of the `last` document; None if there is none yet."""
+    if re.search(r"\b(write|draft)\b", text, re.IGNORECASE):
+        draft = text.partition(":")[2].strip() or text
         note = "A practice model cannot write: this is what you said."
-        return (Called("write_document", {"title": "Draft", "body": text, "note": note}),)
+        return (PlannedCall("write_document", {"title": "Draft", "body": draft, "note": note}),)
     if last is None:
         return ()
     body: str = last["body"]
-    if match := _REPLACE.search(asked):
-        return _revised(last, body.replace(match[1], match[2]), f'Replaced "{match[1]}".')
-    if match := _ADD.search(asked):
-        return _revised(last, f"{body}\n\n{match[1].strip()}", "Added what you gave at the end.")
-    if "shorter" in asked.lower():
-        return _revised(last, body.partition("\n\n")[0], "Kept the first paragraph.")
+    if match := _REPLACE.search(text):
+        return _revise(last, body.replace(match[1], match[2]), f'Replaced "{match[1]}".')
+    if match := _ADD.search(text):
+        return _revise(last, f"{body}\n\n{match[1].strip()}", "Added what you gave at the end.")
+    if "shorter" in text.lower():
+        return _revise(last, body.partition("\n\n")[0], "Kept the first paragraph.")
     return ()
 
 
-def _revised(last: dict[str, Any], body: str, note: str) -> Ruled:
-    return (Called("write_document", {**last, "body": body, "note": note}),)
+def _revise(last: dict[str, Any], body: str, note: str) -> Plan:
+    return (PlannedCall("write_document", {**last, "body": body, "note": note}),)
 
 
-def _last_document(messages: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+def _find_document(messages: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """Return the arguments of the last call of `write_document`; None if there is none."""
     calls = [call["function"] for message in messages for call in message.get("tool_calls", ())]
     documents = [call["arguments"] for call in calls if call["name"] == "write_document"]
     return msgspec.json.decode(documents[-1]) if documents else None
 
 
-def _suggestions(asked: str) -> Ruled:
-    if "suggest" not in asked.lower():
+def _legal_answer(text: str, all_texts: str) -> Plan:
+    if not _LEGAL.search(text):
         return ()
-    return ("You could say one of these. ", Called("suggest_replies", {"replies": ["think", "count to 5"]}))
+    authorities = dict.fromkeys(_AUTHORITY.findall(all_texts))
+    answer = {
+        "issue": text,
+        "rule": "Not known: a practice model follows fixed rules and knows no law.",
+        "application": "None: without a rule there is nothing to apply.",
+        "conclusion": "No conclusion. Ask a real model, and then a lawyer.",
+        "confidence": "low",
+        "unknown": ["The law of the place.", "All facts beyond what you wrote."],
+        "authorities": [{"name": name, "source": "given_by_user", "says": "You named it."} for name in authorities],
+    }
+    return (PlannedCall("legal_answer", answer),)
+
+
+def _suggest_replies(text: str) -> Plan:
+    if "suggest" not in text.lower():
+        return ()
+    return ("You could say one of these. ", PlannedCall("suggest_replies", {"replies": ["think", "count to 5"]}))

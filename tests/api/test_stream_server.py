@@ -6,7 +6,8 @@ from collections.abc import AsyncGenerator
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from chatkeep.api.sse import PING, RETRY, EventStream, Streams
+from chatkeep.api.sse import PING, RETRY
+from chatkeep.api.stream_server import EventStream, StreamServer
 
 pytestmark = pytest.mark.anyio
 
@@ -53,12 +54,12 @@ class Source:
             self.closed = True
 
 
-async def answer(line: Line, source: Source) -> None:
+async def answer(line: Line, source: Source, stall_seconds: float = 30) -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await EventStream(source.speak(), bytes)(scope, receive, send)
 
     async with asyncio.timeout(10):
-        await Streams(app)(SCOPE, line.receive, line.send)
+        await StreamServer(app, stall_seconds)(SCOPE, line.receive, line.send)
 
 
 async def test_it_is_sent_to_its_end() -> None:
@@ -72,7 +73,7 @@ async def test_what_is_known_to_be_the_last_ends_it_too() -> None:
     line, source = Line(), Source(b"a", b"last")
     stream = EventStream(source.speak(), bytes, is_last=lambda word: word == b"last")
     async with asyncio.timeout(10):
-        await Streams(stream)(SCOPE, line.receive, line.send)
+        await StreamServer(stream)(SCOPE, line.receive, line.send)
     assert (line.sent, source.closed) == ([RETRY + b"a", b"last"], True)
 
 
@@ -88,10 +89,9 @@ async def test_a_client_that_leaves_a_quiet_stream_is_noticed() -> None:
     assert (line.sent, source.closed) == ([RETRY + b"a"], True)
 
 
-async def test_a_client_that_stops_reading_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chatkeep.api.sse.SEND_LIMIT", 0.01)
+async def test_a_client_that_stops_reading_is_cut_off() -> None:
     line, source = Line(), Source(b"a")
-    answering = asyncio.ensure_future(answer(line, source))
+    answering = asyncio.ensure_future(answer(line, source, 0.01))
     async with asyncio.timeout(10):
         while not line.sent:
             await asyncio.sleep(0)
@@ -101,12 +101,11 @@ async def test_a_client_that_stops_reading_is_cut_off(monkeypatch: pytest.Monkey
 
     line, source = Line(), Source(b"a")
     line.reads.clear()
-    await answer(line, source)
+    await answer(line, source, 0.01)
     assert (line.sent, source.closed) == ([], True)
 
 
-async def test_each_stream_is_looked_at_and_only_the_stuck_one_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chatkeep.api.sse.SEND_LIMIT", 0.01)
+async def test_only_the_stuck_streams_are_cut_off() -> None:
     sources = [Source(b"a"), Source(b"b"), Source(b"c")]
     heartbeat, *stuck = sources
     coming = iter(sources)
@@ -114,7 +113,7 @@ async def test_each_stream_is_looked_at_and_only_the_stuck_one_cut_off(monkeypat
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await EventStream(next(coming).speak(), bytes)(scope, receive, send)
 
-    streams, line = Streams(app), Line()
+    streams, line = StreamServer(app, 0.01), Line()
     answering = asyncio.ensure_future(streams(SCOPE, line.receive, line.send))
     while not line.sent:
         await asyncio.sleep(0)

@@ -1,0 +1,84 @@
+"""A transaction or snapshot on one PostgreSQL connection, with values as the store knows them.
+
+On both engines the store reads and writes ids and times as text, times in the form of `chatkeep.clock`. `set_codecs`
+teaches a connection these two types. JSON needs no codec: asyncpg leaves it as text.
+"""
+
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# (asyncpg has no types)
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, LiteralString
+
+from chatkeep import clock
+from chatkeep.db import Param, Row
+
+MIGRATION_LOCK = 0x63686174
+"""The number of the advisory lock that is held while the schema is changed ("chat" in ASCII)."""
+
+_EPOCH = datetime(2000, 1, 1)  # noqa: DTZ001  # PostgreSQL counts microseconds since then, in UTC
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class PostgresTransaction:
+    """One asyncpg connection as a `Transaction`, for one transaction.
+
+    `xid` is the transaction's id, by which its outcome can be looked up; empty until `read_identity`.
+    """
+
+    def __init__(self, raw: Any) -> None:
+        self._raw = raw
+        self._now = ""
+        self.xid = ""
+
+    async def all(self, sql: LiteralString, *params: Param) -> list[Row]:
+        """Return every row."""
+        return [tuple(row) for row in await self._raw.fetch(sql, *params)]
+
+    async def one(self, sql: LiteralString, *params: Param) -> Row | None:
+        """Return the first row, or None."""
+        row = await self._raw.fetchrow(sql, *params)
+        return None if row is None else tuple(row)
+
+    async def run(self, sql: LiteralString, *params: Param) -> None:
+        """Run a statement for its effect."""
+        await self._raw.execute(sql, *params)
+
+    async def many(self, sql: LiteralString, rows: Iterable[Sequence[Param]]) -> None:
+        """Run a statement once for each row of parameters, all sent at once."""
+        await self._raw.executemany(sql, rows)
+
+    async def returning(self, sql: LiteralString, rows: Iterable[Sequence[Param]]) -> list[Row]:
+        """Run a statement once for each row of parameters, all sent at once. Return the rows that they return."""
+        return [tuple(row) for row in await self._raw.fetchmany(sql, rows)]
+
+    async def now(self) -> str:
+        """Return the server's time. It stays the same within a transaction."""
+        now = self._now = self._now or await self._raw.fetchval("SELECT clock_timestamp()")
+        return now
+
+    async def lock_schema(self) -> None:
+        """Lock the schema against other processes until the transaction ends. Waits while another one has the lock."""
+        await self._raw.execute("SELECT pg_advisory_xact_lock($1)", MIGRATION_LOCK)
+
+    async def read_identity(self) -> None:
+        """Read the transaction's id and the server's time, in one round trip."""
+        self.xid, self._now = await self._raw.fetchrow("SELECT CAST(pg_current_xact_id() AS TEXT), clock_timestamp()")
+
+
+async def set_codecs(raw: Any) -> None:
+    """Make ids and times text on a new connection. Runs in a transaction, for a proxy that pools transactions."""
+    async with raw.transaction():
+        await raw.set_type_codec("uuid", schema="pg_catalog", encoder=str, decoder=str, format="text")
+        await raw.set_type_codec(
+            "timestamptz", schema="pg_catalog", encoder=_to_microseconds, decoder=_from_microseconds, format="tuple"
+        )
+
+
+def _to_microseconds(text: str) -> tuple[int]:
+    return ((datetime.fromisoformat(text).astimezone(UTC).replace(tzinfo=None) - _EPOCH) // _MICROSECOND,)
+
+
+def _from_microseconds(value: tuple[int]) -> str:
+    return (_EPOCH + timedelta(microseconds=value[0])).strftime(clock.FORMAT)

@@ -1,0 +1,125 @@
+"""Prepares a turn before its claim: everything that the claim's transaction writes and that is not SQL.
+
+A transaction holds up every other writer (on SQLite there is one at a time), so it contains SQL and pure functions
+only. Here, before it, the session is read in a snapshot; the assistant is looked up, its prompt rendered, the schemas
+of client tools compiled; requests that can be refused or repeated are, without a write. The claim then checks again,
+under the session's lock, what could have changed in between (`SessionChanged`).
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from chatkeep import clock
+from chatkeep.agent.turn_spec import TurnSpec, build_spec, hash_snapshot, recorded_client_tools
+from chatkeep.chat.types import Message, Run, Session
+from chatkeep.db import Transaction
+from chatkeep.errors import InvalidRequest
+from chatkeep.runs.claim import PreparedTurn, SessionFields, check_not_busy, find_keyed_run
+from chatkeep.runs.request import NewMessage, NewRun, TurnRequest
+from chatkeep.runs.runtime import Runtime
+from chatkeep.store import messages as store_messages
+from chatkeep.store import runs as store_runs
+from chatkeep.store import sessions as store_sessions
+from chatkeep.tools.client_tool import ClientTool
+
+
+class _State(NamedTuple):
+    """The session at one moment: its row, its open run, the run of this key, and what a `NewRun` refers to."""
+
+    session: Session
+    keyed_run: Run | None
+    open_run: Run | None
+    user_message: Message | None
+    last_record: dict[str, Any] | None
+    now: str
+
+
+async def prepare_turn(
+    runtime: Runtime, owner: str, session_id: str, request: TurnRequest, key: str | None, run_id: str
+) -> PreparedTurn | Run:
+    """Return the turn that answers `request`, ready to be claimed as `run_id`; or the run that `key` made before.
+
+    A slot for the run is reserved; the caller releases it.
+
+    Raises:
+        Refused: see `docs/http-api.md`; nothing is stored.
+    """
+    request_hash = request.hash()
+
+    async def read(tx: Transaction) -> _State:
+        session = await store_sessions.get_session(tx, owner, session_id)
+        keyed_run = await find_keyed_run(tx, session_id, key, request_hash)
+        open_run = await store_runs.find_open(tx, session_id)
+        user_message = await _find_user_message(tx, session_id, request) if isinstance(request, NewRun) else None
+        last = await store_runs.find_last_request(tx, session_id, user_message.id) if user_message else None
+        return _State(session, keyed_run, open_run, user_message, last, await tx.now())
+
+    state = await runtime.db.snapshot(read)
+    if state.keyed_run is not None:
+        return state.keyed_run
+    runtime.check_open()
+    check_not_busy(state.open_run, request)
+    if isinstance(request, NewRun) and state.user_message is None:
+        raise InvalidRequest("message_id: not a user message of this session")
+    spec = await _build_spec(runtime, state, request)
+    runtime.reserve_slot(run_id, replaces=state.open_run.id if state.open_run else None)
+    return _prepared(runtime, state, request, spec, run_id, owner, key, request_hash)
+
+
+async def _find_user_message(tx: Transaction, session_id: str, request: NewRun) -> Message | None:
+    message = await store_messages.find_in_session(tx, session_id, request.message_id)
+    return message if message is not None and message.role == "user" else None
+
+
+async def _build_spec(runtime: Runtime, state: _State, request: TurnRequest) -> TurnSpec:
+    assistant = runtime.get_assistant(state.session.assistant)
+    known, time_zone = runtime.tools, runtime.settings.time_zone
+
+    def build() -> TurnSpec:
+        client_tools = _client_tools(runtime, state, request)
+        return build_spec(known, assistant, clock.parse(state.now), time_zone, state.session.title, client_tools)
+
+    has_schemas = isinstance(request, NewRun) or any(tool.is_described for tool in request.tools)
+    return await asyncio.to_thread(build) if has_schemas else build()
+
+
+def _client_tools(runtime: Runtime, state: _State, request: TurnRequest) -> Sequence[ClientTool]:
+    """Return the client tools of the request; for another answer, those that the last one was offered."""
+    if isinstance(request, NewMessage):
+        return request.tools
+    return recorded_client_tools(runtime.tools, state.last_record) if state.last_record else ()
+
+
+def _prepared(
+    runtime: Runtime,
+    state: _State,
+    request: TurnRequest,
+    spec: TurnSpec,
+    run_id: str,
+    owner: str,
+    key: str | None,
+    request_hash: str,
+) -> PreparedTurn:
+    session, settings = state.session, runtime.settings
+    assistant = runtime.get_assistant(session.assistant)
+    snapshot = spec.snapshot()
+    prompt_hash = hash_snapshot(snapshot)
+    is_stored = not spec.is_session_specific and prompt_hash in runtime.stored_prompts
+    return PreparedTurn(
+        run_id=run_id,
+        owner=owner,
+        session_id=session.id,
+        request=request,
+        key=key,
+        request_hash=request_hash,
+        session=SessionFields(session.assistant, session.model, session.title),
+        user_message=state.user_message,
+        spec=spec,
+        model=runtime.model.name(request.model or session.model or assistant.model or settings.model),
+        prompt_hash=prompt_hash,
+        snapshot=None if is_stored else snapshot,
+        record=spec.to_record(prompt_hash),
+        worker=runtime.name,
+        lease_seconds=settings.lease,
+    )

@@ -1,0 +1,99 @@
+"""Requests that start a run, as clients send them: a new message, or another answer to an old one.
+
+They are validated once, at the edge, and handed on as they are. Unknown fields are refused; free text is made
+storable on its way in (`chatkeep.text`).
+"""
+
+import hashlib
+from typing import Annotated, Any, Literal, TypeAlias
+
+import msgspec
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from chatkeep import ids
+from chatkeep.text import clean_json
+from chatkeep.tools.client_tool import ClientTool
+
+MAX_CONTENT_BYTES = 262_144
+"""The longest message, in bytes of UTF-8."""
+MAX_CLIENT_TOOLS = 32
+
+
+def _uuid(text: str) -> str:
+    if (canonical := ids.parse(text)) is None:
+        raise ValueError("not a UUID")
+    return canonical
+
+
+def _message_text(text: str) -> str:
+    if not text.strip():
+        raise ValueError("blank")
+    if len(text.encode()) > MAX_CONTENT_BYTES:
+        raise ValueError(f"longer than {MAX_CONTENT_BYTES} bytes of UTF-8")
+    return text
+
+
+def _distinct(tools: list[ClientTool]) -> list[ClientTool]:
+    if len({tool.name for tool in tools}) < len(tools):
+        raise ValueError("two functions of one name")
+    return tools
+
+
+Id: TypeAlias = Annotated[str, AfterValidator(_uuid), Field(json_schema_extra={"format": "uuid"})]
+ModelName: TypeAlias = Annotated[str, Field(min_length=1, max_length=200), BeforeValidator(clean_json)]
+Content: TypeAlias = Annotated[
+    str, Field(min_length=1, max_length=MAX_CONTENT_BYTES), BeforeValidator(clean_json), AfterValidator(_message_text)
+]
+OnBusy: TypeAlias = Annotated[
+    Literal["reject", "interrupt"],
+    Field(description="When an answer is being made: refuse with 409, or cancel that one and go on."),
+]
+
+
+class RequestModel(BaseModel):
+    """Base of all request bodies."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class NewMessage(RequestModel):
+    """What the user says. `parent_id` left out: after the head; null: as a new first message."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"content": "please explain the joke: why did the chicken cross the road?"}]}
+    )
+
+    content: Content
+    parent_id: Id | None = None
+    on_busy: OnBusy = "reject"
+    tools: Annotated[list[ClientTool], Field(max_length=MAX_CLIENT_TOOLS), AfterValidator(_distinct)] = []
+    model: ModelName | None = None
+
+    @property
+    def follows_head(self) -> bool:
+        """True if the message goes after the head of the active branch, because it names no parent."""
+        return "parent_id" not in self.model_fields_set
+
+    def hash(self) -> str:
+        """Return the hash that two equal requests share: route and validated body."""
+        fields = self.model_dump(mode="json", exclude={"parent_id"} if self.follows_head else None)
+        return _hash({"route": "messages", **fields})
+
+
+class NewRun(RequestModel):
+    """A user message to be answered once more."""
+
+    message_id: Id
+    model: ModelName | None = None
+    on_busy: OnBusy = "reject"
+
+    def hash(self) -> str:
+        """See `NewMessage.hash`."""
+        return _hash({"route": "runs", **self.model_dump(mode="json")})
+
+
+TurnRequest: TypeAlias = NewMessage | NewRun
+
+
+def _hash(fields: dict[str, Any]) -> str:
+    return hashlib.sha256(msgspec.json.encode(fields, order="deterministic")).hexdigest()

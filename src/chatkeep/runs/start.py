@@ -1,0 +1,55 @@
+"""Starts a run: prepare the turn, claim it in one transaction, execute it in the background."""
+
+import asyncio
+
+from chatkeep import ids
+from chatkeep.chat.types import Run
+from chatkeep.runs.claim import Claim, KeyUsed, PreparedTurn, SessionChanged, claim_turn
+from chatkeep.runs.execute import start_execution
+from chatkeep.runs.prepare import prepare_turn
+from chatkeep.runs.request import TurnRequest
+from chatkeep.runs.runtime import Runtime
+
+
+async def start_run(runtime: Runtime, owner: str, session_id: str, request: TurnRequest, key: str | None) -> Run:
+    """Return the run that answers `request`: a new one, which this process executes, or the one that `key` made before.
+
+    Raises:
+        Refused: see `docs/http-api.md`; nothing is stored.
+    """
+    if request.on_busy == "interrupt":
+        await runtime.journal.flush_session(session_id)
+    # Shielded: a caller that is cancelled between claim and start would leave a run that no worker executes.
+    return await asyncio.shield(asyncio.ensure_future(_start(runtime, owner, session_id, request, key)))
+
+
+async def _start(runtime: Runtime, owner: str, session_id: str, request: TurnRequest, key: str | None) -> Run:
+    run_id = ids.new()
+    try:
+        while True:
+            turn = await prepare_turn(runtime, owner, session_id, request, key, run_id)
+            if isinstance(turn, Run):
+                return turn
+            try:
+                claim = await _claim(runtime, turn)
+            except SessionChanged:
+                continue  # it was changed in this moment, which cannot go on for long
+            _execute(runtime, turn, claim)
+            return claim.run
+    except KeyUsed as used:
+        return used.run
+    finally:
+        runtime.release_slot(run_id)
+
+
+async def _claim(runtime: Runtime, turn: PreparedTurn) -> Claim:
+    return await runtime.db.transaction(lambda tx: claim_turn(tx, turn))
+
+
+def _execute(runtime: Runtime, turn: PreparedTurn, claim: Claim) -> None:
+    if claim.interrupted is not None:
+        runtime.on_ended(turn.session_id, claim.interrupted.run.id, claim.interrupted.entries)
+    if not turn.spec.is_session_specific:
+        runtime.stored_prompts.add(turn.prompt_hash)
+    start_execution(runtime, claim.run, [claim.entry], turn.spec, claim.run.created_at)
+    runtime.notifier.notify(turn.session_id)
