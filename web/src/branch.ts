@@ -1,42 +1,44 @@
-// The tree of a session's messages: which of them are on the active branch, and which ways lead off it. Pure.
+// The tree of a session's messages, and the branches in it. Pure functions.
 //
-// Everything since some message is known, of all branches, and a child always comes after its parent. So all
-// siblings of a message are known as soon as its parent is (or nothing older is left).
+// The page knows the newest messages of all branches, back to some oldest one. A child is always newer than its
+// parent. So when a parent is known, all of its children are known.
 
 import type { Message } from "./schema.ts";
 
-/** What never changes of a message. */
-export type Node = Pick<Message, "id" | "parent_id" | "seq">;
-export type Tree = ReadonlyMap<string, Node>;
+/** The fields of a message that never change. */
+export type MessageNode = Pick<Message, "id" | "parent_id" | "seq">;
+export type MessageTree = ReadonlyMap<string, MessageNode>;
+/** For each parent (null: no parent), the ids of its children, oldest first. */
+export type ChildIds = ReadonlyMap<string | null, readonly string[]>;
 
-/** From the oldest message that is known down to `head`. */
-export function branch(tree: Tree, head: string | null): Node[] {
-  const path: Node[] = [];
-  for (let at = head; at !== null; ) {
-    const node = tree.get(at);
+/** Return the messages from the oldest known one down to `head`. Empty if the head is null or unknown. */
+export function listBranch(tree: MessageTree, head: string | null): MessageNode[] {
+  const path: MessageNode[] = [];
+  for (let id = head; id !== null; ) {
+    const node = tree.get(id);
     if (node === undefined) break;
     path.push(node);
-    at = node.parent_id;
+    id = node.parent_id;
   }
   return path.reverse();
 }
 
-/** For each parent (null: none), the ids of what follows it, oldest first. */
-export function children(tree: Tree): Map<string | null, string[]> {
-  const found = new Map<string | null, string[]>();
-  for (const { id, parent_id } of [...tree.values()].sort((one, two) => one.seq - two.seq)) {
-    const siblings = found.get(parent_id);
+/** Group all messages by their parent. */
+export function groupByParent(tree: MessageTree): ChildIds {
+  const groups = new Map<string | null, string[]>();
+  for (const { id, parent_id } of [...tree.values()].sort((one, other) => one.seq - other.seq)) {
+    const siblings = groups.get(parent_id);
     if (siblings) siblings.push(id);
-    else found.set(parent_id, [id]);
+    else groups.set(parent_id, [id]);
   }
-  return found;
+  return groups;
 }
 
-/** Where a branch that goes through `id` has come to: the newest child of the newest child … */
-export function leaf(families: ReadonlyMap<string | null, readonly string[]>, id: string): string {
-  for (let at = id; ; ) {
-    const next = families.get(at)?.at(-1);
-    if (next === undefined) return at;
-    at = next;
+/** Return the last message below `id`: its newest child, the newest child of that, and so on. */
+export function findBranchEnd(childIds: ChildIds, id: string): string {
+  for (let end = id; ; ) {
+    const newest = childIds.get(end)?.at(-1);
+    if (newest === undefined) return end;
+    end = newest;
   }
 }

@@ -1,14 +1,20 @@
-// A value that can be watched. Watchers are told once a frame, however often it changed: that is what makes a
-// stream of tokens cheap to show. A hidden page draws no frames, and is told when it is shown again.
+// A cell holds one value that components watch.
+//
+// A change does not call the watchers at once. It marks them, and the next animation frame calls each of them once,
+// however often the value changed in between. So a stream of many small events costs one drawing per frame.
+// A hidden page has no animation frames: its watchers are called when the page is shown again.
+// Setting a value that is the same as before (`Object.is`) is no change. Values are replaced, never changed in place.
 
 import { useEffect, useReducer } from "preact/hooks";
 
 type Watcher = () => void;
-const due = new Set<Watcher>();
 
-function tell(): void {
-  const watchers = [...due];
-  due.clear();
+/** Watchers that the next animation frame calls, of all cells. */
+const scheduled = new Set<Watcher>();
+
+function callWatchers(): void {
+  const watchers = [...scheduled];
+  scheduled.clear(); // first, because a watcher may change a cell
   for (const watcher of watchers) watcher();
 }
 
@@ -27,27 +33,27 @@ export class Cell<T> {
   set value(value: T) {
     if (Object.is(value, this.#value)) return;
     this.#value = value;
-    if (due.size === 0 && this.#watchers.size > 0) requestAnimationFrame(tell);
-    for (const watcher of this.#watchers) due.add(watcher);
+    if (scheduled.size === 0 && this.#watchers.size > 0) requestAnimationFrame(callWatchers);
+    for (const watcher of this.#watchers) scheduled.add(watcher);
   }
 
-  /** Be told of changes; the answer stops it. */
+  /** Call `watcher` after changes. Returns a function that stops this. */
   watch(watcher: Watcher): () => void {
     this.#watchers.add(watcher);
     return () => {
       this.#watchers.delete(watcher);
-      due.delete(watcher);
+      scheduled.delete(watcher);
     };
   }
 }
 
-/** The cell's value, in a component that is drawn again when it changes. */
+/** Return the cell's value, and draw the component again when it changes. */
 export function useCell<T>(cell: Cell<T>): T {
   const [, redraw] = useReducer((count: number) => count + 1, 0);
-  const seen = cell.value;
+  const value = cell.value;
   useEffect(() => {
-    if (!Object.is(cell.value, seen)) redraw(undefined); // it changed between drawing and watching
+    if (!Object.is(cell.value, value)) redraw(undefined); // it changed between drawing and watching
     return cell.watch(() => redraw(undefined));
   }, [cell]);
-  return seen;
+  return value;
 }

@@ -1,27 +1,31 @@
-// What a list of events means: the same fold as `src/chatkeep/log.py`, held to the same streams (`tests/streams`).
+// The fold: turns the events of a run into its message.
+//
+// Events are applied one by one, so the message is current after each of them. `src/chatkeep/chat/event_log.py` is the
+// same fold in Python. Tests hold both to the same recorded streams (`tests/streams`), so that a message built from a
+// stream is equal to the message that the service stores. Messages are never changed in place.
 
 import type { Event, Message, Session, ToolCallPart } from "./schema.ts";
 
 export type Part = Message["parts"][number];
 export type RunStatus = Message["status"];
 
-/** What comes on a session's feed: its runs' events, and between them what happened to the session itself. */
-export type FeedEvent =
+/** An event of a session stream: an event of one of the session's runs, or a change of the session itself. */
+export type SessionEvent =
   | (Event & { run_id: string })
   | { type: "session.updated"; session: Session }
   | { type: "session.deleted"; session_id: string };
 
-/** Whether a run in `status` will never change again. */
+/** True if a run in `status` never changes again. */
 export const hasEnded = (status: RunStatus): boolean => status !== "in_progress" && status !== "requires_action";
 
-/** The assistant message that `events`, a run's log from its first event on, tell of. */
+/** Return the message that a run's log amounts to. `events` start with the first event of the run. */
 export function fold(events: readonly Event[]): Message {
   const [first, ...rest] = events;
   if (first?.type !== "run.started") throw new Error("a log begins with run.started");
   return rest.reduce(apply, first.message);
 }
 
-/** `message` after `event`. A part appears with the first event that names its index. */
+/** Return `message` as it is after `event`. The first event that names an index adds the part at that index. */
 export function apply(message: Message, event: Event): Message {
   switch (event.type) {
     case "run.started":
@@ -29,21 +33,21 @@ export function apply(message: Message, event: Event): Message {
     case "text.delta":
     case "reasoning.delta":
     case "refusal.delta":
-      return grown(message, event.index, event.type.slice(0, -6) as "text" | "reasoning" | "refusal", event.text);
+      return appendText(message, event.index, event.type.slice(0, -6) as TextType, event.text);
     case "step.started":
-      return withPart(message, event.index, { type: "step" });
+      return setPart(message, event.index, { type: "step" });
     case "tool_call.started":
-      return withPart(message, event.index, newCall(event));
+      return setPart(message, event.index, createCall(event));
     case "tool_call.delta":
-      return withCall(message, event.index, (call) => ({ arguments_text: call.arguments_text + event.arguments_text }));
+      return updateCall(message, event.index, (call) => appendArguments(call, event.arguments_text));
     case "tool_call.ready":
-      return withCall(message, event.index, () => ({ arguments: event.arguments, state: "ready" }));
+      return updateCall(message, event.index, () => ({ arguments: event.arguments, state: "ready" }));
     case "tool_call.running":
-      return withCall(message, event.index, () => ({ state: "running" }));
+      return updateCall(message, event.index, () => ({ state: "running" }));
     case "tool_call.finished":
-      return withCall(message, event.index, () => ({ state: event.state, output: event.output, error: event.error }));
+      return updateCall(message, event.index, () => ({ state: event.state, output: event.output, error: event.error }));
     case "run.waiting":
-      return { ...message, status: "requires_action", parts: message.parts.map((part) => waiting(part, event.calls)) };
+      return setWaiting(message, event.calls);
     case "run.resumed":
       return { ...message, status: "in_progress" };
     case "run.finished":
@@ -51,28 +55,38 @@ export function apply(message: Message, event: Event): Message {
   }
 }
 
-function newCall({ call_id, name, kind }: Pick<ToolCallPart, "call_id" | "name" | "kind">): ToolCallPart {
-  const nothing = { arguments_text: "", arguments: null, output: null, error: null };
-  return { type: "tool_call", call_id, name, kind, state: "streaming", ...nothing };
+type TextType = "text" | "reasoning" | "refusal";
+
+function createCall({ call_id, name, kind }: Pick<ToolCallPart, "call_id" | "name" | "kind">): ToolCallPart {
+  const empty = { arguments_text: "", arguments: null, output: null, error: null };
+  return { type: "tool_call", call_id, name, kind, state: "streaming", ...empty };
 }
 
-function grown(message: Message, index: number, type: "text" | "reasoning" | "refusal", text: string): Message {
+function appendText(message: Message, index: number, type: TextType, text: string): Message {
   const part = message.parts[index];
-  if (part === undefined) return withPart(message, index, { type, text });
+  if (part === undefined) return setPart(message, index, { type, text });
   if (part.type !== type) throw new Error(`${type} does not fit the part at ${index}`);
-  return withPart(message, index, { type, text: part.text + text });
+  return setPart(message, index, { type, text: part.text + text });
 }
 
-function withPart(message: Message, index: number, part: Part): Message {
+function setPart(message: Message, index: number, part: Part): Message {
   if (index > message.parts.length) throw new Error(`part ${index} of a message that has ${message.parts.length}`);
   return { ...message, parts: [...message.parts.slice(0, index), part, ...message.parts.slice(index + 1)] };
 }
 
-function withCall(message: Message, index: number, change: (call: ToolCallPart) => Partial<ToolCallPart>): Message {
+function updateCall(message: Message, index: number, update: (call: ToolCallPart) => Partial<ToolCallPart>): Message {
   const call = message.parts[index];
   if (call?.type !== "tool_call") throw new Error(`part ${index} is no function call`);
-  return withPart(message, index, { ...call, ...change(call) });
+  return setPart(message, index, { ...call, ...update(call) });
 }
 
-const waiting = (part: Part, calls: readonly string[]): Part =>
-  part.type === "tool_call" && calls.includes(part.call_id) ? { ...part, state: "waiting" } : part;
+const appendArguments = ({ arguments_text }: ToolCallPart, text: string): Partial<ToolCallPart> => ({
+  arguments_text: arguments_text + text,
+});
+
+function setWaiting(message: Message, callIds: readonly string[]): Message {
+  const parts = message.parts.map((part): Part =>
+    part.type === "tool_call" && callIds.includes(part.call_id) ? { ...part, state: "waiting" } : part,
+  );
+  return { ...message, status: "requires_action", parts };
+}

@@ -1,4 +1,4 @@
-// Colours for code, in the languages that people show each other most.
+// Syntax highlighting for the most common languages. A short list keeps the bundle small.
 
 import hljs from "highlight.js/lib/core";
 import bash from "highlight.js/lib/languages/bash";
@@ -26,11 +26,14 @@ const languages = {
 for (const [name, language] of Object.entries(languages)) hljs.registerLanguage(name, language);
 hljs.registerAliases(["console", "shell"], { languageName: "bash" });
 
-/** Longer code stays plain: colouring it would be felt. */
-const LONGEST = 20_000;
+/** Longer code stays plain: highlighting it would block the page for a noticeable time. */
+const MAX_HIGHLIGHT_CHARS = 20_000;
 
-/** `code` as HTML with `<span class="hljs-…">`, to be sanitised as all HTML is; null: it stays plain. */
-export function colour(code: string, language: string): string | null {
-  if (code.length > LONGEST || hljs.getLanguage(language) === undefined) return null;
+/**
+ * Return `code` as HTML with `<span class="hljs-…">`, which the caller sanitises like any other HTML.
+ * Null when the code stays plain: it is too long, or the language is unknown.
+ */
+export function highlight(code: string, language: string): string | null {
+  if (code.length > MAX_HIGHLIGHT_CHARS || hljs.getLanguage(language) === undefined) return null;
   return hljs.highlight(code, { language, ignoreIllegals: true }).value;
 }

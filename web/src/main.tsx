@@ -12,6 +12,7 @@ import { Page } from "./view/page.tsx";
 
 render(<Page app={new App()} />, document.getElementById("app")!);
 
+// Code blocks are made by `markdown.ts`, not by Preact, so their copy buttons share one listener.
 document.addEventListener("click", ({ target }) => {
   const button = target instanceof Element ? target.closest(".copy-code") : null;
   const code = button?.closest("figure")?.querySelector("code");

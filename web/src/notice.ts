@@ -1,28 +1,40 @@
-// One short sentence at the edge of the page, perhaps with something to do about it.
+// A short message at the edge of the page, for example "Deleted", perhaps with a button.
 
 import { Cell } from "./cell.ts";
 
 export interface Notice {
   readonly text: string;
-  readonly action: { readonly label: string; readonly run: () => void } | null;
-  /** Milliseconds that it stays. */
-  readonly stays: number;
-  /** Called once when it goes, whether the action was taken or not. */
-  readonly gone: () => void;
+  readonly button: { readonly label: string; readonly onClick: () => void } | null;
+  /** How long the notice is shown, in milliseconds. */
+  readonly durationMs: number;
+  /** Called once when the notice goes away, whether the button was pressed or not. */
+  readonly onClose: () => void;
 }
 
+const DEFAULT_DURATION_MS = 6_000;
+
+/** The notice on the page; null when there is none. */
 export const notice = new Cell<Notice | null>(null);
 
-export function notify(text: string, action: Notice["action"] = null, stays = 6_000, gone = (): void => undefined): void {
-  notice.value?.gone();
-  notice.value = { text, action, stays, gone };
+/** Show a notice. It replaces the one that is shown. */
+export function notify(
+  text: string,
+  button: Notice["button"] = null,
+  durationMs = DEFAULT_DURATION_MS,
+  onClose = (): void => undefined,
+): void {
+  notice.value?.onClose();
+  notice.value = { text, button, durationMs, onClose };
 }
 
-export function dismiss(): void {
-  notice.value?.gone();
+/** Take the notice off the page. */
+export function dismissNotice(): void {
+  notice.value?.onClose();
   notice.value = null;
 }
 
-/** For actions whose failure the user should hear about and can do nothing else about. */
-export const saying = (what: string) => (error: unknown) =>
-  notify(`${what}: ${error instanceof TypeError || error instanceof DOMException ? "the service cannot be reached" : (error as Error).message}`);
+/** Return an error handler that shows `summary` and the reason. For actions that offer the user no other way on. */
+export const reportFailure = (summary: string) => (error: unknown) => {
+  const isUnreachable = error instanceof TypeError || error instanceof DOMException;
+  notify(`${summary}: ${isUnreachable ? "the service cannot be reached" : (error as Error).message}`);
+};

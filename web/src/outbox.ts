@@ -1,179 +1,198 @@
-// What was said and is not acknowledged: kept with its idempotency key until the service has it, across reloads and
-// days without a network. Any tab may deliver any letter, any number of times: the key makes it one message. All tabs are
-// told, since the one that wrote it waits for that. Each letter is kept under a name of its own: a list of them all
-// would be changed by two tabs at once, and one of the changes be lost.
+// The outbox: messages that the browser keeps until the service has acknowledged them.
+//
+// An item survives reloads and days without a network. It is stored with an idempotency key, so sending it twice makes
+// one message. So any tab may deliver any item. All tabs are notified of a delivery, because the tab where the message
+// was written waits for it. Within a session the oldest item goes first, one at a time among all tabs (a Web Lock).
+// Sessions do not wait for each other. A failure that may pass is retried, with pauses of 1 to 15 s or as long as the
+// service asks for. An item that the service refuses for good stays until the user retries or discards it, and does
+// not hold up others. Each item is stored under a name of its own, because two tabs that change one list at once would
+// lose an item.
 
-import { ask, newId, Refusal } from "./api.ts";
+import { ApiError, createId, request } from "./api.ts";
 import { Cell } from "./cell.ts";
 import type { NewMessage, NewRun, NewSession, RunAnswer } from "./schema.ts";
-import { forget, keep, names, onChange, recall } from "./shelf.ts";
+import * as storage from "./storage.ts";
 import { pause } from "./stream.ts";
 
-export interface Letter {
+/** A message or request that waits for its delivery. Browsers store items as JSON, so the fields keep their names. */
+export interface OutboxItem {
+  /** The idempotency key. */
   readonly key: string;
-  /** When, in milliseconds: the oldest is delivered first. */
+  /** When it was written, in milliseconds since 1970. The oldest item is delivered first. */
   readonly said: number;
+  /** The id of the session it belongs to. */
   readonly session: string;
-  /** The session to be made first; null once it is there. Making it is safe to repeat, too. */
+  /** The session to create first; null once it exists. Creating it twice is safe, too. */
   readonly create: NewSession | null;
-  /** A new message, or another answer to one. */
+  /** A new message, or a request for another answer to an existing one. */
   readonly body: NewMessage | NewRun;
-  /** Why the service will not have it; null while it may be delivered. */
+  /** Why the service refused it; null while it may be delivered. */
   readonly refused: string | null;
 }
 
-/** What became of a letter: no answer when it was delivered so long ago that the run's log is gone. */
-type Told = (letter: Letter, answer: RunAnswer | null) => void;
+/** Called after a delivery by any tab. `answer` is null when the run's log has expired since the message was stored. */
+type DeliveryListener = (item: OutboxItem, answer: RunAnswer | null) => void;
 
-const PLACE = "outbox.";
-/** Where earlier versions kept all letters, as one list. */
-const FORMER = "outbox";
-const FIRST_WAIT = 1_000;
-const LONGEST_WAIT = 15_000;
+/** How an attempt to deliver ended. An item is settled when it is delivered, or refused for good. */
+type Outcome = "empty" | "settled" | { readonly retryAfterMs: number };
+
+const KEY_PREFIX = "outbox.";
+/** Earlier versions stored all items here, as one list. */
+const OLD_KEY = "outbox";
+const MIN_RETRY_MS = 1_000;
+const MAX_RETRY_MS = 15_000;
 
 export class Outbox {
-  readonly letters = new Cell<readonly Letter[]>(read());
-  /** Keys of letters that were heard back on a feed, though not acknowledged yet: not to be shown twice. */
-  readonly heard = new Cell<ReadonlySet<string>>(new Set());
-  readonly #told: Told;
+  readonly items = new Cell<readonly OutboxItem[]>(loadItems());
+  /** Keys of items that a session stream has shown before their acknowledgement came. They are not shown twice. */
+  readonly echoes = new Cell<ReadonlySet<string>>(new Set());
+  readonly #onDelivery: DeliveryListener;
   readonly #tabs = new BroadcastChannel("chatkeep.outbox");
-  /** Sessions whose letters are being delivered; aborting wakes a delivery that waits. */
-  readonly #delivering = new Map<string, AbortController>();
+  /** The deliveries under way, by session. Aborting the controller ends the pause of a delivery. */
+  readonly #deliveries = new Map<string, AbortController>();
 
-  /** `told` hears of each delivery, by whichever tab. */
-  constructor(told: Told) {
-    this.#told = told;
-    const former: Letter[] = JSON.parse(recall(FORMER) ?? "[]");
-    former.forEach((letter, said) => this.#put({ ...letter, said }));
-    forget(FORMER);
-    this.#tabs.onmessage = ({ data }: MessageEvent<Parameters<Told>>) => told(...data);
-    onChange(PLACE, () => (this.letters.value = read()));
+  constructor(onDelivery: DeliveryListener) {
+    this.#onDelivery = onDelivery;
+    this.#convertOldList();
+    this.#tabs.onmessage = ({ data }: MessageEvent<Parameters<DeliveryListener>>) => onDelivery(...data);
+    storage.onChange(KEY_PREFIX, () => this.#reload());
     addEventListener("online", () => this.deliver());
     this.deliver();
   }
 
-  /** Whether something that was said in `session` waits for its delivery, as far as one can see. */
-  holds(session: string): boolean {
-    return waiting(session).some(({ key }) => !this.heard.value.has(key));
+  /** True if an item of the session waits for its delivery. An item that the stream has shown does not count. */
+  hasPending(session: string): boolean {
+    return listDeliverable(session).some(({ key }) => !this.echoes.value.has(key));
   }
 
-  add(letter: Omit<Letter, "key" | "said" | "refused">): void {
-    this.#put({ ...letter, key: newId(), said: performance.timeOrigin + performance.now(), refused: null });
+  add(item: Omit<OutboxItem, "key" | "said" | "refused">): void {
+    this.#store({ ...item, key: createId(), said: performance.timeOrigin + performance.now(), refused: null });
     this.deliver();
   }
 
-  /** A feed tells of a message in `session`: perhaps one of ours, whose acknowledgement is still on its way. */
-  hear(session: string, content: string): void {
-    const isIt = (letter: Letter): boolean => letter.session === session && contentOf(letter) === content;
-    const letter = this.letters.value.find((each) => isIt(each) && !this.heard.value.has(each.key));
-    if (letter) this.heard.value = new Set([...this.heard.value, letter.key]);
+  /** Note that the stream of `session` showed a message. It may be an item that is about to be acknowledged. */
+  noteEcho(session: string, content: string): void {
+    const isSame = (item: OutboxItem): boolean => item.session === session && contentOf(item) === content;
+    const item = this.items.value.find((each) => isSame(each) && !this.echoes.value.has(each.key));
+    if (item) this.echoes.value = new Set([...this.echoes.value, item.key]);
   }
 
-  #unhear({ key }: Letter): void {
-    this.heard.value = new Set([...this.heard.value].filter((each) => each !== key));
-  }
-
+  /** Drop an item without sending it. */
   remove(key: string): void {
-    forget(PLACE + key);
-    this.letters.value = read();
+    storage.remove(KEY_PREFIX + key);
+    this.#reload();
   }
 
-  /** Try a refused letter again. */
+  /** Try a refused item again. */
   retry(key: string): void {
-    this.#change(key, { refused: null });
+    this.#update(key, { refused: null });
     this.deliver();
   }
 
-  /** Deliver what can be delivered: in each session the oldest first, whatever holds up the others. */
+  /** Start a delivery in each session that has items, and end the pause of those under way. */
   deliver(): void {
-    for (const session of new Set(read().map((letter) => letter.session))) {
-      const delivery = this.#delivering.get(session);
+    for (const session of new Set(loadItems().map((item) => item.session))) {
+      const delivery = this.#deliveries.get(session);
       if (delivery) delivery.abort();
-      else void this.#deliver(session);
+      else void this.#deliverAll(session);
     }
   }
 
-  async #deliver(session: string): Promise<void> {
-    for (let wait = FIRST_WAIT; ; ) {
-      const woken = new AbortController();
-      this.#delivering.set(session, woken);
-      const late = await this.#turn(session);
-      if (late === undefined && !woken.signal.aborted) break;
-      if (typeof late === "number") {
-        await pause(Math.max(late, wait), woken.signal);
-        wait = Math.min(wait * 2, LONGEST_WAIT);
+  async #deliverAll(session: string): Promise<void> {
+    for (let retryMs = MIN_RETRY_MS; ; ) {
+      const wake = new AbortController();
+      this.#deliveries.set(session, wake);
+      const outcome = await this.#deliverNext(session);
+      if (outcome === "empty" && !wake.signal.aborted) break;
+      if (typeof outcome === "object") {
+        await pause(Math.max(outcome.retryAfterMs, retryMs), wake.signal);
+        retryMs = Math.min(retryMs * 2, MAX_RETRY_MS);
       } else {
-        wait = FIRST_WAIT;
+        retryMs = MIN_RETRY_MS;
       }
     }
-    this.#delivering.delete(session);
+    this.#deliveries.delete(session);
   }
 
-  /** Deliver the session's next letter, one at a time among all tabs; undefined when there is none. */
-  #turn(session: string): Promise<number | null | undefined> {
-    const deliver = async (): Promise<number | null | undefined> => {
-      const [letter] = waiting(session);
-      return letter && this.#attempt(letter);
+  /** Try to deliver the session's oldest item, while no other tab does. */
+  #deliverNext(session: string): Promise<Outcome> {
+    const deliver = async (): Promise<Outcome> => {
+      const [item] = listDeliverable(session);
+      return item ? this.#attempt(item) : "empty";
     };
     return "locks" in navigator ? navigator.locks.request(`chatkeep.outbox.${session}`, deliver) : deliver();
   }
 
-  /** Null when the letter is settled, else the milliseconds that the service wants us to wait at least (0: it does not say). */
-  async #attempt(letter: Letter): Promise<number | null> {
+  async #attempt(item: OutboxItem): Promise<Outcome> {
     let answer: RunAnswer | null;
     try {
-      await this.#make(letter);
-      answer = await post(letter);
+      await this.#createSession(item);
+      answer = await post(item);
     } catch (error) {
-      if (!(error instanceof Refusal)) return 0; // nobody answered
-      if (error.status < 500) this.#unhear(letter); // who was heard had said the same
-      if (error.passes) return error.retryAfter ?? 0;
-      this.#change(letter.key, { refused: error.message });
-      return null;
+      if (!(error instanceof ApiError)) return { retryAfterMs: 0 }; // the service cannot be reached
+      if (error.status < 500) this.#forgetEcho(item); // not stored: the echo was another message with the same text
+      if (error.isRetryable) return { retryAfterMs: error.retryAfterMs ?? 0 };
+      this.#update(item.key, { refused: error.message });
+      return "settled";
     }
-    this.#told(letter, answer);
-    this.#tabs.postMessage([letter, answer] satisfies Parameters<Told>);
-    this.remove(letter.key);
-    return null;
+    this.#onDelivery(item, answer);
+    this.#tabs.postMessage([item, answer] satisfies Parameters<DeliveryListener>);
+    this.remove(item.key);
+    return "settled";
   }
 
-  /** Make the session of a letter; it is there from then on, whatever becomes of the letter. */
-  async #make({ key, create }: Letter): Promise<void> {
+  /** Create the item's session. It exists from then on, even if the item itself is refused. */
+  async #createSession({ key, create }: OutboxItem): Promise<void> {
     if (create === null) return;
-    await ask("POST", "sessions", create);
-    this.#change(key, { create: null });
+    await request("POST", "sessions", create);
+    this.#update(key, { create: null });
   }
 
-  #change(key: string, changes: Partial<Letter>): void {
-    const letter = read().find((each) => each.key === key);
-    if (letter) this.#put({ ...letter, ...changes });
+  #forgetEcho({ key }: OutboxItem): void {
+    this.echoes.value = new Set([...this.echoes.value].filter((each) => each !== key));
   }
 
-  #put(letter: Letter): void {
-    keep(PLACE + letter.key, JSON.stringify(letter));
-    this.letters.value = read();
+  #convertOldList(): void {
+    const items: OutboxItem[] = JSON.parse(storage.load(OLD_KEY) ?? "[]");
+    items.forEach((item, index) => this.#store({ ...item, said: index })); // in their order, before all others
+    storage.remove(OLD_KEY);
+  }
+
+  #update(key: string, changes: Partial<OutboxItem>): void {
+    const item = loadItems().find((each) => each.key === key);
+    if (item) this.#store({ ...item, ...changes });
+  }
+
+  #store(item: OutboxItem): void {
+    storage.save(KEY_PREFIX + item.key, JSON.stringify(item));
+    this.#reload();
+  }
+
+  #reload(): void {
+    this.items.value = loadItems();
   }
 }
 
-/** What a letter says; null when it asks for another answer. */
-export const contentOf = ({ body }: Letter): string | null => ("content" in body ? body.content : null);
+/** Return the text of an item; null when it requests another answer. */
+export const contentOf = ({ body }: OutboxItem): string | null => ("content" in body ? body.content : null);
 
-async function post(letter: Letter): Promise<RunAnswer | null> {
-  const route = contentOf(letter) === null ? "runs" : "messages";
+async function post(item: OutboxItem): Promise<RunAnswer | null> {
+  const route = contentOf(item) === null ? "runs" : "messages";
   try {
-    const headers = { "idempotency-key": letter.key, prefer: "respond-async" };
-    return await ask("POST", `sessions/${letter.session}/${route}`, letter.body, headers);
+    const headers = { "idempotency-key": item.key, prefer: "respond-async" };
+    return await request("POST", `sessions/${item.session}/${route}`, item.body, headers);
   } catch (error) {
-    if (error instanceof Refusal && error.problem?.code === "events_expired") return null; // delivered long ago
+    if (error instanceof ApiError && error.problem?.code === "events_expired") return null; // delivered long ago
     throw error;
   }
 }
 
-/** What may be delivered in `session`, the oldest first. */
-const waiting = (session: string): Letter[] =>
-  read().filter((letter) => letter.session === session && letter.refused === null);
+/** Return the session's items that are not refused, oldest first. */
+const listDeliverable = (session: string): OutboxItem[] =>
+  loadItems().filter((item) => item.session === session && item.refused === null);
 
-function read(): Letter[] {
-  const texts = names(PLACE).map(recall).filter((text) => text !== null);
-  return texts.map((text): Letter => JSON.parse(text)).sort((one, other) => one.said - other.said);
+/** Return all items in this browser, oldest first. */
+function loadItems(): OutboxItem[] {
+  const texts = storage.listNames(KEY_PREFIX).map(storage.load).filter((text) => text !== null);
+  return texts.map((text): OutboxItem => JSON.parse(text)).sort((one, other) => one.said - other.said);
 }

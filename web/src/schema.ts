@@ -23,7 +23,7 @@ export interface AssistantView {
   tools: readonly ToolView[];
 }
 
-/** Why a function call failed, as it is told to the model. */
+/** Why a tool call failed, as the model reads it. `docs/functions.md`, "Why a call fails", lists the codes. */
 export interface CallError {
   code: string;
   message: string;
@@ -39,7 +39,7 @@ export interface ClientTool {
 /** An event of a run's stream. */
 export type Event = RunStarted | TextDelta | ReasoningDelta | RefusalDelta | StepStarted | ToolCallStarted | ToolCallDelta | ToolCallReady | ToolCallRunning | ToolCallFinished | RunWaiting | RunResumed | RunFinished;
 
-/** Something the user asked to be remembered, across sessions. */
+/** A sentence that the user asked to be remembered, across sessions. */
 export interface Fact {
   id: string;
   text: string;
@@ -59,29 +59,13 @@ export interface FieldProblem {
   type: string;
 }
 
-/** A message that a search has found, with the text around what was looked for. */
-export interface Found {
-  session_id: string;
-  session_title: string | null;
-  message_id: string;
-  role: "assistant" | "user";
-  snippet: string;
-  created_at: string;
-}
-
-/** Messages that were found. */
-export interface FoundPage {
-  data: readonly Found[];
-  next: string | null;
-}
-
 /** `ok`, or what is wrong. */
 export interface Health {
   status: string;
   checks: Readonly<Record<string, string>>;
 }
 
-/** One message. A whole turn of the assistant, with all its model calls and functions, is one. */
+/** One message. A whole turn of the assistant, with all its steps and tool calls, is one message. */
 export interface Message {
   id: string;
   session_id: string;
@@ -126,7 +110,7 @@ export interface NewSession {
   metadata?: Readonly<Record<string, string>> | null;
 }
 
-/** Why a run failed; `code` is one of `docs/protocol.md` §7. */
+/** Why a run failed. `docs/http-api.md`, "Errors of a run", lists the codes. */
 export interface Problem {
   code: string;
   message: string;
@@ -153,7 +137,7 @@ export interface PromptView {
   functions: readonly Readonly<Record<string, unknown>>[];
 }
 
-/** More of what the model thinks aloud. */
+/** More of the model's thinking aloud. */
 export interface ReasoningDelta {
   type: "reasoning.delta";
   position: number;
@@ -161,7 +145,7 @@ export interface ReasoningDelta {
   text: string;
 }
 
-/** What the model thought aloud; shown, never sent back. */
+/** The model's thinking aloud. Shown to the user, never sent back to the model. */
 export interface ReasoningPart {
   type: "reasoning";
   text: string;
@@ -175,7 +159,7 @@ export interface RefusalDelta {
   text: string;
 }
 
-/** The model's own words for declining (OpenAI's `refusal`). */
+/** The model's own words for declining (`refusal` in OpenAI's API). */
 export interface RefusalPart {
   type: "refusal";
   text: string;
@@ -208,7 +192,7 @@ export interface RunAnswer {
   message: Message;
 }
 
-/** The last event of every run, exactly once; `message` is whole. */
+/** The last event of every run, exactly once. `message` is the whole final message. */
 export interface RunFinished {
   type: "run.finished";
   position: number;
@@ -216,13 +200,13 @@ export interface RunFinished {
   message: Message;
 }
 
-/** The run goes on after the client's outputs, or without them after the deadline. */
+/** The run goes on: after the client's outputs, or without them after the deadline. */
 export interface RunResumed {
   type: "run.resumed";
   position: number;
 }
 
-/** The first event of every run; `message` is the empty assistant message. */
+/** The first event of every run. `message` is the empty assistant message. */
 export interface RunStarted {
   type: "run.started";
   position: number;
@@ -231,12 +215,28 @@ export interface RunStarted {
   message: Message;
 }
 
-/** The run waits for the client to answer `calls` (call ids), until `deadline`. */
+/** The run waits until `deadline` for the client to give the outputs of `calls` (call ids). */
 export interface RunWaiting {
   type: "run.waiting";
   position: number;
   calls: readonly string[];
   deadline: string;
+}
+
+/** A message that matches a search. `snippet` is the text around the query's first word. */
+export interface SearchResult {
+  session_id: string;
+  session_title: string | null;
+  message_id: string;
+  role: "assistant" | "user";
+  snippet: string;
+  created_at: string;
+}
+
+/** Messages that were found. */
+export interface SearchResultPage {
+  data: readonly SearchResult[];
+  next: string | null;
 }
 
 /** A conversation. `head_id` is the last message of its active branch. */
@@ -268,7 +268,7 @@ export interface SessionPage {
   next: string | null;
 }
 
-/** A new model call begins here, every one after the first. */
+/** The start of a new model call: of every one after the first. */
 export interface StepPart {
   type: "step";
 }
@@ -280,7 +280,7 @@ export interface StepStarted {
   index: number;
 }
 
-/** More of what the model says, for the part at `index`. */
+/** More text of the answer, for the part at `index`. */
 export interface TextDelta {
   type: "text.delta";
   position: number;
@@ -288,7 +288,7 @@ export interface TextDelta {
   text: string;
 }
 
-/** What the assistant, or the user, said. */
+/** Words of the user or of the assistant. */
 export interface TextPart {
   type: "text";
   text: string;
@@ -302,7 +302,7 @@ export interface ToolCallDelta {
   arguments_text: string;
 }
 
-/** The call has come to its end. */
+/** The call has ended. Only a call that succeeded has an `output`; only one that failed has an `error`. */
 export interface ToolCallFinished {
   type: "tool_call.finished";
   position: number;
@@ -312,7 +312,7 @@ export interface ToolCallFinished {
   error: CallError | null;
 }
 
-/** A function call. `arguments_text` is what the model sent; `arguments` is set once it proved valid. */
+/** A tool call. `arguments_text` is what the model sent; `arguments` is null until that is complete and valid. */
 export interface ToolCallPart {
   type: "tool_call";
   call_id: string;
@@ -333,14 +333,14 @@ export interface ToolCallReady {
   arguments: Readonly<Record<string, unknown>>;
 }
 
-/** The function is about to run; committed before it does. */
+/** The function is about to run. This event is committed before it starts. */
 export interface ToolCallRunning {
   type: "tool_call.running";
   position: number;
   index: number;
 }
 
-/** The model begins to call a function; `kind` is None for a function nobody knows. */
+/** The model begins to call a function. `kind` is null for a function that is not known. */
 export interface ToolCallStarted {
   type: "tool_call.started";
   position: number;
@@ -370,7 +370,7 @@ export interface ToolView {
   kind: "action" | "client" | "reply";
 }
 
-/** Tokens of a run, summed over its model calls; `estimated` where the provider reported none. */
+/** Tokens of a run, summed over its model calls. `estimated` is true if the provider did not report one of them. */
 export interface Usage {
   input_tokens: number;
   output_tokens: number;

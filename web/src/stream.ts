@@ -1,104 +1,113 @@
-// Server-Sent Events by `fetch`: unlike `EventSource` it sees why it was refused, and notices a connection that is
-// dead although nobody said so (the service pings). Framing: docs/protocol.md §6, LF only.
+// Reads a stream of Server-Sent Events with `fetch`. The framing is in docs/events.md; lines end with LF only.
+//
+// `EventSource` is not enough for two reasons. It hides why the service refused a stream, and it does not notice a
+// connection that died silently, for example because a router forgot it. Here a connection counts as dead when nothing
+// has arrived for 45 s, because the service sends a ping every 15 s by default. A lost connection is opened again from
+// the last position, so no event is missed or seen twice. The pause before that doubles with each failure and is reset
+// by the first event. An error that no retry can cure, such as an expired position, is thrown to the caller.
 
-import { Refusal, refusal } from "./api.ts";
+import { ApiError, readError } from "./api.ts";
 
 export interface Frame {
-  /** The position after this event; null: a hint, which has none. */
+  /** The position after this event; null for an event of the session itself, which has no position. */
   readonly id: string | null;
   readonly data: string;
 }
 
-/** Milliseconds of silence after which a connection counts as dead; the service speaks every 15 s by default. */
-const SILENCE = 45_000;
-const FIRST_WAIT = 500;
-const LONGEST_WAIT = 10_000;
+/** A connection that has been silent for this long counts as dead. */
+const SILENCE_LIMIT_MS = 45_000;
+const MIN_RETRY_MS = 500;
+const MAX_RETRY_MS = 10_000;
 
 /**
- * What comes after position `after`, for as long as `signal` is not aborted; a lost connection is made anew from the
- * last position. `told` hears whether there is one. Throws `Refusal` when going on from there is impossible.
+ * Yield the frames after the position `after`, until `signal` is aborted. Lost connections are opened again.
+ *
+ * `onConnectionChange` is called with true when a connection is open, with false when it is lost.
+ * Throws `ApiError` when the service does not allow the stream to continue from its position.
  */
 export async function* follow(
   path: string,
   after: string,
   signal: AbortSignal,
-  told: (isConnected: boolean) => void,
+  onConnectionChange: (isConnected: boolean) => void,
 ): AsyncGenerator<Frame> {
-  for (let wait = FIRST_WAIT; !signal.aborted; wait = Math.min(wait * 2, LONGEST_WAIT)) {
+  for (let retryMs = MIN_RETRY_MS; !signal.aborted; retryMs = Math.min(retryMs * 2, MAX_RETRY_MS)) {
     try {
-      for await (const frame of connect(`${path}?after=${after}`, signal, () => told(true))) {
-        wait = FIRST_WAIT;
+      for await (const frame of connect(`${path}?after=${after}`, signal, () => onConnectionChange(true))) {
+        retryMs = MIN_RETRY_MS;
         after = frame.id ?? after;
         yield frame;
       }
     } catch (error) {
-      if (error instanceof Refusal && !error.passes) throw error;
+      if (error instanceof ApiError && !error.isRetryable) throw error;
       if (signal.aborted) return;
       console.info("the stream was lost, and will be taken up again:", error);
     }
     if (signal.aborted) return;
-    told(false);
-    await pause(wait, signal);
+    onConnectionChange(false);
+    await pause(retryMs, signal);
   }
 }
 
-async function* connect(url: string, signal: AbortSignal, connected: () => void): AsyncGenerator<Frame> {
-  const dead = new AbortController();
-  const hangUp = (): void => dead.abort();
-  let timer = setTimeout(hangUp, SILENCE);
-  addEventListener("offline", hangUp);
+/** Yield the frames of one connection, until it ends or counts as dead. */
+async function* connect(url: string, signal: AbortSignal, onConnect: () => void): AsyncGenerator<Frame> {
+  const connection = new AbortController();
+  const disconnect = (): void => connection.abort();
+  let timer = setTimeout(disconnect, SILENCE_LIMIT_MS);
+  addEventListener("offline", disconnect);
   try {
-    const both = AbortSignal.any([signal, dead.signal]);
-    const answer = await fetch(url, { headers: { accept: "text/event-stream" }, cache: "no-store", signal: both });
-    if (!answer.ok || answer.body === null) throw await refusal(answer);
-    connected();
-    const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
-    const parser = new Parser();
+    const anySignal = AbortSignal.any([signal, connection.signal]);
+    const headers = { accept: "text/event-stream" };
+    const response = await fetch(url, { headers, cache: "no-store", signal: anySignal });
+    if (!response.ok || response.body === null) throw await readError(response);
+    onConnect();
+    const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+    const parser = new FrameParser();
     for (let read = await reader.read(); !read.done; read = await reader.read()) {
       clearTimeout(timer);
-      timer = setTimeout(hangUp, SILENCE);
-      yield* parser.read(read.value);
+      timer = setTimeout(disconnect, SILENCE_LIMIT_MS);
+      yield* parser.feed(read.value);
     }
   } finally {
     clearTimeout(timer);
-    removeEventListener("offline", hangUp);
-    hangUp(); // whoever stops reading does
+    removeEventListener("offline", disconnect);
+    disconnect(); // also when the caller stops reading in the middle
   }
 }
 
-/** Takes a stream in pieces that may be cut anywhere. */
-export class Parser {
-  #rest = "";
+/** Parses a stream that arrives in pieces. A piece may end anywhere. */
+export class FrameParser {
+  #incompleteLine = "";
   #id: string | null = null;
   #data: string[] = [];
 
-  /** The frames that are complete with `text`. */
-  *read(text: string): Generator<Frame> {
-    const lines = (this.#rest + text).split("\n");
-    this.#rest = lines.pop()!;
+  /** Yield the frames that `text` completes. */
+  *feed(text: string): Generator<Frame> {
+    const lines = (this.#incompleteLine + text).split("\n");
+    this.#incompleteLine = lines.pop()!;
     for (const line of lines) {
       const [, field, value] = /^([^:]*):? ?([^]*)$/.exec(line)!;
       if (field === "data") this.#data.push(value!);
       else if (field === "id") this.#id = value!;
-      else if (line === "") yield* this.#complete();
+      else if (line === "") yield* this.#endFrame();
     }
   }
 
-  *#complete(): Generator<Frame> {
+  *#endFrame(): Generator<Frame> {
     if (this.#data.length > 0) yield { id: this.#id, data: this.#data.join("\n") };
     this.#id = null;
     this.#data = [];
   }
 }
 
-/** Wait, but not longer than until the network is back or `signal` is aborted. */
+/** Wait. Ends early when the network comes back or `signal` is aborted. */
 export function pause(milliseconds: number, signal?: AbortSignal): Promise<void> {
-  return new Promise((done) => {
+  return new Promise((resolve) => {
     const end = (): void => {
       clearTimeout(timer);
       removeEventListener("online", end);
       signal?.removeEventListener("abort", end);
-      done();
+      resolve();
     };
     const timer = setTimeout(end, milliseconds);
     addEventListener("online", end);

@@ -1,36 +1,36 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { branch, children, leaf, type Node } from "../src/branch.ts";
+import { findBranchEnd, groupByParent, listBranch, type MessageNode } from "../src/branch.ts";
 
-/** a ─ b ─ c ─ d, an edit e of c with its answer f, and a second answer g to it. */
-const nodes: Node[] = ["a", "b<a", "c<b", "d<c", "e<b", "f<e", "g<e"].map((text, seq) => {
+/** a ─ b ─ c ─ d; e is an edit of c, with the answers f and g. */
+const nodes: MessageNode[] = ["a", "b<a", "c<b", "d<c", "e<b", "f<e", "g<e"].map((text, seq) => {
   const [id, parent_id] = text.split("<");
   return { id: id!, parent_id: parent_id ?? null, seq };
 });
 const tree = new Map(nodes.map((node) => [node.id, node]));
-const ids = (path: readonly Node[]): string => path.map((node) => node.id).join("");
+const ids = (path: readonly MessageNode[]): string => path.map((node) => node.id).join("");
 
 test("a branch leads from the first message to the head", () => {
-  assert.equal(ids(branch(tree, "d")), "abcd");
-  assert.equal(ids(branch(tree, "f")), "abef");
-  assert.equal(ids(branch(tree, null)), "");
+  assert.equal(ids(listBranch(tree, "d")), "abcd");
+  assert.equal(ids(listBranch(tree, "f")), "abef");
+  assert.equal(ids(listBranch(tree, null)), "");
 });
 
-test("a branch begins where what is known begins", () => {
+test("a branch begins with the oldest message that is known", () => {
   const known = new Map([...tree].filter(([id]) => id !== "a"));
-  assert.equal(ids(branch(known, "g")), "beg");
-  assert.equal(ids(branch(known, "unknown")), "");
+  assert.equal(ids(listBranch(known, "g")), "beg");
+  assert.equal(ids(listBranch(known, "unknown")), "");
 });
 
-test("siblings are in the order in which they came", () => {
+test("siblings are ordered from the oldest to the newest", () => {
   const shuffled = new Map([...tree].reverse());
-  assert.deepEqual(children(shuffled), new Map<string | null, string[]>([
+  assert.deepEqual(groupByParent(shuffled), new Map<string | null, string[]>([
     [null, ["a"]], ["a", ["b"]], ["b", ["c", "e"]], ["c", ["d"]], ["e", ["f", "g"]],
   ]));
 });
 
-test("walking to a sibling goes on to the newest message below it", () => {
-  assert.equal(leaf(children(tree), "c"), "d");
-  assert.equal(leaf(children(tree), "e"), "g");
-  assert.equal(leaf(children(tree), "f"), "f");
+test("the end of a branch is the newest message below a sibling", () => {
+  assert.equal(findBranchEnd(groupByParent(tree), "c"), "d");
+  assert.equal(findBranchEnd(groupByParent(tree), "e"), "g");
+  assert.equal(findBranchEnd(groupByParent(tree), "f"), "f");
 });

@@ -7,16 +7,16 @@ import type { Event, Message } from "../src/schema.ts";
 const streams = new URL("../../tests/streams/", import.meta.url);
 
 for (const name of readdirSync(streams)) {
-  test(`${name} is folded as the service folds it`, () => {
+  test(`${name} folds to the message that the service stores`, () => {
     const lines = readFileSync(new URL(name, streams), "utf-8").trimEnd().split("\n");
     const expected = JSON.parse(lines.pop()!) as Message;
     assert.deepEqual(fold(lines.map((line) => JSON.parse(line) as Event)), expected);
   });
 }
 
-test("a fold never changes what it was given", () => {
+test("a fold does not change its events", () => {
   const lines = readFileSync(new URL("correction.jsonl", streams), "utf-8").trimEnd().split("\n").slice(0, -1);
-  const events = lines.map((line) => deepFrozen(JSON.parse(line) as Event));
+  const events = lines.map((line) => deepFreeze(JSON.parse(line) as Event));
   assert.equal(fold(events).status, "completed");
 });
 
@@ -36,7 +36,7 @@ test("two statuses are open, all others have ended", () => {
   assert.deepEqual(all.filter((status) => !hasEnded(status)), ["in_progress", "requires_action"]);
 });
 
-function deepFrozen<T>(value: T): T {
-  if (typeof value === "object" && value !== null) Object.values(value).forEach(deepFrozen);
+function deepFreeze<T>(value: T): T {
+  if (typeof value === "object" && value !== null) Object.values(value).forEach(deepFreeze);
   return Object.freeze(value);
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Parser } from "../src/stream.ts";
+import { FrameParser } from "../src/stream.ts";
 
 const STREAM = 'retry: 1000\nid: 1.1\ndata: {"a":1}\n\n: ping\nid: 1.7\ndata: {"b":"\u2028 : "}\n\ndata: {"hint":true}\n\nid: 1.8\ndata: cut';
 const FRAMES = [
@@ -11,16 +11,16 @@ const FRAMES = [
 
 test("a stream may be cut anywhere", () => {
   for (let at = 0; at <= STREAM.length; at++) {
-    const parser = new Parser();
-    assert.deepEqual([...parser.read(STREAM.slice(0, at)), ...parser.read(STREAM.slice(at))], FRAMES, `cut at ${at}`);
+    const parser = new FrameParser();
+    assert.deepEqual([...parser.feed(STREAM.slice(0, at)), ...parser.feed(STREAM.slice(at))], FRAMES, `cut at ${at}`);
   }
 });
 
-test("a stream may come character by character, and what is not complete is not told", () => {
-  const parser = new Parser();
-  assert.deepEqual([...STREAM].flatMap((character) => [...parser.read(character)]), FRAMES);
+test("a stream may come character by character, and an incomplete frame is held back", () => {
+  const parser = new FrameParser();
+  assert.deepEqual([...STREAM].flatMap((character) => [...parser.feed(character)]), FRAMES);
 });
 
-test("a ping is no event", () => {
-  assert.deepEqual([...new Parser().read(": ping\n: ping\n\n")], []);
+test("a ping is no frame", () => {
+  assert.deepEqual([...new FrameParser().feed(": ping\n: ping\n\n")], []);
 });

@@ -1,26 +1,32 @@
-// Function calls as cards: a shape for those we know, a table of fields for all others.
+// Tool calls as cards. A few functions have a layout of their own; all others are shown as a table of their fields.
 
 import { useState } from "preact/hooks";
-import { plain } from "../app.ts";
-import { saying } from "../notice.ts";
-import { readPartial } from "../partial.ts";
+import { formatValue } from "../app.ts";
+import { reportFailure } from "../notice.ts";
+import { parsePartialObject } from "../partial-json.ts";
 import type { ToolCallPart } from "../schema.ts";
 import { focusComposer } from "./focus.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** `answer` sends what the user chose back to the function that waits. */
-export function Call({ call, answer }: { call: ToolCallPart; answer: (call: string, output: unknown) => Promise<void> }) {
-  const fields: Fields | null = call.arguments ?? readPartial(call.arguments_text);
-  if (call.state === "failed") return <Failed call={call} />;
-  if (call.kind === "action") return <Action call={call} fields={fields} />;
-  if (call.kind === "client") return <Question call={call} fields={fields} answer={answer} />;
+interface Props {
+  readonly call: ToolCallPart;
+  /** Sends the output of a client function's call. */
+  readonly onAnswer: (callId: string, output: unknown) => Promise<void>;
+}
+
+/** A tool call. While its arguments stream, it shows those that have arrived. */
+export function ToolCall({ call, onAnswer }: Props) {
+  const fields: Fields | null = call.arguments ?? parsePartialObject(call.arguments_text);
+  if (call.state === "failed") return <FailedCall call={call} />;
+  if (call.kind === "action") return <ActionCall call={call} fields={fields} />;
+  if (call.kind === "client") return <Question call={call} fields={fields} onAnswer={onAnswer} />;
   if (call.name === "suggest_replies") return null; // shown below the answer
-  const Shape = SHAPES[call.name] ?? Table;
+  const Layout = LAYOUTS[call.name] ?? FieldTable;
   return (
-    <section class={`card ${call.name}`} aria-label={words(call.name)} aria-busy={call.state === "streaming"}>
-      <h3>{TITLES[call.name] ?? words(call.name)}</h3>
-      {fields === null ? <p class="soft">…</p> : <Shape fields={fields} />}
+    <section class={`card ${call.name}`} aria-label={toWords(call.name)} aria-busy={call.state === "streaming"}>
+      <h3>{TITLES[call.name] ?? toWords(call.name)}</h3>
+      {fields === null ? <p class="soft">…</p> : <Layout fields={fields} />}
       {call.state === "cancelled" && <p class="soft">Stopped before it was complete.</p>}
     </section>
   );
@@ -32,50 +38,57 @@ const TITLES: Readonly<Record<string, string>> = {
   tell_joke: "A joke",
 };
 
-const SHAPES: Readonly<Record<string, (props: { fields: Fields }) => preact.JSX.Element>> = {
+/** Components for the arguments of reply functions, by function name. */
+const LAYOUTS: Readonly<Record<string, (props: { fields: Fields }) => preact.JSX.Element>> = {
   explain_joke: ({ fields }) => (
     <ol class="joke">
       {Object.entries({ setup: "Set-up", premise: "What you expect", punchline: "Punchline" }).map(([name, label]) => (
         <li key={name}>
           <h4>{label}</h4>
-          <p dir="auto">{plain(fields[name] ?? "")}</p>
+          <p dir="auto">{formatValue(fields[name] ?? "")}</p>
         </li>
       ))}
     </ol>
   ),
   detect_sarcasm: ({ fields }) => (
     <>
-      <blockquote dir="auto">{plain(fields["quote"] ?? "")}</blockquote>
+      <blockquote dir="auto">{formatValue(fields["quote"] ?? "")}</blockquote>
       {typeof fields["score"] === "number" && <Gauge score={fields["score"]} />}
     </>
   ),
-  tell_joke: ({ fields }) => <p class="told" dir="auto">{plain(fields["text"] ?? "")}</p>,
+  tell_joke: ({ fields }) => <p class="statement" dir="auto">{formatValue(fields["text"] ?? "")}</p>,
 };
 
-const HIGHEST = 9;
-const VERDICTS = ["Entirely sincere", "Mostly sincere", "A hint of sarcasm", "Rather sarcastic", "Dripping with sarcasm"];
+const MAX_SCORE = 9;
+const VERDICTS = [
+  "Entirely sincere",
+  "Mostly sincere",
+  "A hint of sarcasm",
+  "Rather sarcastic",
+  "Dripping with sarcasm",
+];
 
 function Gauge({ score }: { score: number }) {
-  const verdict = VERDICTS[Math.round((score / HIGHEST) * (VERDICTS.length - 1))] ?? "";
+  const verdict = VERDICTS[Math.round((score / MAX_SCORE) * (VERDICTS.length - 1))] ?? "";
   return (
     <div class="gauge">
-      <div class="cells" role="meter" aria-label="Sarcasm" aria-valuemin={0} aria-valuemax={HIGHEST} aria-valuenow={score}
-        aria-valuetext={`${score} of ${HIGHEST}: ${verdict}`}>
-        {Array.from({ length: HIGHEST }, (_, index) => <i key={index} class={index < score ? "full" : ""} />)}
+      <div class="cells" role="meter" aria-label="Sarcasm" aria-valuemin={0} aria-valuemax={MAX_SCORE}
+        aria-valuenow={score} aria-valuetext={`${score} of ${MAX_SCORE}: ${verdict}`}>
+        {Array.from({ length: MAX_SCORE }, (_, index) => <i key={index} class={index < score ? "full" : ""} />)}
       </div>
       <p aria-hidden="true">
-        <strong>{score}</strong><span class="soft"> of {HIGHEST}</span> {verdict}
+        <strong>{score}</strong><span class="soft"> of {MAX_SCORE}</span> {verdict}
       </p>
     </div>
   );
 }
 
-function Table({ fields }: { fields: Fields }) {
+function FieldTable({ fields }: { fields: Fields }) {
   return (
     <dl class="fields">
       {Object.entries(fields).map(([name, value]) => (
         <div key={name}>
-          <dt>{words(name)}</dt>
+          <dt>{toWords(name)}</dt>
           <dd dir="auto"><Value value={value} /></dd>
         </div>
       ))}
@@ -85,12 +98,12 @@ function Table({ fields }: { fields: Fields }) {
 
 function Value({ value }: { value: unknown }) {
   if (Array.isArray(value) && value.every((item) => typeof item !== "object"))
-    return <ul>{value.map((item, index) => <li key={index} dir="auto">{plain(item)}</li>)}</ul>;
-  if (typeof value === "object" && value !== null) return <pre>{plain(value)}</pre>;
-  return <>{plain(value)}</>;
+    return <ul>{value.map((item, index) => <li key={index} dir="auto">{formatValue(item)}</li>)}</ul>;
+  if (typeof value === "object" && value !== null) return <pre>{formatValue(value)}</pre>;
+  return <>{formatValue(value)}</>;
 }
 
-const STATES: Readonly<Record<ToolCallPart["state"], string>> = {
+const STATE_LABELS: Readonly<Record<ToolCallPart["state"], string>> = {
   streaming: "being asked for",
   ready: "about to run",
   running: "running",
@@ -101,29 +114,33 @@ const STATES: Readonly<Record<ToolCallPart["state"], string>> = {
   cancelled: "did not happen",
 };
 
-function Action({ call, fields }: { call: ToolCallPart; fields: Fields | null }) {
+function ActionCall({ call, fields }: { call: ToolCallPart; fields: Fields | null }) {
   return (
     <details class={`card action ${call.state}`}>
       <summary>
-        <span class="name">{words(call.name)}</span>
-        <span class="state">{STATES[call.state]}</span>
+        <span class="name">{toWords(call.name)}</span>
+        <span class="state">{STATE_LABELS[call.state]}</span>
       </summary>
-      {call.state === "unknown" && <p>The service stopped while it ran. It may have happened or not; it is not run again.</p>}
+      {call.state === "unknown" && (
+        <p>The service stopped while it ran. It may have happened or not; it is not run again.</p>
+      )}
       <h4>Asked with</h4>
-      {fields && Object.keys(fields).length > 0 ? <Table fields={fields} /> : <p class="soft">Nothing.</p>}
+      {fields && Object.keys(fields).length > 0 ? <FieldTable fields={fields} /> : <p class="soft">Nothing.</p>}
       {call.state === "succeeded" && <><h4>Answered</h4><Output value={call.output} /></>}
     </details>
   );
 }
 
-const Output = ({ value }: { value: unknown }) =>
-  typeof value === "object" && value !== null && !Array.isArray(value) ? <Table fields={{ ...value }} /> : <p dir="auto">{plain(value)}</p>;
+const Output = ({ value }: { value: unknown }) => {
+  const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
+  return isObject ? <FieldTable fields={{ ...value }} /> : <p dir="auto">{formatValue(value)}</p>;
+};
 
-function Failed({ call }: { call: ToolCallPart }) {
+function FailedCall({ call }: { call: ToolCallPart }) {
   return (
     <details class="card action failed">
       <summary>
-        <span class="name">{words(call.name)}</span>
+        <span class="name">{toWords(call.name)}</span>
         <span class="state">failed: {call.error?.message ?? "no reason given"}</span>
       </summary>
       <h4>Asked with</h4>
@@ -132,31 +149,26 @@ function Failed({ call }: { call: ToolCallPart }) {
   );
 }
 
-interface QuestionProps {
-  readonly call: ToolCallPart;
-  readonly fields: Fields | null;
-  readonly answer: (call: string, output: unknown) => Promise<void>;
-}
-
-function Question({ call, fields, answer }: QuestionProps) {
-  const [asked, setAsked] = useState<string | null>(null);
-  const chosen = (call.output as { choice?: unknown } | null)?.choice ?? asked;
-  const choices = Array.isArray(fields?.["choices"]) ? fields["choices"].map(plain) : [];
+/** A call of `ask_user`, answered with a button. */
+function Question({ call, fields, onAnswer }: Props & { readonly fields: Fields | null }) {
+  const [choiceOnItsWay, setChoiceOnItsWay] = useState<string | null>(null);
+  const currentChoice = (call.output as { choice?: unknown } | null)?.choice ?? choiceOnItsWay;
+  const choices = Array.isArray(fields?.["choices"]) ? fields["choices"].map(formatValue) : [];
   const choose = (choice: string): void => {
-    setAsked(choice);
+    setChoiceOnItsWay(choice);
     focusComposer();
-    answer(call.call_id, { choice }).catch((error: unknown) => {
-      setAsked(null);
-      saying("Your choice was not sent")(error);
+    onAnswer(call.call_id, { choice }).catch((error: unknown) => {
+      setChoiceOnItsWay(null);
+      reportFailure("Your choice was not sent")(error);
     });
   };
   return (
     <section class="card question" aria-label="A question for you">
-      <p class="told" dir="auto">{plain(fields?.["question"] ?? "…")}</p>
+      <p class="statement" dir="auto">{formatValue(fields?.["question"] ?? "…")}</p>
       <div class="choices" role="group" aria-label="Choices">
         {choices.map((choice) => (
-          <button key={choice} type="button" dir="auto" aria-pressed={choice === chosen} onClick={() => choose(choice)}
-            disabled={call.state !== "waiting" || asked !== null}>
+          <button key={choice} type="button" dir="auto" aria-pressed={choice === currentChoice}
+            onClick={() => choose(choice)} disabled={call.state !== "waiting" || choiceOnItsWay !== null}>
             {choice}
           </button>
         ))}
@@ -166,5 +178,5 @@ function Question({ call, fields, answer }: QuestionProps) {
   );
 }
 
-/** `snake_case` in words. */
-const words = (name: string): string => name.replaceAll("_", " ");
+/** Return a `snake_case` name as words. */
+const toWords = (name: string): string => name.replaceAll("_", " ");

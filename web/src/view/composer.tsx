@@ -2,47 +2,33 @@ import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { App } from "../app.ts";
 import { useCell } from "../cell.ts";
 import type { Conversation } from "../conversation.ts";
-import { saying } from "../notice.ts";
-import { drop, keep, recall } from "../shelf.ts";
+import { reportFailure } from "../notice.ts";
+import * as storage from "../storage.ts";
 import { focusComposer } from "./focus.ts";
 import { Icon } from "./icons.tsx";
 
-/** Where one writes. What is not sent is kept as a draft, a session each. */
+/** The field for a new message, with its buttons. The text is stored as the session's draft until it is sent. */
 export function Composer({ app, conversation }: { app: App; conversation: Conversation }) {
-  const isNew = useCell(conversation.isNew);
-  const draft = `draft.${isNew ? "new" : conversation.id}`;
-  const [text, setText] = useState(() => recall(draft) ?? "");
-  const area = useRef<HTMLTextAreaElement>(null);
-  useLayoutEffect(() => fit(area.current!), [text]);
-  const wasNew = useRef(isNew);
-  useEffect(() => {
-    if (wasNew.current && !isNew && text !== "") {
-      drop("draft.new", text); // written while the session was being made
-      keep(draft, text);
-    }
-    wasNew.current = isNew;
-  }, [isNew]);
+  const [text, changeText] = useDraft(conversation);
+  const textarea = useRef<HTMLTextAreaElement>(null);
+  useLayoutEffect(() => fitHeight(textarea.current!), [text]);
   useEffect(focusComposer, []);
-  const write = (changed: string): void => {
-    setText(changed);
-    if (changed === "") drop(draft, text); // of two tabs with a new chat, one may have written there since
-    else keep(draft, changed);
-  };
   const send = (event: Event): void => {
     event.preventDefault();
     if (text.trim() === "") return;
     app.send(text);
-    write("");
-    area.current?.focus();
+    changeText("");
+    textarea.current?.focus();
   };
-  const press = (event: KeyboardEvent): void => {
+  const onKeyDown = (event: KeyboardEvent): void => {
     if (event.key === "Enter" && !event.shiftKey && !event.isComposing) send(event);
   };
   return (
     <form class="composer" onSubmit={send}>
-      <textarea ref={area} rows={1} aria-label="Message" placeholder="Say something" dir="auto"
-        enterkeyhint="send" value={text} onInput={(event) => write(event.currentTarget.value)} onKeyDown={press} />
-      <Stop conversation={conversation} />
+      <textarea ref={textarea} rows={1} aria-label="Message" placeholder="Say something" dir="auto"
+        enterkeyhint="send" value={text} onKeyDown={onKeyDown}
+        onInput={(event) => changeText(event.currentTarget.value)} />
+      <StopButton conversation={conversation} />
       <button type="submit" class="round main" aria-label="Send" title="Send (Enter)" disabled={text.trim() === ""}>
         <Icon name="send" />
       </button>
@@ -50,20 +36,41 @@ export function Composer({ app, conversation }: { app: App; conversation: Conver
   );
 }
 
-function Stop({ conversation }: { conversation: Conversation }) {
-  const open = useCell(conversation.open);
-  if (open === null || open.waits) return null;
+/** Return the session's draft, and a function that changes and stores it. All new sessions share one stored draft. */
+function useDraft(conversation: Conversation): readonly [string, (text: string) => void] {
+  const isNew = useCell(conversation.isNew);
+  const name = `draft.${isNew ? "new" : conversation.id}`;
+  const [text, setText] = useState(() => storage.load(name) ?? "");
+  const wasNew = useRef(isNew);
+  useEffect(() => {
+    if (wasNew.current && !isNew && text !== "") {
+      storage.removeIfEqual("draft.new", text); // it was written while the session was being created
+      storage.save(name, text);
+    }
+    wasNew.current = isNew;
+  }, [isNew]);
+  const changeText = (newText: string): void => {
+    setText(newText);
+    if (newText === "") storage.removeIfEqual(name, text); // another tab may have stored its own draft there since
+    else storage.save(name, newText);
+  };
+  return [text, changeText];
+}
+
+function StopButton({ conversation }: { conversation: Conversation }) {
+  const run = useCell(conversation.openRun);
+  if (run === null || run.isWaiting) return null;
   return (
     <button type="button" class="round stop" aria-label="Stop" title="Stop"
-      onClick={() => void conversation.stop().catch(saying("Could not stop"))}>
+      onClick={() => void conversation.stop().catch(reportFailure("Could not stop"))}>
       <i />
     </button>
   );
 }
 
-/** As high as its text, where the browser does not do that by itself. */
-function fit(area: HTMLTextAreaElement): void {
+/** Make the field as high as its text, in browsers that do not know `field-sizing`. */
+function fitHeight(textarea: HTMLTextAreaElement): void {
   if (CSS.supports("field-sizing", "content")) return;
-  area.style.height = "auto";
-  area.style.height = `${area.scrollHeight}px`;
+  textarea.style.height = "auto";
+  textarea.style.height = `${textarea.scrollHeight}px`;
 }

@@ -1,18 +1,18 @@
-// Where the focus goes when the control that had it goes: nowhere would be the start of the page.
+// Moves the focus when the control that had it disappears. Otherwise it would go back to the start of the page.
 
-/** To where one writes; not on a phone, which would open its keyboard. */
+/** Focus the composer. Not on a phone, where that would open the keyboard. */
 export function focusComposer(): void {
   if (matchMedia("(hover: hover)").matches) document.querySelector<HTMLElement>(".composer textarea")?.focus();
 }
 
-/** To `element`, unless the user has gone elsewhere. */
+/** Focus `element`, unless the user has moved the focus elsewhere. */
 export function refocus(element: HTMLElement | null | undefined): void {
   if (document.activeElement === document.body) element?.focus();
 }
 
-/** To the row after `link` in the list of sessions, or the one before it. */
+/** Focus the row after `link` in the list of sessions, or else the row before it. */
 export function focusNextRow(link: HTMLElement | null): void {
   const rows = [...document.querySelectorAll<HTMLElement>(".list li > a")];
-  const at = rows.indexOf(link!);
-  (rows[at + 1] ?? rows[at - 1])?.focus();
+  const index = rows.indexOf(link!);
+  (rows[index + 1] ?? rows[index - 1])?.focus();
 }

@@ -1,4 +1,4 @@
-// Line icons, 20 by 20, drawn in the colour of the text beside them.
+// Line icons, 20 by 20 units, in the colour of the text beside them.
 
 const PATHS = {
   menu: "M3 6h14M3 10h14M3 14h14",
@@ -21,8 +21,15 @@ export const Icon = ({ name }: { name: keyof typeof PATHS }) => (
   </svg>
 );
 
-export const IconButton = (props: { name: keyof typeof PATHS; label: string; run: () => void; disabled?: boolean }) => (
-  <button type="button" class="icon-button" aria-label={props.label} title={props.label} onClick={props.run}
+interface ButtonProps {
+  readonly name: keyof typeof PATHS;
+  readonly label: string;
+  readonly onClick: () => void;
+  readonly disabled?: boolean;
+}
+
+export const IconButton = (props: ButtonProps) => (
+  <button type="button" class="icon-button" aria-label={props.label} title={props.label} onClick={props.onClick}
     disabled={props.disabled ?? false}>
     <Icon name={props.name} />
   </button>

@@ -3,9 +3,9 @@ import { type App, textOf } from "../app.ts";
 import { type Cell, useCell } from "../cell.ts";
 import type { Conversation } from "../conversation.ts";
 import { hasEnded, type Part } from "../events.ts";
-import { saying } from "../notice.ts";
+import { reportFailure } from "../notice.ts";
 import type { Message, Run } from "../schema.ts";
-import { Call } from "./calls.tsx";
+import { ToolCall } from "./calls.tsx";
 import { focusComposer, refocus } from "./focus.ts";
 import { IconButton } from "./icons.tsx";
 import { Prose } from "./prose.tsx";
@@ -14,39 +14,40 @@ interface Props {
   readonly app: App;
   readonly conversation: Conversation;
   readonly id: string;
-  /** The ids of all answers to the same message, or of all messages in the same place; its own is one of them. */
+  /** The ids of all messages with the same parent, oldest first, including this one. */
   readonly siblings: readonly string[];
   readonly isLast: boolean;
 }
 
-/** A message with what can be done about it. It draws itself again when it grows; the list around it does not. */
+/** A message with its buttons. When it grows, only this component is drawn again, not the list around it. */
 export function MessageView(props: Props) {
-  const message = useCell(props.conversation.message(props.id));
-  return message.role === "user" ? <Said {...props} message={message} /> : <Answer {...props} message={message} />;
+  const message = useCell(props.conversation.getMessage(props.id));
+  const View = message.role === "user" ? UserMessage : Answer;
+  return <View {...props} message={message} />;
 }
 
-function Said({ app, message, isLast, ...rest }: Props & { message: Message }) {
-  const [isEdited, setEdited] = useState(false);
+function UserMessage({ app, message, isLast, ...rest }: Props & { message: Message }) {
+  const [isEditing, setEditing] = useState(false);
   const article = useRef<HTMLElement>(null);
   const send = (text: string): void => {
-    setEdited(false);
+    setEditing(false);
     app.send(text, message.parent_id);
     focusComposer();
   };
   const refocusEdit = (): void => refocus(article.current?.querySelector("[aria-label=Edit]"));
-  useLayoutEffect(() => (isEdited ? refocusEdit : undefined), [isEdited]);
+  useLayoutEffect(() => (isEditing ? refocusEdit : undefined), [isEditing]);
   return (
-    <article ref={article} class={isLast ? "said last" : "said"} data-message={message.id}>
-      <h2 class="unseen">You said</h2>
-      {isEdited ? (
-        <Editor text={textOf(message)} send={send} leave={() => setEdited(false)} />
+    <article ref={article} class={isLast ? "user-message last" : "user-message"} data-message={message.id}>
+      <h2 class="visually-hidden">You said</h2>
+      {isEditing ? (
+        <Editor text={textOf(message)} onSend={send} onCancel={() => setEditing(false)} />
       ) : (
         <div class="bubble" dir="auto">{textOf(message)}</div>
       )}
       <div class="actions">
-        <Walk {...rest} />
-        <Copy text={() => textOf(message)} />
-        <IconButton name="pencil" label="Edit" run={() => setEdited(true)} />
+        <VersionSwitch {...rest} />
+        <CopyButton getText={() => textOf(message)} />
+        <IconButton name="pencil" label="Edit" onClick={() => setEditing(true)} />
       </div>
     </article>
   );
@@ -54,36 +55,44 @@ function Said({ app, message, isLast, ...rest }: Props & { message: Message }) {
 
 function Answer({ app, conversation, message, isLast, ...rest }: Props & { message: Message }) {
   const isLive = !hasEnded(message.status);
-  const again = (): void => {
+  const isInProgress = message.status === "in_progress";
+  const answerAgain = (): void => {
     app.answerAgain(message.parent_id!);
     focusComposer();
   };
   return (
-    <article class={isLast ? "answer last" : "answer"} aria-busy={message.status === "in_progress"} data-message={message.id}>
-      <h2 class="unseen">The assistant answered</h2>
+    <article class={isLast ? "answer last" : "answer"} aria-busy={isInProgress} data-message={message.id}>
+      <h2 class="visually-hidden">The assistant answered</h2>
       {message.parts.map((part, index) => (
         <PartView key={index} part={part} isLive={isLive && index === message.parts.length - 1}
-          answer={(call, output) => conversation.answer(message.run_id!, call, output)} />
+          onAnswer={(callId, output) => conversation.answerCall(message.run_id!, callId, output)} />
       ))}
-      {message.status === "in_progress" && isQuiet(message.parts.at(-1)) && <p class="thinking"><i /><i /><i /></p>}
+      {isInProgress && isSilent(message.parts.at(-1)) && <p class="thinking"><i /><i /><i /></p>}
       {message.run_id && message.status !== "completed" && !isLive && (
-        <Ending run={conversation.run(message.run_id)} status={message.status} again={again} />
+        <Ending run={conversation.getRun(message.run_id)} status={message.status} onRetry={answerAgain} />
       )}
       {!isLive && (
         <div class="actions">
-          <Walk conversation={conversation} {...rest} />
-          <Copy text={() => textOf(message)} />
-          <IconButton name="again" label="Answer again" run={again} />
+          <VersionSwitch conversation={conversation} {...rest} />
+          <CopyButton getText={() => textOf(message)} />
+          <IconButton name="again" label="Answer again" onClick={answerAgain} />
         </div>
       )}
     </article>
   );
 }
 
-/** Whether nothing on the page moves although the run does. */
-const isQuiet = (part: Part | undefined): boolean => part === undefined || part.type === "step" || part.type === "tool_call";
+/** True if the message shows no growing text, so that it needs a sign that the run continues. `part` is its last. */
+const isSilent = (part: Part | undefined): boolean =>
+  part === undefined || part.type === "step" || part.type === "tool_call";
 
-function PartView({ part, isLive, answer }: { part: Part; isLive: boolean; answer: (call: string, output: unknown) => Promise<void> }) {
+interface PartProps {
+  readonly part: Part;
+  readonly isLive: boolean;
+  readonly onAnswer: (callId: string, output: unknown) => Promise<void>;
+}
+
+function PartView({ part, isLive, onAnswer }: PartProps) {
   switch (part.type) {
     case "text":
     case "refusal":
@@ -96,7 +105,7 @@ function PartView({ part, isLive, answer }: { part: Part; isLive: boolean; answe
         </details>
       );
     case "tool_call":
-      return <Call call={part} answer={answer} />;
+      return <ToolCall call={part} onAnswer={onAnswer} />;
     case "step":
       return null;
   }
@@ -107,81 +116,88 @@ const ENDINGS: Partial<Record<Message["status"], string>> = {
   interrupted: "The service stopped in the middle. What it had said is kept.",
   cancelled: "Stopped.",
 };
-const CUTS: Readonly<Record<string, string>> = {
+/** Why an answer is incomplete, by finish reason. */
+const INCOMPLETE_REASONS: Readonly<Record<string, string>> = {
   length: "The answer reached the model's length limit.",
   content_filter: "The provider's content filter cut the answer off.",
   missing: "The answer was cut off on its way.",
 };
 
-function Ending({ run, status, again }: { run: Cell<Run | null>; status: Message["status"]; again: () => void }) {
+function Ending({ run, status, onRetry }: { run: Cell<Run | null>; status: Message["status"]; onRetry: () => void }) {
   const known = useCell(run);
   if (status === "cancelled") return <p class="ending soft">Stopped.</p>;
-  const cut = status === "incomplete" ? CUTS[known?.finish_reason ?? ""] : undefined;
+  const reason = status === "incomplete" ? INCOMPLETE_REASONS[known?.finish_reason ?? ""] : undefined;
   return (
     <div class="ending note">
-      <p>{cut ?? ENDINGS[status] ?? "The answer is not complete."}</p>
+      <p>{reason ?? ENDINGS[status] ?? "The answer is not complete."}</p>
       {known?.error && <p class="soft">{known.error.message}</p>}
-      <button type="button" onClick={again}>Try again</button>
+      <button type="button" onClick={onRetry}>Try again</button>
     </div>
   );
 }
 
-function Walk({ conversation, id, siblings }: Pick<Props, "conversation" | "id" | "siblings">) {
-  const open = useCell(conversation.open);
-  const at = siblings.indexOf(id);
+/** Switches between the siblings of a message. Not while a run is open, because its answer is on the active branch. */
+function VersionSwitch({ conversation, id, siblings }: Pick<Props, "conversation" | "id" | "siblings">) {
+  const isBusy = useCell(conversation.openRun) !== null;
+  const index = siblings.indexOf(id);
   if (siblings.length < 2) return null;
-  const walk = (step: number): void => void conversation.walk(siblings[at + step]!).catch(saying("Could not switch"));
+  const switchBy = (step: number): void =>
+    void conversation.switchBranch(siblings[index + step]!).catch(reportFailure("Could not switch"));
+  const isFirst = index === 0;
+  const isNewest = index === siblings.length - 1;
   return (
-    <div class="walk" role="group" aria-label="Versions">
-      <IconButton name="left" label="Version before" run={() => walk(-1)} disabled={at === 0 || open !== null} />
-      <span>{at + 1}/{siblings.length}</span>
-      <IconButton name="right" label="Next version" run={() => walk(1)} disabled={at === siblings.length - 1 || open !== null} />
+    <div class="versions" role="group" aria-label="Versions">
+      <IconButton name="left" label="Version before" onClick={() => switchBy(-1)} disabled={isFirst || isBusy} />
+      <span>{index + 1}/{siblings.length}</span>
+      <IconButton name="right" label="Next version" onClick={() => switchBy(1)} disabled={isNewest || isBusy} />
     </div>
   );
 }
 
-function Copy({ text }: { text: () => string }) {
-  const [isDone, setDone] = useState(false);
+const COPIED_SIGN_MS = 2_000;
+
+function CopyButton({ getText }: { getText: () => string }) {
+  const [isCopied, setCopied] = useState(false);
   useEffect(() => {
-    const timer = isDone ? setTimeout(() => setDone(false), 2_000) : undefined;
+    const timer = isCopied ? setTimeout(() => setCopied(false), COPIED_SIGN_MS) : undefined;
     return () => clearTimeout(timer);
-  }, [isDone]);
-  const copy = (): void => void copyText(text()).then(() => setDone(true), saying("Could not copy"));
-  return <IconButton name={isDone ? "check" : "copy"} label={isDone ? "Copied" : "Copy"} run={copy} />;
+  }, [isCopied]);
+  const copy = (): void => void copyText(getText()).then(() => setCopied(true), reportFailure("Could not copy"));
+  return <IconButton name={isCopied ? "check" : "copy"} label={isCopied ? "Copied" : "Copy"} onClick={copy} />;
 }
 
-/** Copy, also where the page is not served over https and the clipboard's own interface does not exist. */
+/** Copy to the clipboard. Pages without https have no `navigator.clipboard`, so a text field is copied from there. */
 export async function copyText(text: string): Promise<void> {
   if (navigator.clipboard) return navigator.clipboard.writeText(text);
   const area = document.createElement("textarea");
   area.value = text;
   document.body.append(area);
   area.select();
-  const isDone = document.execCommand("copy");
+  const isCopied = document.execCommand("copy");
   area.remove();
-  if (!isDone) throw new Error("the browser refused");
+  if (!isCopied) throw new Error("the browser refused");
 }
 
-function Editor({ text, send, leave }: { text: string; send: (text: string) => void; leave: () => void }) {
-  const area = useRef<HTMLTextAreaElement>(null);
+function Editor({ text, onSend, onCancel }: { text: string; onSend: (text: string) => void; onCancel: () => void }) {
+  const textarea = useRef<HTMLTextAreaElement>(null);
   useLayoutEffect(() => {
-    area.current?.focus();
-    area.current?.setSelectionRange(text.length, text.length);
+    textarea.current?.focus();
+    textarea.current?.setSelectionRange(text.length, text.length);
   }, []);
   const submit = (event: Event): void => {
     event.preventDefault();
-    const changed = area.current!.value;
-    if (changed.trim() !== "") send(changed);
+    const newText = textarea.current!.value;
+    if (newText.trim() !== "") onSend(newText);
   };
-  const press = (event: KeyboardEvent): void => {
-    if (event.key === "Escape") leave();
+  const onKeyDown = (event: KeyboardEvent): void => {
+    if (event.key === "Escape") onCancel();
     if (event.key === "Enter" && !event.shiftKey && !event.isComposing) submit(event);
   };
   return (
     <form class="editor" onSubmit={submit}>
-      <textarea ref={area} aria-label="Edit your message" dir="auto" defaultValue={text} onKeyDown={press} />
+      <textarea ref={textarea} aria-label="Edit your message" dir="auto" defaultValue={text} onKeyDown={onKeyDown} />
       <div>
-        <button type="button" class="quiet" onClick={leave}>Cancel</button>
+        <button type="button" class="quiet" onClick={onCancel}>Cancel</button>
         <button type="submit" class="main">Send</button>
       </div>
     </form>

@@ -2,43 +2,44 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { type App, UNTITLED } from "../app.ts";
 import { useCell } from "../cell.ts";
 import type { Conversation } from "../conversation.ts";
-import { dismiss, notice } from "../notice.ts";
+import { dismissNotice, notice } from "../notice.ts";
 import { Composer } from "./composer.tsx";
 import { IconButton } from "./icons.tsx";
+import { OutboxItems } from "./outbox-items.tsx";
 import { Sidebar } from "./sidebar.tsx";
-import { Letters, Thread } from "./thread.tsx";
+import { Thread } from "./thread.tsx";
 import { Welcome } from "./welcome.tsx";
 
-const NARROW = matchMedia("(max-width: 48rem)");
+const NARROW_SCREEN = matchMedia("(max-width: 48rem)");
 
-/** Everything: the list at the side (a drawer on a phone), the open session, what is said to screen readers. */
+/** The whole page: the list of sessions at the side (a drawer on a phone), the open session, and notices. */
 export function Page({ app }: { app: App }) {
-  const open = useCell(app.open);
-  const [isDrawn, setDrawn] = useState(false);
-  const isNarrow = useMedia(NARROW);
+  const conversation = useCell(app.conversation);
+  const [isDrawerOpen, setDrawerOpen] = useState(false);
+  const isNarrow = useMedia(NARROW_SCREEN);
   const drawer = useRef<HTMLElement>(null);
-  const menu = useRef<HTMLDivElement>(null);
-  const wasDrawn = useRef(false);
+  const bar = useRef<HTMLDivElement>(null);
+  const wasDrawerOpen = useRef(false);
   useEffect(() => {
-    const from = isDrawn ? drawer.current : wasDrawn.current ? menu.current : null;
-    from?.querySelector<HTMLElement>("button")?.focus();
-    wasDrawn.current = isDrawn;
-  }, [isDrawn]);
-  const leave = (): void => setDrawn(false);
-  const isCovered = isNarrow && isDrawn;
+    const focused = isDrawerOpen ? drawer.current : wasDrawerOpen.current ? bar.current : null;
+    focused?.querySelector<HTMLElement>("button")?.focus();
+    wasDrawerOpen.current = isDrawerOpen;
+  }, [isDrawerOpen]);
+  const close = (): void => setDrawerOpen(false);
+  const closeOnEscape = ({ key }: KeyboardEvent): void => (key === "Escape" ? close() : undefined);
   return (
-    <div class={`page ${isDrawn ? "drawn" : ""}`} onKeyDown={({ key }) => (key === "Escape" ? leave() : undefined)}>
-      <nav ref={drawer} aria-label="Chats" inert={isNarrow && !isDrawn}><Sidebar app={app} leave={leave} /></nav>
-      <div class="shade" onClick={leave} />
-      <main inert={isCovered}>
-        <div class="bar" ref={menu}>
-          <IconButton name="menu" label="Chats" run={() => setDrawn(true)} />
-          <Title conversation={open} key={open.id} />
+    <div class={`page ${isDrawerOpen ? "drawer-open" : ""}`} onKeyDown={closeOnEscape}>
+      <nav ref={drawer} aria-label="Chats" inert={isNarrow && !isDrawerOpen}><Sidebar app={app} onLeave={close} /></nav>
+      <div class="shade" onClick={close} />
+      <main inert={isNarrow && isDrawerOpen}>
+        <div class="bar" ref={bar}>
+          <IconButton name="menu" label="Chats" onClick={() => setDrawerOpen(true)} />
+          <Title conversation={conversation} key={conversation.id} />
         </div>
-        <Body app={app} conversation={open} key={open.id} />
+        <OpenSession app={app} conversation={conversation} key={conversation.id} />
       </main>
-      <Toast />
-      <p class="unseen" role="status">{useCell(app.spoken)}</p>
+      <NoticeBar />
+      <p class="visually-hidden" role="status">{useCell(app.announcement)}</p>
     </div>
   );
 }
@@ -50,15 +51,15 @@ function Title({ conversation }: { conversation: Conversation }) {
   return <h1 dir="auto">{title}</h1>;
 }
 
-function Body({ app, conversation }: { app: App; conversation: Conversation }) {
-  const link = useCell(conversation.link);
+function OpenSession({ app, conversation }: { app: App; conversation: Conversation }) {
+  const connection = useCell(conversation.connection);
   const isNew = useCell(conversation.isNew);
-  const isEmpty = isNew && !useCell(app.outbox.letters).some(({ session }) => session === conversation.id);
-  if (link === "gone")
+  const isEmpty = isNew && !useCell(app.outbox.items).some(({ session }) => session === conversation.id);
+  if (connection === "gone")
     return (
       <div class="welcome column">
         <p class="greeting">This chat is no longer there.</p>
-        <Letters app={app} conversation={conversation} />
+        <OutboxItems app={app} conversation={conversation} />
         <button type="button" class="main" onClick={() => app.startNew()}>New chat</button>
       </div>
     );
@@ -66,41 +67,49 @@ function Body({ app, conversation }: { app: App; conversation: Conversation }) {
     <>
       {isEmpty ? <Welcome app={app} /> : <Thread app={app} conversation={conversation} />}
       <footer>
-        {link === "lost" && <p class="link" role="status">Connection lost. It will be taken up again by itself.</p>}
+        {connection === "lost" && (
+          <p class="connection" role="status">Connection lost. It will be taken up again by itself.</p>
+        )}
         <Composer app={app} conversation={conversation} />
       </footer>
     </>
   );
 }
 
-function Toast() {
+/** The notice, if there is one. It does not go away while the user points at it or has the focus in it. */
+function NoticeBar() {
   const shown = useCell(notice);
-  const [isHeld, setHeld] = useState(false);
+  const [isInUse, setInUse] = useState(false);
   useEffect(() => {
-    if (shown === null || isHeld) return;
-    const timer = setTimeout(dismiss, shown.stays);
+    if (shown === null || isInUse) return;
+    const timer = setTimeout(dismissNotice, shown.durationMs);
     return () => clearTimeout(timer);
-  }, [shown, isHeld]);
+  }, [shown, isInUse]);
+  const press = (): void => {
+    shown?.button?.onClick();
+    dismissNotice();
+  };
   return (
-    <div class="toast-place" role="status" onMouseEnter={() => setHeld(true)} onMouseLeave={() => setHeld(false)}
-      onFocusIn={() => setHeld(true)} onFocusOut={() => setHeld(false)}>
+    <div class="notice-place" role="status" onMouseEnter={() => setInUse(true)} onMouseLeave={() => setInUse(false)}
+      onFocusIn={() => setInUse(true)} onFocusOut={() => setInUse(false)}>
       {shown && (
-        <div class="toast">
+        <div class="notice">
           <span>{shown.text}</span>
-          {shown.action && <button type="button" onClick={() => (shown.action!.run(), dismiss())}>{shown.action.label}</button>}
-          <IconButton name="close" label="Dismiss" run={dismiss} />
+          {shown.button && <button type="button" onClick={press}>{shown.button.label}</button>}
+          <IconButton name="close" label="Dismiss" onClick={dismissNotice} />
         </div>
       )}
     </div>
   );
 }
 
+/** Return true while the media query matches. */
 function useMedia(query: MediaQueryList): boolean {
-  const [isMatched, setMatched] = useState(query.matches);
+  const [isMatching, setMatching] = useState(query.matches);
   useEffect(() => {
-    const look = (): void => setMatched(query.matches);
-    query.addEventListener("change", look);
-    return () => query.removeEventListener("change", look);
+    const update = (): void => setMatching(query.matches);
+    query.addEventListener("change", update);
+    return () => query.removeEventListener("change", update);
   }, []);
-  return isMatched;
+  return isMatching;
 }

@@ -1,21 +1,24 @@
 import { useLayoutEffect, useRef } from "preact/hooks";
-import { Growing } from "../markdown.ts";
+import { GrowingMarkdown } from "../markdown.ts";
 
-/** Markdown, growing while `isLive`. A long text is drawn less often, so that drawing never takes most of the time. */
+/** After a drawing that took n ms, the next one starts at the earliest 4 n ms after this one started. */
+const DRAW_INTERVAL_FACTOR = 4;
+
+/** Markdown that grows while `isLive`. Long texts are drawn less often: drawing takes a quarter of the time at most. */
 export function Prose({ text, isLive }: { text: string; isLive: boolean }) {
   const box = useRef<HTMLDivElement>(null);
-  const growing = useRef<Growing>(null);
-  const rested = useRef(0);
+  const markdown = useRef<GrowingMarkdown>(null);
+  const nextDrawAt = useRef(0);
   useLayoutEffect(() => {
-    growing.current ??= new Growing(box.current!);
+    markdown.current ??= new GrowingMarkdown(box.current!);
     const draw = (): void => {
       const start = performance.now();
-      growing.current!.show(text, isLive);
-      rested.current = start + 4 * (performance.now() - start);
+      markdown.current!.show(text, isLive);
+      nextDrawAt.current = start + DRAW_INTERVAL_FACTOR * (performance.now() - start);
     };
-    const wait = isLive ? rested.current - performance.now() : 0;
-    if (wait <= 0) return draw();
-    const timer = setTimeout(draw, wait);
+    const waitMs = isLive ? nextDrawAt.current - performance.now() : 0;
+    if (waitMs <= 0) return draw();
+    const timer = setTimeout(draw, waitMs);
     return () => clearTimeout(timer);
   }, [text, isLive]);
   return <div class="prose" ref={box} />;

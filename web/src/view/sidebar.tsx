@@ -1,48 +1,60 @@
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { type App, UNTITLED } from "../app.ts";
 import { useCell } from "../cell.ts";
-import { saying } from "../notice.ts";
-import type { Found, Session } from "../schema.ts";
+import { reportFailure } from "../notice.ts";
+import type { SearchResult, Session } from "../schema.ts";
 import { focusNextRow, refocus } from "./focus.ts";
 import { Icon, IconButton } from "./icons.tsx";
 
-/** All sessions, newest first. `leave` closes it where it covers the page. */
-export function Sidebar({ app, leave }: { app: App; leave: () => void }) {
-  const found = useCell(app.library.found);
+const SEARCH_DELAY_MS = 200;
+/** The service's own limit. */
+const MAX_TITLE_CHARS = 200;
+
+/** All sessions, newest first, and the search. `onLeave` closes the list where it covers the page. */
+export function Sidebar({ app, onLeave }: { app: App; onLeave: () => void }) {
+  const results = useCell(app.sessionList.searchResults);
   const startNew = (): void => {
     app.startNew();
-    leave();
+    onLeave();
   };
+  const search = (words: string): void =>
+    void app.sessionList.search(words).catch(reportFailure("Could not search"));
   return (
     <>
       <header>
         <span class="brand">chatkeep</span>
-        <IconButton name="close" label="Close the list" run={leave} />
+        <IconButton name="close" label="Close the list" onClick={onLeave} />
       </header>
-      <button type="button" class="new" onClick={startNew}><Icon name="plus" /> New chat</button>
-      <SearchField search={(words) => void app.library.search(words).catch(saying("Could not search"))} />
-      <div class="list">{found === null ? <Sessions app={app} leave={leave} /> : <Results found={found} leave={leave} />}</div>
+      <button type="button" class="new-chat" onClick={startNew}><Icon name="plus" /> New chat</button>
+      <SearchField onSearch={search} />
+      <div class="list">
+        {results ? <SearchResults results={results} onLeave={onLeave} /> : <Sessions app={app} onLeave={onLeave} />}
+      </div>
     </>
   );
 }
 
-function SearchField({ search }: { search: (words: string) => void }) {
+/** Calls `onSearch` once the user pauses. */
+function SearchField({ onSearch }: { onSearch: (words: string) => void }) {
   const timer = useRef(0);
-  const write = ({ currentTarget }: preact.TargetedEvent<HTMLInputElement>): void => {
+  const onInput = ({ currentTarget }: preact.TargetedEvent<HTMLInputElement>): void => {
     clearTimeout(timer.current);
-    timer.current = setTimeout(() => search(currentTarget.value), 200) as unknown as number;
+    timer.current = setTimeout(() => onSearch(currentTarget.value), SEARCH_DELAY_MS) as unknown as number;
   };
-  return <input class="search" type="search" aria-label="Search all chats" placeholder="Search" dir="auto" onInput={write} />;
+  return (
+    <input class="search" type="search" aria-label="Search all chats" placeholder="Search" dir="auto"
+      onInput={onInput} />
+  );
 }
 
-function Results({ found, leave }: { found: readonly Found[]; leave: () => void }) {
+function SearchResults({ results, onLeave }: { results: readonly SearchResult[]; onLeave: () => void }) {
   return (
     <section aria-label="Search results">
-      <h2 aria-live="polite">{found.length === 0 ? "Nothing found" : `${found.length} found`}</h2>
+      <h2 aria-live="polite">{results.length === 0 ? "Nothing found" : `${results.length} found`}</h2>
       <ul>
-        {found.map(({ session_id, session_title, message_id, snippet }) => (
+        {results.map(({ session_id, session_title, message_id, snippet }) => (
           <li key={message_id}>
-            <a class="found" href={`#${session_id}/${message_id}`} onClick={leave}>
+            <a class="search-result" href={`#${session_id}/${message_id}`} onClick={onLeave}>
               <span dir="auto">{session_title ?? UNTITLED}</span>
               <span class="soft" dir="auto">{snippet}</span>
             </a>
@@ -53,84 +65,91 @@ function Results({ found, leave }: { found: readonly Found[]; leave: () => void 
   );
 }
 
-function Sessions({ app, leave }: { app: App; leave: () => void }) {
-  const sessions = useCell(app.library.sessions);
-  const isWhole = useCell(app.library.isWhole);
-  const open = useCell(app.open);
+function Sessions({ app, onLeave }: { app: App; onLeave: () => void }) {
+  const sessions = useCell(app.sessionList.sessions);
+  const isComplete = useCell(app.sessionList.isComplete);
+  const { id } = useCell(app.conversation);
+  const loadMore = (): void => void app.sessionList.loadMore().catch(reportFailure("Could not load more"));
   return (
     <>
-      {groups(sessions).map(([name, members]) => (
+      {groupByAge(sessions).map(([name, members]) => (
         <section key={name}>
           <h2>{name}</h2>
           <ul>
             {members.map((session) => (
-              <Row key={session.id} app={app} session={session} isOpen={session.id === open.id} leave={leave} />
+              <SessionRow key={session.id} app={app} session={session} isOpen={session.id === id} onLeave={onLeave} />
             ))}
           </ul>
         </section>
       ))}
-      {!isWhole && (
-        <button type="button" class="quiet" onClick={() => void app.library.more().catch(saying("Could not load more"))}>
-          Show more
-        </button>
-      )}
+      {!isComplete && <button type="button" class="quiet" onClick={loadMore}>Show more</button>}
     </>
   );
 }
 
-function Row({ app, session, isOpen, leave }: { app: App; session: Session; isOpen: boolean; leave: () => void }) {
-  const [isRenamed, setRenamed] = useState(false);
+interface RowProps {
+  readonly app: App;
+  readonly session: Session;
+  readonly isOpen: boolean;
+  readonly onLeave: () => void;
+}
+
+function SessionRow({ app, session, isOpen, onLeave }: RowProps) {
+  const [isEditing, setEditing] = useState(false);
   const link = useRef<HTMLAnchorElement>(null);
   const title = session.title ?? UNTITLED;
-  useLayoutEffect(() => (isRenamed ? () => refocus(link.current) : undefined), [isRenamed]);
+  useLayoutEffect(() => (isEditing ? () => refocus(link.current) : undefined), [isEditing]);
   const rename = (text: string): void => {
-    setRenamed(false);
-    if (text.trim() !== "" && text !== session.title)
-      app.library.rename(session.id, text.trim().slice(0, 200)).catch(saying("Could not rename"));
+    setEditing(false);
+    const newTitle = text.trim().slice(0, MAX_TITLE_CHARS);
+    if (newTitle !== "" && text !== session.title)
+      app.sessionList.rename(session.id, newTitle).catch(reportFailure("Could not rename"));
   };
   const remove = (): void => {
     if (isOpen) app.startNew();
     else focusNextRow(link.current);
-    app.library.remove(session, () => (isOpen ? (location.hash = session.id) : undefined));
+    app.sessionList.remove(session, () => (isOpen ? (location.hash = session.id) : undefined));
   };
-  if (isRenamed) return <li><TitleField title={session.title ?? ""} done={rename} /></li>;
+  if (isEditing) return <li><TitleField title={session.title ?? ""} onDone={rename} /></li>;
   return (
     <li class={isOpen ? "open" : ""}>
-      <a ref={link} href={`#${session.id}`} dir="auto" title={title} aria-current={isOpen ? "page" : undefined} onClick={leave}>
+      <a ref={link} href={`#${session.id}`} dir="auto" title={title} aria-current={isOpen ? "page" : undefined}
+        onClick={onLeave}>
         {title}
-        {session.status !== "idle" && <span class="busy"><span class="unseen">, answering</span></span>}
+        {session.status !== "idle" && <span class="busy"><span class="visually-hidden">, answering</span></span>}
       </a>
-      <IconButton name="pencil" label={`Rename ${title}`} run={() => setRenamed(true)} />
-      <IconButton name="bin" label={`Delete ${title}`} run={remove} />
+      <IconButton name="pencil" label={`Rename ${title}`} onClick={() => setEditing(true)} />
+      <IconButton name="bin" label={`Delete ${title}`} onClick={remove} />
     </li>
   );
 }
 
-function TitleField({ title, done }: { title: string; done: (text: string) => void }) {
+/** Enter and leaving the field accept the text; Escape restores the old title. */
+function TitleField({ title, onDone }: { title: string; onDone: (text: string) => void }) {
   const field = useRef<HTMLInputElement>(null);
   useLayoutEffect(() => {
     field.current?.focus();
     field.current?.select();
   }, []);
-  const press = ({ key, isComposing, currentTarget }: preact.TargetedKeyboardEvent<HTMLInputElement>): void => {
+  const onKeyDown = ({ key, isComposing, currentTarget }: preact.TargetedKeyboardEvent<HTMLInputElement>): void => {
     if (isComposing || (key !== "Enter" && key !== "Escape")) return;
     if (key === "Escape") currentTarget.value = title;
     currentTarget.blur();
   };
   return (
-    <input ref={field} aria-label="Title" dir="auto" maxLength={200} defaultValue={title} onKeyDown={press}
-      onBlur={({ currentTarget }) => done(currentTarget.value)} />
+    <input ref={field} aria-label="Title" dir="auto" maxLength={MAX_TITLE_CHARS} defaultValue={title}
+      onKeyDown={onKeyDown} onBlur={({ currentTarget }) => onDone(currentTarget.value)} />
   );
 }
 
-const DAY = 86_400_000;
+const DAY_MS = 86_400_000;
 
-/** Sessions by how long ago they were used, in the order in which they come. */
-function groups(sessions: readonly Session[]): [string, Session[]][] {
-  const today = new Date().setHours(0, 0, 0, 0);
-  const name = ({ updated_at }: Session): string => {
-    const age = today - Date.parse(updated_at);
-    return age < 0 ? "Today" : age < DAY ? "Yesterday" : age < 7 * DAY ? "Last seven days" : "Earlier";
+/** Group sessions by the day of their last use. Groups and sessions keep their order. */
+function groupByAge(sessions: readonly Session[]): [string, Session[]][] {
+  const startOfToday = new Date().setHours(0, 0, 0, 0);
+  const groupName = ({ updated_at }: Session): string => {
+    const ageMs = startOfToday - Date.parse(updated_at);
+    return ageMs < 0 ? "Today" : ageMs < DAY_MS ? "Yesterday" : ageMs < 7 * DAY_MS ? "Last seven days" : "Earlier";
   };
-  return [...Map.groupBy(sessions, name)];
+  return [...Map.groupBy(sessions, groupName)];
 }

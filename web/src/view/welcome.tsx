@@ -2,18 +2,16 @@ import { useEffect, useState } from "preact/hooks";
 import { get } from "../api.ts";
 import type { App } from "../app.ts";
 import { useCell } from "../cell.ts";
-import { saying } from "../notice.ts";
+import { reportFailure } from "../notice.ts";
 import type { AssistantDetails } from "../schema.ts";
 
-/** An empty session: who is there, and what one might begin with. */
+/** The view of a new session: a choice of assistants, and messages to start with. */
 export function Welcome({ app }: { app: App }) {
   const assistants = useCell(app.assistants);
-  const wanted = useCell(app.assistant);
-  const chosen = assistants.find(({ name }) => name === wanted) ?? assistants.find(({ name }) => name === "default") ?? assistants[0];
-  const [starters, setStarters] = useState<readonly string[]>([]);
-  useEffect(() => {
-    if (chosen) get<AssistantDetails>(`assistants/${chosen.name}`).then((it) => setStarters(it.starters), saying("No suggestions"));
-  }, [chosen?.name]);
+  const name = useCell(app.assistant);
+  const find = (name: string | null) => assistants.find((each) => each.name === name);
+  const assistant = find(name) ?? find("default") ?? assistants[0];
+  const starters = useStarters(assistant?.name);
   return (
     <div class="thread">
       <div class="welcome column">
@@ -23,13 +21,14 @@ export function Welcome({ app }: { app: App }) {
             <legend class="soft">Talk to</legend>
             {assistants.map(({ name, description }) => (
               <label key={name}>
-                <input type="radio" name="assistant" checked={name === chosen?.name} onChange={() => (app.assistant.value = name)} />
+                <input type="radio" name="assistant" checked={name === assistant?.name}
+                  onChange={() => (app.assistant.value = name)} />
                 <span><strong>{name}</strong><span class="soft">{description}</span></span>
               </label>
             ))}
           </fieldset>
         )}
-        {assistants.length === 1 && <p class="soft">{chosen?.description}</p>}
+        {assistants.length === 1 && <p class="soft">{assistant?.description}</p>}
         <div class="starters">
           {starters.map((starter) => (
             <button key={starter} type="button" dir="auto" onClick={() => app.send(starter)}>{starter}</button>
@@ -38,4 +37,15 @@ export function Welcome({ app }: { app: App }) {
       </div>
     </div>
   );
+}
+
+/** Return the assistant's starters; empty until they are fetched. */
+function useStarters(assistant: string | undefined): readonly string[] {
+  const [starters, setStarters] = useState<readonly string[]>([]);
+  useEffect(() => {
+    if (assistant === undefined) return;
+    const show = (details: AssistantDetails): void => setStarters(details.starters);
+    get<AssistantDetails>(`assistants/${assistant}`).then(show, reportFailure("No suggestions"));
+  }, [assistant]);
+  return starters;
 }

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { readPartial } from "../src/partial.ts";
+import { parsePartialObject } from "../src/partial-json.ts";
 
 const WHOLE = { quote: 'a "quoted" \\ \n é😀', score: -12.5, deep: { list: [1, "two", [true, null]] }, last: false };
 const TEXT = JSON.stringify(WHOLE).replace("é", "\\u00e9");
 
-test("arguments can be read wherever they are cut, and never say what was not sent", () => {
+test("a text can be read wherever it is cut, and no value is made up", () => {
   for (let at = 0; at <= TEXT.length; at++) {
-    const fields = readPartial(TEXT.slice(0, at));
+    const fields = parsePartialObject(TEXT.slice(0, at));
     if (at > 0) assert.notEqual(fields, null, TEXT.slice(0, at));
     for (const [name, value] of Object.entries(fields ?? {})) {
       const whole = WHOLE[name as keyof typeof WHOLE];
@@ -15,16 +15,16 @@ test("arguments can be read wherever they are cut, and never say what was not se
       else if (name !== "deep" && name !== "score") assert.equal(value, whole);
     }
   }
-  assert.deepEqual(readPartial(TEXT), WHOLE);
+  assert.deepEqual(parsePartialObject(TEXT), WHOLE);
 });
 
-test("what is no object has no fields", () => {
-  for (const text of ["", "[1]", '"x"', "nonsense", "{]"]) assert.equal(readPartial(text), null, text);
+test("a text that is no object is null", () => {
+  for (const text of ["", "[1]", '"x"', "nonsense", "{]"]) assert.equal(parsePartialObject(text), null, text);
 });
 
 test("a field appears with the first character of its value", () => {
-  assert.deepEqual(readPartial('{"setup":"W'), { setup: "W" });
-  assert.deepEqual(readPartial('{"setup":"Why?","prem'), { setup: "Why?" });
-  assert.deepEqual(readPartial('{"a":"x\\'), { a: "x" });
-  assert.deepEqual(readPartial('{"a":"x\\u00'), { a: "x" });
+  assert.deepEqual(parsePartialObject('{"setup":"W'), { setup: "W" });
+  assert.deepEqual(parsePartialObject('{"setup":"Why?","prem'), { setup: "Why?" });
+  assert.deepEqual(parsePartialObject('{"a":"x\\'), { a: "x" });
+  assert.deepEqual(parsePartialObject('{"a":"x\\u00'), { a: "x" });
 });
