@@ -11,8 +11,7 @@ import pytest
 import yaml
 
 from chatkeep import errors
-from chatkeep.agent.assistants import VARIABLES
-from chatkeep.agent.assistants import parse as parse_assistant
+from chatkeep.agent.assistants import VARIABLES, parse_assistant
 from chatkeep.api.app import create_api
 from chatkeep.chat.events import Event
 from chatkeep.chat.types import TRANSITIONS, CallState, Message, Run, Session, ToolCallPart, Value
