@@ -23,11 +23,11 @@ import msgspec
 from chatkeep.agent import ephemeral
 from chatkeep.agent.turn import Turn
 from chatkeep.agent.turn_spec import TurnSpec
-from chatkeep.chat.types import TextPart, ToolCallPart
+from chatkeep.chat.types import ToolCallPart
 from chatkeep.errors import TurnFailed
 from chatkeep.llm import Model, Prompt, connect_model
 from chatkeep.llm.chunks import CallDelta, Choice, Chunk, FunctionDelta, MessageDelta, TokenCounts
-from chatkeep.runs.startup import load_tools
+from chatkeep.runs.loading import load_tools
 from chatkeep.settings import Settings, load_settings
 from chatkeep.tools.declaration import Tool
 
@@ -99,11 +99,11 @@ def _loose(tool: dict[str, Any]) -> dict[str, Any]:
 async def corrected(settings: Settings, model: Model, tool: Tool, wrong: Wrong, *, bare: bool, loose: bool) -> bool:
     """Return True if the model makes a valid call after the wrong one."""
     told = TurnSpec("bench", PROMPT, None, {tool.name: tool}, (), is_untitled=False)
-    asked = ephemeral.new_message("user", None, (TextPart(wrong.asked),))
+    asked = ephemeral.new_user_message(wrong.asked)
     turn = Turn(
         Misled(model, wrong, bare=bare, loose=loose), ephemeral.ephemeral_input(settings, settings.model, told, [asked])
     )
-    collector = ephemeral.EventCollector(ephemeral.new_message("assistant", asked.id, ()))
+    collector = ephemeral.EventCollector(ephemeral.new_answer(asked.id))
     try:
         await turn.run(collector.emit, collector.load_message)
     except TurnFailed as failure:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from chatkeep.runs.startup import open_database
+from chatkeep.runs.loading import open_database
 from tests.postgres import Server, execute
 from tests.service import settings
 

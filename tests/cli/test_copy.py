@@ -9,7 +9,7 @@ import pytest
 
 from chatkeep.cli.copy import copy
 from chatkeep.errors import CannotStart
-from chatkeep.runs.startup import open_database
+from chatkeep.runs.loading import open_database
 from chatkeep.settings import Settings
 from chatkeep.store import copying as store_copying
 from tests.databases import new_database, only_sqlite

@@ -104,7 +104,7 @@ async def test_the_time_stands_still_in_a_transaction_and_reads_as_our_clock_wri
 
 async def test_what_is_text_to_the_store_stays_as_it_was(database: str, select_tools: Settings) -> None:
     """Ids, times to the microsecond, and JSON byte for byte, through the columns of the real schema."""
-    from chatkeep.runs.startup import open_database
+    from chatkeep.runs.loading import open_database
 
     db = await open_database(select_tools)
     metadata = '{"b":  "1", "a": "\\u00e9\U0001f414 \\\\ \\"", "z":"", "a2":"x"}'

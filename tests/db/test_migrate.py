@@ -14,7 +14,7 @@ from chatkeep.db.migrate import Migration, load_migrations, migrate
 from chatkeep.db.open import connect as connect_database
 from chatkeep.db.sqlite import Sqlite
 from chatkeep.errors import CannotStart
-from chatkeep.runs.startup import open_database
+from chatkeep.runs.loading import open_database
 from chatkeep.store import events as store_events
 from chatkeep.store import messages as store_messages
 from chatkeep.store import runs as store_runs

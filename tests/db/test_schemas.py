@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from chatkeep.db import Database, Transaction
-from chatkeep.runs.startup import open_database
+from chatkeep.runs.loading import open_database
 from tests.databases import new_database
 from tests.postgres import Server
 from tests.service import settings

@@ -17,7 +17,7 @@ from chatkeep.db import Transaction, sqlite
 from chatkeep.db.process_lock import ProcessLock
 from chatkeep.db.sqlite import Sqlite
 from chatkeep.errors import CannotStart, StorageFailed
-from chatkeep.runs.startup import open_database
+from chatkeep.runs.loading import open_database
 from tests.service import settings
 
 pytestmark = pytest.mark.anyio

@@ -17,7 +17,7 @@ from chatkeep.evals.table import save, show
 from chatkeep.llm import Prompt
 from chatkeep.llm.chunks import Chunk
 from chatkeep.llm.practice import Practice
-from chatkeep.runs.startup import load_tools
+from chatkeep.runs.loading import load_tools
 from chatkeep.settings import Settings
 from tests.agent.test_assistants import EVENING
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator
 import httpx2
 import pytest
 
+from chatkeep.llm.http.connection import HttpConnection
 from chatkeep.llm.http.transport import RequestHead, ResponseBody, Transport
 
 pytestmark = pytest.mark.anyio
@@ -114,9 +115,7 @@ async def ask_again(server: Server, transport: Transport, reader: asyncio.Stream
     assert status == 204
 
 
-async def test_a_connection_serves_the_next_request_though_it_was_read_late(
-    server: Server, transport: Transport
-) -> None:
+async def test_a_connection_read_late_serves_the_next_request(server: Server, transport: Transport) -> None:
     body, reader, writer = await late(server, transport)
     writer.write(chunk(b"three") + chunk(b""))
     await arrived()
@@ -127,9 +126,7 @@ async def test_a_connection_serves_the_next_request_though_it_was_read_late(
     assert server.connections == 1
 
 
-async def test_who_closes_a_body_twice_harms_nobody_who_has_its_connection_now(
-    server: Server, transport: Transport
-) -> None:
+async def test_closing_a_body_twice_harms_no_later_request(server: Server, transport: Transport) -> None:
     body, reader, _ = await late(server, transport)
     server.writers[0].write(chunk(b""))
     assert await body.read(due(10)) == b""
@@ -144,10 +141,8 @@ async def test_who_closes_a_body_twice_harms_nobody_who_has_its_connection_now(
 
 
 @pytest.mark.parametrize(("header", "seconds"), [(b"connection: close\r\n", 30.0), (b"", -1.0)])
-async def test_a_connection_is_not_kept_when_the_provider_says_so_nor_for_long(
-    server: Server, transport: Transport, monkeypatch: pytest.MonkeyPatch, header: bytes, seconds: float
-) -> None:
-    monkeypatch.setattr("chatkeep.llm.http.transport.KEPT_SECONDS", seconds)
+async def test_a_closed_or_old_connection_is_not_used_again(server: Server, header: bytes, seconds: float) -> None:
+    transport = Transport(idle_seconds=seconds)
     for number in (1, 2):
         sending = asyncio.ensure_future(transport.send(head(server), b""))
         _, writer = await server.asked()
@@ -167,11 +162,8 @@ async def test_a_body_that_is_done_may_end_a_moment_later(server: Server, transp
     assert server.connections == 1
 
 
-async def test_a_body_that_is_done_and_does_not_end_costs_its_connection(
-    server: Server, transport: Transport, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("chatkeep.llm.http.connection.END_SECONDS", 0.02)
-    body, reader, _ = await late(server, transport)
+async def test_a_body_that_does_not_end_costs_its_connection(server: Server) -> None:
+    body, reader, _ = await late(server, Transport(body_end_seconds=0.02))
     await body.close(is_done=True)
     assert await asyncio.wait_for(reader.read(), 10) == b""
 
@@ -193,9 +185,7 @@ async def test_nothing_more_until_the_time_limit_is_a_timeout(server: Server, tr
         await body.read(due(0.05))
 
 
-async def test_a_connection_that_breaks_unseen_is_an_error_after_what_it_brought(
-    server: Server, transport: Transport
-) -> None:
+async def test_a_broken_connection_fails_after_its_data(server: Server, transport: Transport) -> None:
     body, _, writer = await late(server, transport)
     writer.write(chunk(b"three"))
     writer.close()
@@ -229,12 +219,14 @@ async def test_hanging_up_while_nobody_reads_leaves_the_socket_alone(server: Ser
         await body.read(due(10))
 
 
-async def test_making_a_connection_counts_in_the_time_limit(
-    server: Server, transport: Transport, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def never(_: RequestHead) -> None:
-        await asyncio.Event().wait()
+class NeverConnecting(Transport):
+    """A transport whose provider takes no connection."""
 
-    monkeypatch.setattr(transport, "_connect", never)
+    async def _connect(self, head: RequestHead) -> HttpConnection:
+        await asyncio.Event().wait()
+        raise AssertionError("never")
+
+
+async def test_making_a_connection_counts_in_the_time_limit(server: Server) -> None:
     with pytest.raises(TimeoutError):
-        await transport.send(head(server), b"", asyncio.get_running_loop().time())
+        await NeverConnecting().send(head(server), b"", asyncio.get_running_loop().time())

@@ -15,8 +15,8 @@ from chatkeep.db.notifier import Notifier
 from chatkeep.errors import StorageFailed
 from chatkeep.runs.flush_schedule import SLICE_SIZE, FlushSchedule
 from chatkeep.runs.journal import Journal
+from chatkeep.runs.loading import open_database
 from chatkeep.runs.run_buffer import MAX_BACKLOG_CHARS, Fenced, RunBuffer, entries_after
-from chatkeep.runs.startup import open_database
 from chatkeep.store import events as store_events
 from chatkeep.store import messages as store_messages
 from chatkeep.store import runs as store_runs

@@ -11,7 +11,7 @@ import pytest
 
 import chatkeep
 from chatkeep.db import Database, Transaction
-from chatkeep.runs.startup import open_database
+from chatkeep.runs.loading import open_database
 from chatkeep.store import copying
 from tests.service import settings
 

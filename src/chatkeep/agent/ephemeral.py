@@ -9,7 +9,7 @@ from chatkeep.agent.turn import TurnInput
 from chatkeep.agent.turn_spec import TurnSpec
 from chatkeep.chat import event_log
 from chatkeep.chat.events import Event
-from chatkeep.chat.types import Message, Part, Role
+from chatkeep.chat.types import Message, Part, Role, TextPart
 from chatkeep.errors import CannotStart
 from chatkeep.settings import Settings
 from chatkeep.tools.context import ToolContext
@@ -37,7 +37,7 @@ def ephemeral_input(settings: Settings, model: str, spec: TurnSpec, history: lis
         tool_context=ToolContext("local", "", ""),
         tool_timeout=settings.tool_timeout,
         history=history,
-        message=new_message("assistant", history[-1].id, ()),
+        message=new_answer(history[-1].id),
         context_tokens=settings.context_tokens,
         bytes_per_token=None,
     )
@@ -60,8 +60,17 @@ class EventCollector:
         return reduce(event_log.apply, event_log.merge(self.events, limit=None), self._initial)
 
 
-def new_message(role: Role, parent_id: str | None, parts: tuple[Part, ...]) -> Message:
-    """Return a new message that belongs to no session."""
+def new_user_message(text: str, parent_id: str | None = None) -> Message:
+    """Return a message of the user that belongs to no session."""
+    return _new_message("user", parent_id, (TextPart(text),))
+
+
+def new_answer(parent_id: str) -> Message:
+    """Return an empty message of the assistant that belongs to no session."""
+    return _new_message("assistant", parent_id, ())
+
+
+def _new_message(role: Role, parent_id: str | None, parts: tuple[Part, ...]) -> Message:
     return Message(
         id=ids.new(),
         session_id="",

@@ -13,7 +13,7 @@ import chatkeep
 from chatkeep.api import responses
 from chatkeep.api.middleware import RequestChecks
 from chatkeep.api.openapi import openapi_document
-from chatkeep.api.routes import memory, messages, pages, runs, service, sessions
+from chatkeep.api.routes import memory, messages, pages, runs, service, session_events, sessions, turns
 from chatkeep.api.shutdown import drain_on_signals, stop_with_supervisor
 from chatkeep.api.stream_server import StreamServer
 from chatkeep.errors import Refused, StorageFailed
@@ -50,8 +50,8 @@ def create_api(settings: Settings, model: Model | None = None) -> FastAPI:
         redoc_url=None, title="chatkeep", version=chatkeep.__version__, description=DESCRIPTION, lifespan=lifespan
     )
     app.openapi = lambda: openapi_document(app)
-    for router in (sessions.router, messages.router, runs.router, memory.router, service.router, pages.router):
-        app.include_router(router)
+    for routes in (sessions, session_events, turns, messages, runs, memory, service, pages):
+        app.include_router(routes.router)
     app.add_exception_handler(Refused, responses.handle_refused)
     app.add_exception_handler(RequestValidationError, responses.handle_invalid)
     app.add_exception_handler(HTTPException, responses.handle_http)

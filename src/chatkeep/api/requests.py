@@ -53,7 +53,7 @@ class NewSession(RequestModel):
 
 
 class SessionChange(RequestModel):
-    """What is to change; a field that is left out stays."""
+    """The fields to change; one that is left out stays."""
 
     title: Title | None = None
     assistant: AssistantName | None = None
@@ -63,7 +63,7 @@ class SessionChange(RequestModel):
 
 
 class ToolOutput(RequestModel):
-    """What came of a call: `output`, any JSON, or `error`, a text for the model."""
+    """The result of a call: `output`, any JSON, or `error`, a text for the model."""
 
     call_id: Annotated[str, Field(min_length=1, max_length=128)]
     output: Annotated[Any, BeforeValidator(clean_json)] = None

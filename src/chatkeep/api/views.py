@@ -74,7 +74,7 @@ class AssistantDetails(AssistantView, frozen=True):
 
 
 class PromptView(Value, frozen=True):
-    """What a model was told: the system prompt as rendered, and the functions as they were offered to it."""
+    """A run's prompt: the system prompt as rendered, and the functions as they were offered to the model."""
 
     assistant: str
     hash: str

@@ -5,25 +5,23 @@ terminal, it does not offer it.
 """
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from chatkeep import mcp
 from chatkeep.agent import ephemeral
 from chatkeep.agent.assistants import Assistant
-from chatkeep.agent.turn import Outcome, Turn, TurnInput
-from chatkeep.agent.turn_spec import ClientTool, build_spec
-from chatkeep.chat import event_log
-from chatkeep.chat.events import Event, RunResumed
-from chatkeep.chat.types import Message, TextPart, ToolCallPart
-from chatkeep.cli.output import JsonPrinter, Printer, TerminalPrinter, choose
+from chatkeep.agent.turn import TurnInput
+from chatkeep.agent.turn_spec import build_spec
+from chatkeep.cli.output import JsonPrinter, TerminalPrinter
+from chatkeep.cli.printed_turn import run_printed_turn
 from chatkeep.errors import TurnFailed
-from chatkeep.llm import Model, connect_model
-from chatkeep.runs.startup import find_assistants, load_tools
+from chatkeep.llm import connect_model
+from chatkeep.runs.loading import find_assistants, load_tools
 from chatkeep.settings import Settings
 from chatkeep.settings.mcp_servers import McpServer
+from chatkeep.tools.client_tool import ClientTool
 from chatkeep.tools.declaration import Tool
-from chatkeep.tools.execution import ToolResult, finished_event
 
 
 async def ask(settings: Settings, text: str, assistant: str | None, model: str | None, *, as_json: bool) -> int:
@@ -40,7 +38,7 @@ async def ask(settings: Settings, text: str, assistant: str | None, model: str |
     try:
         async with mcp.offer_tools(_needed_servers(settings, selected), declared_tools) as tools:
             turn_input = _turn_input(settings, text, selected, tools, model, can_ask=can_ask)
-            outcome = await _run_turn(connected_model, turn_input, printer)
+            outcome = await run_printed_turn(connected_model, turn_input, printer)
     except TurnFailed as failure:
         printer.end()
         print(f"chatkeep: {failure.code}: {failure}", file=sys.stderr)
@@ -64,44 +62,5 @@ def _turn_input(
 ) -> TurnInput:
     client_tools = [ClientTool(name="ask_user")] if can_ask else []
     spec = build_spec(tools, assistant, datetime.now(UTC), settings.time_zone, client_tools=client_tools)
-    user_message = ephemeral.new_message("user", None, (TextPart(text),))
+    user_message = ephemeral.new_user_message(text)
     return ephemeral.ephemeral_input(settings, model or assistant.model or settings.model, spec, [user_message])
-
-
-async def _run_turn(model: Model, turn_input: TurnInput, printer: Printer) -> Outcome:
-    """Run the turn and return how it ended. Each time it waits for the client, ask the user and continue."""
-    answer = _PrintedAnswer(printer, turn_input.message)
-    while True:
-        turn = Turn(model, turn_input)
-        outcome = await turn.run(answer.emit, answer.load_message)
-        if not outcome.waiting:
-            return outcome
-        await answer.emit([*_ask_user(answer.message, outcome.waiting, printer), RunResumed()])
-        turn_input = turn_input._replace(message=answer.message, prior_usage=turn.usage, input_bytes=turn.input_bytes)
-
-
-class _PrintedAnswer:
-    """The answer so far: its message, and its events as they were printed."""
-
-    def __init__(self, printer: Printer, message: Message) -> None:
-        self.message = message
-        self._printer = printer
-        self._position = 0
-
-    async def emit(self, events: Sequence[Event]) -> None:
-        for event in event_log.assign_positions(event_log.merge(events), self._position):
-            self._printer.show(event)
-            self.message, self._position = event_log.apply(self.message, event), event.position
-
-    async def load_message(self) -> Message:
-        return self.message
-
-
-def _ask_user(message: Message, waiting: Sequence[str], printer: Printer) -> list[Event]:
-    """Ask each question of the calls with the ids `waiting`, and return the events that end these calls."""
-    printer.end()
-    return [
-        finished_event(index, ToolResult({"choice": choose(part.arguments or {})}))
-        for index, part in enumerate(message.parts)
-        if isinstance(part, ToolCallPart) and part.call_id in waiting
-    ]

@@ -16,7 +16,7 @@ from chatkeep.db import Database, Row
 from chatkeep.db.notifier import Notifier
 from chatkeep.db.open import join_processes
 from chatkeep.errors import CannotStart
-from chatkeep.runs.startup import open_database
+from chatkeep.runs.loading import open_database
 from chatkeep.settings import Settings
 from chatkeep.store import copying as store_copying
 from chatkeep.store import leases as store_leases

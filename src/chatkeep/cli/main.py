@@ -159,7 +159,7 @@ def _copy(arguments: argparse.Namespace) -> int:
 def _migrate(arguments: argparse.Namespace) -> int:
     del arguments
     from chatkeep.db.migrate import load_migrations
-    from chatkeep.runs.startup import open_database
+    from chatkeep.runs.loading import open_database
     from chatkeep.settings import load_settings
 
     async def migrate() -> None:

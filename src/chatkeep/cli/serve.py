@@ -15,7 +15,7 @@ from uvicorn.supervisors import ChangeReload, Multiprocess
 
 from chatkeep.api.app import create_app
 from chatkeep.errors import CannotStart
-from chatkeep.runs.startup import load_assistants, load_tools, open_database
+from chatkeep.runs.loading import load_assistants, load_tools, open_database
 from chatkeep.settings import Settings
 
 SHUTDOWN_TIMEOUT_SECONDS = 5

@@ -16,7 +16,7 @@ from chatkeep.errors import CannotStart
 from chatkeep.evals.play import Sample, play
 from chatkeep.evals.suite import Case, Suite, load_suite
 from chatkeep.llm import Model, connect_model
-from chatkeep.runs.startup import find_assistants, load_tools
+from chatkeep.runs.loading import find_assistants, load_tools
 from chatkeep.settings import Settings
 
 MAX_CONCURRENT_SAMPLES = 4

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from chatkeep.agent import ephemeral
 from chatkeep.agent.turn import Outcome, Turn, count_corrections
 from chatkeep.agent.turn_spec import TurnSpec
-from chatkeep.chat.types import Message, TextPart, Usage
+from chatkeep.chat.types import Message, Usage
 from chatkeep.errors import TurnFailed
 from chatkeep.evals.judge import find_fault
 from chatkeep.evals.suite import Case
@@ -36,10 +36,10 @@ async def play(settings: Settings, model: Model, model_name: str, spec: TurnSpec
     answered = True
     history: list[Message] = []
     for exchange in case.exchanges:
-        history.append(ephemeral.new_message("user", history[-1].id if history else None, (TextPart(exchange.says),)))
+        history.append(ephemeral.new_user_message(exchange.says, history[-1].id if history else None))
         turn = Turn(model, ephemeral.ephemeral_input(settings, model_name, spec, history))
         try:
-            answer, outcome = await _run(turn, ephemeral.new_message("assistant", history[-1].id, ()))
+            answer, outcome = await _run(turn, ephemeral.new_answer(history[-1].id))
         except TurnFailed as failure:
             answered, fault = False, f"{failure.code}: {failure}"
         else:

@@ -1,7 +1,8 @@
-"""Any OpenAI-compatible model, through the OpenAI SDK; the only file that knows how to call it.
+"""Any OpenAI-compatible model, through the OpenAI SDK: the only file that imports it.
 
-The SDK builds the request, authenticates, and checks the answer; the body is read as bytes and decoded by
-`wire`, because the SDK's own typed stream costs some hundred times more per chunk (`docs/decisions/0003`).
+The SDK builds the request, authenticates, and checks the answer. The body is read as bytes and parsed by
+`sse_parser.py`: the SDK's own typed stream costs some hundred times more per chunk
+(`docs/decisions/0003-raw-stream.md`).
 """
 
 import asyncio
@@ -16,7 +17,8 @@ import openai
 
 from chatkeep.llm import Prompt
 from chatkeep.llm.chunks import Chunk
-from chatkeep.llm.http.transport import RESPONSE_BODY, RequestHead, ResponseBody, Transport
+from chatkeep.llm.http.replay import RequestReplay
+from chatkeep.llm.http.transport import RESPONSE_BODY, ResponseBody, Transport
 from chatkeep.llm.provider_errors import is_retryable, retry_after_seconds, translate_error
 from chatkeep.llm.sse_parser import SseParser
 from chatkeep.settings import Settings
@@ -24,9 +26,9 @@ from chatkeep.settings import Settings
 _JSON = {"content-type": "application/json"}
 
 RETRY_AFTER_LIMIT_SECONDS = 20.0
-"""The longest `Retry-After`, in seconds, that is waited for; beyond it the run fails and says so."""
+"""The longest `Retry-After` that is waited for; beyond it the run fails and says so."""
 _FAILURES = (openai.OpenAIError, httpx2.HTTPError, OSError, ValueError)
-"""What the provider, the way to it, or the SDK may raise."""
+"""The errors of the provider, of the network, and of the SDK."""
 
 
 class OpenAIModel:
@@ -35,22 +37,22 @@ class OpenAIModel:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else None
-        self._transport = None if getproxies() else Transport()
-        self._replayable: tuple[httpx2.Request, RequestHead] | None = None  # a request that was answered, and its head
+        transport = None if getproxies() else Transport()
+        self._replay = RequestReplay(transport) if transport else None
         self._client = openai.AsyncOpenAI(
             api_key=self._key or "none",  # a server at home asks for none; the SDK insists on one
             base_url=settings.openai_base_url,
             max_retries=0,
             timeout=httpx2.Timeout(None, connect=settings.connect_timeout),
-            http_client=_http_client(settings, self._transport),
+            http_client=_http_client(settings, transport),
         )
 
     def name(self, requested: str) -> str:
-        """The provider's own name for it."""
+        """Return the provider's own name of the model."""
         return requested
 
     async def stream(self, prompt: Prompt) -> AsyncGenerator[Sequence[Chunk]]:
-        """See `Model.stream`. Tries again after connect errors, 429 and 5xx, only before the first chunk."""
+        """See `Model.stream`. Connect errors, 429 and 5xx are retried, before the first chunk only."""
         answer = await self._open_with_retries(prompt)
         del prompt  # it holds the whole conversation, and the answer may take long
         try:
@@ -62,11 +64,11 @@ class OpenAIModel:
             await answer.close()
 
     async def close(self) -> None:
-        """Let go of all connections."""
+        """Close all connections."""
         await self._client.close()
 
     async def _open_with_retries(self, prompt: Prompt) -> "_ChunkStream":
-        """The answer, with its first chunks."""
+        """Return the answer, with its first chunks."""
         for left in range(self._settings.model_retries, -1, -1):
             try:
                 return await self._open_stream(prompt)
@@ -94,37 +96,38 @@ class OpenAIModel:
         return answer
 
     async def _send(self, content: bytes, deadline: float) -> "ResponseBody | _SdkBody":
-        """The body of the response to a request with that content, as soon as its head is there.
-
-        The SDK addresses, signs, sends and checks the first request. Those that follow differ in nothing but their
-        body, so they go out with the head that it made: making the same one again cost 0.4 ms, a fifth of a short turn.
+        """Send a request with that body; return the body of its response as soon as its head is there.
 
         Raises:
-            TimeoutError: the response did not begin until `deadline`, in the event loop's time.
+            TimeoutError: the response did not begin before `deadline`, in the event loop's time.
             openai.OpenAIError: there is none, or it is an error.
         """
-        if self._transport is None or self._replayable is None:
-            return await self._send_with_sdk(content, deadline)
-        request, head = self._replayable
+        response = await self._send_again(content, deadline)
+        if response is None or response.is_redirect:
+            return _body(await self._send_with_sdk(content, deadline))
+        if response.is_success:
+            return _body(response)
+        async with asyncio.timeout_at(deadline):
+            raise await _status_error(response)
+
+    async def _send_again(self, content: bytes, deadline: float) -> httpx2.Response | None:
+        """Send the request with the head of an earlier one, if there is one to send (`llm/http/replay.py`)."""
+        replay = self._replay
+        if replay is None or replay.request is None:
+            return None
+        request = replay.request
         try:
-            status, headers, body = await self._transport.send(head, content, deadline)
+            response = await replay.send(content, deadline)
         except httpx2.TimeoutException as error:
             raise openai.APITimeoutError(request) from error
         except httpx2.HTTPError as error:
             raise openai.APIConnectionError(request=request) from error
-        response = httpx2.Response(
-            status, headers=headers, stream=body, request=request, extensions={RESPONSE_BODY: body}
-        )
-        if response.is_success:
-            return _body(response)
-        if response.is_redirect:  # it has moved since: the SDK looks where to
-            self._replayable = None
+        if response is not None and response.is_redirect:
+            replay.forget()  # the provider has moved: the SDK follows
             await response.aclose()
-            return await self._send_with_sdk(content, deadline)
-        async with asyncio.timeout_at(deadline):
-            raise await _failure(response)
+        return response
 
-    async def _send_with_sdk(self, content: bytes, deadline: float) -> "ResponseBody | _SdkBody":
+    async def _send_with_sdk(self, content: bytes, deadline: float) -> httpx2.Response:
         async with asyncio.timeout_at(deadline):
             answer: object = (
                 await self._client.post(  # its door for plain requests; `create` looks at each parameter's type
@@ -137,75 +140,75 @@ class OpenAIModel:
                 )
             )
         response = cast("httpx2.Response", answer)  # `cast_to` wins over `stream_cls`, whatever the types say
-        if not response.history:  # a 307 is for one request (RFC 9110 §15.4.8), and its target is not to have the key
-            self._replayable = response.request, RequestHead.of(response.request)
-        return _body(response)
+        if self._replay is not None:
+            self._replay.learn(response)
+        return response
 
 
 class _ChunkStream:
-    """An answer as it comes: what has come of it is in `chunks` until it is taken."""
+    """An answer as it comes. Its newest chunks are in `chunks` until they are taken."""
 
-    __slots__ = ("_body", "_idle", "_loop", "_parser", "chunks")
+    __slots__ = ("_body", "_idle_seconds", "_loop", "_parser", "chunks")
 
-    def __init__(self, body: "ResponseBody | _SdkBody", parser: SseParser, idle: float) -> None:
-        """`idle`: seconds that the provider may be silent."""
+    def __init__(self, body: "ResponseBody | _SdkBody", parser: SseParser, idle_seconds: float) -> None:
+        """`idle_seconds` is how long the provider may be silent."""
         self.chunks: Sequence[Chunk] = ()
         self._body = body
         self._parser = parser
-        self._idle = idle
+        self._idle_seconds = idle_seconds
         self._loop = asyncio.get_running_loop()
 
     async def fetch(self, deadline: float | None = None) -> bool:
         """Wait for the next chunks, until `deadline` (event loop's time) if one is given. False at the end.
 
         Raises:
-            TurnFailed: the provider says that it failed, or is not understood.
+            TurnFailed: the provider reported an error, or is not understood.
             TimeoutError: it fell silent.
             httpx2.ReadError: the connection broke.
         """
         parser = self._parser
         while not self.chunks and not parser.done and parser.failure is None:
-            data = await self._body.read(deadline or self._loop.time() + self._idle)
+            data = await self._body.read(deadline or self._loop.time() + self._idle_seconds)
             self.chunks, deadline = parser.feed(data) if data else parser.finish(), None
         if not self.chunks and parser.failure is not None:
             raise parser.failure
         return bool(self.chunks)
 
     def take(self) -> Sequence[Chunk]:
-        """`chunks`, which are not kept."""
+        """Return `chunks`, and hold them no longer."""
         chunks, self.chunks = self.chunks, ()
         return chunks
 
     async def close(self) -> None:
-        """No more of it is wanted."""
+        """Stop reading and release the connection."""
         await self._body.close(is_done=self._parser.done)
 
 
-async def _failure(response: httpx2.Response) -> openai.APIStatusError:
-    """The SDK's error for a response that is no success, with what it says as the SDK would put it."""
+async def _status_error(response: httpx2.Response) -> openai.APIStatusError:
+    """Return the SDK's error for a response that is no success, with the message that the SDK would give it."""
     try:
         await response.aread()
     finally:
         await response.aclose()
-    said = f"Error code: {response.status_code}"
+    message = f"Error code: {response.status_code}"
     try:
         body: Any = response.json()
     except ValueError:
-        return openai.APIStatusError(response.text.strip() or said, response=response, body=None)
+        return openai.APIStatusError(response.text.strip() or message, response=response, body=None)
     error: Any = cast("dict[str, Any]", body).get("error", body) if isinstance(body, dict) else body
-    return openai.APIStatusError(f"{said} - {body}", response=response, body=error)
+    return openai.APIStatusError(f"{message} - {body}", response=response, body=error)
 
 
 def _http_client(settings: Settings, transport: Transport | None) -> httpx2.AsyncClient:
-    """A client over our own transport; or the SDK's, for where the environment names a proxy."""
+    """Return a client over our own transport; without one (a proxy is set), the SDK's client."""
     if transport is None:
         return openai.DefaultAsyncHttpxClient(limits=httpx2.Limits(max_connections=settings.max_runs))
-    headers = {"accept-encoding": "identity"}  # small pieces gain nothing from it, and each would be held back
+    headers = {"accept-encoding": "identity"}  # compressing small pieces gains nothing, and holds each back
     return httpx2.AsyncClient(transport=transport, headers=headers, follow_redirects=True)
 
 
 def _body(response: httpx2.Response) -> "ResponseBody | _SdkBody":
-    """The body of `response`, of which nothing else is kept while it is read."""
+    """Return the body of `response`; nothing else of it stays in memory while it is read."""
     body = response.extensions.get(RESPONSE_BODY)
     if isinstance(body, ResponseBody) and response.headers.get("content-encoding", "identity") == "identity":
         return body
@@ -213,7 +216,7 @@ def _body(response: httpx2.Response) -> "ResponseBody | _SdkBody":
 
 
 class _SdkBody:
-    """A body that the SDK's own client reads, or decompresses; as `ResponseBody`."""
+    """A body that httpx2 reads, and decompresses where it has to; used like `ResponseBody`."""
 
     def __init__(self, response: httpx2.Response) -> None:
         self._response = response

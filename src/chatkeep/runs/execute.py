@@ -7,11 +7,10 @@ from functools import partial
 from typing import Literal, NamedTuple
 
 from chatkeep.agent.titles import title_from_words
-from chatkeep.agent.turn import Turn, TurnInput
+from chatkeep.agent.turn import Turn
 from chatkeep.agent.turn_spec import TurnSpec
-from chatkeep.chat import event_log
 from chatkeep.chat.events import Entry
-from chatkeep.chat.types import Message, Problem, Run, RunEnd
+from chatkeep.chat.types import Problem, Run, RunEnd
 from chatkeep.db import Transaction
 from chatkeep.errors import InternalFailure, StorageFailed, TurnFailed
 from chatkeep.runs.end import end_run
@@ -19,19 +18,13 @@ from chatkeep.runs.run_buffer import Fenced, RunBuffer
 from chatkeep.runs.runtime import Runtime
 from chatkeep.runs.title_task import start_title_task
 from chatkeep.runs.tool_calls import DEADLINES, wait_for_client
-from chatkeep.store import events as store_events
-from chatkeep.store import messages as store_messages
-from chatkeep.store import runs as store_runs
+from chatkeep.runs.turn_input import read_input, read_message
 from chatkeep.store import sessions as store_sessions
-from chatkeep.toolbox.context import DatabaseToolContext
 
 _log = logging.getLogger("chatkeep")
 
 RETRY_SECONDS = 1.0
 """Seconds before the end of a run that could not be written is tried again."""
-
-MAX_HISTORY_MESSAGES = 2_000
-"""The most messages of a branch that a prompt is chosen from."""
 
 
 class _Ending(NamedTuple):
@@ -85,57 +78,15 @@ async def _execute(runtime: Runtime, buffer: RunBuffer, spec: TurnSpec) -> None:
 
 
 async def _run_turn(runtime: Runtime, buffer: RunBuffer, spec: TurnSpec) -> _Ending:
-    turn_input = await _read_input(runtime, buffer.run, spec)
+    turn_input = await read_input(runtime, buffer.run, spec)
     turn = Turn(runtime.model, turn_input)
     buffer.measure_turn = turn.measure
     outcome = await turn.run(
-        partial(runtime.journal.append, buffer),
-        lambda: runtime.db.snapshot(lambda tx: _read_message(tx, buffer.run.id)),
+        partial(runtime.journal.append, buffer), lambda: runtime.db.snapshot(lambda tx: read_message(tx, buffer.run.id))
     )
     is_titled = spec.is_untitled and runtime.settings.titles == "words"
     title = title_from_words(turn_input.history[-1]) if is_titled else None
     return _Ending(outcome.status, waiting=outcome.waiting, title=title)
-
-
-async def _read_input(runtime: Runtime, run: Run, spec: TurnSpec) -> TurnInput:
-    """Read what the turn starts from, in one snapshot."""
-
-    async def read(tx: Transaction) -> tuple[list[Message], str, float | None, Message | None, int]:
-        history = await store_messages.list_branch(tx, run.message_id, MAX_HISTORY_MESSAGES)
-        owner = await store_sessions.get_owner(tx, run.session_id)
-        bytes_per_token = await store_runs.find_bytes_per_token(tx, run.session_id, run.model)
-        if run.attempt == 1:
-            return history, owner, bytes_per_token, None, 0
-        message = await _read_message(tx, run.id)  # it waited, and goes on from there
-        return history, owner, bytes_per_token, message, await store_runs.get_input_bytes(tx, run.id)
-
-    history, owner, bytes_per_token, message, input_bytes = await runtime.db.snapshot(read)
-    turn_input = TurnInput(
-        model=run.model,
-        prompt=spec.prompt,
-        temperature=spec.temperature,
-        tools=spec.tools,
-        tool_context=DatabaseToolContext(owner, run.session_id, run.id, runtime.db),
-        tool_timeout=runtime.settings.tool_timeout,
-        history=history[:-1],
-        message=message or history[-1],
-        context_tokens=runtime.settings.context_tokens,
-        finish_reason=run.finish_reason,
-        bytes_per_token=bytes_per_token,
-    )
-    return turn_input if message is None else turn_input._replace(prior_usage=run.usage, input_bytes=input_bytes)
-
-
-async def _read_message(tx: Transaction, run_id: str) -> Message:
-    """Return the message that the run's log, all of which is committed, amounts to.
-
-    Raises:
-        Fenced: the session was deleted by another process.
-    """
-    events = await store_events.list_events(tx, run_id)
-    if not events:
-        raise Fenced
-    return event_log.fold(events)
 
 
 async def _finish(runtime: Runtime, buffer: RunBuffer, ending: _Ending) -> None:

@@ -128,7 +128,7 @@ async def follow_session(
 
 
 async def wait_until_at_rest(runtime: Runtime, run: Run) -> bool:
-    """Wait until `run` has ended or waits for its client. False if this process cannot see it, because it drains say."""
+    """Wait until `run` has ended or waits for its client. False if this process cannot see that: it drains, say."""
     if run.status != "in_progress":
         return True
     last: Event | None = None

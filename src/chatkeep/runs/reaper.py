@@ -51,17 +51,19 @@ async def maintain_leases(runtime: Runtime) -> None:
 
 async def check_ownership(runtime: Runtime) -> None:
     """Stop the turns of runs that are no longer this worker's."""
+    worker = runtime.name
     if run_ids := runtime.journal.run_ids:
-        owned = await runtime.db.snapshot(lambda tx: store_leases.list_owned_ids(tx, runtime.name))
+        owned = await runtime.db.snapshot(lambda tx: store_leases.list_owned_ids(tx, worker))
         for run_id in run_ids - owned:
             runtime.journal.check_ownership(run_id)
 
 
 async def reap_expired(runtime: Runtime) -> int:
     """End every run whose lease has expired; return how many there were."""
+    margin_seconds = runtime.settings.lease / 3
 
     async def read(tx: Transaction) -> tuple[list[LeasedRun], str]:
-        before = clock.add_seconds(await tx.now(), -runtime.settings.lease / 3)
+        before = clock.add_seconds(await tx.now(), -margin_seconds)
         return await store_leases.list_expired(tx, before), before
 
     expired, before = await runtime.db.snapshot(read)

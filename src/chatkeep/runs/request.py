@@ -57,7 +57,7 @@ class RequestModel(BaseModel):
 
 
 class NewMessage(RequestModel):
-    """What the user says. `parent_id` left out: after the head; null: as a new first message."""
+    """A message of the user. `parent_id` left out: after the head; null: as a new first message."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"content": "please explain the joke: why did the chicken cross the road?"}]}

@@ -37,7 +37,7 @@ class Fenced(Exception):  # noqa: N818  # what happened, no fault
 class ReadWindow:
     """The newest committed entries of a log: those of the last flush, and of the one before if it is small."""
 
-    __slots__ = ("_begin", "_before", "_newest", "_size", "committed")
+    __slots__ = ("_before", "_begin", "_newest", "_size", "committed")
 
     def __init__(self, entries: Sequence[Entry], position: int) -> None:
         """`entries` are the newest of the log, which has come to `position`."""

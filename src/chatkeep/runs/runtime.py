@@ -21,11 +21,11 @@ from chatkeep.tools.declaration import Tool
 class Runtime:
     """This process, as one that executes runs.
 
-    `name` is the worker's name, which no other process has or ever had. `tasks` are the executing runs by id;
-    `reserved_slots` the ids of runs that are about to be among them. `stored_prompts` are hashes of prompt snapshots
-    that are known to be stored for all sessions: few. `run_poll_seconds` and `session_poll_seconds`: how often a reader
-    looks at a log, or a session, that another process may write. `is_draining`: no new work is taken. `is_interrupting`: open
-    runs are being ended as `interrupted`.
+    - `name`: the worker's name, which no other process has or ever had.
+    - `tasks`: the executing runs by id; `reserved_slots`: ids of runs that are about to be among them.
+    - `stored_prompts`: hashes of prompt snapshots that are known to be stored for all sessions; they are few.
+    - `run_poll_seconds`, `session_poll_seconds`: how often a reader looks at what another process may write.
+    - `is_draining`: no new work is taken. `is_interrupting`: open runs are being ended as `interrupted`.
     """
 
     settings: Settings

@@ -1,28 +1,22 @@
-"""Opens and closes a runtime: settings to assistants, tools and database; recovery, background tasks, draining."""
+"""Opens and closes a runtime: recovery, background tasks, draining."""
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from chatkeep import mcp
-from chatkeep.agent.assistants import AssistantLibrary
-from chatkeep.db import Database
-from chatkeep.db.migrate import load_migrations, migrate
 from chatkeep.db.notifier import Notifier
-from chatkeep.db.open import connect as connect_database
 from chatkeep.db.open import join_processes
-from chatkeep.errors import CannotStart, StorageFailed
 from chatkeep.llm import Model, connect_model
 from chatkeep.runs.flush_schedule import FlushSchedule
 from chatkeep.runs.journal import Journal
+from chatkeep.runs.loading import load_assistants, load_tools, open_database
 from chatkeep.runs.reaper import maintain_leases, recover
 from chatkeep.runs.retention import delete_old_logs_forever
 from chatkeep.runs.runtime import Runtime
 from chatkeep.runs.tool_outputs import expire_deadlines_forever
 from chatkeep.settings import Settings
-from chatkeep.toolbox.loading import load
-from chatkeep.tools.declaration import Tool
 
 REFRESH_SECONDS = 1.0
 """Seconds until a changed assistant's file is read."""
@@ -104,49 +98,3 @@ async def drain(runtime: Runtime, grace: float) -> None:
         for task in tuple(runtime.tasks.values()):
             task.cancel()
         await asyncio.wait(tuple(runtime.tasks.values()))
-
-
-async def open_database(settings: Settings) -> Database:
-    """Open the database of `settings` and bring it to this version's schema.
-
-    Raises:
-        CannotStart: it cannot be opened, or is newer than this version.
-    """
-    db = await connect_database(settings)
-    try:
-        await migrate(db, load_migrations(db.engine))
-    except StorageFailed as failure:
-        await db.close()
-        raise CannotStart(f"cannot use the database {db.name}: {failure}") from failure
-    except CannotStart:
-        await db.close()
-        raise
-    return db
-
-
-def load_assistants(settings: Settings, tools: Mapping[str, Tool]) -> AssistantLibrary:
-    """Load the assistants that come with chatkeep, and the operator's. They may name `tools`.
-
-    Raises:
-        CannotStart: a file is wrong, or the default assistant is not among them.
-    """
-    library = find_assistants(settings, tools)
-    if settings.assistant not in library:
-        raise CannotStart(f"CHATKEEP_ASSISTANT: there is no assistant {settings.assistant!r}")
-    return library
-
-
-def find_assistants(settings: Settings, tools: Mapping[str, Tool]) -> AssistantLibrary:
-    """As `load_assistants`, but the default assistant may be missing."""
-    return AssistantLibrary(settings.assistants_dir, tools, [server.name for server in settings.mcp_servers])
-
-
-def load_tools(settings: Settings) -> dict[str, Tool]:
-    """Load the tools that come with chatkeep, and those of the modules in CHATKEEP_TOOLS.
-
-    Raises:
-        CannotStart: a module cannot be imported, or MCP servers cannot be used beside them.
-    """
-    tools = load(settings.tools)
-    mcp.check_servers(settings.mcp_servers, tools)
-    return tools

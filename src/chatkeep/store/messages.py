@@ -3,8 +3,6 @@
 A message's run id and status are not stored here: they are read from the run whose `message_id` it is.
 """
 
-from sys import intern
-
 import msgspec
 
 from chatkeep.chat.types import Message, Part
@@ -114,14 +112,11 @@ async def list_all(tx: Transaction, session_id: str, before_seq: int | None, lim
 
 
 def message_from_row(row: Row) -> Message:
-    """Return the message in a row of `COLUMNS`.
-
-    Ids are interned, since messages share many: a turn keeps its whole history in memory.
-    """
+    """Return the message in a row of `COLUMNS`."""
     return Message(
-        id=intern(row[0]),
-        session_id=intern(row[1]),
-        parent_id=intern(row[2]) if row[2] else None,
+        id=row[0],
+        session_id=row[1],
+        parent_id=row[2],
         seq=row[3],
         role=row[4],
         parts=_parts(row[5]),

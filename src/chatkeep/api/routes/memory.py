@@ -1,4 +1,4 @@
-"""What is remembered for an owner: facts, listed and deleted; and a search through what was said."""
+"""An owner's memory: facts, listed and deleted; and a search through messages."""
 
 from typing import Annotated
 
@@ -23,7 +23,7 @@ async def list_facts(
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     before: Annotated[str | None, Query(description="`next` of the page before this one: a fact's id")] = None,
 ) -> Response:
-    """What you asked to be remembered, newest first."""
+    """The facts that you asked to be remembered, newest first."""
     before_id = ids.parse(before) if before is not None else None
     if before is not None and before_id is None:
         raise InvalidRequest("before: not a fact's id")

@@ -1,51 +1,19 @@
-"""Messages: sending one, and reading the history."""
+"""Messages: reading the history."""
 
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Response
 
 from chatkeep import ids
-from chatkeep.api.deps import IdempotencyKey, MessageId, OwnerId, RuntimeDep, SessionId
-from chatkeep.api.openapi import EVENT_STREAM, error_answers, json_answer
-from chatkeep.api.requests import JsonRoute
-from chatkeep.api.responses import RequestedForm, json_response, run_response
-from chatkeep.api.views import MessagePage, RunAnswer
+from chatkeep.api.deps import MessageId, OwnerId, RuntimeDep, SessionId
+from chatkeep.api.openapi import error_answers, json_answer
+from chatkeep.api.responses import json_response
+from chatkeep.api.views import MessagePage
 from chatkeep.chat.types import Message
-from chatkeep.errors import (
-    EventsExpired,
-    IdempotencyMismatch,
-    InvalidRequest,
-    NotFound,
-    SessionBusy,
-    ShuttingDown,
-    TooManyRuns,
-)
-from chatkeep.runs.request import NewMessage
-from chatkeep.runs.start import start_run
+from chatkeep.errors import InvalidRequest, NotFound
 from chatkeep.store import history
 
-router = APIRouter(prefix="/api", tags=["messages"], route_class=JsonRoute)
-
-TURN_ANSWERS = {
-    200: json_answer(RunAnswer, content=EVENT_STREAM),
-    202: json_answer(RunAnswer),
-    **error_answers(NotFound, SessionBusy, IdempotencyMismatch, EventsExpired, TooManyRuns, ShuttingDown),
-}
-"""The answers to a request that starts a run (docs/http-api.md)."""
-
-
-@router.post("/sessions/{session_id}/messages", responses=TURN_ANSWERS)
-async def send_message(
-    runtime: RuntimeDep,
-    owner: OwnerId,
-    session_id: SessionId,
-    body: NewMessage,
-    form: RequestedForm,
-    idempotency_key: IdempotencyKey = None,
-) -> Response:
-    """Say something, and get the answer as it is made. The answer goes on being made if you leave."""
-    run = await start_run(runtime, owner, session_id, body, idempotency_key)
-    return await run_response(runtime, owner, run, form)
+router = APIRouter(prefix="/api", tags=["messages"])
 
 
 @router.get("/sessions/{session_id}/messages", responses={200: json_answer(MessagePage), **error_answers(NotFound)})

@@ -1,44 +1,24 @@
-"""Runs: reading, following from any position, cancelling, answering again, and outputs of the client's functions."""
+"""Runs: reading one, following it from any position, cancelling it, and its prompt."""
 
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Response
 
-from chatkeep.api.deps import IdempotencyKey, OwnerId, OwnRun, RuntimeDep, SessionId
+from chatkeep.api.deps import OwnerId, OwnRun, RuntimeDep
 from chatkeep.api.openapi import EVENT_STREAM, error_answers, json_answer
-from chatkeep.api.requests import JsonRoute, ToolOutputs
-from chatkeep.api.responses import RequestedForm, json_response, run_response
-from chatkeep.api.routes.messages import TURN_ANSWERS
+from chatkeep.api.responses import json_response
 from chatkeep.api.sse import ends_run, run_frame
 from chatkeep.api.stream_server import EventStream
-from chatkeep.api.views import PromptView, RunAnswer
-from chatkeep.chat.types import CallError, Run, has_ended
+from chatkeep.api.views import PromptView
+from chatkeep.chat.types import Run, has_ended
 from chatkeep.db import Transaction
-from chatkeep.errors import BadPosition, CallNotWaiting, EventsExpired, NotFound, ShuttingDown, TooManyRuns
+from chatkeep.errors import BadPosition, EventsExpired, NotFound
 from chatkeep.runs import cancel
 from chatkeep.runs.follow import follow
-from chatkeep.runs.request import NewRun
-from chatkeep.runs.start import start_run
-from chatkeep.runs.tool_outputs import add_outputs
 from chatkeep.store import prompts as store_prompts
 from chatkeep.store import runs as store_runs
-from chatkeep.tools.execution import ToolResult
 
-router = APIRouter(prefix="/api", tags=["runs"], route_class=JsonRoute)
-
-
-@router.post("/sessions/{session_id}/runs", responses=TURN_ANSWERS)
-async def answer_again(
-    runtime: RuntimeDep,
-    owner: OwnerId,
-    session_id: SessionId,
-    body: NewRun,
-    form: RequestedForm,
-    idempotency_key: IdempotencyKey = None,
-) -> Response:
-    """Answer a user message once more: regenerate, or retry after a failure. The new answer becomes the head."""
-    run = await start_run(runtime, owner, session_id, body, idempotency_key)
-    return await run_response(runtime, owner, run, form)
+router = APIRouter(prefix="/api", tags=["runs"])
 
 
 @router.get("/runs/{run_id}", responses={200: json_answer(Run), **error_answers(NotFound)})
@@ -82,30 +62,6 @@ async def cancel_run(runtime: RuntimeDep, owner: OwnerId, run: OwnRun) -> Respon
     if ended is not None:
         return json_response(ended, 202)
     return json_response(await runtime.db.snapshot(lambda tx: store_runs.get_run(tx, owner, run.id)))
-
-
-@router.post(
-    "/runs/{run_id}/tool-outputs",
-    responses={
-        200: json_answer(RunAnswer, content=EVENT_STREAM),
-        202: json_answer(Run),
-        **error_answers(NotFound, CallNotWaiting, TooManyRuns, ShuttingDown),
-    },
-)
-async def answer_calls(
-    runtime: RuntimeDep, owner: OwnerId, run: OwnRun, body: ToolOutputs, form: RequestedForm
-) -> Response:
-    """Answer calls that wait for the client. With the last one the run goes on, and this is answered like a message."""
-    outputs: dict[str, ToolResult] = {}
-    for each in body.outputs:
-        if each.call_id in outputs:
-            raise CallNotWaiting(f"the call {each.call_id!r} is answered twice")
-        error = None if each.error is None else CallError("tool_error", each.error)
-        outputs[each.call_id] = ToolResult(each.output, error)
-    answered = await add_outputs(runtime, run, outputs)
-    if answered.run.status == "requires_action":
-        return json_response(answered.run, 202)
-    return await run_response(runtime, owner, answered.run, form, answered.waiting_position)
 
 
 @router.get("/runs/{run_id}/prompt", responses={200: json_answer(PromptView), **error_answers(NotFound)})

@@ -1,4 +1,4 @@
-"""What is neither a session nor a run: the assistants, and the service's health."""
+"""The service itself: its assistants, and its health."""
 
 from typing import Annotated
 
@@ -19,7 +19,7 @@ router = APIRouter(tags=["service"])
 
 @router.get("/api/assistants", responses={200: json_answer(AssistantPage)})
 async def list_assistants(runtime: RuntimeDep) -> Response:
-    """Who can be talked to, and with which functions."""
+    """The assistants, and their functions."""
     views = [
         AssistantView(each.name, each.description, each.model, _tools(runtime, each))
         for each in runtime.assistants.all()
@@ -45,13 +45,13 @@ def _tools(runtime: Runtime, assistant: Assistant) -> list[ToolView]:
 
 @router.get("/healthz", responses={200: json_answer(Health)})
 async def check_alive() -> Response:
-    """Whether the process answers."""
+    """Ok if the process answers."""
     return json_response(Health("ok", {}))
 
 
 @router.get("/readyz", responses={200: json_answer(Health), 503: json_answer(Health)})
 async def check_ready(runtime: RuntimeDep) -> Response:
-    """Whether it is wise to send requests here."""
+    """Ok if requests may be sent here: the database answers, and the service does not drain."""
 
     async def ping(tx: Transaction) -> None:
         await tx.one("SELECT COUNT(*) FROM schema_migrations")

@@ -1,28 +1,23 @@
-"""Sessions: making, listing, changing, deleting, and following all runs of one on one stream."""
+"""Sessions: making, listing, changing and deleting them."""
 
 import base64
 import binascii
-import re
 from datetime import datetime
-from functools import partial
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Query, Response
 from msgspec.structs import replace
 
 from chatkeep import clock, ids
-from chatkeep.api.deps import OwnerId, OwnSession, RuntimeDep, SessionId
-from chatkeep.api.openapi import EVENT_STREAM, error_answers, json_answer
+from chatkeep.api.deps import OwnerId, OwnSession, RuntimeDep
+from chatkeep.api.openapi import error_answers, json_answer
 from chatkeep.api.requests import JsonRoute, NewSession, SessionChange
 from chatkeep.api.responses import json_response
-from chatkeep.api.sse import session_frame
-from chatkeep.api.stream_server import EventStream
 from chatkeep.api.views import SessionPage
 from chatkeep.chat.types import Session
 from chatkeep.db import Transaction
-from chatkeep.errors import BadPosition, EventsExpired, IdTaken, InvalidRequest, NotFound, SessionBusy
+from chatkeep.errors import IdTaken, InvalidRequest, NotFound, SessionBusy
 from chatkeep.runs import cancel
-from chatkeep.runs.follow import check_retention, follow_session
 from chatkeep.runs.runtime import Runtime
 from chatkeep.store import messages as store_messages
 from chatkeep.store import runs as store_runs
@@ -99,40 +94,6 @@ async def delete_session(runtime: RuntimeDep, owner: OwnerId, session: OwnSessio
     return Response(status_code=204)
 
 
-@router.get(
-    "/{session_id}/events",
-    responses={
-        200: {"description": "The session's live stream", "content": EVENT_STREAM},
-        **error_answers(NotFound, BadPosition, EventsExpired),
-    },
-)
-async def follow_events(
-    runtime: RuntimeDep,
-    owner: OwnerId,
-    session_id: SessionId,
-    after: Annotated[str | None, Query(description="NUMBER.POSITION; absent: from now")] = None,
-    last_event_id: Annotated[str | None, Header()] = None,
-) -> Response:
-    """All runs of the session, one after the other, whichever client starts them, for as long as you stay."""
-    place = last_event_id if last_event_id is not None else after
-
-    async def read(tx: Transaction) -> tuple[Session, int, int]:
-        session = await store_sessions.get_session(tx, owner, session_id)
-        last = await store_runs.find_last(tx, session_id)
-        end = (last.number, last.position) if last else (0, 0)
-        if place is None:
-            return session, end[0], end[1]
-        number, position = _parse_place(place)
-        if (number, position) > end:
-            raise BadPosition(f"the session has come to {end[0]}.{end[1]}, not to {place}")
-        await check_retention(tx, session_id, number, position)
-        return session, number, position
-
-    session, number, position = await runtime.db.snapshot(read)
-    events = follow_session(runtime, owner, session, number, position)
-    return EventStream(events, partial(session_frame, session_id))
-
-
 def _new_session(request: NewSession, assistant: str, now: str) -> Session:
     return Session(
         id=request.id or ids.new(),
@@ -180,9 +141,3 @@ def _parse_cursor(cursor: str) -> tuple[str, str]:
     if ids.parse(session_id) is None:
         raise InvalidRequest("before: not a cursor of this list")
     return updated_at, session_id
-
-
-def _parse_place(text: str) -> tuple[int, int]:
-    if not (match := re.fullmatch(r"([0-9]{1,18})\.([0-9]{1,18})", text)):
-        raise BadPosition(f"not of the form NUMBER.POSITION: {text[:40]!r}")
-    return int(match[1]), int(match[2])

@@ -1,4 +1,8 @@
-"""A connection to a provider, HTTP/1.1: what has come in, and who waits for it."""
+"""One HTTP/1.1 connection to a provider (RFC 9112): bytes in, and the one reader that waits for them.
+
+A connection answers one request at a time. After its response it goes back to the list of idle ones, if the provider
+allows that (RFC 9112 §9.3) and the body was read to its end. It trusts nothing after bytes that were not asked for.
+"""
 
 import asyncio
 import os
@@ -8,27 +12,29 @@ import httptools
 import httpx2
 
 MAX_IDLE_CONNECTIONS = 1_000
-"""Idle connections kept for each provider: as many as the SDK's own client would make, so that a burst finds them."""
+"""Maximum idle connections per provider: as many as the SDK's own client opens, so that a burst finds them."""
 BODY_BUFFER_BYTES = 1_048_576
-"""Bytes of a body that may wait to be read before the provider has to wait too."""
+"""Bytes of a body that may wait for their reader before the provider has to wait too."""
 BODY_END_SECONDS = 1.0
-"""How long the end of a body may take after the last that was wanted of it, for the connection to be kept."""
+"""How long the end of a body may take, once nothing more of it is needed, for the connection to be used again."""
 SOCKET_READ_BYTES = 65_536
-"""Bytes that are taken from a connection at once when its reader comes for them."""
+"""Bytes that one read past the transport takes."""
 
 
 class HttpConnection(asyncio.Protocol):
-    """A connection, and the response that is being read from it. The names `on_…` are httptools' callbacks."""
+    """A connection, and the response that is being read from it. Methods `on_…` are httptools' callbacks."""
 
-    def __init__(self, idle: "list[HttpConnection]") -> None:
+    def __init__(self, idle: "list[HttpConnection]", body_end_seconds: float = BODY_END_SECONDS) -> None:
+        """`idle` is the list of idle connections that this one goes back to."""
         self.is_lost = False
         self.idle_since = 0.0
         self._idle = idle
+        self._body_end_seconds = body_end_seconds
         self._loop = asyncio.get_running_loop()
         self._waiter: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._due = 0.0
-        self._socket: int | None = None  # where it may be read past the transport
+        self._deadline = 0.0
+        self._socket: int | None = None  # file descriptor, where it may be read past the transport
         self._is_paused = False
         self._begin()
 
@@ -38,51 +44,49 @@ class HttpConnection(asyncio.Protocol):
         self._status = 0
         self._data: list[bytes] = []
         self._size = 0
-        self._is_whole = False
-        self._may_be_kept = False
+        self._is_complete = False
+        self._is_reusable = False
         self._is_ending = False
         self._ends_with_connection = False
         self._error: httpx2.TransportError | None = None
 
-    async def ask(self, request: bytes, due: float) -> tuple[int, list[tuple[bytes, bytes]]]:
-        """Send a request; the status and headers of its response. See `Transport.send`."""
+    async def request(self, message: bytes, deadline: float) -> tuple[int, list[tuple[bytes, bytes]]]:
+        """Send a whole request; return the status and headers of its response. See `Transport.send`."""
         self._begin()
-        self._transport.write(request)
+        self._transport.write(message)
         while not self._status and self._error is None and not self.is_lost:
-            await self._wait(due)
+            await self._wait(deadline)
         if not self._status:
             raise self._error or httpx2.ReadError("the provider closed the connection without an answer")
         headers, self._headers = self._headers, []
         return self._status, headers
 
-    async def read(self, due: float) -> bytes:
+    async def read(self, deadline: float) -> bytes:
         """See `ResponseBody.read`."""
-        is_late = True
-        while not self._data and not self._is_whole:
+        found_data = True
+        while not self._data and not self._is_complete:
             if self._error is not None:
                 raise self._error
             if not self._read_socket():
-                await self._wait(due)
-                is_late = False
+                await self._wait(deadline)
+                found_data = False
         data, self._data, self._size = b"".join(self._data), [], 0
-        if is_late and self._socket is not None:
+        if found_data and self._socket is not None:
             self._pause()
         elif self._is_paused:
             self._resume()
         return data
 
     def _read_socket(self) -> bool:
-        """Fetch what has come to a connection that is paused, or let it be read as it comes again.
+        """Read a paused connection's socket, past the transport; resume the transport if nothing is there.
 
-        A reader that finds its data there already comes less often than they do. Then the event loop need not look
-        for them: one read fetches all. It takes 16 % off what a chunk costs (200 streams of 50 chunks/s). Behind TLS
-        this cannot be done: what lies in the socket is not what was sent.
+        True if there was data. See the head of this package, point 2.
         """
         if not self._is_paused:
             return False
         try:
             data = os.read(self._socket, SOCKET_READ_BYTES) if self._socket is not None else b""
-        except OSError:  # nothing there; what is worse, the transport will find and tell
+        except OSError:  # nothing there; any fault is found and told by the transport
             data = b""
         if data:
             self.data_received(data)
@@ -101,18 +105,18 @@ class HttpConnection(asyncio.Protocol):
         self._is_paused = False
 
     def release(self, *, is_done: bool = False) -> None:
-        """The request is over, for whoever made it. `is_done`: nothing is missing but the end of the body."""
+        """Take the connection back from its request. `is_done`: nothing of the body is missing but its end."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._is_whole and self._may_be_kept and not self.is_lost and len(self._idle) < MAX_IDLE_CONNECTIONS:
+        if self._is_complete and self._is_reusable and not self.is_lost and len(self._idle) < MAX_IDLE_CONNECTIONS:
             self._resume()
             self.idle_since = self._loop.time()
             self._idle.append(self)
-        elif is_done and not self._is_whole and self._error is None:
+        elif is_done and not self._is_complete and self._error is None:
             self._is_ending = True
             self._resume()
-            self._timer = self._loop.call_later(BODY_END_SECONDS, self.close_now)
+            self._timer = self._loop.call_later(self._body_end_seconds, self.close_now)
         else:
             self.close_now()
 
@@ -122,26 +126,26 @@ class HttpConnection(asyncio.Protocol):
             self._abort()
 
     def _abort(self) -> None:
-        self._socket = None  # its number may be another's soon
+        self._socket = None  # its number may be another connection's soon
         self._transport.abort()
 
-    async def _wait(self, due: float) -> None:
-        """Until something happens. One timer serves many waits: it is only looked at again when it fires."""
-        self._due = due
-        if self._timer is not None and self._timer.when() > due:
+    async def _wait(self, deadline: float) -> None:
+        """Wait until something happens. One timer serves many waits: it is checked again when it fires."""
+        self._deadline = deadline
+        if self._timer is not None and self._timer.when() > deadline:
             self._timer.cancel()
             self._timer = None
-        if self._timer is None and due != float("inf"):
-            self._timer = self._loop.call_at(due, self._ring)
+        if self._timer is None and deadline != float("inf"):
+            self._timer = self._loop.call_at(deadline, self._on_timer)
         self._waiter = self._loop.create_future()
         try:
             await self._waiter
         finally:
             self._waiter = None
 
-    def _ring(self) -> None:
-        if self._loop.time() < self._due:  # something came since; the time limit counts from then
-            self._timer = self._loop.call_at(self._due, self._ring)
+    def _on_timer(self) -> None:
+        if self._loop.time() < self._deadline:  # data came since; the time limit counts from then
+            self._timer = self._loop.call_at(self._deadline, self._on_timer)
             return
         self._timer = None
         if self._waiter is not None and not self._waiter.done():
@@ -152,14 +156,14 @@ class HttpConnection(asyncio.Protocol):
             self._waiter.set_result(None)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """asyncio: it stands."""
-        self._transport = cast("asyncio.Transport", transport)  # uvloop's own is one in all but name
+        """Take the transport of the open connection (asyncio)."""
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass
         if transport.get_extra_info("sslcontext") is None:
             self._socket = transport.get_extra_info("socket").fileno()
 
     def data_received(self, data: bytes) -> None:
-        """asyncio, or a sweep: more has come."""
-        if self._is_whole:  # more than one answer to one question: nothing on this connection can be trusted now
+        """Parse bytes that arrived (asyncio, or a read past the transport)."""
+        if self._is_complete:  # more than one answer to one request: nothing here can be trusted now
             self._abort()
             return
         try:
@@ -167,38 +171,38 @@ class HttpConnection(asyncio.Protocol):
         except httptools.HttpParserError as error:
             self._error = httpx2.RemoteProtocolError(f"the provider does not speak HTTP: {error}")
             self._abort()
-        if self._is_ending and self._is_whole:
+        if self._is_ending and self._is_complete:
             self.release()
         if self._size > BODY_BUFFER_BYTES:
             self._pause()
         self._wake()
 
     def eof_received(self) -> None:
-        """asyncio: nothing more will come; None has the transport close."""
+        """Note the provider's end of sending (asyncio); returning None closes the transport."""
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """asyncio: it is over; `exc` says why, unless it ended well."""
+        """Note that the connection is closed (asyncio); `exc` says why, None if it ended well."""
         self.is_lost, self._socket = True, None
         if self._status and exc is None and self._ends_with_connection:
-            self._is_whole = True  # a body that ends with its connection (RFC 9112 §6.3)
-        elif not self._is_whole and self._error is None:
+            self._is_complete = True  # a body that ends with its connection (RFC 9112 §6.3)
+        elif not self._is_complete and self._error is None:
             self._error = httpx2.ReadError(str(exc or "the provider closed the connection"))
         self._wake()
 
     def on_message_begin(self) -> None:
-        """httptools: a response begins; nobody asked for a second one."""
-        if self._is_whole:
+        """Note that a response begins; a second one was not asked for."""
+        if self._is_complete:
             self._abort()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """httptools: a header."""
-        if not self._is_whole:
+        """Take a header."""
+        if not self._is_complete:
             self._headers.append((name, value))
 
     def on_headers_complete(self) -> None:
-        """httptools: the head is whole."""
+        """Take the status line and the end of the head."""
         status = self._parser.get_status_code()
-        if self._is_whole:
+        if self._is_complete:
             return
         if status >= 200:
             self._status = status
@@ -208,12 +212,12 @@ class HttpConnection(asyncio.Protocol):
             self._headers.clear()  # an interim answer (RFC 9110 §15.2)
 
     def on_body(self, body: bytes) -> None:
-        """httptools: a piece of the body."""
-        if not self._is_whole and not self._is_ending:
+        """Take a piece of the body."""
+        if not self._is_complete and not self._is_ending:
             self._data.append(body)
             self._size += len(body)
 
     def on_message_complete(self) -> None:
-        """httptools: the response is whole."""
-        self._is_whole = bool(self._status)
-        self._may_be_kept = self._parser.should_keep_alive()  # which it no longer knows when this has returned
+        """Note that the response is complete."""
+        self._is_complete = bool(self._status)
+        self._is_reusable = self._parser.should_keep_alive()  # known to the parser only until this returns

@@ -1,9 +1,4 @@
-"""HTTP/1.1 to a provider, straight on asyncio: what has arrived is handed over at once, all of it.
-
-The SDK still builds, signs and checks the request; this carries it. httpx2's own transport wakes for every HTTP
-chunk and looks at every idle connection for each request; a turn's upstream side costs a third of that here
-(`bench/`). Not for proxies: where the environment names one, the SDK's own client is used instead.
-"""
+"""Carries requests to a provider, one at a time on each connection, as an httpx2 transport; and idle connections."""
 
 import asyncio
 import ssl
@@ -14,16 +9,17 @@ from typing import NamedTuple, TypeAlias
 
 import httpx2
 
-from chatkeep.llm.http.connection import HttpConnection
+from chatkeep.llm.http.connection import BODY_END_SECONDS, HttpConnection
 
 IDLE_SECONDS = 30.0
-"""How long an idle connection is: what lies between may forget it without a word, and a request would wait in vain."""
+"""How long an idle connection is used. A NAT or balancer may drop it silently, and a request would wait in vain."""
 ERROR_BODY_TIMEOUT_SECONDS = 60
 """How long the next piece of an error's body may take."""
-RESPONSE_BODY = "chatkeep.body"
-"""Where a response keeps its `ResponseBody`, among its extensions."""
+RESPONSE_BODY = "chatkeep.response_body"
+"""The key of a response's `ResponseBody`, among its httpx2 extensions."""
 
 _Origin: TypeAlias = tuple[bytes, str, int]
+"""Scheme, host and port."""
 
 
 class ResponseBody(httpx2.AsyncByteStream):
@@ -31,46 +27,51 @@ class ResponseBody(httpx2.AsyncByteStream):
 
     def __init__(self, connection: HttpConnection) -> None:
         self._connection = connection
-        self._is_left = False
+        self._is_released = False
 
-    def read(self, due: float) -> Awaitable[bytes]:
-        """What has arrived since the last read, or the first that does; nothing at the end.
+    def read(self, deadline: float) -> Awaitable[bytes]:
+        """Return what has arrived since the last read, or wait for more; empty at the end.
 
         Raises:
-            TimeoutError: nothing came until `due`, in the event loop's time.
+            TimeoutError: nothing came before `deadline`, in the event loop's time.
             httpx2.ReadError: the connection broke.
         """
-        return self._connection.read(due)
+        return self._connection.read(deadline)
 
     async def __aiter__(self) -> AsyncGenerator[bytes]:
-        """The body in pieces: httpx2's own way to read, for what is no stream."""
+        """Yield the body in pieces: httpx2's way to read, for bodies that are no stream."""
         loop = asyncio.get_running_loop()
         while data := await self.read(loop.time() + ERROR_BODY_TIMEOUT_SECONDS):
             yield data
 
     async def close(self, *, is_done: bool) -> None:
-        """Keep the connection for the next request if the body was read to its end, or if it `is_done`, nothing more
-        is wanted of it, and the end comes soon; else hang up at once.
+        """Stop reading, and release the connection.
+
+        It is used for the next request if the body was read to its end; or if nothing more of it is needed
+        (`is_done`) and its end comes soon. Else it is closed at once.
         """
-        if not self._is_left:  # later it may be another's
-            self._is_left = True
+        if not self._is_released:  # later it may be another request's
+            self._is_released = True
             self._connection.release(is_done=is_done)
 
     async def aclose(self) -> None:
-        """httpx2's own way: no more is wanted, be it done or not."""
+        """Stop reading in httpx2's way, in the middle or not."""
         await self.close(is_done=False)
 
 
 class RequestHead(NamedTuple):
-    """Where a request goes and how it begins, ready to be sent but for the length of its body."""
+    """A request's target and head, ready to be sent with the length of a body added.
+
+    `connect_seconds` is how long opening a connection may take; None: as long as it takes.
+    """
 
     origin: _Origin
     lines: bytes
-    connect: float | None  # seconds that making a connection may take
+    connect_seconds: float | None
 
     @classmethod
     def of(cls, request: httpx2.Request) -> "RequestHead":
-        """The head of `request`."""
+        """Return the head of `request`."""
         url = request.url
         lines = [b"%b %b HTTP/1.1\r\n" % (request.method.encode(), url.raw_path)]
         lines += [b"%b: %b\r\n" % header for header in request.headers.raw if header[0].lower() != b"content-length"]
@@ -82,10 +83,12 @@ class RequestHead(NamedTuple):
 
 
 class Transport(httpx2.AsyncBaseTransport):
-    """Carries requests, one at a time on each connection."""
+    """Connections to providers, opened when they are needed and used again."""
 
-    def __init__(self) -> None:
+    def __init__(self, idle_seconds: float = IDLE_SECONDS, body_end_seconds: float = BODY_END_SECONDS) -> None:
         self._idle: dict[_Origin, list[HttpConnection]] = defaultdict(list)
+        self._idle_seconds = idle_seconds
+        self._body_end_seconds = body_end_seconds
         self._tls: ssl.SSLContext | None = None
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
@@ -100,21 +103,22 @@ class Transport(httpx2.AsyncBaseTransport):
         return httpx2.Response(status, headers=headers, stream=body, extensions={RESPONSE_BODY: body})
 
     async def send(
-        self, head: RequestHead, content: bytes, due: float | None = None
+        self, head: RequestHead, content: bytes, deadline: float | None = None
     ) -> tuple[int, list[tuple[bytes, bytes]], ResponseBody]:
-        """Send a request with that head; the status, the headers and the body of its response.
+        """Send a request; return status, headers and body of its response as soon as its head is there.
 
         Raises:
-            TimeoutError: the response did not begin until `due`, in the event loop's time.
-            and as `handle_async_request`.
+            TimeoutError: the response did not begin before `deadline`, in the event loop's time.
+            httpx2.HTTPError: as `handle_async_request`.
         """
         connection = self._find_idle(head.origin)
         if connection is None:
-            async with asyncio.timeout_at(due):
+            async with asyncio.timeout_at(deadline):
                 connection = await self._connect(head)
         try:
-            status, headers = await connection.ask(
-                b"%bcontent-length: %d\r\n\r\n" % (head.lines, len(content)) + content, inf if due is None else due
+            status, headers = await connection.request(
+                b"%bcontent-length: %d\r\n\r\n" % (head.lines, len(content)) + content,
+                inf if deadline is None else deadline,
             )
         except BaseException:
             connection.release()
@@ -130,7 +134,7 @@ class Transport(httpx2.AsyncBaseTransport):
 
     def _find_idle(self, origin: _Origin) -> HttpConnection | None:
         idle = self._idle[origin]
-        too_old = asyncio.get_running_loop().time() - IDLE_SECONDS
+        too_old = asyncio.get_running_loop().time() - self._idle_seconds
         while idle and idle[0].idle_since < too_old:
             idle.pop(0).close_now()
         while idle:
@@ -140,7 +144,7 @@ class Transport(httpx2.AsyncBaseTransport):
         return None
 
     async def _connect(self, head: RequestHead) -> HttpConnection:
-        origin, limit = head.origin, head.connect
+        origin, limit = head.origin, head.connect_seconds
         scheme, host, port = origin
         if scheme == b"https" and self._tls is None:
             self._tls = ssl.create_default_context()
@@ -148,7 +152,7 @@ class Transport(httpx2.AsyncBaseTransport):
         try:
             async with asyncio.timeout(limit):
                 _, connection = await asyncio.get_running_loop().create_connection(
-                    lambda: HttpConnection(self._idle[origin]), host, port, ssl=tls
+                    lambda: HttpConnection(self._idle[origin], self._body_end_seconds), host, port, ssl=tls
                 )
         except TimeoutError as error:
             raise httpx2.ConnectTimeout(f"no connection to {host}:{port} within {limit} s") from error

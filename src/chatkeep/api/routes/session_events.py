@@ -1,0 +1,60 @@
+"""A session's stream: all of its runs, one after the other, from any place on."""
+
+import re
+from functools import partial
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Query, Response
+
+from chatkeep.api.deps import OwnerId, RuntimeDep, SessionId
+from chatkeep.api.openapi import EVENT_STREAM, error_answers
+from chatkeep.api.sse import session_frame
+from chatkeep.api.stream_server import EventStream
+from chatkeep.chat.types import Session
+from chatkeep.db import Transaction
+from chatkeep.errors import BadPosition, EventsExpired, NotFound
+from chatkeep.runs.follow import check_retention, follow_session
+from chatkeep.store import runs as store_runs
+from chatkeep.store import sessions as store_sessions
+
+router = APIRouter(prefix="/api/sessions", tags=["sessions"])
+
+
+@router.get(
+    "/{session_id}/events",
+    responses={
+        200: {"description": "The session's live stream", "content": EVENT_STREAM},
+        **error_answers(NotFound, BadPosition, EventsExpired),
+    },
+)
+async def follow_events(
+    runtime: RuntimeDep,
+    owner: OwnerId,
+    session_id: SessionId,
+    after: Annotated[str | None, Query(description="NUMBER.POSITION; absent: from now")] = None,
+    last_event_id: Annotated[str | None, Header()] = None,
+) -> Response:
+    """All runs of the session, one after the other, whichever client starts them, for as long as you stay."""
+    place = last_event_id if last_event_id is not None else after
+
+    async def read(tx: Transaction) -> tuple[Session, int, int]:
+        session = await store_sessions.get_session(tx, owner, session_id)
+        last = await store_runs.find_last(tx, session_id)
+        end = (last.number, last.position) if last else (0, 0)
+        if place is None:
+            return session, end[0], end[1]
+        number, position = _parse_place(place)
+        if (number, position) > end:
+            raise BadPosition(f"the session has come to {end[0]}.{end[1]}, not to {place}")
+        await check_retention(tx, session_id, number, position)
+        return session, number, position
+
+    session, number, position = await runtime.db.snapshot(read)
+    events = follow_session(runtime, owner, session, number, position)
+    return EventStream(events, partial(session_frame, session_id))
+
+
+def _parse_place(text: str) -> tuple[int, int]:
+    if not (match := re.fullmatch(r"([0-9]{1,18})\.([0-9]{1,18})", text)):
+        raise BadPosition(f"not of the form NUMBER.POSITION: {text[:40]!r}")
+    return int(match[1]), int(match[2])

@@ -1,0 +1,59 @@
+"""Loads what settings name: the database, the assistants, the tools. Also for commands that need no runtime."""
+
+from collections.abc import Mapping
+
+from chatkeep import mcp
+from chatkeep.agent.assistants import AssistantLibrary
+from chatkeep.db import Database
+from chatkeep.db.migrate import load_migrations, migrate
+from chatkeep.db.open import connect
+from chatkeep.errors import CannotStart, StorageFailed
+from chatkeep.settings import Settings
+from chatkeep.toolbox.loading import load
+from chatkeep.tools.declaration import Tool
+
+
+async def open_database(settings: Settings) -> Database:
+    """Open the database of `settings` and bring it to this version's schema.
+
+    Raises:
+        CannotStart: it cannot be opened, or is newer than this version.
+    """
+    db = await connect(settings)
+    try:
+        await migrate(db, load_migrations(db.engine))
+    except StorageFailed as failure:
+        await db.close()
+        raise CannotStart(f"cannot use the database {db.name}: {failure}") from failure
+    except CannotStart:
+        await db.close()
+        raise
+    return db
+
+
+def load_assistants(settings: Settings, tools: Mapping[str, Tool]) -> AssistantLibrary:
+    """Load the assistants that come with chatkeep, and the operator's. They may name `tools`.
+
+    Raises:
+        CannotStart: a file is wrong, or the default assistant is not among them.
+    """
+    library = find_assistants(settings, tools)
+    if settings.assistant not in library:
+        raise CannotStart(f"CHATKEEP_ASSISTANT: there is no assistant {settings.assistant!r}")
+    return library
+
+
+def find_assistants(settings: Settings, tools: Mapping[str, Tool]) -> AssistantLibrary:
+    """As `load_assistants`, but the default assistant may be missing."""
+    return AssistantLibrary(settings.assistants_dir, tools, [server.name for server in settings.mcp_servers])
+
+
+def load_tools(settings: Settings) -> dict[str, Tool]:
+    """Load the tools that come with chatkeep, and those of the modules in CHATKEEP_TOOLS.
+
+    Raises:
+        CannotStart: a module cannot be imported, or MCP servers cannot be used beside them.
+    """
+    tools = load(settings.tools)
+    mcp.check_servers(settings.mcp_servers, tools)
+    return tools
