@@ -1,4 +1,4 @@
-"""`uvicorn main:app --reload`: the service, with the settings of the environment and `.env`."""
+"""The application for `uvicorn main:app --reload`, with the settings of the environment and `.env`."""
 
 from chatkeep.api.app import create_app
 from chatkeep.errors import CannotStart

@@ -144,9 +144,7 @@ def told(fault: str, seconds: float) -> None:
     print(f"\n{fault}: the next message was accepted after {seconds:.1f} s (lease {LEASE:g} s)")
 
 
-async def test_the_owner_is_killed_and_nobody_starts_it_again(
-    tmp_path: Path, database: str, upstream: Upstream
-) -> None:
+async def test_a_killed_worker_is_replaced_by_the_others(tmp_path: Path, database: str, upstream: Upstream) -> None:
     home = home_of(tmp_path, database, upstream)
     async with several(home, home) as (owner, other):
         chat = await Chat.begin(owner)
@@ -158,7 +156,7 @@ async def test_the_owner_is_killed_and_nobody_starts_it_again(
     assert "Traceback" not in home.complaints
 
 
-async def test_the_owner_is_killed_and_started_again(tmp_path: Path, url: str, upstream: Upstream) -> None:
+async def test_a_restarted_worker_interrupts_its_runs(tmp_path: Path, url: str, upstream: Upstream) -> None:
     home = home_of(tmp_path, url, upstream)
     async with several(home, home) as (owner, other):
         chat = await Chat.begin(owner)
@@ -171,7 +169,7 @@ async def test_the_owner_is_killed_and_started_again(tmp_path: Path, url: str, u
             await chat.is_whole(again, "interrupted")
 
 
-async def test_the_owner_is_stopped_for_longer_than_its_lease_and_then_goes_on(
+async def test_a_worker_paused_beyond_its_lease_writes_nothing_more(
     tmp_path: Path, database: str, upstream: Upstream
 ) -> None:
     home = home_of(tmp_path, database, upstream)
@@ -192,15 +190,13 @@ async def test_the_owner_is_stopped_for_longer_than_its_lease_and_then_goes_on(
     assert "Traceback" not in home.complaints
 
 
-async def test_an_owner_stopped_inside_a_transaction_lets_nobody_else_write_to_sqlite(
-    tmp_path: Path, upstream: Upstream
-) -> None:
+async def test_a_worker_paused_in_a_transaction_blocks_sqlite_writers(tmp_path: Path, upstream: Upstream) -> None:
     home = home_of(tmp_path, f"sqlite:///{tmp_path / 'test.db'}", upstream)
     async with several(home, home) as (owner, other):
         chat = await Chat.begin(owner)
         await chat.reads(other)
         await stop(owner, home, in_transaction=True)
-        for path, body in ((f"{chat.session_id}/messages", {"content": QUICK}), ("", None)):
+        for path, body in ((f"{chat.session_id}/messages", {"content": QUICK, "on_busy": "interrupt"}), ("", None)):
             answer = await other.client.post(f"/api/sessions/{path}".rstrip("/"), json=body)
             assert (answer.status_code, answer.json()["code"]) == (500, "internal"), answer.text
         assert (await other.client.get(f"/api/sessions/{chat.session_id}")).status_code == 200
@@ -211,7 +207,9 @@ async def test_an_owner_stopped_inside_a_transaction_lets_nobody_else_write_to_s
         assert len((await other.client.get("/api/sessions")).json()["data"]) == 1
 
 
-async def test_a_line_that_is_cut_for_five_seconds_ends_no_run(tmp_path: Path, url: str, upstream: Upstream) -> None:
+async def test_a_database_unreachable_for_five_seconds_ends_no_run(
+    tmp_path: Path, url: str, upstream: Upstream
+) -> None:
     async with Proxy(url) as proxy:
         near, far = home_of(tmp_path, url, upstream), home_of(tmp_path, proxy.url, upstream, CHATKEEP_LEASE="30")
         async with several(far, near) as (owner, other):
@@ -229,7 +227,7 @@ async def test_a_line_that_is_cut_for_five_seconds_ends_no_run(tmp_path: Path, u
             await chat.is_whole(owner, "cancelled")
 
 
-async def test_backends_that_are_ended_at_random_end_no_run(
+async def test_database_backends_ended_at_random_end_no_run(
     tmp_path: Path, url: str, upstream: Upstream, postgres: Server
 ) -> None:
     rng = random.Random(5)
@@ -255,7 +253,7 @@ async def test_backends_that_are_ended_at_random_end_no_run(
     assert "Traceback" not in home.complaints
 
 
-async def test_a_pool_of_one_serves_many(tmp_path: Path, url: str, upstream: Upstream) -> None:
+async def test_a_pool_of_one_connection_serves_many_runs(tmp_path: Path, url: str, upstream: Upstream) -> None:
     home = home_of(tmp_path, url, upstream, CHATKEEP_DATABASE_POOL="1")
     async with several(home) as (only,):
         chats = [await Chat.begin(only) for _ in range(30)]
@@ -266,7 +264,7 @@ async def test_a_pool_of_one_serves_many(tmp_path: Path, url: str, upstream: Ups
 
 
 @pytest.mark.parametrize("seconds", [60, -60])
-async def test_a_clock_that_is_wrong_by_a_minute_takes_nothing_over(
+async def test_a_clock_wrong_by_a_minute_takes_over_no_run(
     tmp_path: Path, url: str, upstream: Upstream, seconds: int
 ) -> None:
     home = home_of(tmp_path, url, upstream)
@@ -309,7 +307,7 @@ def server_of_our_own(postgres: Server) -> Generator[tuple[str, Any]]:
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGQUIT], ids=["fast", "immediate"])
-async def test_a_server_that_restarts_ends_no_run(
+async def test_a_database_server_that_restarts_ends_no_run(
     tmp_path: Path, postgres: Server, upstream: Upstream, how: signal.Signals
 ) -> None:
     with server_of_our_own(postgres) as (url, restart):
