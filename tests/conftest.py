@@ -1,4 +1,4 @@
-"""What many tests need: an event loop, a database of each engine, a service, a provider."""
+"""Fixtures of many tests: an event loop, a database of each engine, a service, a provider."""
 
 import os
 from collections.abc import AsyncGenerator, Iterator
@@ -27,7 +27,7 @@ def anyio_backend() -> tuple[str, dict[str, bool]]:
 
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """The PostgreSQL server of this test session, of which every worker of pytest-xdist is a part."""
+    """The PostgreSQL server of this test session, shared by all workers of pytest-xdist."""
     if why := missing():
         assert os.environ.get("CI") != "true", why
         pytest.skip(why)

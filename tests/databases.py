@@ -1,4 +1,4 @@
-"""Databases of a PostgreSQL server, one a test: copied from a template that has the schema already."""
+"""Databases of a PostgreSQL server, one for each test, copied from a template that has the schema."""
 
 import asyncio
 import fcntl
@@ -20,12 +20,12 @@ only_postgres = pytest.mark.parametrize("database", ["postgres"], indirect=True)
 
 TEMPLATE = "chatkeep_template"
 ICU_LOCALE = os.environ.get("TEST_ICU_LOCALE")
-"""A language by whose rules every database of the tests orders text (`en-US`); unset: by bytes."""
+"""The ICU locale by which test databases sort text, such as `en-US`. If unset, they sort by bytes."""
 
 
 @contextmanager
 def new_database(server: Server, *, empty: bool = False) -> Generator[str]:
-    """The URL of a new database, which is dropped in the end; with the schema, or `empty`."""
+    """Create a database, with the schema unless `empty`, and drop it when the block ends. The value is its URL."""
     if not empty:
         _make_template(server)
     name = f"test_{uuid.uuid4().hex}"
@@ -37,16 +37,16 @@ def new_database(server: Server, *, empty: bool = False) -> Generator[str]:
 
 
 def _make_template(server: Server) -> None:
-    """Make the template, unless it is there; one process at a time."""
+    """Create the template if it is missing; one process at a time."""
     collation = f"LOCALE_PROVIDER icu ICU_LOCALE '{ICU_LOCALE}'" if ICU_LOCALE else ""
-    made = server.home / "template"  # gone with the server
+    marker = server.home / "template"  # deleted with the server
     lock = os.open(server.lock, os.O_RDWR | os.O_CREAT)
     fcntl.flock(lock, fcntl.LOCK_EX)
     try:
-        if not made.exists():
+        if not marker.exists():
             in_a_loop_of_its_own(execute(server.url(), f"CREATE DATABASE {TEMPLATE} TEMPLATE template0 {collation}"))
             in_a_loop_of_its_own(_migrate(server.url(TEMPLATE)))
-            made.touch()
+            marker.touch()
     finally:
         os.close(lock)
 
@@ -56,6 +56,6 @@ async def _migrate(url: str) -> None:
 
 
 def in_a_loop_of_its_own(work: Coroutine[Any, Any, None]) -> None:
-    """Run it to its end, wherever we are: in a test's event loop, too."""
+    """Run `work` to its end in an event loop of its own, even from within a running one."""
     with ThreadPoolExecutor(1) as thread:
         thread.submit(asyncio.run, work).result()

@@ -11,7 +11,7 @@ from chatkeep.tools.declaration import ToolError, declared_tools, tool
 
 
 class Place(BaseModel):
-    """Where."""
+    """A city in a country."""
 
     city: str
     country: str = "Norway"
@@ -39,7 +39,7 @@ async def send_letter(to: str, caller: ToolContext) -> str:
 
 
 class Panic(BaseException):
-    """What extensions in other languages raise: no Exception."""
+    """An error that is no Exception, as extensions in other languages raise."""
 
 
 @tool(safety="unsafe")
@@ -77,14 +77,14 @@ class Card(BaseModel):
 
 
 sent: list[str] = []
-"""To whom letters were sent, since the last `forget`."""
+"""Recipients of letters since the last `forget`."""
 gates: dict[str, asyncio.Event] = {}
-"""What holds up letters to some."""
+"""Events that delay the letters to some recipients."""
 
 TOOLS = declared_tools()
 
 
 def forget() -> None:
-    """Begin anew."""
+    """Clear all records and gates."""
     sent.clear()
     gates.clear()

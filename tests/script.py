@@ -1,4 +1,4 @@
-"""The one fake of the suite: a model that plays a script. It stands at the seam, where any model stands."""
+"""The one fake of the suite: a model that plays a script, at the seam `Model`."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
@@ -12,24 +12,24 @@ Line: TypeAlias = Chunk | Sequence[Chunk] | asyncio.Event | Exception
 
 
 def say(text: str) -> Chunk:
-    """A piece of text."""
+    """Return a piece of text."""
     return Chunk([Choice(MessageDelta(content=text))])
 
 
 def call(
     name: str | None, arguments: str | dict[str, Any] | None, index: int | None = 0, call_id: str | None = None
 ) -> Chunk:
-    """A piece of a function call."""
+    """Return a piece of a function call."""
     return Chunk([Choice(MessageDelta(tool_calls=[CallDelta(index, call_id, FunctionDelta(name, arguments))]))])
 
 
 def stop(reason: str = "stop", tokens: tuple[int, int] | None = None) -> Chunk:
-    """The end of an answer, with the provider's count of tokens (prompt, completion)."""
+    """Return the end of an answer, with the provider's count of tokens (prompt, completion)."""
     return Chunk([Choice(None, reason)], TokenCounts(*tokens) if tokens else None)
 
 
 class Script:
-    """Plays one scene for each time it is asked; `prompts` is what it was asked."""
+    """Plays one scene for each prompt, and records the `prompts`. `closed` counts the streams that have ended."""
 
     def __init__(self, *scenes: Sequence[Line]) -> None:
         self.scenes = list(scenes)
@@ -37,7 +37,7 @@ class Script:
         self.closed = 0
 
     def play(self, *scenes: Sequence[Line]) -> None:
-        """What to play from now on."""
+        """Set the scenes to play from now on."""
         self.scenes = list(scenes)
 
     def name(self, requested: str) -> str:

@@ -1,4 +1,4 @@
-"""`make serve-postgres`: the service on a PostgreSQL of its own, both until Ctrl-C; what is said is gone then."""
+"""`make serve-postgres`: the service on a PostgreSQL of its own, both until Ctrl-C. The data is deleted then."""
 
 import os
 import subprocess
@@ -10,7 +10,7 @@ from tests.postgres import Keeper, missing
 
 
 def main() -> int:
-    """Serve; the service's exit status. The arguments are those of `chatkeep serve`."""
+    """Serve, and return the exit status. The arguments are those of `chatkeep serve`."""
     if why := missing():
         print(f"chatkeep: {why}", file=sys.stderr)
         return 1
@@ -23,7 +23,7 @@ def main() -> int:
             service = subprocess.Popen(command, env={**os.environ, "CHATKEEP_DATABASE_URL": url})
             try:
                 return service.wait()
-            except KeyboardInterrupt:  # the terminal told the service, too, and it ends its runs first
+            except KeyboardInterrupt:  # the terminal interrupts the service, too, and it ends its runs first
                 return service.wait()
         finally:
             keeper.close()

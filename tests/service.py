@@ -21,7 +21,7 @@ from chatkeep.settings import Settings
 
 
 def settings(where: Path | str, **changes: Any) -> Settings:
-    """Settings for a test, nothing from the environment; `where`: a database's URL, or a directory for a file."""
+    """Return settings for a test, none from the environment. `where`: a database's URL, or a directory for a file."""
     url = where if isinstance(where, str) else f"sqlite:///{where}/test.db"
     values = {"database_url": url, "database_pool": 5, "shutdown_grace": 0, **changes}
     return Settings.model_construct().model_copy(update=values)
@@ -40,7 +40,7 @@ class Service:
         return self.app.state.runtime
 
     async def session(self, **fields: Any) -> str:
-        """A new session's id."""
+        """Create a session, and return its id."""
         answer = await self.client.post("/api/sessions", json=fields)
         assert answer.status_code == 201, answer.text
         return answer.json()["id"]
@@ -65,20 +65,20 @@ class Service:
         return answer.json()
 
     async def events(self, run_id: str, after: int | None = None) -> list[dict[str, Any]]:
-        """A run's events after a position, read until the stream closes."""
+        """Return a run's events after a position, read until the stream closes."""
         params = {} if after is None else {"after": after}
         async with self.client.stream("GET", f"/api/runs/{run_id}/events", params=params) as answer:
             assert answer.status_code == 200, answer.status_code
             return [event async for event in read_events(answer)]
 
     async def run(self, run_id: str) -> dict[str, Any]:
-        """A run, as it is now."""
+        """Return the current state of a run."""
         return (await self.client.get(f"/api/runs/{run_id}")).json()
 
 
 @asynccontextmanager
 async def serving(settings: Settings, model: Model | None = None) -> AsyncGenerator[Service]:
-    """The service, listening on a free port of loopback until the block ends."""
+    """Run the service on a free port of loopback until the block ends."""
     app = create_api(settings, model)
     server = Server(uvicorn.Config(StreamServer(app), port=0, log_level="warning", timeout_graceful_shutdown=2))
     task = asyncio.create_task(server.serve())
@@ -97,7 +97,7 @@ async def serving(settings: Settings, model: Model | None = None) -> AsyncGenera
 
 
 async def read_events(answer: httpx2.Response) -> AsyncGenerator[dict[str, Any]]:
-    """The events of a stream as they come, each with its `id` (the `id:` line) beside what `data` says."""
+    """Yield the events of a stream as they come: the fields of `data`, and `id` from the `id:` line."""
     buffer = ""
     async for text in answer.aiter_text():
         buffer += text

@@ -1,4 +1,4 @@
-"""What is there is documented, and what is documented is there."""
+"""The code is documented, and the documentation is true."""
 
 import os
 import re

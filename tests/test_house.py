@@ -22,7 +22,9 @@ TOP_LEVEL = {"__init__.py", "__main__.py", "caller.py", "clock.py", "errors.py",
 
 BAD_BEGINNINGS = re.compile(r"(What|Let|Whether)\b")
 """How no docstring begins: it names the thing, or says what is done."""
-BAD_WORDS = re.compile(r"\b(whoever|somebody|nobody|as far as it has (got|come)|is to be|are to be)\b", re.IGNORECASE)
+BAD_WORDS = re.compile(
+    r"\b(whoever|somebody|nobody|everybody|anybody|as far as it has (got|come)|is to be|are to be)\b", re.IGNORECASE
+)
 """Name the role instead: caller, client, worker, reader, owner."""
 IMPURE = (
     "chatkeep.agent",

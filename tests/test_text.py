@@ -1,4 +1,4 @@
-"""What is storable on every engine, and that cleaning changes nothing else."""
+"""Text that every engine can store; cleaning changes nothing else."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ STORABLE = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="
         ("\x00\U0001f600\r\n\u2028", "\ufffd\U0001f600\r\n\u2028"),
     ],
 )
-def test_what_cannot_be_stored_is_replaced(text: str, cleaned: str) -> None:
+def test_text_that_cannot_be_stored_is_replaced(text: str, cleaned: str) -> None:
     assert clean(text) == cleaned
 
 
@@ -55,7 +55,7 @@ def test_characters_written_as_surrogate_pairs_become_themselves(text: str) -> N
     ("text", "waits"),
     [("a\ud83d", True), ("a\ude00", False), ("a\ud83d\ude00", False), ("\ud83da", False), ("a\ud83d\n", False)],
 )
-def test_half_a_character_waits_only_at_the_very_end(text: str, waits: bool) -> None:
+def test_half_a_character_is_held_back_only_at_the_end(text: str, waits: bool) -> None:
     assert ends_with_half_pair(text) is waits
 
 

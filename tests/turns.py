@@ -1,4 +1,4 @@
-"""A turn without storage: what it starts from, and the turn played to its end."""
+"""A turn without storage: its input, and its execution to the end."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -21,23 +21,23 @@ assert toolbox.jokes  # importing it declares the functions
 
 
 def user(text: str) -> Message:
-    """What the user said."""
+    """Return a user message."""
     return message("user", text)
 
 
 def answer(*parts: Part) -> Message:
-    """What the assistant answered."""
+    """Return an assistant message."""
     return message(parts=parts)
 
 
 def folded(events: Sequence[Event], initial: Message | None = None) -> tuple[Part, ...]:
-    """The parts of `initial`, which is empty unless it is given, after `events`."""
+    """Return the parts of the message `initial` (by default empty) after `events`."""
     first = started()
     return fold([replace(first, message=initial or first.message), *events]).parts
 
 
-class Played(NamedTuple):
-    """A turn that has ended; `failure` is why it could not go on."""
+class PlayedTurn(NamedTuple):
+    """A turn that has ended; `failure` is its error, or None."""
 
     turn: Turn
     events: list[Event]
@@ -51,10 +51,10 @@ class Played(NamedTuple):
         return (self.outcome.status, self.outcome.finish_reason) if self.outcome else None
 
 
-def given(
+def turn_input(
     text: str, history: Sequence[Message] = (), tools: Mapping[str, Tool] | None = None, **more: Any
 ) -> TurnInput:
-    """A turn that answers `text`, said after `history`."""
+    """Return the input of a turn that answers `text`, sent after `history`."""
     start = TurnInput(
         model="m",
         prompt="You are a test.",
@@ -70,12 +70,12 @@ def given(
     return start._replace(**more)
 
 
-async def play(model: Model, start: TurnInput) -> Played:
-    """The turn that `start` begins, answered by `model`, up to its end or failure."""
+async def play(model: Model, start: TurnInput) -> PlayedTurn:
+    """Execute the turn of `start` with `model`, up to its end or failure."""
     turn = Turn(model, start)
     collector = EventCollector(start.message)
     try:
         outcome = await turn.run(collector.emit, collector.load_message)
     except TurnFailed as failure:
-        return Played(turn, collector.events, folded(collector.events, start.message), None, failure)
-    return Played(turn, collector.events, folded(collector.events, start.message), outcome, None)
+        return PlayedTurn(turn, collector.events, folded(collector.events, start.message), None, failure)
+    return PlayedTurn(turn, collector.events, folded(collector.events, start.message), outcome, None)

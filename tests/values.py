@@ -1,4 +1,4 @@
-"""Values for tests: a run, its messages, and logs that hypothesis makes up."""
+"""Values for tests: a run, its messages, and logs that hypothesis generates."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -30,13 +30,13 @@ TIME = "2026-11-22T21:04:05.000123Z"
 
 
 def uid(name: str) -> str:
-    """An id that a database takes, the same for the same name."""
+    """Return a valid id, the same for the same name."""
     return str(uuid5(NAMESPACE_OID, name))
 
 
 def message(role: Any = "assistant", text: str = "", **changes: Any) -> Message:
-    """A message that says `text`."""
-    made = Message(
+    """Return a message with this text."""
+    template = Message(
         id=f"m-{role}",
         session_id="s",
         parent_id=None,
@@ -47,12 +47,12 @@ def message(role: Any = "assistant", text: str = "", **changes: Any) -> Message:
         status="in_progress" if role == "assistant" else "completed",
         created_at=TIME,
     )
-    return replace(made, **changes)
+    return replace(template, **changes)
 
 
 def run(**changes: Any) -> Run:
-    """A run that has just begun."""
-    made = Run(
+    """Return a run that has just started."""
+    template = Run(
         id="r",
         session_id="s",
         number=1,
@@ -70,17 +70,17 @@ def run(**changes: Any) -> Run:
         first_token_at=None,
         finished_at=None,
     )
-    return replace(made, **changes)
+    return replace(template, **changes)
 
 
 def started() -> RunStarted:
-    """The first event of a log."""
+    """Return the first event of a log."""
     return RunStarted(run=run(), user_message=message("user", "Hi"), message=message())
 
 
 @st.composite
 def logs(draw: st.DrawFn) -> list[Event]:
-    """A whole log: any number of parts of every kind, deltas cut anywhere, ended in any way."""
+    """Generate a whole log: parts of every kind, deltas cut anywhere, any end."""
     events: list[Event] = [started()]
     for index in range(draw(st.integers(0, 5))):
         events += draw(_parts(index))
@@ -96,9 +96,9 @@ _SAID = st.text(min_size=1, max_size=12)
 def _parts(index: int) -> st.SearchStrategy[Sequence[Event]]:
     deltas = st.lists(_SAID, min_size=1, max_size=6)
     return st.one_of(
-        deltas.map(lambda said: [TextDelta(index=index, text=text) for text in said]),
-        deltas.map(lambda said: [ReasoningDelta(index=index, text=text) for text in said]),
-        deltas.map(lambda said: [RefusalDelta(index=index, text=text) for text in said]),
+        deltas.map(lambda texts: [TextDelta(index=index, text=text) for text in texts]),
+        deltas.map(lambda texts: [ReasoningDelta(index=index, text=text) for text in texts]),
+        deltas.map(lambda texts: [RefusalDelta(index=index, text=text) for text in texts]),
         st.just([StepStarted(index=index)]),
         _calls(index),
         _waits(index),
@@ -107,7 +107,7 @@ def _parts(index: int) -> st.SearchStrategy[Sequence[Event]]:
 
 @st.composite
 def _waits(draw: st.DrawFn, index: int) -> list[Event]:
-    """A call that the client answers, or not, or is never asked again about."""
+    """Generate a client's call: answered, cancelled, or still open."""
     events: list[Event] = [
         ToolCallStarted(index=index, call_id=f"c{index}", name="g", kind="client"),
         ToolCallReady(index=index, arguments={}),

@@ -20,7 +20,7 @@ EVENING = datetime(2026, 11, 25, 23, 30, tzinfo=UTC)
 
 
 def change(file: Path, text: str) -> None:
-    """Write a file so that nobody can miss it, however coarse the clock of the file system is."""
+    """Write a file with a new modification time, however coarse the clock of the file system is."""
     before = file.stat().st_mtime_ns if file.exists() else 0
     file.write_text(text)
     os.utime(file, ns=(before + 10**9, before + 10**9))
@@ -39,7 +39,7 @@ def test_the_default_assistant_has_its_functions() -> None:
         ("scribe", ["write_document", "suggest_replies"]),
     ],
 )
-def test_the_other_assistants_that_come_with_chatkeep(name: str, functions: list[str]) -> None:
+def test_the_other_builtin_assistants_have_their_functions(name: str, functions: list[str]) -> None:
     assistant = AssistantLibrary(None, TOOLS)[name]
     assert set(assistant.functions) >= set(functions)
     assert 2 <= len(assistant.starters) <= 4
@@ -103,14 +103,14 @@ def test_a_wrong_file_is_refused_with_its_name_and_line(text: str, line: int, me
     assert "\n" not in str(refused.value)
 
 
-def test_a_prompt_speaks_of_the_day_where_the_service_is_and_of_the_session() -> None:
+def test_a_prompt_knows_the_local_date_and_the_session() -> None:
     variables = " | ".join(f"{{{{ {name} }}}}" for name in VARIABLES)
     assistant = parse_assistant("cook.md", f"---\nname: cook\ndescription: Cooks.\n---\n{variables}", TOOLS)
     assert assistant.render(EVENING, "UTC", "Soup") == "Wednesday, 25 November 2026 | UTC | Soup"
     assert assistant.render(EVENING, "Asia/Tokyo", None) == "Thursday, 26 November 2026 | Asia/Tokyo | None"
 
 
-def test_two_files_of_one_name_are_refused(tmp_path: Path) -> None:
+def test_two_files_with_one_name_are_refused(tmp_path: Path) -> None:
     (tmp_path / "cook.md").write_text(COOK)
     (tmp_path / "default.md").write_text(COOK.replace("name: cook", "name: default"))
     (tmp_path / "second.md").write_text(COOK.replace("name: cook\ndescription: Cooks.", "description: .\nname: cook"))
@@ -118,7 +118,7 @@ def test_two_files_of_one_name_are_refused(tmp_path: Path) -> None:
         AssistantLibrary(tmp_path, TOOLS)
 
 
-def test_what_editors_leave_is_no_assistant_and_no_fault(tmp_path: Path) -> None:
+def test_backup_files_of_editors_are_ignored(tmp_path: Path) -> None:
     (tmp_path / "cook.md").write_text(COOK.replace("\n---\n", "\n--- \n"), "utf-8-sig")
     (tmp_path / ".#cook.md").symlink_to("nobody@nowhere:1")
     (tmp_path / "folder.md").mkdir()
@@ -131,7 +131,7 @@ def test_a_file_in_another_encoding_is_refused(tmp_path: Path) -> None:
         AssistantLibrary(tmp_path, TOOLS)
 
 
-def test_what_a_session_is_called_is_no_template() -> None:
+def test_a_session_title_is_not_rendered_as_a_template() -> None:
     assistant = parse_assistant("cook.md", COOK + "{{ session_title }}", TOOLS)
     assert assistant.render(EVENING, "UTC", "{{ date }}").endswith("{{ date }}")
 
@@ -148,7 +148,7 @@ def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
     assert "smith" not in library
 
 
-def test_a_file_that_became_wrong_changes_nothing_and_is_told_once(
+def test_a_file_broken_later_changes_nothing_and_is_logged_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     change(tmp_path / "cook.md", COOK)

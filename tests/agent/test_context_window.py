@@ -1,4 +1,4 @@
-"""What of a history is sent: the rules at the head of the module, one by one and as a property of any history."""
+"""The part of a history that is sent: the rules of the module's head, one by one and as properties of any history."""
 
 import json
 import re
@@ -60,43 +60,43 @@ turns = st.tuples(questions.map(user), answers | st.none())
 
 @st.composite
 def histories(draw: st.DrawFn) -> list[Message]:
-    """Turns of any kind; the last one is being answered."""
+    """Return turns of any kind; the last one is being answered."""
     some = draw(st.lists(turns, max_size=5))
     return [message for turn in some for message in turn if message] + [user(draw(questions)), draw(answers)]
 
 
 @given(histories())
-def test_any_history_is_a_prompt_that_every_provider_accepts(history: list[Message]) -> None:
+def test_any_history_makes_a_prompt_every_provider_accepts(history: list[Message]) -> None:
     check_sendable(fit_history("You are a test.", history, TOOLS, PLENTY).messages)
 
 
 @given(st.lists(logs(), min_size=1, max_size=3), st.data())
-def test_whatever_happened_to_a_run_the_next_turn_can_be_sent(runs: list[list[Event]], data: st.DataObject) -> None:
-    """Logs that were cut anywhere, by a crash or a cancel, and closed as every run is."""
+def test_the_next_turn_can_be_sent_after_any_end_of_a_run(runs: list[list[Event]], data: st.DataObject) -> None:
+    """The logs are cut anywhere, as by a crash or a cancel, and ended as every run is."""
     history: list[Message] = []
     for events in runs:
-        said = fold(events[: data.draw(st.integers(1, len(events)))])
-        history += [user("Go on."), reduce(apply, closing_events(said), said)]
+        message = fold(events[: data.draw(st.integers(1, len(events)))])
+        history += [user("Go on."), reduce(apply, closing_events(message), message)]
     check_sendable(fit_history("You are a test.", [*history, user("And?"), answer()], TOOLS, PLENTY).messages)
 
 
 def check_sendable(messages: Sequence[ChatMessage]) -> None:
     assert messages[0] == {"role": "system", "content": "You are a test."}
-    assert not any(said["role"] == "system" for said in messages[1:])
+    assert not any(message["role"] == "system" for message in messages[1:])
     assert json.loads(json.dumps(messages)) == messages
     rest = iter(messages[1:])
     before = "system"
-    for said in rest:
-        assert not before == said["role"] == "user", "two in a row"
-        assert said["role"] != "tool", "a function's answer follows its call"
-        assert said["content"] or said.get("tool_calls"), "an empty message"
-        for call in said.get("tool_calls", ()):
+    for message in rest:
+        assert not before == message["role"] == "user", "two in a row"
+        assert message["role"] != "tool", "a function's answer follows its call"
+        assert message["content"] or message.get("tool_calls"), "an empty message"
+        for call in message.get("tool_calls", ()):
             check_call(call)
-        for call in said.get("tool_calls", ()):
+        for call in message.get("tool_calls", ()):
             outcome = next(rest)
             assert (outcome["role"], outcome["tool_call_id"]) == ("tool", call["id"])
             assert outcome["content"]
-        before = said["role"]
+        before = message["role"]
 
 
 @given(histories(), st.integers(0, 4_000))
@@ -111,8 +111,10 @@ def test_whole_turns_are_left_out_oldest_first(history: list[Message], budget: i
         return
     assert fitted.size <= budget
     starts = [place for place, message in enumerate(history) if message.role == "user"]
-    collector = [start for start in starts if fit_history("You are a test.", history[start:], TOOLS, PLENTY) == fitted]
-    assert collector, "it is one of the histories that begin with a question"
+    matching_starts = [
+        start for start in starts if fit_history("You are a test.", history[start:], TOOLS, PLENTY) == fitted
+    ]
+    assert matching_starts, "it is one of the histories that begin with a question"
     assert last_question(history) in text_of(fitted.messages)
     if budget > whole.size * 2:
         assert fitted == whole
@@ -128,13 +130,13 @@ def test_a_turn_is_a_question_and_its_answer() -> None:
     ]
 
 
-def test_each_step_is_a_message_and_its_calls_are_answered_right_after_it() -> None:
+def test_each_step_is_one_message_followed_by_its_outputs() -> None:
     first = ToolCallPart("c1", "weather", "action", '{"city":"Oslo"}', {"city": "Oslo"}, "succeeded", {"rain": True})
     second = ToolCallPart("c2", "tell_joke", "reply", '{"text":"x"}', {"text": "x"}, "succeeded", {"text": "x"})
-    said = to_chat_messages(
+    message = to_chat_messages(
         answer(TextPart("I look."), first, second, StepPart(), ReasoningPart("Hm."), TextPart("It rains."))
     )
-    assert said == [
+    assert message == [
         {
             "role": "assistant",
             "content": "I look.",
@@ -149,9 +151,9 @@ def test_each_step_is_a_message_and_its_calls_are_answered_right_after_it() -> N
     ]
 
 
-def test_a_call_without_words_has_no_content() -> None:
-    (said, _) = to_chat_messages(answer(ToolCallPart("c", "weather", "action", "{}", {}, "succeeded", "sun")))
-    assert said["content"] is None
+def test_a_call_without_text_has_no_content() -> None:
+    (message, _) = to_chat_messages(answer(ToolCallPart("c", "weather", "action", "{}", {}, "succeeded", "sun")))
+    assert message["content"] is None
 
 
 @pytest.mark.parametrize(
@@ -175,18 +177,18 @@ def test_a_call_without_words_has_no_content() -> None:
         ),
     ],
 )
-def test_the_model_is_told_what_came_of_its_call(part: ToolCallPart, outcome: str) -> None:
+def test_the_model_sees_the_output_of_its_call(part: ToolCallPart, outcome: str) -> None:
     assert to_chat_messages(answer(part))[1] == {"role": "tool", "tool_call_id": "c", "content": outcome}
 
 
 @pytest.mark.parametrize("state", ["streaming", "ready", "waiting", "cancelled"])
-def test_the_model_is_told_what_was_not_done(state: CallState) -> None:
+def test_the_model_sees_that_a_call_was_not_done(state: CallState) -> None:
     assert to_chat_messages(answer(ToolCallPart("c", "f", "action", state=state)))[1]["content"].startswith("Cancelled")
 
 
-def test_the_model_is_told_what_nobody_knows() -> None:
-    said = to_chat_messages(answer(ToolCallPart("c", "f", "action", "{}", {}, "unknown")))[1]["content"]
-    assert said.startswith("It is not known")
+def test_the_model_sees_that_an_outcome_is_unknown() -> None:
+    message = to_chat_messages(answer(ToolCallPart("c", "f", "action", "{}", {}, "unknown")))[1]["content"]
+    assert message.startswith("It is not known")
 
 
 @pytest.mark.parametrize(
@@ -203,30 +205,30 @@ def test_the_model_is_told_what_nobody_knows() -> None:
     ],
 )
 def test_arguments_are_sent_back_as_an_object(text: str, arguments: dict[str, Any] | None, sent: str) -> None:
-    said = to_chat_messages(answer(ToolCallPart("c", "f", None, text, arguments, "failed")))[0]
-    assert said["tool_calls"][0]["function"]["arguments"] == sent
+    message = to_chat_messages(answer(ToolCallPart("c", "f", None, text, arguments, "failed")))[0]
+    assert message["tool_calls"][0]["function"]["arguments"] == sent
 
 
 @pytest.mark.parametrize(
     ("name", "sent"),
     [("", "unknown"), ("weather", "weather"), ("a.b c", "a_b_c"), ("é\n", "__"), ("x" * 100, "x" * 64)],
 )
-def test_a_name_is_sent_back_as_a_legal_one(name: str, sent: str) -> None:
+def test_an_illegal_name_is_sent_back_as_a_legal_one(name: str, sent: str) -> None:
     assert to_chat_messages(answer(ToolCallPart("c", name, None)))[0]["tool_calls"][0]["function"]["name"] == sent
 
 
 @pytest.mark.parametrize("parts", [(), (TextPart(" \n"),), (ReasoningPart("Hm."),), (StepPart(), StepPart())])
-def test_an_answer_that_says_nothing_is_no_message(parts: tuple[Any, ...]) -> None:
+def test_an_empty_answer_is_no_message(parts: tuple[Any, ...]) -> None:
     assert to_chat_messages(answer(*parts)) == []
 
 
-def test_a_refusal_was_said_and_reasoning_was_not() -> None:
+def test_a_refusal_is_replayed_and_reasoning_is_not() -> None:
     assert to_chat_messages(answer(ReasoningPart("Hm."), TextPart("Well."), RefusalPart("I cannot."))) == [
         {"role": "assistant", "content": "Well.\n\nI cannot."}
     ]
 
 
-def test_questions_without_an_answer_become_one() -> None:
+def test_unanswered_user_messages_become_one() -> None:
     history = [user("a?"), answer(), user("b?"), user("c?"), answer()]
     assert fit_history("P", history, [], PLENTY).messages[1:] == [{"role": "user", "content": "a?\n\nb?\n\nc?"}]
 
@@ -240,16 +242,16 @@ def test_an_answer_without_its_question_is_left_out() -> None:
 def test_the_answer_so_far_is_part_of_the_last_turn() -> None:
     call = ToolCallPart("c", "f", "action", "{}", {}, "succeeded", 7)
     messages = fit_history("P", [user("a?"), answer(call, StepPart())], [], PLENTY).messages
-    assert [said["role"] for said in messages] == ["system", "user", "assistant", "tool"]
+    assert [message["role"] for message in messages] == ["system", "user", "assistant", "tool"]
 
 
-def test_a_turn_that_does_not_fit_is_left_out_with_all_before_it() -> None:
+def test_a_turn_that_does_not_fit_is_omitted_with_all_before() -> None:
     history = [user("small?"), answer(TextPart("s.")), user("big?"), answer(TextPart("x" * 5_000)), user("last?")]
     assert text_of(fit_history("P", history, [], 2_000).messages) == "P last?"
     assert "small?" in text_of(fit_history("P", history, [], 8_000).messages)
 
 
-def test_functions_take_room_too() -> None:
+def test_functions_count_towards_the_size() -> None:
     history = [user("first?"), answer(TextPart("b.")), user("last?")]
     room = fit_history("P", history, [], PLENTY).size + 50
     assert "first?" in text_of(fit_history("P", history, [], room).messages)
@@ -257,10 +259,11 @@ def test_functions_take_room_too() -> None:
         fit_history("P", history, TOOLS, room)
 
 
-def test_the_size_is_that_of_the_json() -> None:
+def test_the_size_is_the_size_of_the_json() -> None:
     fitted = fit_history("P", [user("\U0001f414?")], TOOLS, PLENTY)
     assert fitted.size == sum(
-        len(json.dumps(said, ensure_ascii=False, separators=(",", ":")).encode()) for said in (fitted.messages, TOOLS)
+        len(json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode())
+        for message in (fitted.messages, TOOLS)
     )
 
 
@@ -278,11 +281,11 @@ def check_call(call: ChatMessage) -> None:
 def last_question(history: list[Message]) -> str:
     return next(
         part.text
-        for said in reversed(history)
-        for part in said.parts
-        if said.role == "user" and isinstance(part, TextPart)
+        for message in reversed(history)
+        for part in message.parts
+        if message.role == "user" and isinstance(part, TextPart)
     )
 
 
 def text_of(messages: list[ChatMessage]) -> str:
-    return " ".join(str(said["content"]) for said in messages)
+    return " ".join(str(message["content"]) for message in messages)

@@ -1,4 +1,4 @@
-"""Titles: from the first words, or from the model; given once, and never in place of a person's."""
+"""Titles: from the first words, or from the model; set once, and never in place of the user's own."""
 
 import asyncio
 from pathlib import Path
@@ -23,7 +23,7 @@ async def title(service: Service, session_id: str) -> str | None:
 
 
 @pytest.mark.parametrize(
-    ("said", "title"),
+    ("text", "title"),
     [
         ("Why did the chicken?", "Why did the chicken?"),
         ("# Plan\n\nBuy *eggs*", "Plan"),
@@ -34,12 +34,12 @@ async def title(service: Service, session_id: str) -> str | None:
         ("为什么鸡要过马路?" * 10, ("为什么鸡要过马路?" * 10)[: MAX_TITLE_CHARS - 1] + "…"),
     ],
 )
-def test_a_title_is_the_first_line_cut_between_words(said: str, title: str | None) -> None:
-    assert title_from_words(user(said)) == title
+def test_a_title_is_the_first_line_cut_between_words(text: str, title: str | None) -> None:
+    assert title_from_words(user(text)) == title
     assert title is None or len(title) <= MAX_TITLE_CHARS
 
 
-async def test_a_session_has_its_title_with_the_end_of_its_first_turn(service: Service, script: Script) -> None:
+async def test_a_session_gets_its_title_when_its_first_turn_ends(service: Service, script: Script) -> None:
     script.play(DONE, DONE)
     session_id = await service.session()
     before = (await service.client.get(f"/api/sessions/{session_id}")).json()
@@ -60,7 +60,7 @@ async def test_a_turn_that_fails_gives_no_title_and_the_next_one_does(service: S
     assert await title(service, session_id) == "Second?"
 
 
-async def test_a_persons_title_stays_even_when_it_is_set_during_the_turn(service: Service, script: Script) -> None:
+async def test_a_title_set_by_the_user_during_the_turn_stays(service: Service, script: Script) -> None:
     gate = asyncio.Event()
     script.play([say("W"), gate, say("ell."), stop()], DONE)
     session_id = await service.session()
@@ -72,7 +72,7 @@ async def test_a_persons_title_stays_even_when_it_is_set_during_the_turn(service
 
 
 async def named_by_model(tmp_path: Path, script: Script, *scenes: Any) -> str | None:
-    """What becomes of a session when the model is asked for its title."""
+    """Return the session after a turn whose title the model writes."""
     script.play(DONE, *scenes)
     async with serving(settings(tmp_path, titles="model"), script) as service:
         session_id = await service.session()
@@ -82,24 +82,24 @@ async def named_by_model(tmp_path: Path, script: Script, *scenes: Any) -> str | 
         return await title(service, session_id)
 
 
-async def test_the_model_may_be_asked_for_a_title(tmp_path: Path, script: Script) -> None:
+async def test_the_model_can_write_the_title(tmp_path: Path, script: Script) -> None:
     assert (
         await named_by_model(tmp_path, script, [say(' "Chicken '), say('crossing."\nmore'), stop()])
         == "Chicken crossing"
     )
-    asked = script.prompts[1]
-    assert asked.tools == ()
-    assert asked.messages[1] == {"role": "user", "content": "user: Why did the chicken cross?\nassistant: Well."}
+    prompt = script.prompts[1]
+    assert prompt.tools == ()
+    assert prompt.messages[1] == {"role": "user", "content": "user: Why did the chicken cross?\nassistant: Well."}
 
 
 @pytest.mark.parametrize("scene", [[ModelUnavailable("no")], [say("x" * 500), stop()], [say('"'), stop()]])
-async def test_what_is_no_title_is_replaced_by_the_first_words(
+async def test_an_unusable_title_is_replaced_by_the_first_words(
     tmp_path: Path, script: Script, scene: list[Line]
 ) -> None:
     assert await named_by_model(tmp_path, script, scene) == "Why did the chicken cross?"
 
 
-async def test_titles_can_be_left_to_people(tmp_path: Path, script: Script) -> None:
+async def test_automatic_titles_can_be_switched_off(tmp_path: Path, script: Script) -> None:
     script.play(DONE)
     async with serving(settings(tmp_path, titles="off"), script) as service:
         session_id = await service.session()

@@ -1,4 +1,4 @@
-"""A turn whose model calls functions that run: in which order, what is told to whom, what it waits for."""
+"""A turn whose model calls functions: their order, the events and messages they cause, and when the turn waits."""
 
 import asyncio
 from typing import Any
@@ -12,7 +12,7 @@ from chatkeep.chat.types import CallError, StepPart, TextPart, ToolCallPart, Usa
 from chatkeep.errors import ToolStepsExceeded
 from tests.functions import TOOLS, forget, gates, sent
 from tests.script import Line, Script, call, say, stop
-from tests.turns import answer, given, play
+from tests.turns import answer, play, turn_input
 
 pytestmark = pytest.mark.anyio
 
@@ -21,39 +21,39 @@ DONE: list[Line] = [say("It rains."), stop(tokens=(20, 3))]
 PICK: list[Line] = [call("pick_colour", '{"among":["red"]}', 0, "p"), stop("tool_calls", (10, 5))]
 
 
-def told(script: Script) -> list[dict[str, Any]]:
-    """What functions answered, as the model was told last."""
-    return [said for said in script.prompts[-1].messages if said["role"] == "tool"]
+def tool_messages(script: Script) -> list[dict[str, Any]]:
+    """Return the tool messages of the last prompt."""
+    return [message for message in script.prompts[-1].messages if message["role"] == "tool"]
 
 
 async def test_an_actions_output_goes_back_to_the_model() -> None:
     script = Script(RAIN, DONE)
-    played = await play(script, given("weather?", tools=TOOLS))
+    played = await play(script, turn_input("weather?", tools=TOOLS))
     assert played.ending == ("completed", "stop")
     assert [type(part) for part in played.parts] == [ToolCallPart, StepPart, TextPart]
-    assert told(script) == [
+    assert tool_messages(script) == [
         {"role": "tool", "tool_call_id": "w", "content": '<data from="weather">{"city":"Oslo","days":1}</data>'}
     ]
     assert played.turn.usage == Usage(30, 8)
 
 
-async def test_that_it_runs_is_taken_before_it_begins() -> None:
+async def test_an_action_starts_after_its_running_event() -> None:
     forget()
     script = Script([call("send_letter", '{"to":"Ola"}', 0, "l"), stop("tool_calls")], DONE)
-    sent_when: dict[type[Event], list[str]] = {}
+    sent_by_event: dict[type[Event], list[str]] = {}
 
     collector = EventCollector(answer())
 
     async def take(events: list[Event]) -> None:
         await collector.emit(events)
-        sent_when[type(events[0])] = sent.copy()
+        sent_by_event[type(events[0])] = sent.copy()
 
-    await Turn(script, given("write!", tools=TOOLS)).run(take, collector.load_message)
-    assert sent_when[ToolCallRunning] == [], "that it runs is written down before it does"
-    assert sent_when[ToolCallFinished] == ["Ola"]
+    await Turn(script, turn_input("write!", tools=TOOLS)).run(take, collector.load_message)
+    assert sent_by_event[ToolCallRunning] == [], "that it runs is written down before it does"
+    assert sent_by_event[ToolCallFinished] == ["Ola"]
 
 
-async def test_calls_of_one_step_run_side_by_side_one_slow_and_one_failing() -> None:
+async def test_calls_of_one_step_run_side_by_side() -> None:
     forget()
     gates["slow"] = asyncio.Event()
     script = Script(
@@ -72,10 +72,10 @@ async def test_calls_of_one_step_run_side_by_side_one_slow_and_one_failing() -> 
         if any(isinstance(event, ToolCallFinished) and event.index == 1 for event in events):
             gates["slow"].set()
 
-    await Turn(script, given("go!", tools=TOOLS)).run(take, collector.load_message)
+    await Turn(script, turn_input("go!", tools=TOOLS)).run(take, collector.load_message)
     ends = [(event.index, event.state) for event in collector.events if isinstance(event, ToolCallFinished)]
     assert ends == [(2, "failed"), (1, "failed"), (0, "succeeded")]
-    assert [said["content"][:24] for said in told(script)] == [
+    assert [message["content"][:24] for message in tool_messages(script)] == [
         '<data from="send_letter"',
         "Error (tool_error): <dat",
         "Error (invalid_arguments",
@@ -84,20 +84,20 @@ async def test_calls_of_one_step_run_side_by_side_one_slow_and_one_failing() -> 
 
 async def test_a_reply_beside_an_action_does_not_end_the_turn() -> None:
     script = Script([call("card", '{"title":"x"}', 0, "c"), *RAIN], DONE)
-    played = await play(script, given("go!", tools=TOOLS))
+    played = await play(script, turn_input("go!", tools=TOOLS))
     assert played.ending == ("completed", "stop")
-    assert told(script)[0]["content"] == "Shown to the user."
+    assert tool_messages(script)[0]["content"] == "Shown to the user."
 
 
-async def test_a_model_that_wants_ever_more_is_stopped() -> None:
+async def test_a_model_that_never_stops_calling_is_stopped() -> None:
     script = Script(*[RAIN] * (MAX_STEPS + 1))
-    played = await play(script, given("go!", tools=TOOLS))
+    played = await play(script, turn_input("go!", tools=TOOLS))
     assert isinstance(played.failure, ToolStepsExceeded)
     assert len(script.prompts) == MAX_STEPS
 
 
 @pytest.mark.parametrize("reason", ["length", "content_filter"])
-async def test_a_call_of_an_answer_that_was_cut_is_not_run(reason: str) -> None:
+async def test_a_call_of_a_cut_answer_is_not_run(reason: str) -> None:
     forget()
     script = Script(
         [
@@ -107,24 +107,24 @@ async def test_a_call_of_an_answer_that_was_cut_is_not_run(reason: str) -> None:
             stop(reason),
         ]
     )
-    played = await play(script, given("write!", tools=TOOLS))
+    played = await play(script, turn_input("write!", tools=TOOLS))
     assert played.ending == ("incomplete", reason)
     assert [part.state for part in played.parts if isinstance(part, ToolCallPart)] == ["ready", "failed", "ready"]
     assert sent == []
 
 
-async def test_a_clients_call_makes_the_turn_wait_after_the_actions_have_run() -> None:
+async def test_actions_run_before_the_turn_waits_for_the_client() -> None:
     script = Script(
         [call("weather", '{"city":"Oslo"}', 0, "w"), call("pick_colour", '{"among":["red"]}', 1, "p"), stop()]
     )
-    played = await play(script, given("paint!", tools=TOOLS))
+    played = await play(script, turn_input("paint!", tools=TOOLS))
     assert played.outcome == ("requires_action", "stop", ("p",))
     assert [part.state for part in played.parts if isinstance(part, ToolCallPart)] == ["succeeded", "ready"]
 
 
-async def test_a_turn_goes_on_where_it_waited_with_all_that_was_counted() -> None:
+async def test_a_resumed_turn_keeps_its_counts() -> None:
     first = Script([say("Hm. "), *PICK])
-    start = given("paint!", tools=TOOLS)
+    start = turn_input("paint!", tools=TOOLS)
     waited = await play(first, start)
     call_part = waited.parts[1]
     assert isinstance(call_part, ToolCallPart)
@@ -132,12 +132,14 @@ async def test_a_turn_goes_on_where_it_waited_with_all_that_was_counted() -> Non
         waited.parts[0], ToolCallPart("p", "pick_colour", "client", call_part.arguments_text, {}, "succeeded", "red")
     )
     second = Script([call("pick_colour", '{"among":["red"]}', 0, "p"), stop("tool_calls", (7, 2))])
-    resumed = given("paint!", tools=TOOLS, message=message, prior_usage=waited.turn.usage, input_bytes=5)
+    resumed = turn_input("paint!", tools=TOOLS, message=message, prior_usage=waited.turn.usage, input_bytes=5)
     again = await play(second, resumed)
     assert isinstance(again.events[0], StepStarted)
     assert again.turn.usage == Usage(17, 7)
     assert again.turn.input_bytes > 5
-    assert told(second) == [{"role": "tool", "tool_call_id": "p", "content": '<data from="pick_colour">"red"</data>'}]
+    assert tool_messages(second) == [
+        {"role": "tool", "tool_call_id": "p", "content": '<data from="pick_colour">"red"</data>'}
+    ]
     ready = next(event for event in again.events if isinstance(event, ToolCallReady))
     assert again.outcome is not None
     assert again.outcome.status == "requires_action"
@@ -152,17 +154,17 @@ async def test_corrections_and_steps_are_counted_across_the_wait() -> None:
         bad[0], StepPart(), bad[1], StepPart(), ToolCallPart("p", "pick_colour", "client", "{}", {}, "cancelled")
     )
     script = Script([call("weather", "{", 0, "x9"), stop("tool_calls")])
-    played = await play(script, given("go!", tools=TOOLS, message=message))
+    played = await play(script, turn_input("go!", tools=TOOLS, message=message))
     assert played.outcome == ("completed", "tool_calls", ())
     assert len(script.prompts) == 1
 
 
-async def test_nothing_is_run_on_arguments_that_are_not_valid(subtests: pytest.Subtests) -> None:
+async def test_invalid_arguments_run_nothing(subtests: pytest.Subtests) -> None:
     for arguments in ["{", '{"to":7}', "[]", '{"to":"a"}{"to":"b"}', "null", '{"to":"a","cc":"b"}', ""]:
         with subtests.test(arguments=arguments):
             forget()
             script = Script([call("send_letter", arguments, 0, "l"), stop("tool_calls")], DONE)
-            played = await play(script, given("write!", tools=TOOLS))
+            played = await play(script, turn_input("write!", tools=TOOLS))
             assert sent == []
             first = played.parts[0]
             assert isinstance(first, ToolCallPart)

@@ -1,4 +1,4 @@
-"""What answers look like, word by word: the fields of each noun, and the form of ids, times and problems."""
+"""The exact form of responses: the fields of each noun, and the form of ids, times and problems."""
 
 import re
 from typing import Any
@@ -8,9 +8,9 @@ import httpx2
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 UNKNOWN = "01890a5d-ac96-774b-bcce-b302099a8057"
-"""An id that nothing has."""
+"""A valid id that belongs to nothing."""
 NO_UUIDS = ["x", "1", "null", UNKNOWN[:-1], UNKNOWN + "0", UNKNOWN.replace("a", "g"), UNKNOWN.replace("-", "")]
-"""Ids that are none."""
+"""Strings that are no ids."""
 
 SESSION = {
     "id", "title", "assistant", "model", "metadata", "status", "head_id", "message_count", "created_at", "updated_at",
@@ -25,7 +25,7 @@ PROBLEM = {"type", "title", "status", "detail", "code"}
 
 
 def problem(answer: httpx2.Response, status: int, code: str, *more: str) -> dict[str, Any]:
-    """The problem document of an answer, which has the members it should have and `more`."""
+    """Return the problem document of an answer, after checking its members; `more` names additional ones."""
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     document = answer.json()
@@ -37,7 +37,7 @@ def problem(answer: httpx2.Response, status: int, code: str, *more: str) -> dict
 
 
 def invalid(answer: httpx2.Response) -> list[dict[str, Any]]:
-    """The list of what is wrong where, of a request that failed validation."""
+    """Return the list of faults of a request that failed validation."""
     errors = problem(answer, 422, "invalid_request", "errors")["errors"]
     assert errors
     assert all(set(error) == {"loc", "msg", "type"} for error in errors)

@@ -1,4 +1,4 @@
-"""A client that stays: it reads a stream event by event, and never waits for ever."""
+"""A client that reads a stream event by event, with a time limit for each wait."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
@@ -23,62 +23,62 @@ class Stream:
         self._events = events
 
     async def next(self) -> Event:
-        """The next event."""
+        """Return the next event."""
         async with asyncio.timeout(PATIENCE):
             return await anext(self._events)
 
     async def until(self, kind: str) -> list[Event]:
-        """The events up to the first of this type, and that one."""
+        """Return the events up to and with the first of this type."""
         events = [await self.next()]
         while events[-1]["type"] != kind:
             events.append(await self.next())
         return events
 
-    async def said(self, count: int) -> list[Event]:
-        """The events up to the `count`-th character or event, wherever the deltas were cut."""
+    async def read_units(self, count: int) -> list[Event]:
+        """Return the events up to the `count`-th unit (a character or another event), however the deltas are cut."""
         events: list[Event] = []
-        while len(spelled(events)) < count:
+        while len(split_units(events)) < count:
             events.append(await self.next())
         return events
 
     async def rest(self) -> list[Event]:
-        """The events until the service closes the stream; an end that is not clean raises."""
+        """Return the events until the service closes the stream. An unclean end raises."""
         async with asyncio.timeout(PATIENCE):
             return [event async for event in self._events]
 
 
 @asynccontextmanager
 async def streaming(service: Service, path: str, method: str = "GET", **request: Any) -> AsyncGenerator[Stream]:
-    """The stream at `path`; leaving the block is the client's leaving."""
+    """Open the stream at `path`. Leaving the block disconnects the client."""
     async with service.client.stream(method, path, **request) as answer:
         assert answer.status_code == 200, await answer.aread()
         async with aclosing(read_events(answer)) as events:
             yield Stream(answer, events)
 
 
-def spelled(events: Sequence[Event]) -> list[tuple[Any, ...]]:
-    """A log unit by unit: each character of a delta, and each other event, with the position that it takes."""
-    position_length: list[tuple[Any, ...]] = []
+def split_units(events: Sequence[Event]) -> list[tuple[Any, ...]]:
+    """Return a log as units: each character of a delta, and each other event, with its position."""
+    units: list[tuple[Any, ...]] = []
     for event in events:
         position = int(str(event["id"]).rpartition(".")[2])
         assert event["position"] == position
         if event["type"].endswith(".delta"):
-            said = event.get("text", event.get("arguments_text"))
-            assert said, "an empty delta"
-            begin = position - len(said) + 1
-            position_length += [(begin + n, event["type"], event["index"], letter) for n, letter in enumerate(said)]
+            text = event.get("text", event.get("arguments_text"))
+            assert text, "an empty delta"
+            begin = position - len(text) + 1
+            units += [(begin + n, event["type"], event["index"], letter) for n, letter in enumerate(text)]
         else:
-            position_length.append((position, event["type"], {**event, "id": None}))
-    return position_length
+            units.append((position, event["type"], {**event, "id": None}))
+    return units
 
 
 def text_of(message: dict[str, Any]) -> str:
-    """What is said in a message."""
+    """Return the text of a message."""
     return "".join(part["text"] for part in message["parts"] if part["type"] == "text")
 
 
 async def until(condition: Callable[[], object]) -> None:
-    """Wait for something that nobody announces."""
+    """Wait until the condition is true; it is polled."""
     async with asyncio.timeout(PATIENCE):
         while not condition():
             await asyncio.sleep(0.005)

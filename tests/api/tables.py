@@ -1,4 +1,4 @@
-"""What is stored, looked at from behind: to see that a refused request left nothing, and to have strangers."""
+"""Direct access to the tables: to check that a refused request stored nothing, and to have sessions of other owners."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -13,11 +13,11 @@ from tests.service import Service
 Contents: TypeAlias = dict[str, list[Row]]
 
 RUNS = f"{COLUMNS}, request, request_hash, idempotency_key, input_bytes, log_kept, worker, deadline"
-"""All columns but `lease_until`, which the owner of an open run renews at any time."""
+"""All columns except `lease_until`, which the worker of an open run may renew at any time."""
 
 
 async def contents(service: Service) -> Contents:
-    """Every row of every table that requests write to."""
+    """Return every row of every table that requests write to."""
 
     async def read(tx: Transaction) -> Contents:
         return {
@@ -31,30 +31,30 @@ async def contents(service: Service) -> Contents:
 
 
 async def counts(service: Service) -> dict[str, int]:
-    """How many rows each table has."""
+    """Return the number of rows of each table."""
     return {table: len(rows) for table, rows in (await contents(service)).items()}
 
 
 @asynccontextmanager
 async def nothing_stored(service: Service) -> AsyncGenerator[None]:
-    """A block that leaves the database as it was, to the last column."""
+    """Check that the block changes no column of the database."""
     before = await contents(service)
     yield
     assert await contents(service) == before
 
 
-async def give_away(service: Service, session_id: str) -> None:
-    """Make the session and all that is in it somebody else's."""
+async def change_owner(service: Service, session_id: str) -> None:
+    """Give the session, with all it contains, to another owner."""
 
     async def write(tx: Transaction) -> None:
-        await tx.run("UPDATE sessions SET owner = 'somebody else' WHERE id = $1", session_id)
+        await tx.run("UPDATE sessions SET owner = 'another owner' WHERE id = $1", session_id)
 
     await service.runtime.db.transaction(write)
 
 
-async def forget_logs(service: Service) -> int:
-    """Sweep as if every ended run had ended long ago; how many logs went."""
-    worker = service.runtime
+async def expire_logs(service: Service) -> int:
+    """Delete the logs of all ended runs, as if they had expired. Return how many there were."""
+    runtime = service.runtime
     return await delete_old_logs(
-        replace(worker, settings=worker.settings.model_copy(update={"events_retention": 1e-6}))
+        replace(runtime, settings=runtime.settings.model_copy(update={"events_retention": 1e-6}))
     )

@@ -1,4 +1,4 @@
-"""Branches: a message edited is a new branch, a message answered again is a sibling (protocol §3, §5)."""
+"""Branches: an edited message is a new branch, a message answered again gets a sibling (docs/http-api.md)."""
 
 import asyncio
 from typing import Any
@@ -8,7 +8,7 @@ import pytest
 from chatkeep.errors import ModelUnavailable
 from tests.api.shapes import ANSWER, NO_UUIDS, UNKNOWN, problem
 from tests.api.streams import streaming, text_of
-from tests.api.tables import give_away, nothing_stored
+from tests.api.tables import change_owner, nothing_stored
 from tests.script import Script, say, stop
 from tests.service import Service
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def branch(service: Service, session_id: str) -> list[str]:
-    """What is said on the active branch."""
+    """Return the texts of the active branch."""
     page = (await service.client.get(f"/api/sessions/{session_id}/messages")).json()
     return [text_of(message) for message in page["data"]]
 
@@ -32,7 +32,7 @@ async def again(service: Service, session_id: str, message_id: str, **more: Any)
 
 
 def prompt(script: Script, number: int) -> list[str]:
-    """What the model was told the `number`-th time, without the system prompt."""
+    """Return the messages of the `number`-th prompt, without the system prompt."""
     return [message["content"] for message in script.prompts[number].messages[1:]]
 
 
@@ -60,7 +60,7 @@ async def test_parent_null_is_a_new_first_message(service: Service, script: Scri
     assert await branch(service, session_id) == ["q1b", "a1b", "q2", "a2"]
 
 
-async def test_a_failed_or_cancelled_answer_can_be_gone_on_from(service: Service, script: Script) -> None:
+async def test_a_failed_or_cancelled_answer_can_be_a_parent(service: Service, script: Script) -> None:
     script.play([say("To g"), ModelUnavailable("gone")], [say("across"), stop()])
     session_id = await service.session()
     failed = await service.send(session_id, "q1")
@@ -75,15 +75,15 @@ async def test_a_parent_is_an_answer_of_this_session(service: Service, script: S
     neighbour = await service.send(other, "q1")
     stranger = await service.session()
     strange = await service.send(stranger, "q1")
-    await give_away(service, stranger)
-    asked = len(script.prompts)
+    await change_owner(service, stranger)
+    prompt_count = len(script.prompts)
     for parent_id in (own["user_message"]["id"], neighbour["message"]["id"], strange["message"]["id"], UNKNOWN):
         for on_busy in ("reject", "interrupt"):
             body = {"content": "q2", "parent_id": parent_id, "on_busy": on_busy}
             async with nothing_stored(service):
                 answer = await service.client.post(f"/api/sessions/{session_id}/messages", json=body)
             problem(answer, 422, "invalid_request")
-    assert len(script.prompts) == asked
+    assert len(script.prompts) == prompt_count
 
 
 async def test_an_open_answer_is_no_parent(service: Service, script: Script) -> None:
@@ -91,7 +91,7 @@ async def test_an_open_answer_is_no_parent(service: Service, script: Script) -> 
     session_id = await service.session()
     open_ = await service.start(session_id, "q1")
     async with streaming(service, f"/api/runs/{open_['run']['id']}/events") as stream:
-        await stream.said(5)
+        await stream.read_units(5)
         body = {"content": "q2", "parent_id": open_["message"]["id"]}
         async with nothing_stored(service):
             answer = await service.client.post(f"/api/sessions/{session_id}/messages", json=body)
@@ -138,12 +138,12 @@ async def test_a_failed_answer_is_tried_again(service: Service, script: Script) 
     assert await branch(service, session_id) == ["q1", "across"]
 
 
-async def test_regenerating_interrupts_if_told_to(service: Service, script: Script) -> None:
+async def test_regenerating_can_interrupt(service: Service, script: Script) -> None:
     script.play([say("half"), asyncio.Event()], [say("whole"), stop()])
     session_id = await service.session()
     old = await service.start(session_id, "q1")
     async with streaming(service, f"/api/runs/{old['run']['id']}/events") as stream:
-        await stream.said(5)
+        await stream.read_units(5)
         await again(service, session_id, old["user_message"]["id"], on_busy="interrupt")
         assert (await stream.rest())[-1]["run"]["status"] == "cancelled"
     assert await branch(service, session_id) == ["q1", "whole"]
@@ -167,7 +167,7 @@ async def test_only_a_user_message_of_this_session_is_answered_again(service: Se
     neighbour = await service.send(other, "q1")
     stranger = await service.session()
     strange = await service.send(stranger, "q1")
-    await give_away(service, stranger)
+    await change_owner(service, stranger)
     foreign = [own["message"]["id"], neighbour["user_message"]["id"], strange["user_message"]["id"]]
     bodies: list[dict[str, Any]] = [{"message_id": each} for each in (*foreign, UNKNOWN, *NO_UUIDS, None, 7)]
     good = own["user_message"]["id"]

@@ -1,4 +1,4 @@
-"""A database that refuses: told in one sentence, harmless to the process, over when it is over."""
+"""A database that refuses work: a clear error, a process that goes on, and service again once the cause is gone."""
 
 # pyright: reportUnknownMemberType=false
 # (apsw's stubs name a buffer type that Python 3.11 does not have)
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def limit_pages(service: Service, pages: int) -> None:
-    """Let the database grow no further, as a full disk would; or let it grow again."""
+    """Stop the database from growing, as a full disk does; or allow it again."""
     statement = f"PRAGMA max_page_count = {pages}"
     while True:
         with suppress(StorageFailed):  # refused with the others of its group
@@ -44,7 +44,7 @@ async def test_a_full_disk_refuses_messages_until_there_is_space(service: Servic
     assert (await service.send(session_id, big))["run"]["status"] == "completed"
 
 
-async def test_another_writer_is_waited_for(tmp_path: Path, script: Script) -> None:
+async def test_the_service_waits_for_another_writer(tmp_path: Path, script: Script) -> None:
     async with serving(settings(tmp_path), script) as service:
         session_id = await service.session()
         other = apsw.Connection(str(tmp_path / "test.db"))

@@ -1,4 +1,4 @@
-"""Refusals: every code of protocol §7 over HTTP, bodies that are no requests; and nothing is ever stored."""
+"""Refusals: every error code of docs/http-api.md, and invalid bodies. A refused request stores nothing."""
 
 import asyncio
 import json
@@ -7,7 +7,7 @@ import pytest
 
 from chatkeep.db import Transaction
 from tests.api.shapes import PROBLEM, UNKNOWN, invalid, problem
-from tests.api.tables import forget_logs, nothing_stored
+from tests.api.tables import expire_logs, nothing_stored
 from tests.script import Script, stop
 from tests.service import Service
 
@@ -74,8 +74,8 @@ async def test_deep_json_is_refused_however_deep(service: Service, method: str, 
                 assert answer.json()["code"] == "invalid_request"
 
 
-async def test_half_a_pair_in_utf_8_is_refused_or_replaced(service: Service) -> None:
-    """It is no UTF-8; but a JSON parser that lets it pass must not let it into the database."""
+async def test_a_lone_surrogate_in_utf_8_is_refused_or_replaced(service: Service) -> None:
+    """It is invalid UTF-8. A JSON parser may accept it, but it must not reach the database."""
     answer = await service.client.post("/api/sessions", content=b'{"title": "\xed\xa0\x80"}', headers=AS_JSON)
     assert answer.status_code == 422 or answer.json()["title"] == "\ufffd"
 
@@ -87,7 +87,7 @@ async def test_every_unknown_field_is_named(service: Service) -> None:
     assert [error["loc"] for error in errors] == [["body", "contents"], ["body", "stream"]]
 
 
-async def test_what_was_sent_is_not_sent_back(service: Service) -> None:
+async def test_an_error_does_not_repeat_the_request(service: Service) -> None:
     session_id = await service.session()
     body = {"content": ["my secret"], "parent_id": "my secret", "on_busy": "my secret"}
     answer = await service.client.post(f"/api/sessions/{session_id}/messages", json=body)
@@ -102,7 +102,7 @@ async def test_an_unknown_path_is_not_found(service: Service, subtests: pytest.S
                 problem(await service.client.request(method, service.url + path), 404, "not_found")
 
 
-async def test_a_wrong_method_is_told_the_right_ones(service: Service, subtests: pytest.Subtests) -> None:
+async def test_a_wrong_method_is_answered_with_the_right_ones(service: Service, subtests: pytest.Subtests) -> None:
     for method, path in [
         ("PUT", "/api/sessions"),
         ("DELETE", "/api/sessions"),
@@ -122,8 +122,8 @@ async def test_a_wrong_method_is_told_the_right_ones(service: Service, subtests:
             assert method not in answer.headers["allow"]
 
 
-async def test_every_code_can_be_met(service: Service, script: Script) -> None:
-    """What §7 lists, but for `call_not_waiting`; `bad_host` and the media type are the gate's."""
+async def test_every_error_code_can_occur(service: Service, script: Script) -> None:
+    """Requests for every code except `call_not_waiting`; `test_middleware` has `bad_host` and the media type."""
     session_id = await service.session()
     session = f"/api/sessions/{session_id}"
     headers = {"idempotency-key": "key", "accept": "application/json"}
@@ -133,7 +133,7 @@ async def test_every_code_can_be_met(service: Service, script: Script) -> None:
     mismatch = await service.client.post(f"{session}/messages", json={"content": "2"}, headers=headers)
     problem(mismatch, 422, "idempotency_mismatch", "run_id")
     problem(await service.client.get(f"/api/runs/{ended['id']}/events?after=x"), 400, "bad_position")
-    await forget_logs(service)
+    await expire_logs(service)
     problem(await service.client.get(f"/api/runs/{ended['id']}/events"), 410, "events_expired", "message_id")
     gate = asyncio.Event()
     script.play([gate, stop()])
@@ -148,7 +148,7 @@ async def test_every_code_can_be_met(service: Service, script: Script) -> None:
     assert int(answer.headers["retry-after"]) > 0
 
 
-async def test_a_fault_of_ours_is_told_as_internal_without_its_cause(service: Service) -> None:
+async def test_an_internal_error_hides_its_cause(service: Service) -> None:
     async def hide(tx: Transaction) -> None:
         await tx.run("ALTER TABLE sessions RENAME TO hidden")
 
@@ -164,7 +164,7 @@ async def test_a_fault_of_ours_is_told_as_internal_without_its_cause(service: Se
     assert (await service.client.get(f"/api/sessions/{session_id}")).status_code == 200
 
 
-async def test_free_text_is_stored_as_far_as_it_can_be(service: Service) -> None:
+async def test_free_text_is_stored_with_bad_characters_replaced(service: Service) -> None:
     body = json.dumps(
         {"title": "a\x00\ud800b", "model": "m\udc00", "metadata": {"k\x00": "v\ud800", "😀": "\ud83d\ude00"}}
     )

@@ -1,4 +1,4 @@
-"""The session as one live stream (protocol §5)."""
+"""The session stream: all runs of a session on one stream (docs/events.md)."""
 
 import asyncio
 from typing import Any
@@ -7,8 +7,8 @@ import httpx2
 import pytest
 
 from tests.api.shapes import SESSION, problem
-from tests.api.streams import Event, Stream, spelled, streaming
-from tests.api.tables import forget_logs
+from tests.api.streams import Event, Stream, split_units, streaming
+from tests.api.tables import expire_logs
 from tests.script import Script, say, stop
 from tests.service import Service
 
@@ -20,7 +20,7 @@ NO_PLACES = [
 
 
 async def finishes(stream: Stream, runs: int) -> list[Event]:
-    """The events of the log until so many runs have finished; hints are left out."""
+    """Return the events until so many runs have finished, without session events."""
     events: list[Event] = []
     for _ in range(runs):
         events += await stream.until("run.finished")
@@ -28,24 +28,24 @@ async def finishes(stream: Stream, runs: int) -> list[Event]:
 
 
 async def log_of(service: Service, *answers: dict[str, Any]) -> list[tuple[Any, ...]]:
-    """What a feed should say of these runs, unit by unit, each with its run."""
+    """Return the units that a session stream should have of these runs, each with its run."""
     return [
         (answer["run"]["id"], *unit)
         for answer in answers
-        for unit in spelled(await service.events(answer["run"]["id"]))
+        for unit in split_units(await service.events(answer["run"]["id"]))
     ]
 
 
 def tagged(events: list[Event]) -> list[tuple[Any, ...]]:
-    """A feed's events unit by unit, each with its run."""
-    position_length: list[tuple[Any, ...]] = []
+    """Return a session stream's events as units, each with its run."""
+    units: list[tuple[Any, ...]] = []
     for event in events:
         bare = {name: value for name, value in event.items() if name != "run_id"}
-        position_length += [(event["run_id"], *unit) for unit in spelled([bare])]
-    return position_length
+        units += [(event["run_id"], *unit) for unit in split_units([bare])]
+    return units
 
 
-async def test_a_feed_tells_of_all_runs_whoever_starts_them(service: Service, script: Script) -> None:
+async def test_a_session_stream_shows_all_runs_of_all_clients(service: Service, script: Script) -> None:
     script.play([say("across"), stop()], [say("there 🐔"), stop()])
     session_id = await service.session()
     async with streaming(service, f"/api/sessions/{session_id}/events") as stream:
@@ -60,7 +60,7 @@ async def test_a_feed_tells_of_all_runs_whoever_starts_them(service: Service, sc
         assert event["id"] == f"{number}.{event['position']}"
 
 
-async def test_the_feed_goes_on_from_every_place(service: Service, script: Script) -> None:
+async def test_a_session_stream_resumes_from_every_position(service: Service, script: Script) -> None:
     script.play([say("ab🐔"), stop()], [say("cd"), stop()], [say("ef"), stop()])
     session_id = await service.session()
     path = f"/api/sessions/{session_id}/events"
@@ -86,28 +86,28 @@ async def test_the_header_wins_over_the_query(service: Service, script: Script) 
             assert tagged(await finishes(stream, 1)) == whole[3:]
 
 
-async def test_without_a_place_the_feed_begins_now(service: Service, script: Script) -> None:
+async def test_without_a_position_a_session_stream_begins_now(service: Service, script: Script) -> None:
     gate = asyncio.Event()
     script.play([say("past"), stop()], [say("half"), gate, say(" and half"), stop()])
     session_id = await service.session()
     await service.send(session_id, "1")
     started = await service.start(session_id, "2")
     async with streaming(service, f"/api/runs/{started['run']['id']}/events") as run:
-        await run.said(5)
+        await run.read_units(5)
         async with streaming(service, f"/api/sessions/{session_id}/events") as stream:
             gate.set()
             events = await finishes(stream, 1)
     assert tagged(events) == (await log_of(service, started))[5:]
 
 
-async def test_the_history_says_where_the_feed_goes_on(service: Service, script: Script) -> None:
+async def test_the_history_gives_the_position_to_stream_from(service: Service, script: Script) -> None:
     gate = asyncio.Event()
     script.play([say("past"), stop()], [say("half"), gate, say(" and half"), stop()])
     session_id = await service.session()
     await service.send(session_id, "1")
     started = await service.start(session_id, "2")
     async with streaming(service, f"/api/runs/{started['run']['id']}/events") as run:
-        await run.said(5)
+        await run.read_units(5)
         page = (await service.client.get(f"/api/sessions/{session_id}/messages")).json()
     gate.set()
     async with streaming(service, f"/api/sessions/{session_id}/events?after={page['position']}") as stream:
@@ -115,7 +115,7 @@ async def test_the_history_says_where_the_feed_goes_on(service: Service, script:
     assert "".join(event["text"] for event in events if event["type"] == "text.delta") == " and half"
 
 
-async def test_a_change_between_runs_is_told_without_a_place(service: Service, script: Script) -> None:
+async def test_a_change_between_runs_is_sent_without_a_position(service: Service, script: Script) -> None:
     session_id = await service.session()
     async with streaming(service, f"/api/sessions/{session_id}/events") as stream:
         changed = await service.client.patch(f"/api/sessions/{session_id}", json={"title": "first"})
@@ -131,7 +131,7 @@ async def test_a_change_between_runs_is_told_without_a_place(service: Service, s
             titles.append((await stream.next())["session"]["title"])
 
 
-async def test_a_change_during_a_run_is_told_after_it(service: Service, script: Script) -> None:
+async def test_a_change_during_a_run_is_sent_after_it(service: Service, script: Script) -> None:
     gate = asyncio.Event()
     script.play([say("half"), gate, stop()])
     session_id = await service.session()
@@ -149,7 +149,7 @@ async def test_a_change_during_a_run_is_told_after_it(service: Service, script: 
     )
 
 
-async def test_the_feed_of_a_deleted_session_says_so_and_closes(service: Service, script: Script) -> None:
+async def test_the_stream_of_a_deleted_session_says_so_and_closes(service: Service, script: Script) -> None:
     session_id = await service.session()
     async with streaming(service, f"/api/sessions/{session_id}/events") as stream:
         assert (await service.client.delete(f"/api/sessions/{session_id}")).status_code == 204
@@ -157,7 +157,7 @@ async def test_the_feed_of_a_deleted_session_says_so_and_closes(service: Service
     assert [(event["id"], event["type"]) for event in events] == [(None, "session.deleted")]
 
 
-async def test_the_feed_of_a_session_deleted_in_mid_run_ends_the_run_first(service: Service, script: Script) -> None:
+async def test_deleting_a_session_in_mid_run_ends_the_run_first(service: Service, script: Script) -> None:
     script.play([say("half"), asyncio.Event()])
     session_id = await service.session()
     await service.start(session_id, "1")
@@ -169,7 +169,7 @@ async def test_the_feed_of_a_session_deleted_in_mid_run_ends_the_run_first(servi
     assert events[0]["run"]["status"] == "cancelled"
 
 
-async def test_a_feed_is_never_at_its_end(service: Service, script: Script) -> None:
+async def test_a_session_stream_has_no_end(service: Service, script: Script) -> None:
     session_id = await service.session()
     path = f"/api/sessions/{session_id}/events"
     places = ["0.0"]
@@ -182,7 +182,9 @@ async def test_a_feed_is_never_at_its_end(service: Service, script: Script) -> N
             assert (await stream.next())["type"] == "session.updated"
 
 
-async def test_what_is_no_place_is_a_bad_position(service: Service, script: Script, subtests: pytest.Subtests) -> None:
+async def test_a_position_that_does_not_exist_is_refused(
+    service: Service, script: Script, subtests: pytest.Subtests
+) -> None:
     session_id = await service.session()
     await service.send(session_id, "1")
     path = f"/api/sessions/{session_id}/events"
@@ -194,11 +196,11 @@ async def test_what_is_no_place_is_a_bad_position(service: Service, script: Scri
                 problem(await service.client.get(path, headers=headers), 400, "bad_position")
 
 
-async def test_a_feed_whose_future_is_no_longer_kept_is_gone(service: Service, script: Script) -> None:
+async def test_a_position_in_an_expired_log_is_gone(service: Service, script: Script) -> None:
     session_id = await service.session()
     path = f"/api/sessions/{session_id}/events"
     runs = [(await service.send(session_id, text))["run"] for text in ("1", "2")]
-    assert await forget_logs(service) == 2
+    assert await expire_logs(service) == 2
     first, second = (run["position"] for run in runs)
     for place in ("0.0", "1.0", "1.3", f"1.{first}", "2.0", f"2.{second - 1}"):
         answer = await service.client.get(path, params={"after": place})

@@ -1,7 +1,9 @@
-"""Functions over HTTP: actions that run here, functions of the client, what is stored of them (protocol §3, §5, §8)."""
+"""Functions over HTTP: actions, client functions, and what is stored of them (docs/functions.md)."""
 
 import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ import pytest
 
 from chatkeep import clock
 from chatkeep.db import Transaction
+from chatkeep.runs.follow import follow
 from chatkeep.runs.tool_calls import DEADLINES
 from tests.api.shapes import problem
 from tests.api.streams import PATIENCE, streaming, text_of
@@ -38,7 +41,7 @@ DONE: list[Line] = [say("Thanks."), stop(tokens=(20, 3))]
 
 @pytest.fixture
 async def service(tmp_path: Path, script: Script) -> AsyncGenerator[Service]:
-    """The service, with an assistant that has functions of every kind."""
+    """Return settings of a service whose assistant has functions of every kind."""
     async with serving(functional(tmp_path), script) as service:
         yield service
 
@@ -50,7 +53,7 @@ def functional(directory: Path, **changes: Any) -> Any:
 
 
 async def waiting(service: Service, script: Script, *scenes: list[Line]) -> dict[str, Any]:
-    """A run that waits for two calls: run, user_message, message; `scenes` come after the answers."""
+    """Start a run that waits for two calls. `scenes` are played after their outputs have come."""
     script.play(TWO, *scenes)
     answer = await service.send(await service.session(), "Pick!", tools=[PICK])
     assert answer["run"]["status"] == answer["message"]["status"] == "requires_action"
@@ -71,7 +74,7 @@ def states(message: dict[str, Any]) -> list[str]:
     return [part["state"] for part in message["parts"] if part["type"] == "tool_call"]
 
 
-async def test_an_action_runs_and_its_output_is_stored_and_told(service: Service, script: Script) -> None:
+async def test_an_action_runs_and_its_output_is_stored_and_streamed(service: Service, script: Script) -> None:
     script.play([call("weather", '{"city":"Oslo"}', 0, "w"), stop("tool_calls")], DONE)
     answer = await service.send(await service.session(), "weather?")
     part = answer["message"]["parts"][0]
@@ -91,7 +94,7 @@ async def test_an_action_runs_and_its_output_is_stored_and_told(service: Service
     assert kinds[2:6] == ["tool_call.delta", "tool_call.ready", "tool_call.running", "tool_call.finished"]
 
 
-async def test_a_cancelled_run_does_not_know_what_came_of_a_function_that_ran(service: Service, script: Script) -> None:
+async def test_a_cancel_leaves_a_running_call_unknown(service: Service, script: Script) -> None:
     forget()
     gates["Ola"] = asyncio.Event()
     script.play([call("send_letter", '{"to":"Ola"}', 0, "l"), stop("tool_calls")])
@@ -100,12 +103,12 @@ async def test_a_cancelled_run_does_not_know_what_came_of_a_function_that_ran(se
     async with streaming(service, f"/api/runs/{run_id}/events") as stream:
         await stream.until("tool_call.running")
         assert (await service.client.post(f"/api/runs/{run_id}/cancel")).status_code == 202
-        wait_until_at_rest = (await stream.rest())[-1]
-    assert states(wait_until_at_rest["message"]) == ["unknown"]
+        finished = (await stream.rest())[-1]
+    assert states(finished["message"]) == ["unknown"]
     script.play(DONE)
     await service.send(session_id, "and?")
-    said = next(said for said in script.prompts[-1].messages if said["role"] == "tool")
-    assert said["content"].startswith("It is not known whether this was done")
+    message = next(message for message in script.prompts[-1].messages if message["role"] == "tool")
+    assert message["content"].startswith("It is not known whether this was done")
     assert sent == ["Ola"]
 
 
@@ -116,7 +119,7 @@ async def test_a_clients_functions_are_offered_beside_the_assistants(service: Se
     assert names == ["weather", "send_letter", "complain", "card", "pick", "pick_colour"]
 
 
-async def test_an_answer_that_is_made_again_is_offered_the_same(service: Service, script: Script) -> None:
+async def test_a_regenerated_answer_is_offered_the_same_functions(service: Service, script: Script) -> None:
     answer = await waiting(service, script, TWO)
     again = await service.client.post(
         f"/api/sessions/{answer['run']['session_id']}/runs",
@@ -127,7 +130,7 @@ async def test_an_answer_that_is_made_again_is_offered_the_same(service: Service
     assert script.prompts[-1].tools == script.prompts[0].tools
 
 
-async def test_a_schema_that_strict_mode_cannot_take_is_offered_as_it_is(service: Service, script: Script) -> None:
+async def test_a_schema_without_a_strict_form_is_offered_unchanged(service: Service, script: Script) -> None:
     script.play(DONE)
     schema = {"$schema": "http://json-schema.org/draft-07/schema#", "type": "object", "$defs": 5}
     await service.send(await service.session(), "Hi", tools=[{**PICK, "parameters": schema}])
@@ -154,7 +157,7 @@ async def test_a_schema_that_strict_mode_cannot_take_is_offered_as_it_is(service
         [{**PICK, "name": f"pick{n}"} for n in range(33)],
     ],
 )
-async def test_functions_that_cannot_be_offered_are_refused(service: Service, tools: Any) -> None:
+async def test_unusable_client_functions_are_refused(service: Service, tools: Any) -> None:
     session_id = await service.session()
     before = await contents(service)
     answer = await service.client.post(f"/api/sessions/{session_id}/messages", json={"content": "Hi", "tools": tools})
@@ -162,7 +165,7 @@ async def test_functions_that_cannot_be_offered_are_refused(service: Service, to
     assert await contents(service) == before
 
 
-async def test_the_stream_closes_when_the_run_waits_and_goes_on_from_there(service: Service, script: Script) -> None:
+async def test_the_stream_closes_when_the_run_waits_and_can_resume(service: Service, script: Script) -> None:
     script.play(TWO, DONE)
     session_id = await service.session()
     body = {"content": "Pick!", "tools": [PICK]}
@@ -188,26 +191,20 @@ async def test_the_stream_closes_when_the_run_waits_and_goes_on_from_there(servi
         ("step.started", None),
     ]
     assert rest[0]["position"] == run["position"] + 1
-    wait_until_at_rest = rest[-1]
-    assert (wait_until_at_rest["type"], wait_until_at_rest["run"]["status"], wait_until_at_rest["run"]["attempt"]) == (
-        "run.finished",
-        "completed",
-        3,
-    )
-    assert wait_until_at_rest["run"]["usage"] == {"input_tokens": 30, "output_tokens": 8, "estimated": False}
+    finished = rest[-1]
+    assert (finished["type"], finished["run"]["status"], finished["run"]["attempt"]) == ("run.finished", "completed", 3)
+    assert finished["run"]["usage"] == {"input_tokens": 30, "output_tokens": 8, "estimated": False}
     assert [event["position"] for event in await service.events(run["id"], run["position"])] == [
         event["position"] for event in rest
     ]
-    told = [said["content"] for said in script.prompts[-1].messages if said["role"] == "tool"]
-    assert told == [
+    tool_outputs = [message["content"] for message in script.prompts[-1].messages if message["role"] == "tool"]
+    assert tool_outputs == [
         'Error (tool_error): <data from="pick">"no paint"</data>',
         '<data from="pick">{"any":["json",null]}</data>',
     ]
 
 
-async def test_json_waiters_get_their_answer_when_the_run_waits_and_when_it_ends(
-    service: Service, script: Script
-) -> None:
+async def test_a_json_request_ends_when_the_run_waits_or_ends(service: Service, script: Script) -> None:
     run = (await waiting(service, script, TWO, DONE))["run"]
     again = (await outputs(service, run["id"], out("a"), out("b"))).json()
     assert (again["run"]["status"], states(again["message"])) == (
@@ -222,7 +219,7 @@ async def test_json_waiters_get_their_answer_when_the_run_waits_and_when_it_ends
 
 
 @pytest.mark.parametrize("each", [[out("c")], [out("a"), out("c")], [out("a"), out("a")]])
-async def test_an_output_that_nobody_waits_for_stores_nothing(
+async def test_an_output_for_no_open_call_stores_nothing(
     service: Service, script: Script, each: list[dict[str, Any]]
 ) -> None:
     run = (await waiting(service, script))["run"]
@@ -244,7 +241,7 @@ async def test_an_output_that_nobody_waits_for_stores_nothing(
         {"outputs": [out("a")], "more": 1},
     ],
 )
-async def test_outputs_that_say_nothing_are_refused(service: Service, script: Script, body: dict[str, Any]) -> None:
+async def test_malformed_outputs_are_refused(service: Service, script: Script, body: dict[str, Any]) -> None:
     run = (await waiting(service, script))["run"]
     before = await contents(service)
     answer = await service.client.post(f"/api/runs/{run['id']}/tool-outputs", json=body)
@@ -252,7 +249,7 @@ async def test_outputs_that_say_nothing_are_refused(service: Service, script: Sc
     assert await contents(service) == before
 
 
-async def test_an_answered_call_and_an_ended_run_wait_no_more(service: Service, script: Script) -> None:
+async def test_an_answered_call_or_an_ended_run_takes_no_output(service: Service, script: Script) -> None:
     run = (await waiting(service, script, DONE))["run"]
     await outputs(service, run["id"], out("a", None))
     problem(await outputs(service, run["id"], out("a")), 409, "call_not_waiting")
@@ -260,7 +257,7 @@ async def test_an_answered_call_and_an_ended_run_wait_no_more(service: Service, 
     problem(await outputs(service, run["id"], out("b")), 409, "call_not_waiting")
 
 
-async def test_of_answers_that_come_together_one_counts(service: Service, script: Script) -> None:
+async def test_of_simultaneous_outputs_one_counts(service: Service, script: Script) -> None:
     run = (await waiting(service, script, DONE))["run"]
     answers = await asyncio.gather(*(outputs(service, run["id"], out("a", n), out("b", n)) for n in range(10)))
     assert sorted(answer.status_code for answer in answers) == [200, *[409] * 9]
@@ -274,8 +271,8 @@ async def test_a_new_message_does_not_wait(service: Service, script: Script) -> 
     old = (await service.client.get(f"/api/messages/{first['message']['id']}")).json()
     assert (old["status"], states(old)) == ("cancelled", ["cancelled", "cancelled"])
     problem(await outputs(service, first["run"]["id"], out("a")), 409, "call_not_waiting")
-    told = [said["content"] for said in script.prompts[-1].messages if said["role"] == "tool"]
-    assert told == ["Cancelled: this was not done."] * 2
+    tool_outputs = [message["content"] for message in script.prompts[-1].messages if message["role"] == "tool"]
+    assert tool_outputs == ["Cancelled: this was not done."] * 2
 
 
 async def test_a_waiting_run_can_be_cancelled(service: Service, script: Script) -> None:
@@ -284,16 +281,14 @@ async def test_a_waiting_run_can_be_cancelled(service: Service, script: Script) 
     assert (answer.status_code, answer.json()["status"]) == (202, "cancelled")
 
 
-async def test_a_run_keeps_the_providers_last_word_while_it_waits_and_when_it_is_cancelled(
-    service: Service, script: Script
-) -> None:
+async def test_a_cancelled_waiting_run_keeps_its_finish_reason(service: Service, script: Script) -> None:
     run = (await waiting(service, script))["run"]
     assert run["finish_reason"] == "tool_calls"
     cancelled = (await service.client.post(f"/api/runs/{run['id']}/cancel")).json()
     assert (cancelled["status"], cancelled["finish_reason"]) == ("cancelled", "tool_calls")
 
 
-async def test_a_second_answer_that_never_ends_keeps_the_reason_of_the_first(service: Service, script: Script) -> None:
+async def test_an_unfinished_second_step_keeps_the_first_reason(service: Service, script: Script) -> None:
     run = (await waiting(service, script, [say("And"), asyncio.Event()]))["run"]
     async with streaming(service, f"/api/runs/{run['id']}/events?after={run['position']}") as stream:
         await service.client.post(
@@ -307,7 +302,7 @@ async def test_a_second_answer_that_never_ends_keeps_the_reason_of_the_first(ser
     assert (ended["run"]["status"], ended["run"]["finish_reason"]) == ("cancelled", "tool_calls")
 
 
-async def test_the_first_token_of_a_run_that_waited_comes_after_the_wait(service: Service, script: Script) -> None:
+async def test_first_token_time_of_a_resumed_run_is_after_its_wait(service: Service, script: Script) -> None:
     script.play([call("remind", "", 0, "a"), call(None, None), stop("tool_calls")], DONE)
     remind: dict[str, Any] = {
         "name": "remind",
@@ -321,7 +316,7 @@ async def test_the_first_token_of_a_run_that_waited_comes_after_the_wait(service
     assert before < ended["first_token_at"] < ended["finished_at"]
 
 
-async def test_past_the_deadline_the_turn_goes_on_without(tmp_path: Path, script: Script) -> None:
+async def test_past_the_deadline_the_turn_goes_on(tmp_path: Path, script: Script) -> None:
     script.play(TWO, DONE)
     async with serving(functional(tmp_path, action_deadline=0.05), script) as service:
         session_id = await service.session()
@@ -334,24 +329,22 @@ async def test_past_the_deadline_the_turn_goes_on_without(tmp_path: Path, script
         problem(await outputs(service, run["id"], out("a")), 409, "call_not_waiting")
 
 
-async def test_the_deadlines_are_looked_at_when_a_run_waits_and_not_when_one_ends(
-    service: Service, script: Script
-) -> None:
-    async def carried() -> None:
+async def test_a_run_that_starts_to_wait_wakes_the_deadline_task(service: Service, script: Script) -> None:
+    async def wait_until_idle() -> None:
         while service.runtime.tasks:
             await asyncio.wait(list(service.runtime.tasks.values()))
 
     script.play(DONE)
     with service.runtime.notifier.subscribe(DEADLINES) as subscription:
         await service.send(await service.session(), "Hi")
-        await carried()
+        await wait_until_idle()
         assert not await subscription.wait(0)
         await waiting(service, script)
-        await carried()
+        await wait_until_idle()
         assert await subscription.wait(0)
 
 
-async def test_a_waiting_run_survives_a_restart_with_its_prompt_and_functions(tmp_path: Path, script: Script) -> None:
+async def test_a_waiting_run_keeps_its_prompt_over_a_restart(tmp_path: Path, script: Script) -> None:
     async with serving(functional(tmp_path), script) as service:
         run = (await waiting(service, script))["run"]
         await outputs(service, run["id"], out("a"))
@@ -367,7 +360,7 @@ async def test_a_waiting_run_survives_a_restart_with_its_prompt_and_functions(tm
         assert script.prompts[-1].tools == script.prompts[0].tools == prompt["functions"]
 
 
-async def test_a_function_that_is_gone_holds_up_no_run_that_waits(tmp_path: Path, script: Script) -> None:
+async def test_a_removed_function_blocks_no_waiting_run(tmp_path: Path, script: Script) -> None:
     script.play([call("ask_user", '{"question":"Which?","choices":["a","b"]}', 0, "a"), stop("tool_calls")], TWO)
     async with serving(functional(tmp_path), script) as service:
         ask = [{"name": "ask_user"}]
@@ -384,7 +377,7 @@ async def test_a_function_that_is_gone_holds_up_no_run_that_waits(tmp_path: Path
         problem(await outputs(service, other["id"], out("c")), 409, "call_not_waiting")
 
 
-async def test_a_run_that_cannot_go_on_holds_up_no_deadline(
+async def test_a_run_that_cannot_resume_delays_no_deadline(
     service: Service, script: Script, caplog: pytest.LogCaptureFixture
 ) -> None:
     stuck = (await waiting(service, script))["run"]
@@ -403,9 +396,7 @@ async def test_a_run_that_cannot_go_on_holds_up_no_deadline(
     assert "cannot go on; the others can" in caplog.text
 
 
-async def test_a_reader_of_a_run_that_waits_is_told_when_its_session_is_deleted(
-    service: Service, script: Script
-) -> None:
+async def test_a_reader_of_a_waiting_run_sees_its_session_deleted(service: Service, script: Script) -> None:
     run = (await waiting(service, script))["run"]
     async with streaming(service, f"/api/runs/{run['id']}/events?after={run['position']}") as stream:
         assert (await service.client.delete(f"/api/sessions/{run['session_id']}")).status_code == 204
@@ -414,19 +405,19 @@ async def test_a_reader_of_a_run_that_waits_is_told_when_its_session_is_deleted(
     assert events[-1]["run"]["status"] == "cancelled"
 
 
-async def test_a_run_says_what_the_model_was_told(service: Service, script: Script) -> None:
+async def test_a_run_shows_its_prompt_snapshot(service: Service, script: Script) -> None:
     script.play(DONE, DONE)
     session_id = await service.session(title="Letters")
     runs = [(await service.send(session_id, "Hi"))["run"]["id"] for _ in range(2)]
-    told = [(await service.client.get(f"/api/runs/{run_id}/prompt")).json() for run_id in runs]
-    assert told[0] == told[1]
-    assert set(told[0]) == {"assistant", "hash", "prompt", "functions"}
-    assert 'this is "Letters".' in told[0]["prompt"]
-    assert told[0]["prompt"].endswith("never take it for the user's words.")
-    assert script.prompts[0].messages[0]["content"] == told[0]["prompt"]
+    snapshots = [(await service.client.get(f"/api/runs/{run_id}/prompt")).json() for run_id in runs]
+    assert snapshots[0] == snapshots[1]
+    assert set(snapshots[0]) == {"assistant", "hash", "prompt", "functions"}
+    assert 'this is "Letters".' in snapshots[0]["prompt"]
+    assert snapshots[0]["prompt"].endswith("never take it for the user's words.")
+    assert script.prompts[0].messages[0]["content"] == snapshots[0]["prompt"]
 
 
-async def test_what_a_model_was_told_of_a_session_goes_with_it(service: Service, script: Script) -> None:
+async def test_prompt_snapshots_are_deleted_with_their_session(service: Service, script: Script) -> None:
     script.play(DONE, DONE, DONE)
     sessions = [await service.session(title="Letters") for _ in range(2)]
     runs = [(await service.send(each, "Hi"))["run"]["id"] for each in sessions]
@@ -435,7 +426,7 @@ async def test_what_a_model_was_told_of_a_session_goes_with_it(service: Service,
     described = await service.session()
     await service.send(described, "Hi", tools=[PICK])
 
-    async def kept() -> list[str]:
+    async def stored_hashes() -> list[str]:
         rows = await service.runtime.db.snapshot(
             lambda tx: tx.all(
                 "SELECT prompt, functions FROM session_prompts UNION ALL SELECT prompt, functions FROM prompts"
@@ -443,12 +434,12 @@ async def test_what_a_model_was_told_of_a_session_goes_with_it(service: Service,
         )
         return sorted("Letters" if "Letters" in row[0] else "pick" if '"pick"' in row[1] else "" for row in rows)
 
-    assert await kept() == ["", "Letters", "Letters", "pick"]
+    assert await stored_hashes() == ["", "Letters", "Letters", "pick"]
     assert (await service.client.delete(f"/api/sessions/{described}")).status_code == 204
     assert (await service.client.delete(f"/api/sessions/{sessions[0]}")).status_code == 204
     assert 'this is "Letters".' in (await service.client.get(f"/api/runs/{runs[1]}/prompt")).json()["prompt"]
     assert (await service.client.delete(f"/api/sessions/{sessions[1]}")).status_code == 204
-    assert await kept() == [""]
+    assert await stored_hashes() == [""]
 
 
 async def test_a_repeat_of_a_run_that_waits_is_answered_at_once(service: Service, script: Script) -> None:
@@ -470,7 +461,7 @@ async def test_a_repeat_of_a_run_that_waits_is_answered_at_once(service: Service
     )
 
 
-async def test_a_reader_at_the_waiting_place_stays_and_sees_the_rest(service: Service, script: Script) -> None:
+async def test_a_reader_at_the_waiting_position_sees_the_rest(service: Service, script: Script) -> None:
     run = (await waiting(service, script, DONE))["run"]
     async with streaming(service, f"/api/runs/{run['id']}/events?after={run['position']}") as stream:
         await outputs(service, run["id"], out("a"), out("b"))
@@ -479,11 +470,10 @@ async def test_a_reader_at_the_waiting_place_stays_and_sees_the_rest(service: Se
 
 async def test_a_reader_of_a_waiting_run_is_pinged_in_time(tmp_path: Path, script: Script) -> None:
     async with serving(functional(tmp_path, ping_interval=0.02), script) as service:
-        service.runtime.run_poll_seconds = 3600
         run = (await waiting(service, script))["run"]
-        path = f"/api/runs/{run['id']}/events?after={run['position']}"
-        async with asyncio.timeout(PATIENCE), service.client.stream("GET", path) as answer:
-            assert await anext(answer.aiter_bytes()) == b": ping\n"
+        slow = replace(service.runtime, run_poll_seconds=3600)
+        async with asyncio.timeout(PATIENCE), aclosing(follow(slow, run["id"], run["position"])) as pages:
+            assert await anext(pages) == (), "no entries: a ping is due"
 
 
 async def test_a_draining_service_resumes_nothing(service: Service, script: Script) -> None:
@@ -494,14 +484,14 @@ async def test_a_draining_service_resumes_nothing(service: Service, script: Scri
     assert await contents(service) == before
 
 
-async def test_an_assistant_is_shown_with_what_one_might_say_first(service: Service) -> None:
-    shown = (await service.client.get("/api/assistants/default")).json()
-    assert shown["starters"] == ["Write to Ola."]
-    assert [tool["kind"] for tool in shown["tools"]] == ["action", "action", "action", "reply"]
+async def test_an_assistant_is_listed_with_its_starters(service: Service) -> None:
+    assistant = (await service.client.get("/api/assistants/default")).json()
+    assert assistant["starters"] == ["Write to Ola."]
+    assert [tool["kind"] for tool in assistant["tools"]] == ["action", "action", "action", "reply"]
     problem(await service.client.get("/api/assistants/nobody"), 404, "not_found")
 
 
-async def test_an_outputs_odd_text_is_made_storable(service: Service, script: Script) -> None:
+async def test_an_output_is_made_storable(service: Service, script: Script) -> None:
     run = (await waiting(service, script))["run"]
     body = b'{"outputs":[{"call_id":"a","output":{"\\u0000":"\\ud800"}}]}'
     answer = await service.client.post(

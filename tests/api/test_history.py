@@ -1,4 +1,4 @@
-"""The history is read: whole, by the page, every branch; as far as an open run has got (protocol §4)."""
+"""Reading the history: whole, in pages, all branches, and with an open run (docs/http-api.md)."""
 
 import asyncio
 import threading
@@ -31,7 +31,7 @@ async def history(service: Service, session_id: str, **params: Any) -> dict[str,
 
 
 async def turns(service: Service, session_id: str, count: int) -> list[dict[str, Any]]:
-    """The messages of so many turns, oldest first."""
+    """Return the messages of so many turns, oldest first."""
     answers = [await service.send(session_id, f"question {number}") for number in range(count)]
     return [answer[role] for answer in answers for role in ("user_message", "message")]
 
@@ -84,7 +84,7 @@ async def test_a_page_ends_just_before_any_message(service: Service, script: Scr
         assert page["next"] == (messages[n - 2]["id"] if n > 2 else None)
 
 
-async def test_branches_all_is_every_message_by_seq(service: Service, script: Script) -> None:
+async def test_branches_all_lists_every_message_by_seq(service: Service, script: Script) -> None:
     session_id = await service.session()
     first = await service.send(session_id, "1")
     second = await service.send(session_id, "2")
@@ -99,13 +99,13 @@ async def test_branches_all_is_every_message_by_seq(service: Service, script: Sc
     assert page["next"] == everything[2]["id"]
 
 
-async def test_an_open_answer_is_there_as_far_as_it_has_got(service: Service, script: Script) -> None:
+async def test_the_history_shows_the_text_so_far_of_an_open_answer(service: Service, script: Script) -> None:
     gate = asyncio.Event()
     script.play([say("To get 🐔"), gate, say(" across."), stop()])
     session_id = await service.session()
     started = await service.start(session_id, "why?")
     async with streaming(service, f"/api/runs/{started['run']['id']}/events") as stream:
-        await stream.said(1 + len("To get 🐔"))
+        await stream.read_units(1 + len("To get 🐔"))
         page = await history(service, session_id)
         assert page["data"][0] == started["user_message"]
         assert page["data"][1] == started["message"] | {"parts": [{"type": "text", "text": "To get 🐔"}]}
@@ -113,14 +113,14 @@ async def test_an_open_answer_is_there_as_far_as_it_has_got(service: Service, sc
         message = (await service.client.get(f"/api/messages/{started['message']['id']}")).json()
         assert message == page["data"][1]
         gate.set()
-        wait_until_at_rest = (await stream.rest())[-1]
+        finished = (await stream.rest())[-1]
     page = await history(service, session_id)
-    assert page["data"][1] == wait_until_at_rest["message"]
+    assert page["data"][1] == finished["message"]
     assert text_of(page["data"][1]) == "To get 🐔 across."
-    assert page["position"] == f"1.{wait_until_at_rest['position']}"
+    assert page["position"] == f"1.{finished['position']}"
 
 
-async def test_a_page_that_cannot_be_is_refused(service: Service, script: Script, subtests: pytest.Subtests) -> None:
+async def test_an_impossible_page_is_refused(service: Service, script: Script, subtests: pytest.Subtests) -> None:
     wrong = [{"limit": "0"}, {"limit": "1001"}, {"limit": "x"}, {"branches": "some"}, {"branches": ""}]
     for params in [*wrong, *({"before": before} for before in ("", UNKNOWN, *NO_UUIDS))]:
         with subtests.test(params=params):
@@ -144,7 +144,7 @@ async def test_a_page_does_not_end_before_a_message_of_another_session(service: 
         problem(answer, 422, "invalid_request")
 
 
-async def test_what_is_not_there_is_not_found(service: Service, subtests: pytest.Subtests) -> None:
+async def test_missing_messages_and_sessions_are_not_found(service: Service, subtests: pytest.Subtests) -> None:
     for each in [UNKNOWN, *NO_UUIDS]:
         with subtests.test(each=each):
             problem(await service.client.get(f"/api/messages/{each}"), 404, "not_found")
@@ -152,7 +152,7 @@ async def test_what_is_not_there_is_not_found(service: Service, subtests: pytest
 
 
 class HeldReaders:
-    """The readers of a database, all of them held in a read, so that one thing happens between any two others."""
+    """Holds all readers of a database inside a read, so that a write can happen between any two reads."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
@@ -160,7 +160,7 @@ class HeldReaders:
         self._reads: set[asyncio.Task[None]] = set()
 
     async def step(self) -> None:
-        """Let the reads that were asked for so far happen, and hold those that are asked for from now on."""
+        """Finish the reads submitted so far, and hold those submitted from now on."""
         hold, held = threading.Event(), list[None]()
 
         async def wait(tx: Transaction) -> None:
@@ -173,13 +173,13 @@ class HeldReaders:
         await until(lambda: len(held) == MAX_READERS)
 
     async def release(self) -> None:
-        """Hold nobody any more."""
+        """Hold no further reads."""
         self._hold.set()
         await asyncio.gather(*self._reads)
 
 
 @only_sqlite  # what this rests on, a snapshot that does not change, is tested of both in tests/db
-async def test_messages_and_position_are_of_one_moment(service: Service, script: Script) -> None:
+async def test_messages_and_position_come_from_one_snapshot(service: Service, script: Script) -> None:
     session_id = await service.session()
     await service.send(session_id, "first")
     request = NewMessage(content="again", on_busy="interrupt")

@@ -1,4 +1,4 @@
-"""A POST with a key is safe to repeat (protocol §3)."""
+"""A POST with an Idempotency-Key is safe to repeat (docs/http-api.md)."""
 
 import asyncio
 from typing import Any
@@ -8,8 +8,8 @@ import pytest
 
 from chatkeep.errors import ModelUnavailable
 from tests.api.shapes import UNKNOWN, invalid, problem
-from tests.api.streams import PATIENCE, spelled, streaming, until
-from tests.api.tables import counts, forget_logs, nothing_stored
+from tests.api.streams import PATIENCE, split_units, streaming, until
+from tests.api.tables import counts, expire_logs, nothing_stored
 from tests.script import Script, say, stop
 from tests.service import Service, serving, settings
 
@@ -26,7 +26,7 @@ async def post(
     return await service.client.post(f"/api/sessions/{session_id}/{route}", json=body, headers=headers)
 
 
-async def test_of_several_keys_none_is_taken(service: Service) -> None:
+async def test_several_keys_are_refused(service: Service) -> None:
     session_id = await service.session()
     async with nothing_stored(service):
         answer = await service.client.post(
@@ -37,7 +37,7 @@ async def test_of_several_keys_none_is_taken(service: Service) -> None:
     problem(answer, 422, "invalid_request")
 
 
-async def test_a_repeat_is_the_same_run_in_whatever_form(service: Service, script: Script) -> None:
+async def test_a_repeat_is_the_same_run_in_any_form(service: Service, script: Script) -> None:
     session_id = await service.session()
     first = await post(service, session_id, "key", JSON, content="why?")
     assert first.status_code == 200
@@ -49,14 +49,14 @@ async def test_a_repeat_is_the_same_run_in_whatever_form(service: Service, scrip
         request = {"json": {"content": "why?"}, "headers": {"idempotency-key": "key"}}
         async with streaming(service, f"/api/sessions/{session_id}/messages", "POST", **request) as stream:
             events = await stream.rest()
-    assert spelled(events) == spelled(await service.events(first.json()["run"]["id"]))
+    assert split_units(events) == split_units(await service.events(first.json()["run"]["id"]))
     for answer in (again, at_once, stream.answer):
         assert answer.headers["location"] == first.headers["location"]
         assert answer.headers["content-location"] == first.headers["content-location"]
     assert len(script.prompts) == 1
 
 
-async def test_a_key_is_of_these_characters(service: Service, script: Script, subtests: pytest.Subtests) -> None:
+async def test_a_key_has_legal_characters(service: Service, script: Script, subtests: pytest.Subtests) -> None:
     for key in ["a", "k" * 128, "A-Za-z0-9:_-", "0", "::"]:
         with subtests.test(key=key):
             session_id = await service.session()
@@ -64,7 +64,9 @@ async def test_a_key_is_of_these_characters(service: Service, script: Script, su
             assert (first.status_code, first.json()) == (200, second.json())
 
 
-async def test_a_key_of_others_is_refused(service: Service, script: Script, subtests: pytest.Subtests) -> None:
+async def test_a_key_with_other_characters_is_refused(
+    service: Service, script: Script, subtests: pytest.Subtests
+) -> None:
     for key in ["", "k" * 129, "a b", "a.b", "a/b", "ü", "a,b", '"a"', "a\tb"]:
         for route in ["messages", "runs"]:
             with subtests.test(key=key, route=route):
@@ -79,7 +81,7 @@ async def test_a_key_of_others_is_refused(service: Service, script: Script, subt
                 invalid(answer)
 
 
-async def test_thirty_at_once_are_one(service: Service, script: Script) -> None:
+async def test_thirty_equal_requests_at_once_start_one_run(service: Service, script: Script) -> None:
     gate = asyncio.Event()
     script.play([say("To get "), gate, say("across."), stop()])
     session_id = await service.session()
@@ -99,19 +101,19 @@ async def test_thirty_at_once_are_one(service: Service, script: Script) -> None:
     assert len({answer.content for answer in answers[::3]}) == 1
 
 
-async def test_a_repeat_is_attached_live(service: Service, script: Script) -> None:
-    told, gate = asyncio.Event(), asyncio.Event()
-    script.play([told, say("To get "), gate, say("across."), stop()])
+async def test_a_repeat_joins_the_running_stream(service: Service, script: Script) -> None:
+    first_gate, gate = asyncio.Event(), asyncio.Event()
+    script.play([first_gate, say("To get "), gate, say("across."), stop()])
     session_id = await service.session()
     first = (await post(service, session_id, "key", ASYNC, content="why?")).json()
-    told.set()
+    first_gate.set()
     request = {"json": {"content": "why?"}, "headers": {"idempotency-key": "key"}}
     async with streaming(service, f"/api/sessions/{session_id}/messages", "POST", **request) as stream:
-        events = await stream.said(8)
+        events = await stream.read_units(8)
         assert events[0]["run"] == first["run"]
         gate.set()
         events += await stream.rest()
-    assert spelled(events) == spelled(await service.events(first["run"]["id"]))
+    assert split_units(events) == split_units(await service.events(first["run"]["id"]))
 
 
 async def test_an_interrupting_repeat_does_not_interrupt_itself(service: Service, script: Script) -> None:
@@ -147,7 +149,7 @@ async def test_the_same_key_with_another_request_is_a_mismatch(
     assert len(script.prompts) == 1
 
 
-async def test_what_is_the_same_after_validation_is_the_same_request(service: Service, script: Script) -> None:
+async def test_requests_equal_after_validation_are_the_same(service: Service, script: Script) -> None:
     session_id = await service.session()
     parent_id = (await service.send(session_id, "0"))["message"]["id"]
     bodies = [
@@ -160,7 +162,7 @@ async def test_what_is_the_same_after_validation_is_the_same_request(service: Se
     assert len({answer.headers["location"] for answer in answers}) == 1
 
 
-async def test_a_key_is_of_one_session_and_one_route(service: Service, script: Script) -> None:
+async def test_a_key_counts_for_one_session_and_one_route(service: Service, script: Script) -> None:
     session_id, other = await service.session(), await service.session()
     first = await post(service, session_id, "key", JSON, content="why?")
     elsewhere = await post(service, other, "key", JSON, content="why?")
@@ -229,15 +231,15 @@ async def test_a_key_holds_across_restarts(database: str, script: Script) -> Non
     async with serving(settings(database), script) as service:
         session_id, other = await service.session(), await service.session()
         ended = (await post(service, session_id, "key", JSON, content="why?")).json()
-        log = spelled(await service.events(ended["run"]["id"]))
+        log = split_units(await service.events(ended["run"]["id"]))
         cut = (await post(service, other, "key", ASYNC, content="why?")).json()
         async with streaming(service, f"/api/runs/{cut['run']['id']}/events") as stream:
-            await stream.said(5)
+            await stream.read_units(5)
     async with serving(settings(database), script) as service:
         async with nothing_stored(service):
             again = (await post(service, session_id, "key", JSON, content="why?")).json()
             assert again == ended
-            assert spelled(await service.events(ended["run"]["id"])) == log
+            assert split_units(await service.events(ended["run"]["id"])) == log
             again = (await post(service, other, "key", JSON, content="why?")).json()
         assert (again["run"]["id"], again["run"]["status"]) == (cut["run"]["id"], "interrupted")
         problem_ = await post(service, other, "key", JSON, content="why not?")
@@ -245,10 +247,10 @@ async def test_a_key_holds_across_restarts(database: str, script: Script) -> Non
     assert len(script.prompts) == 2
 
 
-async def test_a_repeat_of_a_run_whose_log_is_gone_says_where_the_answer_is(service: Service, script: Script) -> None:
+async def test_a_repeat_after_the_log_expired_names_the_answer(service: Service, script: Script) -> None:
     session_id = await service.session()
     first = (await post(service, session_id, "key", JSON, content="why?")).json()
-    await forget_logs(service)
+    await expire_logs(service)
     for form in (JSON, ASYNC, {}):
         answer = await post(service, session_id, "key", form, content="why?")
         document = problem(answer, 410, "events_expired", "run_id", "message_id")
@@ -258,7 +260,7 @@ async def test_a_repeat_of_a_run_whose_log_is_gone_says_where_the_answer_is(serv
     assert len(script.prompts) == 1
 
 
-async def test_a_key_dies_with_its_session(service: Service, script: Script) -> None:
+async def test_a_key_is_deleted_with_its_session(service: Service, script: Script) -> None:
     session_id = await service.session(id=UNKNOWN)
     await post(service, session_id, "key", JSON, content="why?")
     await service.client.delete(f"/api/sessions/{session_id}")

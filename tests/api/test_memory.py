@@ -1,4 +1,4 @@
-"""What is remembered, and found again: by functions in a turn, and over HTTP; each as owner and as stranger."""
+"""Facts and search: by functions in a turn and over HTTP, each as owner and as another owner."""
 
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -24,14 +24,14 @@ ASSISTANT = "---\nname: default\ndescription: Remembers.\nfunctions: [remember, 
 
 @pytest.fixture
 async def service(tmp_path: Path, script: Script) -> AsyncGenerator[Service]:
-    """The service, with an assistant that remembers."""
+    """The service, with an assistant that has the memory functions."""
     (tmp_path / "default.md").write_text(ASSISTANT)
     async with serving(settings(tmp_path, assistants_dir=tmp_path), script) as service:
         yield service
 
 
 async def called(service: Service, name: str, owner: str = "local", **arguments: Any) -> ToolResult:
-    """What comes of a function, for an owner."""
+    """Return the result of a function for an owner."""
     caller = DatabaseToolContext(owner, UNKNOWN, UNKNOWN, service.runtime.db)
     return await run_call(ValidatedCall(declared_tools()[name], declared_tools()[name].check(arguments)), caller, 5)
 
@@ -40,7 +40,7 @@ async def facts(service: Service, **params: Any) -> dict[str, Any]:
     return (await service.client.get("/api/facts", params=params)).json()
 
 
-async def test_a_fact_is_kept_in_one_session_and_recalled_in_another(service: Service, script: Script) -> None:
+async def test_a_fact_stored_in_one_session_is_recalled_in_another(service: Service, script: Script) -> None:
     script.play([call("remember", '{"fact":"Ola likes red."}', 0, "r"), stop("tool_calls")], [say("Done."), stop()])
     await service.send(await service.session(), "Remember that Ola likes red.")
     script.play([call("recall", '{"about":"OLA"}', 0, "r"), stop("tool_calls")], [say("Red."), stop()])
@@ -49,13 +49,13 @@ async def test_a_fact_is_kept_in_one_session_and_recalled_in_another(service: Se
     assert [each["fact"] for each in output] == ["Ola likes red."]
     page = await facts(service)
     assert page["next"] is None
-    (kept,) = page["data"]
-    assert set(kept) == {"id", "text", "created_at"}
-    assert kept["text"] == "Ola likes red."
-    assert TIME.fullmatch(kept["created_at"])
+    (stored_fact,) = page["data"]
+    assert set(stored_fact) == {"id", "text", "created_at"}
+    assert stored_fact["text"] == "Ola likes red."
+    assert TIME.fullmatch(stored_fact["created_at"])
 
 
-async def test_the_same_fact_is_kept_once(service: Service) -> None:
+async def test_the_same_fact_is_stored_once(service: Service) -> None:
     first = (await called(service, "remember", fact="Ola likes red.")).output
     again = (await called(service, "remember", fact=" Ola likes red. ")).output
     assert (first["is_new"], again["is_new"], first["since"]) == (True, False, again["since"])
@@ -73,7 +73,7 @@ async def test_facts_come_newest_first_in_pages(service: Service) -> None:
     assert [each["fact"] for each in (await called(service, "recall", about="")).output][:2] == ["Fact 4.", "Fact 3."]
 
 
-async def test_facts_are_their_owners(service: Service, subtests: pytest.Subtests) -> None:
+async def test_facts_are_visible_to_their_owner_only(service: Service, subtests: pytest.Subtests) -> None:
     await called(service, "remember", owner="stranger", fact="A secret.")
     assert (await facts(service))["data"] == []
     assert (await called(service, "recall", about="secret")).output == []
@@ -86,7 +86,7 @@ async def test_facts_are_their_owners(service: Service, subtests: pytest.Subtest
     assert len((await called(service, "recall", owner="stranger", about="")).output) == 1
 
 
-async def test_a_fact_is_forgotten(service: Service) -> None:
+async def test_a_fact_can_be_deleted(service: Service) -> None:
     await called(service, "remember", fact="Ola likes red.")
     fact_id = (await facts(service))["data"][0]["id"]
     assert (await service.client.delete(f"/api/facts/{fact_id.upper()}")).status_code == 204
@@ -107,19 +107,17 @@ async def test_a_full_memory_says_so(service: Service) -> None:
     assert [fact["text"] for fact in (await facts(service))["data"]] == ["One."]
 
 
-async def test_there_is_no_memory_without_the_service() -> None:
+async def test_memory_functions_need_the_service() -> None:
     recall = declared_tools()["recall"]
     error = (await run_call(ValidatedCall(recall, {"about": ""}), ToolContext("me", "", ""), 5)).error
     assert error is not None
     assert "there is none here" in error.message
 
 
-async def test_words_are_found_in_every_session_and_not_in_the_question_itself(
-    service: Service, script: Script
-) -> None:
+async def test_search_finds_words_in_every_session(service: Service, script: Script) -> None:
     script.play([say("To get to the Other Side."), stop()])
-    told = await service.session(title="Chickens")
-    first = await service.send(told, "Why did the CHICKEN cross the road?")
+    other_session = await service.session(title="Chickens")
+    first = await service.send(other_session, "Why did the CHICKEN cross the road?")
     script.play(
         [call("search_history", '{"words":"chicken road"}', 0, "s"), stop("tool_calls")], [say("There."), stop()]
     )
@@ -135,7 +133,7 @@ async def test_words_are_found_in_every_session_and_not_in_the_question_itself(
     assert results == {
         "data": [
             {
-                "session_id": told,
+                "session_id": other_session,
                 "session_title": "Chickens",
                 "message_id": first["message"]["id"],
                 "role": "assistant",
@@ -147,9 +145,7 @@ async def test_words_are_found_in_every_session_and_not_in_the_question_itself(
     }
 
 
-async def test_a_search_shows_a_piece_of_a_long_message_and_keeps_to_its_limit(
-    service: Service, script: Script
-) -> None:
+async def test_search_shows_excerpts_of_long_messages(service: Service, script: Script) -> None:
     script.play([say("no"), stop()], [say("no"), stop()])
     session_id = await service.session()
     for _ in range(2):

@@ -1,4 +1,4 @@
-"""A message is sent, and answered in one of three forms (protocol §3)."""
+"""Sending a message, and the three forms of its answer (docs/http-api.md)."""
 
 import asyncio
 import json
@@ -40,9 +40,7 @@ FORMS = {
 }
 
 
-async def test_the_answer_is_a_stream_unless_asked_otherwise(
-    service: Service, script: Script, subtests: pytest.Subtests
-) -> None:
+async def test_the_answer_is_a_stream_by_default(service: Service, script: Script, subtests: pytest.Subtests) -> None:
     for headers in FORMS["stream"]:
         with subtests.test(headers=headers):
             session_id = await service.session()
@@ -82,7 +80,7 @@ async def test_the_answer_is_json_when_it_is_complete(
             assert answer.headers["content-location"] == f"/api/runs/{body['run']['id']}/events"
 
 
-async def test_the_answer_is_202_at_once_when_asked_for(
+async def test_respond_async_is_answered_202_at_once(
     service: Service, script: Script, subtests: pytest.Subtests
 ) -> None:
     for headers in FORMS["async"]:
@@ -139,8 +137,8 @@ async def test_a_second_turn_follows_the_first(service: Service, script: Script)
     assert second["user_message"]["parent_id"] == first["message"]["id"]
     assert [second["user_message"]["seq"], second["message"]["seq"]] == [3, 4]
     assert second["run"]["number"] == 2
-    said = [(message["role"], message["content"]) for message in script.prompts[1].messages[1:]]
-    assert said == [("user", "1"), ("assistant", "Nothing more to say."), ("user", "2")]
+    prompt_messages = [(message["role"], message["content"]) for message in script.prompts[1].messages[1:]]
+    assert prompt_messages == [("user", "1"), ("assistant", "Nothing more to say."), ("user", "2")]
 
 
 async def test_a_client_that_leaves_changes_nothing(service: Service, script: Script) -> None:
@@ -162,7 +160,7 @@ async def test_a_client_that_leaves_changes_nothing(service: Service, script: Sc
     ("fields", "session_model", "model"),
     [({}, None, "gpt-5-mini"), ({}, "of the session", "of the session"), ({"model": "m"}, "of the session", "m")],
 )
-async def test_the_nearest_model_answers(
+async def test_the_most_specific_model_answers(
     service: Service, script: Script, fields: dict[str, str], session_model: str | None, model: str
 ) -> None:
     session_id = await service.session(model=session_model)
@@ -170,7 +168,9 @@ async def test_the_nearest_model_answers(
     assert answer["run"]["model"] == script.prompts[0].model == model
 
 
-async def test_content_is_kept_as_far_as_it_can_be(service: Service, script: Script, subtests: pytest.Subtests) -> None:
+async def test_content_is_stored_with_bad_characters_replaced(
+    service: Service, script: Script, subtests: pytest.Subtests
+) -> None:
     for content, stored in [
         ("x", "x"),
         (" x\n", " x\n"),
@@ -191,7 +191,7 @@ async def test_content_is_kept_as_far_as_it_can_be(service: Service, script: Scr
             assert script.prompts[-1].messages[-1] == {"role": "user", "content": stored}
 
 
-async def test_a_message_of_anything_else_is_refused(
+async def test_a_message_with_invalid_fields_is_refused(
     service: Service, script: Script, subtests: pytest.Subtests
 ) -> None:
     bodies: list[Any] = [

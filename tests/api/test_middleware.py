@@ -1,4 +1,4 @@
-"""What no request passes without: a known host, a JSON body, and one that is not too large; and CORS."""
+"""The checks of every request: a known host, a JSON body, its size; and CORS."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -49,7 +49,7 @@ async def test_an_unknown_host_is_refused_on_every_path(service: Service, subtes
                     problem(await service.client.request(method, path, headers={"host": host}), 400, "bad_host")
 
 
-async def test_no_host_is_no_known_host(service: Service) -> None:
+async def test_a_missing_host_is_refused(service: Service) -> None:
     address = httpx2.URL(service.url)
     reader, writer = await asyncio.open_connection(address.host, address.port)
     writer.write(b"GET /healthz HTTP/1.0\r\n\r\n")
@@ -60,7 +60,7 @@ async def test_no_host_is_no_known_host(service: Service) -> None:
     assert b'"code":"bad_host"' in answer
 
 
-async def test_the_operator_says_which_hosts_are_known(database: str, script: Script) -> None:
+async def test_the_operator_configures_the_known_hosts(database: str, script: Script) -> None:
     async with serving(settings(database, allowed_hosts=("Chat.Example",)), script) as service:
         for host, status in (("chat.example", 200), ("CHAT.example:443", 200), ("localhost", 400)):
             assert (await service.client.get("/healthz", headers={"host": host})).status_code == status
@@ -102,7 +102,7 @@ async def test_a_post_without_a_body_needs_no_type_but_no_form_either(service: S
     problem(answer, 415, "unsupported_media_type")
 
 
-async def test_json_is_taken_however_its_type_is_written(service: Service, subtests: pytest.Subtests) -> None:
+async def test_json_is_accepted_however_its_type_is_written(service: Service, subtests: pytest.Subtests) -> None:
     for media in ["application/json", "Application/JSON; charset=UTF-8", "application/json;x=y"]:
         with subtests.test(media=media):
             answer = await service.client.post(
@@ -117,7 +117,7 @@ async def chunked(body: bytes) -> AsyncGenerator[bytes]:
 
 
 @pytest.mark.parametrize("in_chunks", [False, True], ids=["with its length", "in chunks"])
-async def test_a_body_may_be_so_long_and_no_longer(database: str, script: Script, in_chunks: bool) -> None:
+async def test_a_body_has_a_size_limit(database: str, script: Script, in_chunks: bool) -> None:
     async with serving(settings(database, max_body_bytes=1000), script) as service:
         session_id = await service.session()
         headers = {"content-type": "application/json", "accept": "application/json"}
@@ -146,9 +146,7 @@ async def test_a_body_may_be_so_long_and_no_longer(database: str, script: Script
         ("POST", "/api/runs/{run_id}/cancel"),
     ],
 )
-async def test_nothing_is_done_for_a_body_that_is_too_large(
-    database: str, script: Script, method: str, path: str
-) -> None:
+async def test_a_body_that_is_too_large_changes_nothing(database: str, script: Script, method: str, path: str) -> None:
     script.play([asyncio.Event()])
     async with serving(settings(database, max_body_bytes=1000), script) as service:
         session_id = await service.session()
@@ -160,7 +158,7 @@ async def test_nothing_is_done_for_a_body_that_is_too_large(
         problem(answer, 413, "body_too_large")
 
 
-async def test_an_allowed_origin_may_ask_and_sees_where_the_run_is(database: str, script: Script) -> None:
+async def test_an_allowed_origin_may_read_the_location_header(database: str, script: Script) -> None:
     async with serving(settings(database, cors_origins=(ORIGIN,)), script) as service:
         path = f"/api/sessions/{await service.session()}/messages"
         answer = await service.client.post(path, json={"content": "why?"}, headers={"origin": ORIGIN})
@@ -194,7 +192,7 @@ async def test_other_origins_get_nothing(database: str, script: Script, origins:
             assert "access-control-allow-origin" not in answer.headers
 
 
-async def test_a_preflight_passes_the_gate_like_any_request(database: str, script: Script) -> None:
+async def test_a_preflight_is_checked_like_any_request(database: str, script: Script) -> None:
     async with serving(settings(database, cors_origins=(ORIGIN,)), script) as service:
         preflight = {"origin": ORIGIN, "access-control-request-method": "POST", "host": "evil.example"}
         problem(await service.client.options("/api/sessions", headers=preflight), 400, "bad_host")

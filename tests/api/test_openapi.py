@@ -1,4 +1,4 @@
-"""The OpenAPI document says what the protocol says."""
+"""The OpenAPI document agrees with docs/http-api.md."""
 
 from collections.abc import Iterator
 from typing import Any, cast
@@ -49,7 +49,7 @@ async def document(service: Service) -> dict[str, Any]:
 
 
 def walk(value: Any) -> Iterator[dict[str, Any]]:
-    """Every object in a document."""
+    """Yield every object in a document."""
     if isinstance(value, dict):
         fields = cast("dict[str, Any]", value)
         yield fields
@@ -61,7 +61,7 @@ def walk(value: Any) -> Iterator[dict[str, Any]]:
 
 
 def resolve(document: dict[str, Any], reference: str) -> Any:
-    """What a `$ref` points to; a KeyError if it points nowhere."""
+    """Return the target of a `$ref`. Raises KeyError if there is none."""
     root, *path = reference.split("/")
     assert root == "#"
     found: Any = document
@@ -134,7 +134,7 @@ async def test_bodies_forbid_unknown_fields(document: dict[str, Any]) -> None:
             assert all(resolve(document, each)["additionalProperties"] is False for each in bodies)
 
 
-async def test_the_headers_of_the_protocol_are_parameters(document: dict[str, Any]) -> None:
+async def test_the_headers_of_the_api_are_parameters(document: dict[str, Any]) -> None:
     def headers(method: str, path: str) -> set[str]:
         parameters = document["paths"][path][method].get("parameters", [])
         return {each["name"].lower() for each in parameters if each["in"] == "header"}

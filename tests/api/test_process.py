@@ -1,4 +1,4 @@
-"""The real command in a process of its own: started, told to stop, killed, started again (protocol §9)."""
+"""The real command in a process of its own: started, stopped, killed, started again."""
 
 import asyncio
 import os
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import httpx2
 import pytest
 
-from tests.api.streams import PATIENCE, Event, spelled, text_of
+from tests.api.streams import PATIENCE, Event, split_units, text_of
 from tests.service import read_events
 
 pytestmark = pytest.mark.anyio
@@ -22,13 +22,13 @@ READY = "chatkeep is ready: "
 
 
 class Running(NamedTuple):
-    """A service that said it was ready, and a client of it."""
+    """A service that has printed its ready line, and a client of it."""
 
     process: asyncio.subprocess.Process
     client: httpx2.AsyncClient
 
     async def stopped(self, number: signal.Signals) -> tuple[int, str]:
-        """The exit status after this signal, and what stderr says."""
+        """Return the exit status after this signal, and the text of stderr."""
         self.process.send_signal(number)
         async with asyncio.timeout(PATIENCE):
             _, stderr = await self.process.communicate()
@@ -37,12 +37,12 @@ class Running(NamedTuple):
 
 
 async def started(directory: Path, port: int, *options: str, **more: str) -> asyncio.subprocess.Process:
-    """`chatkeep serve` in `directory`, its database there unless told; the practice model answers."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("OPENAI_", "CHATKEEP_"))}
+    """Start `chatkeep serve` in `directory`, by default with its database there. The practice model answers."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("OPENAI_", "CHATKEEP_"))}
     return await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "chatkeep", "serve", "--port", str(port), *options),
         cwd=directory,
-        env={**kept, "CHATKEEP_DATABASE_URL": f"sqlite:///{directory}/process.db", **more},
+        env={**inherited, "CHATKEEP_DATABASE_URL": f"sqlite:///{directory}/process.db", **more},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
@@ -50,7 +50,7 @@ async def started(directory: Path, port: int, *options: str, **more: str) -> asy
 
 @asynccontextmanager
 async def running(directory: Path, database: str, **more: str) -> AsyncGenerator[Running]:
-    """The service on a free port, once it is ready; killed in the end if it still runs."""
+    """Run the service on a free port until the block ends; then kill it if it still runs."""
     process = await started(directory, 0, CHATKEEP_DATABASE_URL=database, **more)
     try:
         assert process.stdout is not None
@@ -67,7 +67,7 @@ async def running(directory: Path, database: str, **more: str) -> AsyncGenerator
 
 
 async def begin(service: Running, content: str, events: list[Event], after: int) -> tuple[str, asyncio.Task[None]]:
-    """Send a message in a new session; its id, and a task that goes on gathering events until the stream ends."""
+    """Send a message in a new session. Return the run's id, and a task that collects events until the stream ends."""
     session_id = (await service.client.post("/api/sessions")).json()["id"]
     enough = asyncio.Event()
 
@@ -87,30 +87,30 @@ async def begin(service: Running, content: str, events: list[Event], after: int)
 
 
 async def finds(service: Running, run_id: str, seen: list[Event]) -> dict[str, Any]:
-    """The run, after checking that all that was seen is there, at the same place, and that it was interrupted."""
+    """Return the run, after checking that it was interrupted and has all seen events at the same positions."""
     answer = await service.client.get(f"/api/runs/{run_id}/events")
     assert answer.status_code == 200
     async with service.client.stream("GET", f"/api/runs/{run_id}/events") as stream:
         events = [event async for event in read_events(stream)]
-    assert spelled(events)[: len(spelled(seen))] == spelled(seen)
+    assert split_units(events)[: len(split_units(seen))] == split_units(seen)
     assert (events[-1]["type"], events[-1]["run"]["status"]) == ("run.finished", "interrupted")
-    said = "".join(event["text"] for event in events if event["type"] == "text.delta")
-    assert text_of(events[-1]["message"]) == said
+    streamed_text = "".join(event["text"] for event in events if event["type"] == "text.delta")
+    assert text_of(events[-1]["message"]) == streamed_text
     last = seen[-1]["position"]
     async with service.client.stream("GET", f"/api/runs/{run_id}/events?after={last}") as stream:
         rest = [event async for event in read_events(stream)]
-    assert spelled(rest) == spelled(events)[last:]
+    assert split_units(rest) == split_units(events)[last:]
     return (await service.client.get(f"/api/runs/{run_id}")).json()
 
 
 async def goes_on(service: Running, session_id: str) -> None:
-    """The session takes the next message."""
+    """Check that the session accepts the next message."""
     path = f"/api/sessions/{session_id}/messages"
     answer = await service.client.post(path, json={"content": "hello"}, headers={"accept": "application/json"})
     assert (answer.status_code, answer.json()["run"]["status"]) == (200, "completed"), answer.text
 
 
-async def test_told_to_stop_it_lets_its_readers_go_and_exits_cleanly(tmp_path: Path, database: str) -> None:
+async def test_a_stopped_process_ends_its_streams_and_exits_cleanly(tmp_path: Path, database: str) -> None:
     seen: list[Event] = []
     async with running(tmp_path, database, CHATKEEP_SHUTDOWN_GRACE="0") as service:
         session_id, reading = await begin(service, "count to 900", seen, after=20)
@@ -126,7 +126,7 @@ async def test_told_to_stop_it_lets_its_readers_go_and_exits_cleanly(tmp_path: P
         assert (await service.stopped(signal.SIGTERM))[0] == 0
 
 
-async def test_what_ends_within_the_grace_is_completed(tmp_path: Path, database: str) -> None:
+async def test_a_run_that_ends_within_the_grace_is_completed(tmp_path: Path, database: str) -> None:
     seen: list[Event] = []
     async with running(tmp_path, database) as service:
         session_id, reading = await begin(service, "count to 30", seen, after=5)
@@ -140,7 +140,7 @@ async def test_what_ends_within_the_grace_is_completed(tmp_path: Path, database:
         assert text_of(history[1]).split() == [str(number) for number in range(1, 31)]
 
 
-async def test_killed_in_mid_stream_it_keeps_all_that_was_seen(tmp_path: Path, database: str) -> None:
+async def test_a_kill_in_mid_stream_loses_nothing_that_was_seen(tmp_path: Path, database: str) -> None:
     seen: list[Event] = []
     async with running(tmp_path, database) as service:
         session_id, reading = await begin(service, "count to 900", seen, after=20)
@@ -170,13 +170,13 @@ async def test_killed_in_mid_stream_it_keeps_all_that_was_seen(tmp_path: Path, d
     ],
     ids=str,
 )
-async def test_what_cannot_start_says_why_in_one_line(tmp_path: Path, wrong: dict[str, str]) -> None:
+async def test_a_failed_start_says_why_in_one_line(tmp_path: Path, wrong: dict[str, str]) -> None:
     await refuses_to_start(await started(tmp_path, 0, **wrong))
 
 
-async def test_a_port_that_is_taken_is_told_in_one_line(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        await refuses_to_start(await started(tmp_path, taken.getsockname()[1]))
+async def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        await refuses_to_start(await started(tmp_path, listener.getsockname()[1]))
 
 
 async def refuses_to_start(process: asyncio.subprocess.Process) -> None:
@@ -188,7 +188,7 @@ async def refuses_to_start(process: asyncio.subprocess.Process) -> None:
     assert stderr.count(b"\n") == 1, stderr
 
 
-async def test_the_processes_of_one_that_is_killed_end_with_it(tmp_path: Path) -> None:
+async def test_the_workers_of_a_killed_parent_end_with_it(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     process = await started(tmp_path, port, "--workers", "2")

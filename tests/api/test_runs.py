@@ -1,4 +1,4 @@
-"""Runs are looked at, stopped, limited; a busy session, and a model that fails (protocol §1, §3, §5)."""
+"""Runs: read, cancelled, limited; a busy session, and a model that fails (docs/http-api.md)."""
 
 import asyncio
 
@@ -14,7 +14,7 @@ from tests.service import Service, serving, settings
 pytestmark = pytest.mark.anyio
 
 
-async def test_a_run_tells_how_it_went(service: Service, script: Script) -> None:
+async def test_a_run_shows_its_outcome(service: Service, script: Script) -> None:
     begin, gate = asyncio.Event(), asyncio.Event()
     script.play([begin, say("To get"), gate, say(" across."), stop(tokens=(12, 4))])
     session_id = await service.session()
@@ -25,13 +25,13 @@ async def test_a_run_tells_how_it_went(service: Service, script: Script) -> None
     assert [started[name] for name in ("finish_reason", "error", "first_token_at", "finished_at")] == [None] * 4
     assert set(started["usage"]) == {"input_tokens", "output_tokens", "estimated"}
     async with streaming(service, f"/api/runs/{started['id']}/events") as stream:
-        await stream.said(7)
+        await stream.read_units(7)
         under_way = await service.run(started["id"])
         assert (under_way["status"], under_way["position"]) == ("in_progress", 7)
         gate.set()
-        wait_until_at_rest = (await stream.rest())[-1]["run"]
+        finished = (await stream.rest())[-1]["run"]
     run = await service.run(started["id"].upper())
-    assert run == wait_until_at_rest
+    assert run == finished
     assert (run["status"], run["finish_reason"], run["error"]) == ("completed", "stop", None)
     assert run["usage"] == {"input_tokens": 12, "output_tokens": 4, "estimated": False}
     assert run["position"] == 1 + len("To get across.") + 1
@@ -41,7 +41,7 @@ async def test_a_run_tells_how_it_went(service: Service, script: Script) -> None
 
 
 @pytest.mark.parametrize("reason", ["length", "content_filter"])
-async def test_an_answer_that_was_cut_is_incomplete(service: Service, script: Script, reason: str) -> None:
+async def test_a_cut_answer_is_incomplete(service: Service, script: Script, reason: str) -> None:
     script.play([say("To g"), stop(reason)])
     answer = await service.send(await service.session(), "why?")
     assert (answer["run"]["status"], answer["run"]["finish_reason"]) == ("incomplete", reason)
@@ -67,7 +67,7 @@ async def test_a_cancelled_run_keeps_its_text_and_closes_the_model(service: Serv
     session_id = await service.session()
     run_id = (await service.start(session_id, "1"))["run"]["id"]
     async with streaming(service, f"/api/runs/{run_id}/events") as stream:
-        events = await stream.said(11)
+        events = await stream.read_units(11)
         cancelled = await service.client.post(f"/api/runs/{run_id}/cancel")
         assert cancelled.status_code == 202
         events += await stream.rest()
@@ -111,13 +111,13 @@ async def test_a_run_that_is_cancelled_while_it_ends_ends_once(service: Service,
         assert events[-1]["run"]["status"] in {"cancelled", "completed"}
 
 
-async def test_a_busy_session_takes_no_second_message(service: Service, script: Script) -> None:
+async def test_a_busy_session_refuses_a_second_message(service: Service, script: Script) -> None:
     gate = asyncio.Event()
     script.play([say("one"), gate, stop()])
     session_id = await service.session()
     open_ = await service.start(session_id, "1")
     async with streaming(service, f"/api/runs/{open_['run']['id']}/events") as stream:
-        await stream.said(4)
+        await stream.read_units(4)
         for path, body in (
             ("messages", {"content": "2"}),
             ("messages", {"content": "2", "on_busy": "reject", "parent_id": None}),
@@ -133,7 +133,7 @@ async def test_a_busy_session_takes_no_second_message(service: Service, script: 
     assert len(script.prompts) == 1
 
 
-async def test_of_many_messages_at_once_one_is_taken(service: Service, script: Script) -> None:
+async def test_of_many_messages_at_once_one_is_accepted(service: Service, script: Script) -> None:
     script.play([asyncio.Event()])
     session_id = await service.session()
     path, headers = f"/api/sessions/{session_id}/messages", {"prefer": "respond-async"}
@@ -145,25 +145,25 @@ async def test_of_many_messages_at_once_one_is_taken(service: Service, script: S
     assert session["message_count"] == 2
 
 
-async def test_an_interrupted_run_keeps_its_text_and_the_new_one_starts(service: Service, script: Script) -> None:
+async def test_an_interrupted_run_keeps_its_text_and_the_next_starts(service: Service, script: Script) -> None:
     script.play([say("half a tho"), asyncio.Event()], [say("whole"), stop()])
     session_id = await service.session()
     old = await service.start(session_id, "1")
     async with streaming(service, f"/api/runs/{old['run']['id']}/events") as stream:
-        await stream.said(11)
+        await stream.read_units(11)
         new = await service.send(session_id, "2", on_busy="interrupt")
-        wait_until_at_rest = (await stream.rest())[-1]
-    assert (wait_until_at_rest["type"], wait_until_at_rest["run"]["status"]) == ("run.finished", "cancelled")
-    assert text_of(wait_until_at_rest["message"]) == "half a tho"
+        finished = (await stream.rest())[-1]
+    assert (finished["type"], finished["run"]["status"]) == ("run.finished", "cancelled")
+    assert text_of(finished["message"]) == "half a tho"
     assert (new["run"]["number"], new["run"]["status"], text_of(new["message"])) == (2, "completed", "whole")
     assert new["user_message"]["parent_id"] == old["message"]["id"]
-    assert wait_until_at_rest["run"]["finished_at"] <= new["run"]["created_at"]
-    said = [(message["role"], message["content"]) for message in script.prompts[1].messages[1:]]
-    assert said == [("user", "1"), ("assistant", "half a tho"), ("user", "2")]
+    assert finished["run"]["finished_at"] <= new["run"]["created_at"]
+    prompt_messages = [(message["role"], message["content"]) for message in script.prompts[1].messages[1:]]
+    assert prompt_messages == [("user", "1"), ("assistant", "half a tho"), ("user", "2")]
     await until(lambda: script.closed == 2)
 
 
-async def test_interrupt_does_nothing_special_to_a_session_that_is_idle(service: Service, script: Script) -> None:
+async def test_interrupt_changes_nothing_for_an_idle_session(service: Service, script: Script) -> None:
     answer = await service.send(await service.session(), "1", on_busy="interrupt")
     assert answer["run"]["status"] == "completed"
 
@@ -174,7 +174,7 @@ async def test_a_refused_interruption_interrupts_nothing(service: Service, scrip
     session_id = await service.session()
     run_id = (await service.start(session_id, "1"))["run"]["id"]
     async with streaming(service, f"/api/runs/{run_id}/events") as stream:
-        await stream.said(4)
+        await stream.read_units(4)
         body = {"content": "2", "on_busy": "interrupt", "parent_id": UNKNOWN}
         async with nothing_stored(service):
             answer = await service.client.post(f"/api/sessions/{session_id}/messages", json=body)
@@ -183,7 +183,7 @@ async def test_a_refused_interruption_interrupts_nothing(service: Service, scrip
         assert (await stream.rest())[-1]["run"]["status"] == "completed"
 
 
-async def test_a_process_has_so_many_open_runs_and_no_more(database: str, script: Script) -> None:
+async def test_a_process_limits_its_open_runs(database: str, script: Script) -> None:
     gate = asyncio.Event()
     script.play([gate, stop()], [stop()])
     async with serving(settings(database, max_runs=1), script) as service:
@@ -199,7 +199,7 @@ async def test_a_process_has_so_many_open_runs_and_no_more(database: str, script
         assert (await service.send(second, "2"))["run"]["status"] == "completed"
 
 
-async def test_messages_that_come_together_open_no_more_runs_than_there_may_be(database: str, script: Script) -> None:
+async def test_simultaneous_messages_keep_to_the_limit_of_open_runs(database: str, script: Script) -> None:
     gate = asyncio.Event()
     script.play(*[[gate, stop()]] * 2)
     async with serving(settings(database, max_runs=2), script) as service:
@@ -218,7 +218,7 @@ async def test_messages_that_come_together_open_no_more_runs_than_there_may_be(d
         assert (await service.send(sessions[0], "Again"))["run"]["status"] == "completed"
 
 
-async def test_a_model_that_fails_in_mid_stream_leaves_what_it_said(service: Service, script: Script) -> None:
+async def test_a_model_that_fails_in_mid_stream_leaves_its_text(service: Service, script: Script) -> None:
     script.play([say("To g"), ModelUnavailable("the line broke")], [say("across"), stop()])
     session_id = await service.session()
     failed = await service.send(session_id, "why?")
@@ -234,7 +234,7 @@ async def test_a_model_that_fails_in_mid_stream_leaves_what_it_said(service: Ser
     assert text_of((await service.send(session_id, "again?"))["message"]) == "across"
 
 
-async def test_a_fault_of_ours_fails_the_run_without_telling_how(service: Service, script: Script) -> None:
+async def test_an_internal_error_fails_the_run_without_its_cause(service: Service, script: Script) -> None:
     script.play([say("To g"), RuntimeError("a secret")])
     session_id = await service.session()
     failed = await service.send(session_id, "why?")

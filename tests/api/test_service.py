@@ -1,4 +1,4 @@
-"""The assistants, the service's health, and its pages (protocol §4)."""
+"""The assistants, the service's health, and its pages (docs/http-api.md)."""
 
 import pytest
 
@@ -63,7 +63,7 @@ async def test_a_service_without_its_database_is_alive_but_not_ready(service: Se
 
 
 @pytest.mark.parametrize("path", ["/", "/docs"])
-async def test_people_get_a_page(service: Service, path: str) -> None:
+async def test_a_browser_gets_the_page(service: Service, path: str) -> None:
     answer = await service.client.get(path)
     assert answer.status_code == 200
     assert answer.headers["content-type"].startswith("text/html")

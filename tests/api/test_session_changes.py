@@ -1,4 +1,4 @@
-"""Sessions are changed and deleted (protocol §2)."""
+"""Changing and deleting sessions (docs/http-api.md)."""
 
 import asyncio
 from typing import Any
@@ -7,7 +7,7 @@ import pytest
 
 from tests.api.shapes import NO_UUIDS, SESSION, UNKNOWN, problem
 from tests.api.streams import streaming, text_of, until
-from tests.api.tables import counts, give_away, nothing_stored
+from tests.api.tables import change_owner, counts, nothing_stored
 from tests.script import Script, say, stop
 from tests.service import Service
 
@@ -24,7 +24,7 @@ async def patch(service: Service, session_id: str, **changes: Any) -> dict[str, 
     return answer.json()
 
 
-async def test_what_is_named_changes_and_the_rest_stays(service: Service, subtests: pytest.Subtests) -> None:
+async def test_only_the_named_fields_change(service: Service, subtests: pytest.Subtests) -> None:
     changes: list[tuple[dict[str, Any], dict[str, Any]]] = [
         ({"title": "Other"}, {"title": "Other"}),
         ({"title": None}, {"title": None}),
@@ -52,7 +52,7 @@ async def test_no_change_changes_nothing(service: Service) -> None:
         await patch(service, session_id)
 
 
-async def test_a_change_that_cannot_be_is_refused_whole(service: Service, subtests: pytest.Subtests) -> None:
+async def test_an_invalid_change_is_refused_whole(service: Service, subtests: pytest.Subtests) -> None:
     for change in [
         {"title": "x" * 201},
         {"assistant": "nobody"},
@@ -95,19 +95,19 @@ async def test_any_message_can_be_the_head(service: Service, script: Script) -> 
     assert third["user_message"]["parent_id"] == first["user_message"]["id"]
 
 
-async def test_the_head_is_of_this_session(service: Service, script: Script) -> None:
+async def test_the_head_is_a_message_of_this_session(service: Service, script: Script) -> None:
     session_id, other = await service.session(), await service.session()
     foreign = (await service.send(other, "1"))["message"]["id"]
     async with nothing_stored(service):
         answer = await service.client.patch(f"/api/sessions/{session_id}", json={"head_id": foreign})
     problem(answer, 422, "invalid_request")
-    await give_away(service, other)
+    await change_owner(service, other)
     async with nothing_stored(service):
         answer = await service.client.patch(f"/api/sessions/{session_id}", json={"head_id": foreign})
     problem(answer, 422, "invalid_request")
 
 
-async def test_the_head_stays_while_an_answer_is_made_and_all_else_may_change(service: Service, script: Script) -> None:
+async def test_all_but_the_head_may_change_during_a_run(service: Service, script: Script) -> None:
     gate = asyncio.Event()
     script.play([stop()], [say("so far"), gate, stop()])
     session_id = await service.session()
@@ -127,8 +127,8 @@ async def test_the_head_stays_while_an_answer_is_made_and_all_else_may_change(se
 
 
 async def test_a_deleted_session_is_gone_with_all_that_is_in_it(service: Service, script: Script) -> None:
-    kept, session_id = await service.session(), await service.session()
-    await service.send(kept, "stay")
+    other_id, session_id = await service.session(), await service.session()
+    await service.send(other_id, "stay")
     before = await counts(service)
     answers = [await service.send(session_id, text) for text in ("1", "2", "3")]
     answer = await service.client.delete(f"/api/sessions/{session_id}")
@@ -154,9 +154,7 @@ async def test_a_long_conversation_can_be_deleted(service: Service, script: Scri
     assert set((await counts(service)).values()) == {0}
 
 
-async def test_a_run_of_a_deleted_session_is_cancelled_and_its_readers_are_told(
-    service: Service, script: Script
-) -> None:
+async def test_deleting_a_session_cancels_its_run_for_all_readers(service: Service, script: Script) -> None:
     script.play([say("half a tho"), asyncio.Event()])
     session_id = await service.session()
     run_id = (await service.start(session_id, "1"))["run"]["id"]
@@ -171,7 +169,7 @@ async def test_a_run_of_a_deleted_session_is_cancelled_and_its_readers_are_told(
     assert set((await counts(service)).values()) == {0}
 
 
-async def test_who_waits_for_an_answer_of_a_deleted_session_is_answered(service: Service, script: Script) -> None:
+async def test_a_json_request_ends_when_its_session_is_deleted(service: Service, script: Script) -> None:
     script.play([say("half a tho"), asyncio.Event()])
     session_id = await service.session()
     path = f"/api/sessions/{session_id}/messages"

@@ -1,11 +1,11 @@
-"""Sessions are made, read and listed (protocol §1, §2)."""
+"""Creating, reading and listing sessions (docs/http-api.md)."""
 
 from typing import Any
 
 import pytest
 
 from tests.api.shapes import NO_UUIDS, SESSION, TIME, UNKNOWN, UUID7, invalid, problem
-from tests.api.tables import give_away, nothing_stored
+from tests.api.tables import change_owner, nothing_stored
 from tests.script import Script
 from tests.service import Service
 
@@ -38,22 +38,22 @@ async def test_a_session_has_defaults(service: Service, request_: dict[str, Any]
 
 async def test_a_session_keeps_what_it_was_made_with(service: Service) -> None:
     fields = {"title": "Jokes", "assistant": "default", "model": "m", "metadata": {"colour": "grün"}}
-    made = (await service.client.post("/api/sessions", json=fields)).json()
-    assert {name: made[name] for name in fields} == fields
-    answer = await service.client.get(f"/api/sessions/{made['id']}")
+    created = (await service.client.post("/api/sessions", json=fields)).json()
+    assert {name: created[name] for name in fields} == fields
+    answer = await service.client.get(f"/api/sessions/{created['id']}")
     assert answer.status_code == 200
-    assert answer.json() == made
+    assert answer.json() == created
 
 
 async def test_the_limits_of_the_fields_are_inclusive(service: Service) -> None:
     fields: dict[str, Any] = {"title": "😀" * 200, "metadata": {f"{n:02}" + "k" * 62: "ü" * 512 for n in range(16)}}
-    made = await service.client.post("/api/sessions", json=fields)
-    assert made.status_code == 201, made.text
-    assert made.json()["title"] == fields["title"]
-    assert made.json()["metadata"] == fields["metadata"]
+    created = await service.client.post("/api/sessions", json=fields)
+    assert created.status_code == 201, created.text
+    assert created.json()["title"] == fields["title"]
+    assert created.json()["metadata"] == fields["metadata"]
 
 
-async def test_a_session_is_not_made_of_anything_else(service: Service, subtests: pytest.Subtests) -> None:
+async def test_a_session_with_invalid_fields_is_refused(service: Service, subtests: pytest.Subtests) -> None:
     wrong: list[dict[str, Any]] = [
         {"title": "x" * 201},
         {"title": 7},
@@ -88,23 +88,23 @@ async def test_an_unknown_field_is_named(service: Service) -> None:
     assert errors[0]["loc"] == ["body", "titel"]
 
 
-async def test_an_id_of_the_clients_makes_it_safe_to_repeat(service: Service) -> None:
-    wanted = "6BA7B810-9DAD-11D1-80B4-00C04FD430C8"
-    first = await service.client.post("/api/sessions", json={"id": wanted, "title": "first"})
+async def test_a_client_s_id_makes_creation_safe_to_repeat(service: Service) -> None:
+    requested_id = "6BA7B810-9DAD-11D1-80B4-00C04FD430C8"
+    first = await service.client.post("/api/sessions", json={"id": requested_id, "title": "first"})
     assert first.status_code == 201
-    assert first.json()["id"] == wanted.lower()
-    assert first.headers["location"] == f"/api/sessions/{wanted.lower()}"
+    assert first.json()["id"] == requested_id.lower()
+    assert first.headers["location"] == f"/api/sessions/{requested_id.lower()}"
     async with nothing_stored(service):
-        again = await service.client.post("/api/sessions", json={"id": wanted.lower(), "title": "second"})
+        again = await service.client.post("/api/sessions", json={"id": requested_id.lower(), "title": "second"})
     assert again.status_code == 200
     assert again.json() == first.json()
     assert again.headers["location"] == first.headers["location"]
-    assert (await service.client.get(f"/api/sessions/{wanted}")).json() == first.json()
+    assert (await service.client.get(f"/api/sessions/{requested_id}")).json() == first.json()
 
 
-async def test_an_id_of_somebody_elses_is_taken(service: Service) -> None:
+async def test_an_id_of_another_owner_is_refused(service: Service) -> None:
     session_id = await service.session(id=UNKNOWN)
-    await give_away(service, session_id)
+    await change_owner(service, session_id)
     async with nothing_stored(service):
         problem(await service.client.post("/api/sessions", json={"id": UNKNOWN}), 409, "id_taken")
 
@@ -124,7 +124,7 @@ async def test_sessions_are_listed_most_recently_used_first(service: Service, sc
     assert await ids_of(service) == ([second, first, third], None)
 
 
-async def test_the_end_of_an_answer_is_a_use(service: Service, script: Script) -> None:
+async def test_the_end_of_an_answer_counts_as_use(service: Service, script: Script) -> None:
     first = await service.session()
     before = (await service.client.get(f"/api/sessions/{first}")).json()
     answer = await service.send(first, "hello")
@@ -134,19 +134,19 @@ async def test_the_end_of_an_answer_is_a_use(service: Service, script: Script) -
 
 
 async def test_pages_follow_each_other_without_a_gap_or_a_repeat(service: Service) -> None:
-    made = [await service.session() for _ in range(5)][::-1]
-    assert (await ids_of(service, limit=5)) == (made, None)
+    created = [await service.session() for _ in range(5)][::-1]
+    assert (await ids_of(service, limit=5)) == (created, None)
     seen: list[str] = []
     cursor = None
     for length in (2, 2, 1):
         page, cursor = await ids_of(service, limit=2, **({"before": cursor} if cursor else {}))
         assert len(page) == length
         seen += page
-    assert seen == made
+    assert seen == created
     assert cursor is None
 
 
-async def test_a_page_has_twenty_sessions_unless_told(service: Service) -> None:
+async def test_a_page_has_twenty_sessions_by_default(service: Service) -> None:
     for _ in range(21):
         await service.session()
     page, cursor = await ids_of(service)
@@ -164,7 +164,7 @@ async def test_a_listed_session_is_the_session(service: Service, script: Script)
     assert listed["message_count"] == 2
 
 
-async def test_a_page_that_cannot_be_is_refused(service: Service, subtests: pytest.Subtests) -> None:
+async def test_an_impossible_page_is_refused(service: Service, subtests: pytest.Subtests) -> None:
     wrong = [{"limit": limit} for limit in ("0", "101", "-1", "x", "")]
     for params in [*wrong, *({"before": cursor} for cursor in ("", "x", "=", "é", UNKNOWN, "AAAA", "\x00"))]:
         with subtests.test(params=params):

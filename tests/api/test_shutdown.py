@@ -1,4 +1,4 @@
-"""The service drains: no new work, readers are let go, what can be finished is finished (protocol §6, §7)."""
+"""Draining: no new work, streams end, runs get a grace period (docs/events.md)."""
 
 import asyncio
 
@@ -6,7 +6,7 @@ import pytest
 
 from chatkeep.runs.startup import drain
 from tests.api.shapes import ANSWER, problem
-from tests.api.streams import PATIENCE, spelled, streaming, text_of, until
+from tests.api.streams import PATIENCE, split_units, streaming, text_of, until
 from tests.api.tables import nothing_stored
 from tests.script import Script, say, stop
 from tests.service import Service, serving, settings
@@ -14,7 +14,7 @@ from tests.service import Service, serving, settings
 pytestmark = pytest.mark.anyio
 
 
-async def test_a_draining_service_takes_no_new_work(service: Service, script: Script) -> None:
+async def test_a_draining_service_refuses_new_work(service: Service, script: Script) -> None:
     session_id = await service.session()
     first = await service.send(session_id, "1")
     await drain(service.runtime, grace=0)
@@ -31,7 +31,7 @@ async def test_a_draining_service_takes_no_new_work(service: Service, script: Sc
     assert len(script.prompts) == 1
 
 
-async def test_a_draining_service_still_answers_what_it_knows(service: Service, script: Script) -> None:
+async def test_a_draining_service_still_serves_reads(service: Service, script: Script) -> None:
     session_id = await service.session()
     path, headers = f"/api/sessions/{session_id}/messages", {"idempotency-key": "key", "accept": "application/json"}
     first = (await service.client.post(path, json={"content": "1"}, headers=headers)).json()
@@ -45,14 +45,14 @@ async def test_a_draining_service_still_answers_what_it_knows(service: Service, 
     problem(await service.client.get(f"/api/runs/{first['run']['id']}/events?after=x"), 400, "bad_position")
 
 
-async def test_open_streams_end_cleanly_and_without_an_end_of_the_run(service: Service, script: Script) -> None:
+async def test_open_streams_end_cleanly_before_the_run_does(service: Service, script: Script) -> None:
     gate = asyncio.Event()
     script.play([say("half"), gate, say(" and half"), stop()])
     session_id = await service.session()
     run_id = (await service.start(session_id, "1"))["run"]["id"]
     paths = [f"/api/runs/{run_id}/events", f"/api/sessions/{session_id}/events?after=1.0"]
     async with streaming(service, paths[0]) as stream, streaming(service, paths[1]) as feed:
-        await stream.said(5)
+        await stream.read_units(5)
         await feed.until("text.delta")
         draining = asyncio.create_task(drain(service.runtime, PATIENCE))
         assert await stream.rest() == []
@@ -66,7 +66,7 @@ async def test_open_streams_end_cleanly_and_without_an_end_of_the_run(service: S
     assert (await service.run(run_id))["status"] == "completed"
 
 
-async def test_who_waits_for_json_is_told_that_it_is_not_over(service: Service, script: Script) -> None:
+async def test_a_json_request_is_answered_202_when_draining(service: Service, script: Script) -> None:
     gate = asyncio.Event()
     script.play([say("half"), gate, stop()])
     session_id = await service.session()
@@ -87,9 +87,7 @@ async def test_who_waits_for_json_is_told_that_it_is_not_over(service: Service, 
     assert (final.status_code, final.json()["run"]["status"]) == (200, "completed")
 
 
-async def test_what_is_done_within_the_grace_is_completed_and_the_rest_interrupted(
-    service: Service, script: Script
-) -> None:
+async def test_runs_beyond_the_grace_period_are_interrupted(service: Service, script: Script) -> None:
     gate = asyncio.Event()
     script.play([say("half"), gate, say(" and half"), stop()], [say("never"), asyncio.Event()])
     quick, slow = [(await service.start(await service.session(), "1"))["run"]["id"] for _ in range(2)]
@@ -97,7 +95,7 @@ async def test_what_is_done_within_the_grace_is_completed_and_the_rest_interrupt
     seen = {}
     for run_id, count in ((quick, 5), (slow, 6)):
         async with streaming(service, f"/api/runs/{run_id}/events") as stream:
-            seen[run_id] = spelled(await stream.said(count))
+            seen[run_id] = split_units(await stream.read_units(count))
     draining = asyncio.create_task(drain(service.runtime, grace=1))
     await until(lambda: service.runtime.is_draining)
     gate.set()
@@ -110,18 +108,18 @@ async def test_what_is_done_within_the_grace_is_completed_and_the_rest_interrupt
     assert script.closed == 2
 
 
-async def test_after_a_restart_everything_is_there_and_goes_on(database: str, script: Script) -> None:
+async def test_after_a_restart_everything_is_there(database: str, script: Script) -> None:
     script.play([say("half"), asyncio.Event()], [say("whole"), stop()])
     async with serving(settings(database), script) as service:
         session_id = await service.session()
         started = await service.start(session_id, "1")
         run_id = started["run"]["id"]
         async with streaming(service, f"/api/runs/{run_id}/events") as stream:
-            seen = spelled(await stream.said(5))
+            seen = split_units(await stream.read_units(5))
     async with serving(settings(database), script) as service:
         events = await service.events(run_id)
-        assert spelled(events)[:5] == seen
-        assert spelled(await service.events(run_id, 3)) == spelled(events)[3:]
+        assert split_units(events)[:5] == seen
+        assert split_units(await service.events(run_id, 3)) == split_units(events)[3:]
         assert events[-1]["type"] == "run.finished"
         assert (events[-1]["run"]["status"], text_of(events[-1]["message"])) == ("interrupted", "half")
         assert events[-1]["run"] == await service.run(run_id)
@@ -129,5 +127,5 @@ async def test_after_a_restart_everything_is_there_and_goes_on(database: str, sc
         assert session["status"] == "idle"
         answer = await service.send(session_id, "2")
         assert text_of(answer["message"]) == "whole"
-        said = [(message["role"], message["content"]) for message in script.prompts[1].messages[1:]]
-        assert said == [("user", "1"), ("assistant", "half"), ("user", "2")]
+        prompt_messages = [(message["role"], message["content"]) for message in script.prompts[1].messages[1:]]
+        assert prompt_messages == [("user", "1"), ("assistant", "half"), ("user", "2")]

@@ -1,4 +1,4 @@
-"""Every read and every write is tried as a stranger: not yours is not there, and nothing happens to it."""
+"""Every read and write is tried by another owner: the thing is not found, and stays as it is."""
 
 import asyncio
 from typing import Any, NamedTuple
@@ -7,7 +7,7 @@ import pytest
 
 from tests.api.shapes import UNKNOWN, problem
 from tests.api.streams import Event, streaming
-from tests.api.tables import give_away, nothing_stored
+from tests.api.tables import change_owner, nothing_stored
 from tests.script import Script, say, stop
 from tests.service import Service
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.anyio
 
 
 class Theirs(NamedTuple):
-    """Somebody else's session, with an ended answer and an open one."""
+    """Another owner's session, with an ended answer and an open one."""
 
     session_id: str
     ended: dict[str, Any]
@@ -34,13 +34,13 @@ async def theirs(service: Service, script: Script, gate: asyncio.Event) -> Their
     ended = await service.send(session_id, "1")
     started = await service.start(session_id, "2")
     async with streaming(service, f"/api/runs/{started['run']['id']}/events") as stream:
-        await stream.said(5)
-    await give_away(service, session_id)
+        await stream.read_units(5)
+    await change_owner(service, session_id)
     return Theirs(session_id, ended, started)
 
 
 def requests(theirs: Theirs) -> list[tuple[str, str, dict[str, Any]]]:
-    """Every request that names a session, a run or a message in its path."""
+    """Return every request that names a session, a run or a message in its path."""
     session = f"/api/sessions/{theirs.session_id}"
     found: list[tuple[str, str, dict[str, Any]]] = [
         ("GET", session, {}),
@@ -71,7 +71,7 @@ def requests(theirs: Theirs) -> list[tuple[str, str, dict[str, Any]]]:
     return found
 
 
-async def test_what_is_not_yours_is_not_there(
+async def test_another_owner_s_things_are_not_found(
     service: Service, script: Script, theirs: Theirs, gate: asyncio.Event
 ) -> None:
     async with nothing_stored(service):
@@ -81,7 +81,7 @@ async def test_what_is_not_yours_is_not_there(
     gate.set()
 
 
-async def test_not_yours_and_not_there_cannot_be_told_apart(
+async def test_another_owner_s_id_looks_like_a_missing_one(
     service: Service, theirs: Theirs, gate: asyncio.Event
 ) -> None:
     ids = {theirs.session_id}
@@ -95,20 +95,20 @@ async def test_not_yours_and_not_there_cannot_be_told_apart(
 
 
 def without(ids: set[str], text: str) -> str:
-    """`text` with an id that nothing has in place of all these."""
+    """Return `text` with an unknown id in place of all these."""
     for each in ids:
         text = text.replace(each, UNKNOWN)
     return text
 
 
-async def test_sessions_of_others_are_not_listed(service: Service, theirs: Theirs, gate: asyncio.Event) -> None:
+async def test_sessions_of_other_owners_are_not_listed(service: Service, theirs: Theirs, gate: asyncio.Event) -> None:
     own = await service.session()
     page = (await service.client.get("/api/sessions")).json()
     assert [session["id"] for session in page["data"]] == [own]
     gate.set()
 
 
-async def test_ids_of_others_in_a_body_or_query_are_invalid(
+async def test_ids_of_other_owners_in_a_request_are_invalid(
     service: Service, script: Script, theirs: Theirs, gate: asyncio.Event
 ) -> None:
     own = await service.session()
@@ -128,12 +128,12 @@ async def test_ids_of_others_in_a_body_or_query_are_invalid(
     gate.set()
 
 
-async def test_a_feed_that_is_given_away_closes(service: Service, script: Script) -> None:
+async def test_a_session_stream_closes_when_its_owner_changes(service: Service, script: Script) -> None:
     session_id = await service.session()
     async with streaming(service, f"/api/sessions/{session_id}/events") as stream:
         await service.client.patch(f"/api/sessions/{session_id}", json={"title": "seen"})
         assert (await stream.next())["type"] == "session.updated"
-        await give_away(service, session_id)
+        await change_owner(service, session_id)
         service.runtime.notifier.notify(session_id)
         events: list[Event] = await stream.rest()
     assert [event["type"] for event in events] == ["session.deleted"]

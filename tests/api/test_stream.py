@@ -1,4 +1,4 @@
-"""The stream byte by byte, and its two laws (protocol §6)."""
+"""A run's stream byte by byte, and its two laws (docs/events.md)."""
 
 import asyncio
 import json
@@ -12,7 +12,7 @@ from chatkeep.chat.event_log import fold
 from chatkeep.chat.events import decode
 from chatkeep.llm.chunks import Choice, Chunk, MessageDelta
 from tests.api.shapes import MESSAGE, RUN
-from tests.api.streams import PATIENCE, Event, spelled, streaming, until
+from tests.api.streams import PATIENCE, Event, split_units, streaming, until
 from tests.script import Line, Script, call, say, stop
 from tests.service import Service, serving, settings
 
@@ -41,7 +41,7 @@ def decline(text: str) -> Chunk:
 
 
 def everything() -> list[list[Line]]:
-    """Two steps with every kind of part; the first step's call is not valid, so the model is asked again."""
+    """Return two steps with every kind of part. The first step's call is invalid, so there is a second step."""
     return [
         [think("hm 🤔"), say("To get 🐔"), say(" across"), call("tell_joke", '{"te'), call(None, '": 1}'), stop()],
         [decline("no\u2028"), call("tell_joke", '{"text": '), call(None, '"ha 😀"}'), stop("tool_calls", (9, 9))],
@@ -49,12 +49,12 @@ def everything() -> list[list[Line]]:
 
 
 def frames(body: bytes) -> list[bytes]:
-    """The events of a stream, comments left out."""
+    """Return the events of a stream, without comments."""
     assert body.endswith(b"\n\n")
     return re.sub(rb"(?m)^: ping\n", b"", body).removesuffix(b"\n\n").split(b"\n\n")
 
 
-async def test_the_headers_say_that_it_is_a_stream_not_to_be_stored(service: Service, script: Script) -> None:
+async def test_the_headers_forbid_to_cache_or_buffer_a_stream(service: Service, script: Script) -> None:
     session_id = await service.session()
     run_id = (await service.send(session_id, "1"))["run"]["id"]
     for method, path, body in (
@@ -70,7 +70,7 @@ async def test_the_headers_say_that_it_is_a_stream_not_to_be_stored(service: Ser
             assert "content-length" not in headers
 
 
-async def test_every_byte_of_a_stream_is_as_the_protocol_says(service: Service, script: Script) -> None:
+async def test_every_byte_of_a_stream_is_documented(service: Service, script: Script) -> None:
     script.play(*everything())
     path = f"/api/sessions/{await service.session()}/messages"
     answer = await service.client.post(path, json={"content": "why? 🐔"})
@@ -98,14 +98,14 @@ async def test_every_event_has_its_fields_and_no_others(service: Service, script
     assert set(events[0]["run"]) == set(events[-1]["run"]) == RUN
     assert all(set(message) == MESSAGE for message in (events[0]["message"], events[0]["user_message"]))
     assert set(events[-1]["message"]) == MESSAGE
-    wait_until_at_rest = [event for event in events if event["type"] == "tool_call.finished"]
-    assert [(event["state"], event["output"]) for event in wait_until_at_rest] == [
+    finished = [event for event in events if event["type"] == "tool_call.finished"]
+    assert [(event["state"], event["output"]) for event in finished] == [
         ("failed", None),
         ("succeeded", {"text": "ha 😀"}),
     ]
-    assert set(wait_until_at_rest[0]["error"]) == {"code", "message"}
-    assert wait_until_at_rest[0]["error"]["code"] == "invalid_arguments"
-    assert wait_until_at_rest[1]["error"] is None
+    assert set(finished[0]["error"]) == {"code", "message"}
+    assert finished[0]["error"]["code"] == "invalid_arguments"
+    assert finished[1]["error"] is None
 
 
 async def test_a_run_starts_once_and_finishes_once(service: Service, script: Script) -> None:
@@ -120,20 +120,20 @@ async def test_a_run_starts_once_and_finishes_once(service: Service, script: Scr
     assert events[-1]["run"]["position"] == events[-1]["position"]
 
 
-async def test_positions_count_code_points_and_ones(service: Service, script: Script) -> None:
+async def test_a_position_counts_code_points_of_deltas(service: Service, script: Script) -> None:
     script.play([say("🐔"), say("👩\u200d🔬é"), stop()])
     run = (await service.send(await service.session(), "why?"))["run"]
     assert run["position"] == 1 + 1 + 4 + 1
-    position_length = spelled(await service.events(run["id"]))
-    assert [unit[0] for unit in position_length] == list(range(1, 8))
-    assert "".join(unit[3] for unit in position_length[1:-1]) == "🐔👩\u200d🔬é"
+    units = split_units(await service.events(run["id"]))
+    assert [unit[0] for unit in units] == list(range(1, 8))
+    assert "".join(unit[3] for unit in units[1:-1]) == "🐔👩\u200d🔬é"
 
 
-async def test_the_first_law_the_message_is_the_fold_of_the_events(service: Service, script: Script) -> None:
+async def test_law_1_the_message_is_the_fold_of_its_events(service: Service, script: Script) -> None:
     script.play(*everything())
     answer = await service.send(await service.session(), "why?")
     events = await service.events(answer["run"]["id"])
-    assert [unit[0] for unit in spelled(events)] == list(range(1, answer["run"]["position"] + 1))
+    assert [unit[0] for unit in split_units(events)] == list(range(1, answer["run"]["position"] + 1))
     folded: Any = msgspec.to_builtins(fold(decode(json.dumps(event)) for event in events))
     assert json.loads(json.dumps(folded)) == events[-1]["message"] == answer["message"]
     assert [part["type"] for part in answer["message"]["parts"]] == [
@@ -146,7 +146,7 @@ async def test_the_first_law_the_message_is_the_fold_of_the_events(service: Serv
     ]
 
 
-async def test_the_second_law_from_every_place_comes_exactly_what_follows(service: Service, script: Script) -> None:
+async def test_law_2_every_position_is_followed_by_the_rest(service: Service, script: Script) -> None:
     gate = asyncio.Event()
     first, second = everything()
     script.play([*first[:2], gate, *first[2:]], second)
@@ -156,53 +156,51 @@ async def test_the_second_law_from_every_place_comes_exactly_what_follows(servic
 
     async def follow(position: int) -> list[Event]:
         async with streaming(service, path, params={"after": position}) as stream:
-            events = await stream.said(so_far - position)
+            events = await stream.read_units(so_far - position)
             reading.append(position)
             if len(reading) == so_far + 1:
                 gate.set()
             return events + await stream.rest()
 
     async with streaming(service, path) as first_reader:
-        await first_reader.said(so_far)  # the log has come to every place that is followed from
+        await first_reader.read_units(so_far)  # the log has come to every place that is followed from
     reading: list[int] = []
     async with asyncio.timeout(PATIENCE):
-        live = await asyncio.gather(*(follow(position) for position in range(so_far + 1)))
-    whole = spelled(live[0])
+        streams = await asyncio.gather(*(follow(position) for position in range(so_far + 1)))
+    whole = split_units(streams[0])
     end = whole[-1][0]
     assert [unit[0] for unit in whole] == list(range(1, end + 1))
-    for position, events in enumerate(live):
-        assert spelled(events) == whole[position:]
+    for position, events in enumerate(streams):
+        assert split_units(events) == whole[position:]
     for position in range(end):
-        assert spelled(await service.events(run_id, position)) == whole[position:]
+        assert split_units(await service.events(run_id, position)) == whole[position:]
     assert (await service.client.get(path, params={"after": end})).status_code == 204
 
 
-async def test_a_reader_that_is_behind_gets_deltas_as_one_but_none_that_is_too_long(
-    service: Service, script: Script
-) -> None:
+async def test_a_reader_that_is_behind_gets_merged_deltas(service: Service, script: Script) -> None:
     gate = asyncio.Event()
     script.play([*(say(letter * 30_000) for letter in "abcdefg"), gate, stop()])
     run_id = (await service.start(await service.session(), "why?"))["run"]["id"]
     text = "".join(letter * 30_000 for letter in "abcdefg")
 
     def check(events: list[Event]) -> None:
-        said = [event["text"] for event in events if event["type"] == "text.delta"]
-        assert "".join(said) == text
-        assert max(map(len, said)) <= 65_536
+        deltas = [event["text"] for event in events if event["type"] == "text.delta"]
+        assert "".join(deltas) == text
+        assert max(map(len, deltas)) <= 65_536
 
     async with streaming(service, f"/api/runs/{run_id}/events") as stream:
-        check(await stream.said(1 + len(text)))
+        check(await stream.read_units(1 + len(text)))
     async with streaming(service, f"/api/runs/{run_id}/events", params={"after": 1}) as behind:
-        check(await behind.said(len(text)))
+        check(await behind.read_units(len(text)))
     async with streaming(service, f"/api/runs/{run_id}/events", params={"after": 100_001}) as middle:
-        said = await middle.said(len(text) - 100_000)
-        assert "".join(event["text"] for event in said) == text[100_000:]
+        deltas = await middle.read_units(len(text) - 100_000)
+        assert "".join(event["text"] for event in deltas) == text[100_000:]
         gate.set()
         await middle.rest()
     check(await service.events(run_id))
 
 
-async def test_many_small_deltas_come_back_as_one(service: Service, script: Script) -> None:
+async def test_many_small_deltas_are_read_back_as_one(service: Service, script: Script) -> None:
     script.play([*(say(letter) for letter in "abcdefghijklmnopqrstuvwxyz" * 50), stop()])
     run_id = (await service.send(await service.session(), "why?"))["run"]["id"]
     events = await service.events(run_id)
@@ -243,7 +241,7 @@ async def test_no_stream_ever_names_an_event(service: Service, script: Script) -
     assert {line.partition(b":")[0] for line in lines} == {b"retry", b"id", b"data", b""}
 
 
-async def test_fifty_readers_do_not_ask_the_model_twice(service: Service, script: Script) -> None:
+async def test_fifty_readers_cause_one_call_of_the_model(service: Service, script: Script) -> None:
     gate = asyncio.Event()
     script.play([say("To get "), gate, say("across."), stop()])
     run_id = (await service.start(await service.session(), "why?"))["run"]["id"]
@@ -251,6 +249,6 @@ async def test_fifty_readers_do_not_ask_the_model_twice(service: Service, script
     await until(lambda: script.prompts)
     gate.set()
     async with asyncio.timeout(PATIENCE):
-        logs = [spelled(events) for events in await asyncio.gather(*readers)]
+        logs = [split_units(events) for events in await asyncio.gather(*readers)]
     assert all(log == logs[0] for log in logs)
     assert len(script.prompts) == 1

@@ -1,4 +1,4 @@
-"""The body of a stream, between a source and an ASGI server: sent to its end, or left, and its source always closed."""
+"""The body of a stream between a source and an ASGI server: sent to its end or abandoned; the source is closed."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -15,16 +15,16 @@ SCOPE: Scope = {"type": "http"}
 
 
 class Line:
-    """The server's side: what was sent, a client that may leave, and may stop reading."""
+    """The ASGI server's side: it records what was sent; its client may leave or stop reading."""
 
     def __init__(self) -> None:
         self.sent: list[bytes] = []
-        self.gone = asyncio.Event()
+        self.disconnected = asyncio.Event()
         self.reads = asyncio.Event()
         self.reads.set()
 
     async def receive(self) -> Message:
-        await self.gone.wait()
+        await self.disconnected.wait()
         return {"type": "http.disconnect"}
 
     async def send(self, message: Message) -> None:
@@ -32,11 +32,11 @@ class Line:
             await self.reads.wait()
             self.sent.append(message["body"])
             if not message["more_body"]:
-                self.gone.set()  # ASGI: who waits hears of the end as well
+                self.disconnected.set()  # ASGI: a pending `receive` learns of the end as well
 
 
 class Source:
-    """Says what it is told to, then waits, fails or ends."""
+    """Yields the scripted pieces, then waits, fails or ends."""
 
     def __init__(self, *words: bytes, then: Exception | None = None, ends: bool = False) -> None:
         self.closed = False
@@ -62,14 +62,14 @@ async def answer(line: Line, source: Source, stall_seconds: float = 30) -> None:
         await StreamServer(app, stall_seconds)(SCOPE, line.receive, line.send)
 
 
-async def test_it_is_sent_to_its_end() -> None:
+async def test_a_stream_is_sent_to_its_end() -> None:
     line, source = Line(), Source(b"", b"a", b"", b"b", ends=True)
     await answer(line, source)
     assert line.sent == [PING, RETRY + b"a", PING, b"b", b""]
     assert source.closed
 
 
-async def test_what_is_known_to_be_the_last_ends_it_too() -> None:
+async def test_an_item_known_to_be_the_last_ends_the_stream() -> None:
     line, source = Line(), Source(b"a", b"last")
     stream = EventStream(source.speak(), bytes, is_last=lambda word: word == b"last")
     async with asyncio.timeout(10):
@@ -84,7 +84,7 @@ async def test_a_client_that_leaves_a_quiet_stream_is_noticed() -> None:
         while not line.sent:
             await asyncio.sleep(0)
     assert not source.closed
-    line.gone.set()
+    line.disconnected.set()
     await answering
     assert (line.sent, source.closed) == ([RETRY + b"a"], True)
 
@@ -124,7 +124,7 @@ async def test_only_the_stuck_streams_are_cut_off() -> None:
             await streams(SCOPE, held.receive, held.send)
         assert (held.sent, source.closed) == ([], True)
     assert not answering.done()
-    line.gone.set()
+    line.disconnected.set()
     await answering
     assert heartbeat.closed
 
@@ -136,7 +136,7 @@ async def test_a_source_that_fails_ends_the_stream_with_its_error() -> None:
     assert (line.sent, source.closed) == ([RETRY + b"a"], True)
 
 
-async def test_a_server_that_gives_up_is_obeyed() -> None:
+async def test_a_cancelled_stream_closes_its_source() -> None:
     line, source = Line(), Source(b"a")
     answering = asyncio.ensure_future(answer(line, source))
     async with asyncio.timeout(10):

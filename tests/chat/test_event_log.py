@@ -15,7 +15,7 @@ from chatkeep.chat.types import ToolCallPart
 from tests.values import logs, started
 
 CLOSED = {"running": "unknown", "streaming": "cancelled", "ready": "cancelled", "waiting": "cancelled"}
-"""What becomes of open calls."""
+"""The states in which open calls end."""
 STREAMS = sorted((Path(__file__).parent.parent / "streams").glob("*.jsonl"))
 
 
@@ -27,23 +27,23 @@ def test_law_1_the_final_message_is_the_fold_of_the_events(events: list[Event]) 
 
 
 @given(logs(), st.data())
-def test_law_2_from_any_position_comes_exactly_what_is_after_it(events: list[Event], data: st.DataObject) -> None:
+def test_law_2_any_position_is_followed_by_exactly_the_rest(events: list[Event], data: st.DataObject) -> None:
     position = data.draw(st.integers(0, events[-1].position))
     rest = event_log.after(events, position)
-    assert said(rest) == said(events)[position:]
+    assert characters(rest) == characters(events)[position:]
     assert event_log.merge(event_log.after(event_log.merge(events), position)) == event_log.merge(rest)
 
 
 @given(logs(), st.sampled_from([1, 3, None]))
-def test_merging_changes_neither_what_is_said_nor_any_place(events: list[Event], limit: int | None) -> None:
+def test_merging_changes_neither_text_nor_positions(events: list[Event], limit: int | None) -> None:
     merged = event_log.merge(events, limit)
-    assert said(merged) == said(events)
+    assert characters(merged) == characters(events)
     assert event_log.fold(merged) == event_log.fold(events)
     assert [event.position for event in merged] == [event.position for event in event_log.assign_positions(merged, 0)]
 
 
 @given(logs(), st.integers(1, 5))
-def test_merged_deltas_keep_to_the_limit_and_no_two_neighbours_could_be_one(events: list[Event], limit: int) -> None:
+def test_merging_joins_all_neighbours_up_to_the_limit(events: list[Event], limit: int) -> None:
     merged = event_log.merge(events, limit)
     original = {event.position for event in events}
     for one, two in pairwise(merged):
@@ -57,7 +57,7 @@ def test_merged_deltas_keep_to_the_limit_and_no_two_neighbours_could_be_one(even
 
 
 @given(logs())
-def test_folding_is_applying_one_event_after_the_other(events: list[Event]) -> None:
+def test_folding_is_applying_the_events_in_order(events: list[Event]) -> None:
     assert reduce(event_log.apply, events, started().message) == event_log.fold(events)
 
 
@@ -67,7 +67,7 @@ def test_events_survive_their_json(events: list[Event]) -> None:
 
 
 @given(logs())
-def test_whoever_closes_a_run_leaves_no_call_open(events: list[Event]) -> None:
+def test_ending_a_run_leaves_no_call_open(events: list[Event]) -> None:
     message = event_log.fold(events[:-1])
     closed = reduce(event_log.apply, event_log.closing_events(message), message)
     for before, after in zip(message.parts, closed.parts, strict=True):
@@ -108,8 +108,8 @@ def test_the_streams_that_every_client_must_fold_alike(file: Path) -> None:
     assert json.loads(encode(event_log.fold(decode(line) for line in events))) == json.loads(expected)
 
 
-def said(events: list[Event]) -> list[tuple[str, int, str]]:
-    """A log unit by unit: one entry a character of a delta, one for any other event."""
+def characters(events: list[Event]) -> list[tuple[str, int, str]]:
+    """Return a log as units: one for each character of a delta, one for any other event."""
     position_length: list[tuple[str, int, str]] = []
     for event in events:
         if isinstance(event, ToolCallDelta):

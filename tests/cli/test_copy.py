@@ -1,4 +1,4 @@
-"""Everything moves from one engine to the other, and is the same there."""
+"""`chatkeep copy`: everything is copied to the other engine, and is the same there."""
 
 import asyncio
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ This is "{{ session_title }}".
 
 @pytest.fixture
 def source(database: str, tmp_path: Path) -> Settings:
-    """A service that knows the assistant `named`."""
+    """Return settings of a service that has the assistant `named`."""
     folder = tmp_path / "assistants"
     folder.mkdir()
     (folder / "named.md").write_text(NAMED)
@@ -49,7 +49,7 @@ def target(database: str, tmp_path: Path, postgres: Server) -> Iterator[Settings
 
 
 async def fill(service: Service, script: Script) -> list[str]:
-    """Sessions of every kind: branches, calls, failures, one that waits; one whose name the model is told."""
+    """Create sessions of every kind: branches, calls, failures, a waiting run, and a title that the prompt contains."""
     title, metadata = "naïve 鸡 🐔", {"b": "1", "a": "2"}
     session_ids = [await service.session(title=title, metadata=metadata, assistant=name) for name in ASSISTANTS]
     script.play([say("One."), stop(tokens=(7, 3))], [call("tell_joke", '{"text": "Ha"}'), stop("tool_calls")])
@@ -64,33 +64,33 @@ async def fill(service: Service, script: Script) -> list[str]:
     return session_ids
 
 
-async def told(service: Service, session_ids: list[str]) -> list[Any]:
-    """All that the service says of its sessions, with every log."""
-    said: list[Any] = [(await service.client.get("/api/sessions")).json()]
+async def read_everything(service: Service, session_ids: list[str]) -> list[Any]:
+    """Return all that the service shows of its sessions, with every log."""
+    answers: list[Any] = [(await service.client.get("/api/sessions")).json()]
     for session_id in session_ids:
         page = (await service.client.get(f"/api/sessions/{session_id}/messages?branches=all")).json()
-        said.append(page)
-        said += [await service.events(each["run_id"]) for each in page["data"] if each["run_id"]]
-    return said
+        answers.append(page)
+        answers += [await service.events(each["run_id"]) for each in page["data"] if each["run_id"]]
+    return answers
 
 
 @pytest.mark.parametrize("page_size", [1, 2, store_copying.PAGE_SIZE])
 async def test_everything_is_the_same_on_the_other_engine(
     source: Settings, target: Settings, script: Script, page_size: int
 ) -> None:
-    """Also when a page ends in the middle of a log."""
+    """This holds too when a page ends in the middle of a log."""
     async with serving(source, script) as service:
         session_ids = await fill(service, script)
-        before = await told(service, session_ids)
+        before = await read_everything(service, session_ids)
     copied = await copy(source, target, resume=False, page_size=page_size)
     assert copied["sessions"].rows == copied["heads of sessions"].rows == 3
     assert all(each.rows for name, each in copied.items() if name != "facts")
     async with serving(target, script) as service:
-        assert await told(service, session_ids) == before
+        assert await read_everything(service, session_ids) == before
         assert (await service.send(session_ids[0], "Go on"))["run"]["status"] == "completed"
 
 
-async def test_a_copy_that_was_cut_off_goes_on(source: Settings, target: Settings, script: Script) -> None:
+async def test_an_interrupted_copy_resumes(source: Settings, target: Settings, script: Script) -> None:
     async with serving(source, script) as service:
         await fill(service, script)
     here, there = await open_database(source), await open_database(target)
@@ -104,7 +104,7 @@ async def test_a_copy_that_was_cut_off_goes_on(source: Settings, target: Setting
     assert copied == await copy(source, target, resume=True)
 
 
-async def test_what_differs_is_found(source: Settings, target: Settings, script: Script) -> None:
+async def test_a_difference_is_found(source: Settings, target: Settings, script: Script) -> None:
     async with serving(source, script) as service:
         session_ids = await fill(service, script)
     await copy(source, target, resume=False)
@@ -115,7 +115,7 @@ async def test_what_differs_is_found(source: Settings, target: Settings, script:
         await copy(source, target, resume=True)
 
 
-async def test_a_service_that_is_at_work_is_not_copied(database: str, target: Settings, script: Script) -> None:
+async def test_the_database_of_a_running_service_is_not_copied(database: str, target: Settings, script: Script) -> None:
     script.play([say("Going on"), asyncio.Event()])
     async with serving(settings(database), script) as service:
         await service.start(await service.session(), "Hi")
@@ -124,9 +124,7 @@ async def test_a_service_that_is_at_work_is_not_copied(database: str, target: Se
 
 
 @only_sqlite
-async def test_a_file_that_a_service_has_open_or_that_is_not_there_is_not_copied(
-    database: str, tmp_path: Path, script: Script
-) -> None:
+async def test_a_file_that_is_open_or_missing_is_not_copied(database: str, tmp_path: Path, script: Script) -> None:
     target = settings(f"sqlite:///{tmp_path}/new.db")
     async with serving(settings(database), script):
         with pytest.raises(CannotStart, match="a service runs on"):

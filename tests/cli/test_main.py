@@ -27,8 +27,8 @@ def command(
 
 
 def environment(**more: str) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("CHATKEEP_", "OPENAI_"))}
-    return {**kept, **more}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("CHATKEEP_", "OPENAI_"))}
+    return {**inherited, **more}
 
 
 def test_help_imports_neither_the_sdk_nor_the_framework(tmp_path: Path) -> None:
@@ -57,24 +57,24 @@ def test_ask_streams_text_plainly_into_a_pipe(tmp_path: Path) -> None:
     assert done.stdout == "1 2 3 4 5 \n"
 
 
-def test_ask_shows_what_was_rejected_as_it_was_sent(tmp_path: Path) -> None:
+def test_ask_shows_rejected_arguments_unchanged(tmp_path: Path) -> None:
     done = command("ask", 'detect_sarcasm {"quote":  "[b]", "score": 12}', cwd=tmp_path)
-    name, sent, error, said, name_again, *rest = done.stdout.splitlines()
+    name, sent, error, reply_text, name_again, *rest = done.stdout.splitlines()
     assert (name, sent) == ("detect_sarcasm", '{"quote":  "[b]", "score": 12}')
     assert error == "detect_sarcasm: invalid_arguments: score: Input should be less than or equal to 9"
-    assert said == "You are right, the highest score is 9. "
+    assert reply_text == "You are right, the highest score is 9. "
     assert name_again == name
     assert json.loads("".join(rest)) == {"quote": "[b]", "score": 9}
 
 
-def test_ask_shows_what_was_no_json(tmp_path: Path) -> None:
+def test_ask_shows_arguments_that_are_no_json(tmp_path: Path) -> None:
     done = command("ask", "tell_joke {not json", cwd=tmp_path)
     name, sent, error, *_ = done.stdout.splitlines()
     assert (name, sent) == ("tell_joke", "{not json")
     assert error.startswith("tell_joke: invalid_arguments: the arguments are not valid JSON: ")
 
 
-def test_a_function_in_ask_runs_for_nobody_in_particular(tmp_path: Path) -> None:
+def test_a_function_in_ask_runs_for_the_local_owner(tmp_path: Path) -> None:
     (tmp_path / "whose.py").write_text(
         "from chatkeep.tools import Caller, tool\n\n@tool\ndef whose_turn(caller: Caller) -> list[str]:\n"
         "    'Say whose.'\n    return [caller.owner, caller.session_id, caller.run_id]\n"
@@ -107,7 +107,7 @@ def test_ask_says_that_an_answer_is_incomplete(tmp_path: Path) -> None:
     assert "incomplete (length)" in ended.stderr
 
 
-def test_ask_refuses_an_assistant_that_is_not_there(tmp_path: Path) -> None:
+def test_ask_refuses_an_unknown_assistant(tmp_path: Path) -> None:
     done = command("ask", "hello", "--assistant", "nobody", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == "chatkeep: there is no assistant 'nobody'; known: counsel, default, scribe\n"
@@ -129,7 +129,7 @@ def test_ctrl_c_stops_an_answer_without_a_traceback(tmp_path: Path) -> None:
     assert (asking.returncode, errors) == (130, b"")
 
 
-def test_a_reader_that_has_had_enough_is_no_error(tmp_path: Path) -> None:
+def test_a_closed_pipe_is_no_error(tmp_path: Path) -> None:
     shell = f"{sys.executable} -m chatkeep ask --json 'count to 300' | head -n 1"
     done = subprocess.run(
         shell, shell=True, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False, timeout=60
@@ -138,7 +138,7 @@ def test_a_reader_that_has_had_enough_is_no_error(tmp_path: Path) -> None:
     assert done.stderr == ""
 
 
-def test_migrate_makes_the_database_and_says_where_it_stands(tmp_path: Path) -> None:
+def test_migrate_creates_the_database_and_prints_its_version(tmp_path: Path) -> None:
     done = command("migrate", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (0, "chatkeep.db is at migration 0004\n")
     assert (tmp_path / "chatkeep.db").exists()
@@ -146,7 +146,7 @@ def test_migrate_makes_the_database_and_says_where_it_stands(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("words", [("serve", "--port", "0"), ("migrate",)])
-def test_what_cannot_start_says_so_in_one_line(tmp_path: Path, words: tuple[str, ...]) -> None:
+def test_a_failed_start_is_one_line(tmp_path: Path, words: tuple[str, ...]) -> None:
     (tmp_path / "letter.db").write_text("Dear Sir or Madam, " * 300)
     done = command(*words, cwd=tmp_path, CHATKEEP_DATABASE_URL="sqlite:///letter.db")
     assert done.returncode == 1
@@ -154,11 +154,11 @@ def test_what_cannot_start_says_so_in_one_line(tmp_path: Path, words: tuple[str,
     assert done.stderr.count("\n") == 1
 
 
-def test_a_port_that_is_taken_is_one_line(tmp_path: Path) -> None:
+def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:
     import socket
 
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
         done = command("serve", "--port", str(port), cwd=tmp_path)
     assert done.returncode == 1
     assert done.stderr == f"chatkeep: cannot listen on 127.0.0.1:{port}: Address already in use\n"
@@ -173,7 +173,7 @@ def test_a_port_that_is_taken_is_one_line(tmp_path: Path) -> None:
         (("eval", "--json", "no/where.json"), "argument --json: a file in a folder that is there, not 'no/where.json'"),
     ],
 )
-def test_a_wrong_option_is_told_in_words(tmp_path: Path, words: tuple[str, ...], message: str) -> None:
+def test_a_wrong_option_is_explained(tmp_path: Path, words: tuple[str, ...], message: str) -> None:
     done = command(*words, cwd=tmp_path)
     assert (done.returncode, done.stderr.splitlines()[-1]) == (2, f"chatkeep {words[0]}: error: {message}")
 
@@ -194,7 +194,7 @@ def test_eval_measures_prints_and_saves(tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == ["figures.json"]  # and no database
 
 
-def test_eval_ends_with_1_below_the_rate_that_was_asked_for(tmp_path: Path) -> None:
+def test_eval_exits_with_1_below_the_required_rate(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text(
         "assistant: default\ndate: 2026-03-02\ncases:\n"
         "  - {name: never, practice: true, exchanges: [{says: count to 3, must_say: ['4']}]}\n"

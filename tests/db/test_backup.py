@@ -13,7 +13,7 @@ from chatkeep.errors import CannotStart
 pytestmark = pytest.mark.anyio
 
 
-async def test_a_copy_made_while_others_write_is_one_moment_of_the_database(tmp_path: Path) -> None:
+async def test_a_backup_during_writes_is_one_moment_of_the_database(tmp_path: Path) -> None:
     db = Sqlite(tmp_path / "test.db")
     await db.transaction(lambda tx: tx.run("CREATE TABLE pairs (a INTEGER, b INTEGER) STRICT"))
 
@@ -42,14 +42,14 @@ async def test_a_copy_made_while_others_write_is_one_moment_of_the_database(tmp_
     await copy.close()
 
 
-def test_a_file_that_exists_is_not_overwritten(tmp_path: Path) -> None:
+def test_an_existing_file_is_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "copy.db").write_text("precious")
     with pytest.raises(CannotStart, match="exists already"):
         back_up(tmp_path / "test.db", tmp_path / "copy.db")
     assert (tmp_path / "copy.db").read_text() == "precious"
 
 
-def test_without_a_database_there_is_no_copy(tmp_path: Path) -> None:
+def test_without_a_database_there_is_no_backup(tmp_path: Path) -> None:
     with pytest.raises(CannotStart, match=r"cannot copy .*test\.db"):
         back_up(tmp_path / "test.db", tmp_path / "copy.db")
     assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,4 @@
-"""What the rest of the house may rely on, whatever the engine."""
+"""The contract of `Database`, held on both engines."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -17,13 +17,13 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-def select_tools(database: str) -> Settings:
+def database_settings(database: str) -> Settings:
     return settings(database)
 
 
 @pytest.fixture
-async def db(select_tools: Settings) -> AsyncGenerator[Database]:
-    db = await connect(select_tools)
+async def db(database_settings: Settings) -> AsyncGenerator[Database]:
+    db = await connect(database_settings)
     await db.transaction(lambda tx: tx.run("CREATE TABLE things (name TEXT PRIMARY KEY, size INTEGER)"))
     yield db
     await db.close()
@@ -43,7 +43,7 @@ async def test_parameters_are_bound_by_number_wherever_they_appear(db: Database)
     assert await db.snapshot(lambda tx: tx.one(text, "one", "two")) == ("two", "one", "two")
 
 
-async def test_what_raises_is_undone_whole(db: Database) -> None:
+async def test_a_failed_transaction_is_undone_whole(db: Database) -> None:
     async def fail(tx: Transaction) -> None:
         await add(tx, "lost")
         raise LookupError("on purpose")
@@ -53,7 +53,7 @@ async def test_what_raises_is_undone_whole(db: Database) -> None:
     assert await names(db) == []
 
 
-async def test_many_rows_are_one_statement_each_and_tell_what_they_return(db: Database) -> None:
+async def test_many_and_returning_run_once_for_each_row(db: Database) -> None:
     async def write(tx: Transaction) -> list[tuple[str]]:
         await tx.many("INSERT INTO things (name, size) VALUES ($1, $2)", [("a", 1), ("b", 2), ("c", 3)])
         await tx.many("INSERT INTO things (name, size) VALUES ($1, $2)", [])
@@ -66,7 +66,7 @@ async def test_many_rows_are_one_statement_each_and_tell_what_they_return(db: Da
     assert await names(db) == ["c", "a", "b"]
 
 
-async def test_nobody_is_the_none_of_one(db: Database) -> None:
+async def test_one_returns_none_without_a_row(db: Database) -> None:
     assert await db.snapshot(lambda tx: tx.one("SELECT name FROM things WHERE name = $1", "nobody")) is None
 
 
@@ -78,7 +78,7 @@ async def test_a_refused_statement_is_a_storage_failure(db: Database) -> None:
         await db.transaction(lambda tx: tx.run("SELECT nothing FROM nowhere"))
 
 
-async def test_a_caller_that_is_cancelled_does_not_undo_what_it_submitted(db: Database) -> None:
+async def test_a_cancelled_caller_does_not_undo_its_transaction(db: Database) -> None:
     task = asyncio.ensure_future(db.transaction(lambda tx: add(tx, "there")))
     await asyncio.sleep(0)
     task.cancel()
@@ -93,7 +93,7 @@ async def test_a_snapshot_cannot_write(db: Database) -> None:
         await db.snapshot(lambda tx: add(tx, "no"))
 
 
-async def test_the_time_stands_still_in_a_transaction_and_reads_as_our_clock_writes_it(db: Database) -> None:
+async def test_the_time_is_constant_within_a_transaction(db: Database) -> None:
     async def twice(tx: Transaction) -> tuple[str, str]:
         return await tx.now(), await tx.now()
 
@@ -102,11 +102,11 @@ async def test_the_time_stands_still_in_a_transaction_and_reads_as_our_clock_wri
     assert first < (await db.snapshot(twice))[0]
 
 
-async def test_what_is_text_to_the_store_stays_as_it_was(database: str, select_tools: Settings) -> None:
+async def test_stored_text_is_read_back_unchanged(database: str, database_settings: Settings) -> None:
     """Ids, times to the microsecond, and JSON byte for byte, through the columns of the real schema."""
     from chatkeep.runs.loading import open_database
 
-    db = await open_database(select_tools)
+    db = await open_database(database_settings)
     metadata = '{"b":  "1", "a": "\\u00e9\U0001f414 \\\\ \\"", "z":"", "a2":"x"}'
 
     async def write(tx: Transaction) -> object:

@@ -1,4 +1,4 @@
-"""A database gets to this version's schema, or is left as it is."""
+"""Migration: a database is brought to this version's schema, or left unchanged."""
 
 from collections.abc import AsyncGenerator
 from contextlib import ExitStack
@@ -40,7 +40,7 @@ APPLIED = {
     ("sqlite", 4): "e970eec1ea8ebddc7e2d95f07e4d9af8181d842510fb94e295ef66ee65101f96",
     ("postgres", 4): "3f3e85205635b6984f0bb9996116168a0e7d8b14ed9643a03dad9728c954fc3f",
 }
-"""Checksums of the files that databases out there were made with."""
+"""Checksums of the released migrations: existing databases were created with them."""
 
 
 async def tables(db: Sqlite) -> set[str]:
@@ -48,7 +48,7 @@ async def tables(db: Sqlite) -> set[str]:
     return {row[0] for row in rows}
 
 
-async def test_what_is_missing_is_applied_once_and_in_order(tmp_path: Path) -> None:
+async def test_missing_migrations_are_applied_once_and_in_order(tmp_path: Path) -> None:
     db = Sqlite(tmp_path / "test.db")
     assert await migrate(db, [ONE]) == [ONE]
     assert await migrate(db, [ONE, TWO]) == [TWO]
@@ -89,8 +89,8 @@ async def test_versions_are_numbered_without_a_gap() -> None:
 
 
 @pytest.mark.parametrize("engine", ["sqlite", "postgres"])
-async def test_no_file_that_was_applied_is_changed(engine: str) -> None:
-    """A database that was made with another text of one is refused: a change is a file of its own."""
+async def test_no_released_migration_is_changed(engine: str) -> None:
+    """A database created with another text of a migration is refused. A change needs a migration of its own."""
     assert {(engine, each.version): each.checksum for each in load_migrations(engine)} == {
         place: checksum for place, checksum in APPLIED.items() if place[0] == engine
     }
@@ -98,7 +98,7 @@ async def test_no_file_that_was_applied_is_changed(engine: str) -> None:
 
 @pytest.fixture(params=["sqlite", "postgres"])
 async def db(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncGenerator[Database]:
-    """A database with nothing in it: once of each engine."""
+    """An empty database, once on each engine."""
     with ExitStack() as stack:
         url: Path | str = tmp_path
         if request.param == "postgres":

@@ -1,4 +1,4 @@
-"""A ring is never lost, whenever it comes."""
+"""The notifier: a notification is never lost, whenever it comes."""
 
 import asyncio
 
@@ -11,10 +11,10 @@ pytestmark = pytest.mark.anyio
 LONG = 60.0
 
 
-async def test_a_ring_wakes_who_waits_for_that_topic_and_nobody_else() -> None:
+async def test_a_notification_wakes_only_subscribers_of_its_topic() -> None:
     notifier = Notifier()
     with notifier.subscribe("a") as one, notifier.subscribe("a") as two, notifier.subscribe("b") as other:
-        waiting = [asyncio.ensure_future(bell.wait(LONG)) for bell in (one, two, other)]
+        waiting = [asyncio.ensure_future(subscription.wait(LONG)) for subscription in (one, two, other)]
         await asyncio.sleep(0)
         notifier.notify("a")
         assert await waiting[0]
@@ -24,21 +24,21 @@ async def test_a_ring_wakes_who_waits_for_that_topic_and_nobody_else() -> None:
         assert await waiting[2]
 
 
-async def test_a_ring_between_two_waits_is_kept_once() -> None:
+async def test_a_notification_between_two_waits_is_remembered_once() -> None:
     notifier = Notifier()
-    with notifier.subscribe("a") as bell:
+    with notifier.subscribe("a") as subscription:
         notifier.notify("a")
         notifier.notify("a")
-        assert await bell.wait(LONG)
-        assert not await bell.wait(0)
+        assert await subscription.wait(LONG)
+        assert not await subscription.wait(0)
 
 
-async def test_without_a_ring_the_wait_ends_with_its_time() -> None:
-    with Notifier().subscribe("a") as bell:
-        assert not await bell.wait(0.001)
+async def test_without_a_notification_the_wait_times_out() -> None:
+    with Notifier().subscribe("a") as subscription:
+        assert not await subscription.wait(0.001)
 
 
-async def test_each_wait_ends_with_its_own_time() -> None:
+async def test_each_wait_has_its_own_timeout() -> None:
     notifier = Notifier()
     with notifier.subscribe("a") as patient, notifier.subscribe("a") as hasty, notifier.subscribe("b") as other:
         waiting = asyncio.ensure_future(patient.wait(LONG))
@@ -50,7 +50,7 @@ async def test_each_wait_ends_with_its_own_time() -> None:
         assert await waiting
 
 
-async def test_a_wait_that_begins_later_and_is_shorter_ends_first() -> None:
+async def test_a_later_and_shorter_wait_ends_first() -> None:
     notifier = Notifier()
     with notifier.subscribe("a") as patient, notifier.subscribe("a") as hasty:
         long = asyncio.ensure_future(patient.wait(0.5))
@@ -59,7 +59,7 @@ async def test_a_wait_that_begins_later_and_is_shorter_ends_first() -> None:
         assert not await long
 
 
-async def test_nobody_is_remembered_who_has_gone() -> None:
+async def test_a_closed_subscription_is_forgotten() -> None:
     notifier = Notifier()
     with notifier.subscribe("a"):
         pass
@@ -67,11 +67,11 @@ async def test_nobody_is_remembered_who_has_gone() -> None:
     assert not notifier.topics
 
 
-async def test_a_wait_that_is_cancelled_leaves_the_bell_usable() -> None:
-    with (notifier := Notifier()).subscribe("a") as bell:
-        waiting = asyncio.ensure_future(bell.wait(LONG))
+async def test_a_cancelled_wait_leaves_the_subscription_usable() -> None:
+    with (notifier := Notifier()).subscribe("a") as subscription:
+        waiting = asyncio.ensure_future(subscription.wait(LONG))
         await asyncio.sleep(0)
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
         notifier.notify("a")
-        assert await bell.wait(LONG)
+        assert await subscription.wait(LONG)

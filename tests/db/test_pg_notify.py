@@ -1,4 +1,4 @@
-"""The doorbell between processes: who asks is rung, nobody else; a line that was lost is there again."""
+"""Notifiers of several processes over LISTEN and NOTIFY: which are notified, and how a lost connection recovers."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterator
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.anyio
 
 
 class End(NamedTuple):
-    """One of the processes."""
+    """One of the connected processes."""
 
     notifier: Notifier
     relay: PostgresNotifier
@@ -39,24 +39,24 @@ async def ends(url: str) -> AsyncGenerator[tuple[End, End]]:
         yield ends
 
 
-def asked(end: End, topic: str) -> bool:
+def is_subscribed(end: End, topic: str) -> bool:
     return topic in vars(end.relay)["_requested_until"]
 
 
-async def test_who_asks_is_rung_and_nobody_is_told_of_anything_else(ends: tuple[End, End]) -> None:
+async def test_a_notification_wakes_the_subscribers_of_its_topic_only(ends: tuple[End, End]) -> None:
     here, there = ends
-    with there.notifier.subscribe("wanted") as bell:
-        await until(lambda: asked(here, "wanted"))
+    with there.notifier.subscribe("wanted") as subscription:
+        await until(lambda: is_subscribed(here, "wanted"))
         here.notifier.notify("not-wanted")
         here.notifier.notify("wanted")
-        assert await bell.wait(PATIENCE)
+        assert await subscription.wait(PATIENCE)
     here.notifier.notify("for-all", everywhere=True)
     await until(lambda: "for-all" in there.received)
     assert there.received == ["wanted", "for-all"]
     assert here.received == []  # not its own
 
 
-async def test_many_topics_take_several_messages(ends: tuple[End, End]) -> None:
+async def test_many_topics_are_split_over_several_messages(ends: tuple[End, End]) -> None:
     here, there = ends
     topics = [f"01936f3e-8c1a-7000-8000-{number:012}" for number in range(1_000)]
     for topic in topics:
@@ -65,27 +65,25 @@ async def test_many_topics_take_several_messages(ends: tuple[End, End]) -> None:
     assert there.received == topics
 
 
-async def test_one_that_comes_later_learns_what_the_others_wait_for(ends: tuple[End, End], url: str) -> None:
+async def test_a_late_process_learns_the_topics_of_the_others(ends: tuple[End, End], url: str) -> None:
     here, _ = ends
     late = Notifier()
-    with here.notifier.subscribe("since-long-ago") as bell:
+    with here.notifier.subscribe("since-long-ago") as subscription:
         async with PostgresNotifier(url, late) as relay:
-            await until(lambda: asked(End(late, relay, []), "since-long-ago"))
+            await until(lambda: is_subscribed(End(late, relay, []), "since-long-ago"))
             late.notify("since-long-ago")
-            assert await bell.wait(PATIENCE)
+            assert await subscription.wait(PATIENCE)
 
 
-async def test_a_line_that_was_lost_is_there_again_and_everybody_looks(
-    ends: tuple[End, End], postgres: Server, url: str
-) -> None:
+async def test_a_lost_connection_is_restored_and_wakes_all(ends: tuple[End, End], postgres: Server, url: str) -> None:
     here, there = ends
     slot = there.relay.slot
-    with there.notifier.subscribe("topic") as bell:
+    with there.notifier.subscribe("topic") as subscription:
         name = url.rpartition("/")[2]
         victim = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
         await execute(postgres.url(), victim)
-        assert await bell.wait(PATIENCE)  # whatever was missed
+        assert await subscription.wait(PATIENCE)  # whatever was missed
         async with asyncio.timeout(PATIENCE):
-            while not await bell.wait(0.1):
+            while not await subscription.wait(0.1):
                 here.notifier.notify("topic", everywhere=True)
     assert there.relay.slot == slot != here.relay.slot

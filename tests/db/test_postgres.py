@@ -1,11 +1,11 @@
-"""PostgreSQL alone: what is tried again, and a COMMIT whose answer got lost."""
+"""PostgreSQL only: retries, and a COMMIT whose answer is lost."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterator
 
 import pytest
 
-from chatkeep.db import Transaction, postgres
+from chatkeep.db import Transaction
 from chatkeep.db.migrate import load_migrations, migrate
 from chatkeep.db.open import connect
 from chatkeep.db.postgres import Postgres
@@ -17,6 +17,8 @@ from tests.service import settings
 
 pytestmark = pytest.mark.anyio
 
+CREATE_THINGS = "CREATE TABLE things (name TEXT PRIMARY KEY, size INTEGER NOT NULL)"
+
 
 @pytest.fixture
 def database(postgres: Server) -> Iterator[str]:
@@ -27,7 +29,7 @@ def database(postgres: Server) -> Iterator[str]:
 @pytest.fixture
 async def db(database: str) -> AsyncGenerator[Postgres]:
     db = await Postgres.connect(database, 3)
-    await db.transaction(lambda tx: tx.run("CREATE TABLE things (name TEXT PRIMARY KEY, size INTEGER NOT NULL)"))
+    await db.transaction(lambda tx: tx.run(CREATE_THINGS))
     yield db
     await db.close()
 
@@ -42,11 +44,11 @@ async def add(tx: Transaction, name: str) -> None:
 
 
 async def end_my_session(tx: Transaction) -> None:
-    """As an administrator does, or a server that restarts."""
+    """End this connection at the server, as an administrator or a restart does."""
     await tx.run("SELECT pg_terminate_backend(pg_backend_pid())")
 
 
-async def test_a_connection_that_is_lost_before_the_commit_is_tried_again(db: Postgres) -> None:
+async def test_a_connection_lost_before_the_commit_is_retried(db: Postgres) -> None:
     tries: list[str] = []
 
     async def write(tx: Transaction) -> None:
@@ -59,7 +61,7 @@ async def test_a_connection_that_is_lost_before_the_commit_is_tried_again(db: Po
     assert (await names(db), len(tries)) == (["once"], 3)
 
 
-async def test_a_snapshot_is_tried_again(db: Postgres) -> None:
+async def test_a_snapshot_is_retried(db: Postgres) -> None:
     tries: list[str] = []
 
     async def read(tx: Transaction) -> int:
@@ -87,7 +89,7 @@ async def test_a_snapshot_does_not_change_while_it_is_read(db: Postgres) -> None
     assert await counting == (0, 0)
 
 
-async def test_of_two_that_wait_for_each_other_both_get_done(db: Postgres) -> None:
+async def test_two_deadlocked_transactions_are_both_committed(db: Postgres) -> None:
     await db.transaction(lambda tx: add(tx, "a"))
     await db.transaction(lambda tx: add(tx, "b"))
     both = asyncio.Barrier(2)
@@ -106,7 +108,7 @@ async def test_of_two_that_wait_for_each_other_both_get_done(db: Postgres) -> No
 
 
 @pytest.mark.parametrize("arrives", [True, False])
-async def test_a_commit_whose_answer_got_lost_is_looked_up_and_never_done_twice(database: str, arrives: bool) -> None:
+async def test_a_commit_with_a_lost_answer_is_never_repeated(database: str, arrives: bool) -> None:
     async with Proxy(database) as proxy:
         db = await Postgres.connect(proxy.url, 3)
         await db.transaction(lambda tx: tx.run("CREATE TABLE things (name TEXT, size INTEGER NOT NULL)"))
@@ -119,16 +121,15 @@ async def test_a_commit_whose_answer_got_lost_is_looked_up_and_never_done_twice(
                 proxy.cut_at(b"COMMIT", arrives=arrives)
             return f"try {len(tries)}"
 
-        kept = await db.transaction(write)
-        assert await names(db) == [kept]
-        assert kept == ("try 1" if arrives else "try 2")
+        committed = await db.transaction(write)
+        assert await names(db) == [committed]
+        assert committed == ("try 1" if arrives else "try 2")
         await db.close()
 
 
-async def test_what_cannot_be_told_is_said(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(postgres, "RETRY_SECONDS", 0.5)
+async def test_a_commit_with_an_unknown_outcome_is_reported(database: str) -> None:
     async with Proxy(database) as proxy:
-        db = await Postgres.connect(proxy.url, 3)
+        db = await Postgres.connect(proxy.url, 3, retry_seconds=0.5)
 
         async def write(tx: Transaction) -> None:
             proxy.cut_at(b"COMMIT", arrives=True)
@@ -139,9 +140,9 @@ async def test_what_cannot_be_told_is_said(database: str, monkeypatch: pytest.Mo
         await db.close()
 
 
-async def test_nobody_waits_for_ever_for_a_connection(db: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(postgres, "RETRY_SECONDS", 0.2)
-    monkeypatch.setattr(postgres, "POOL_WAIT_SECONDS", 0.2)
+async def test_the_wait_for_a_connection_has_a_limit(database: str) -> None:
+    db = await Postgres.connect(database, 3, retry_seconds=0.2, pool_wait_seconds=0.2)
+    await db.transaction(lambda tx: tx.run(CREATE_THINGS))
     hold = asyncio.Event()
 
     async def wait(tx: Transaction) -> None:
@@ -154,6 +155,7 @@ async def test_nobody_waits_for_ever_for_a_connection(db: Postgres, monkeypatch:
     hold.set()
     await asyncio.gather(*holding)
     await db.transaction(lambda tx: add(tx, "in time"))
+    await db.close()
 
 
 async def test_two_processes_migrate_once(postgres: Server) -> None:
@@ -166,16 +168,16 @@ async def test_two_processes_migrate_once(postgres: Server) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", ["postgresql://postgres@127.0.0.1:1/x", "postgresql://somebody:secret@{place}/no_such_database"]
+    "wrong", ["postgresql://postgres@127.0.0.1:1/x", "postgresql://user:secret@{place}/no_such_database"]
 )
-async def test_what_cannot_be_reached_is_one_sentence_without_the_password(postgres: Server, wrong: str) -> None:
+async def test_an_unreachable_database_is_one_line_without_password(postgres: Server, wrong: str) -> None:
     with pytest.raises(CannotStart, match="cannot open the database postgresql://") as refused:
         await connect(settings(wrong.replace("{place}", f"127.0.0.1:{postgres.port}")))
     assert "secret" not in str(refused.value)
     assert "\n" not in str(refused.value)
 
 
-async def test_a_statement_that_takes_too_long_is_given_up(database: str, postgres: Server) -> None:
+async def test_a_statement_that_takes_too_long_fails(database: str, postgres: Server) -> None:
     name = database.rpartition("/")[2]
     await execute(postgres.url(), f"ALTER DATABASE {name} SET statement_timeout = '50ms'")
     db = await Postgres.connect(database, 1)

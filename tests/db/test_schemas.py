@@ -18,11 +18,11 @@ KINDS = {
     "uuid": "TEXT", "text": "TEXT", "json": "TEXT", "timestamp with time zone": "TEXT",
     "integer": "INTEGER", "bigint": "INTEGER", "boolean": "INTEGER",
 }  # fmt: skip
-"""What a PostgreSQL type is on SQLite."""
+"""The SQLite type of each PostgreSQL type."""
 
 
 class Table(NamedTuple):
-    """What a table means, in the words of neither engine."""
+    """A table in an engine-independent form."""
 
     columns: dict[str, tuple[str, bool]]
     """Kind, and whether it may not be null, by name."""
@@ -36,7 +36,7 @@ class Table(NamedTuple):
 
 
 class Databases(NamedTuple):
-    """One of each engine."""
+    """The two schemas, one of each engine."""
 
     sqlite: Database
     postgres: Database

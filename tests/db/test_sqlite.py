@@ -1,4 +1,4 @@
-"""What the rest of the house may rely on: transactions, groups, snapshots, and what happens when SQLite refuses."""
+"""SQLite only: groups of transactions, snapshots, locks, and files that cannot be used."""
 
 # pyright: reportUnknownMemberType=false
 # (apsw's stubs name a buffer type that Python 3.11 does not have)
@@ -13,7 +13,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from chatkeep.db import Transaction, sqlite
+from chatkeep.db import Transaction
 from chatkeep.db.process_lock import ProcessLock
 from chatkeep.db.sqlite import Sqlite
 from chatkeep.errors import CannotStart, StorageFailed
@@ -45,7 +45,7 @@ async def test_parameters_are_bound_by_number_wherever_they_appear(db: Sqlite) -
     assert row == ("two", "one", "two")
 
 
-async def test_what_raises_is_undone_alone_though_others_share_its_commit(db: Sqlite) -> None:
+async def test_a_failed_transaction_undoes_no_other_in_its_group(db: Sqlite) -> None:
     started = threading.Event()
 
     async def wait(tx: Transaction) -> None:
@@ -75,7 +75,7 @@ async def test_a_refused_statement_is_a_storage_failure(db: Sqlite) -> None:
         await db.transaction(lambda tx: add(tx, "same"))
 
 
-async def test_a_caller_that_is_cancelled_does_not_undo_what_it_submitted(db: Sqlite) -> None:
+async def test_a_cancelled_caller_does_not_undo_its_transaction(db: Sqlite) -> None:
     task = asyncio.ensure_future(db.transaction(lambda tx: add(tx, "there")))
     await asyncio.sleep(0)
     task.cancel()
@@ -83,7 +83,7 @@ async def test_a_caller_that_is_cancelled_does_not_undo_what_it_submitted(db: Sq
     assert await names(db) == ["after", "there"]
 
 
-async def test_a_transaction_may_await_nothing_but_its_connection(db: Sqlite) -> None:
+async def test_a_transaction_may_await_only_its_connection(db: Sqlite) -> None:
     async def impatient(tx: Transaction) -> None:
         await add(tx, "lost")
         await asyncio.sleep(0)
@@ -115,18 +115,15 @@ async def test_a_snapshot_cannot_write(db: Sqlite) -> None:
         await db.snapshot(lambda tx: add(tx, "no"))
 
 
-async def test_a_reader_that_cannot_be_opened_now_can_be_later(db: Sqlite, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(path: Path, flags: int) -> apsw.Connection:
-        raise CannotStart("too many open files")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(sqlite, "_open", fail)
-        with pytest.raises(StorageFailed, match="too many open files"):
-            await db.snapshot(lambda tx: tx.one("SELECT 1"))
+async def test_a_reader_that_failed_to_open_can_open_later(db: Sqlite, tmp_path: Path) -> None:
+    file = db.path.rename(tmp_path / "moved.db")
+    with pytest.raises(StorageFailed, match="unable to open"):
+        await db.snapshot(lambda tx: tx.one("SELECT 1"))
+    file.rename(db.path)
     assert await db.snapshot(lambda tx: tx.one("SELECT 1")) == (1,)
 
 
-async def test_what_a_snapshot_raises_is_raised(db: Sqlite) -> None:
+async def test_an_error_in_a_snapshot_is_raised(db: Sqlite) -> None:
     async def fail(tx: Transaction) -> None:
         raise LookupError(f"nothing in {len(await tx.all('SELECT name FROM things'))} things")
 
@@ -134,7 +131,7 @@ async def test_what_a_snapshot_raises_is_raised(db: Sqlite) -> None:
         await db.snapshot(fail)
 
 
-async def test_when_sqlite_ends_the_transaction_itself_nobody_in_the_group_is_told_it_worked(tmp_path: Path) -> None:
+async def test_a_transaction_ended_by_sqlite_fails_its_whole_group(tmp_path: Path) -> None:
     db = Sqlite(tmp_path / "small.db")
     await db.transaction(lambda tx: tx.run("CREATE TABLE things (name TEXT, size INTEGER) STRICT"))
     await db.transaction(lambda tx: tx.run("PRAGMA max_page_count = 12"))
@@ -146,14 +143,14 @@ async def test_when_sqlite_ends_the_transaction_itself_nobody_in_the_group_is_to
         db.transaction(lambda tx: add(tx, "small")), db.transaction(flood), return_exceptions=True
     )
     assert isinstance(outcomes[1], StorageFailed)
-    kept = await names(db)
-    assert kept == ([] if isinstance(outcomes[0], StorageFailed) else ["small"])
+    remaining = await names(db)
+    assert remaining == ([] if isinstance(outcomes[0], StorageFailed) else ["small"])
     await db.transaction(lambda tx: add(tx, "later"))
     assert "later" in await names(db)
     await db.close()
 
 
-async def test_the_event_loop_goes_on_while_another_process_holds_the_lock(db: Sqlite, tmp_path: Path) -> None:
+async def test_another_process_s_lock_does_not_block_the_event_loop(db: Sqlite, tmp_path: Path) -> None:
     other = apsw.Connection(str(tmp_path / "test.db"))
     other.execute("BEGIN IMMEDIATE")
     writing = asyncio.ensure_future(db.transaction(lambda tx: add(tx, "patient")))
@@ -184,7 +181,7 @@ asyncio.run(main())
     await db.close()
 
 
-async def test_every_connection_has_the_settings_that_the_promises_rest_on(db: Sqlite) -> None:
+async def test_every_connection_has_the_durability_settings(db: Sqlite) -> None:
     async def pragmas(tx: Transaction) -> list[object]:
         statements = ("PRAGMA journal_mode", "PRAGMA synchronous", "PRAGMA foreign_keys")
         return [(await tx.all(statement))[0][0] for statement in statements]
@@ -194,7 +191,7 @@ async def test_every_connection_has_the_settings_that_the_promises_rest_on(db: S
     assert tuple(map(int, apsw.sqlite_lib_version().split("."))) >= (3, 51, 3)  # older ones can corrupt a WAL
 
 
-async def test_a_file_that_is_no_database_is_one_clear_error_and_stays_as_it_is(tmp_path: Path) -> None:
+async def test_a_file_that_is_no_database_is_refused_and_unchanged(tmp_path: Path) -> None:
     file = tmp_path / "letter.db"
     file.write_text("Dear Sir or Madam, " * 300)
     before = file.read_bytes()
@@ -203,7 +200,7 @@ async def test_a_file_that_is_no_database_is_one_clear_error_and_stays_as_it_is(
     assert file.read_bytes() == before
 
 
-async def test_a_corrupt_file_is_one_clear_error_and_stays_as_it_is(tmp_path: Path) -> None:
+async def test_a_corrupt_file_is_refused_and_unchanged(tmp_path: Path) -> None:
     file = tmp_path / "bad.db"
     await (await open_database(settings(f"sqlite:///{file}"))).close()
     whole = bytearray(file.read_bytes())
@@ -214,7 +211,7 @@ async def test_a_corrupt_file_is_one_clear_error_and_stays_as_it_is(tmp_path: Pa
     assert file.read_bytes() == whole
 
 
-async def test_a_folder_that_does_not_exist_is_one_clear_error(tmp_path: Path) -> None:
+async def test_a_missing_folder_is_one_clear_error(tmp_path: Path) -> None:
     with pytest.raises(CannotStart, match="nowhere"):
         Sqlite(tmp_path / "nowhere" / "chat.db")
 
@@ -236,7 +233,7 @@ async def test_other_programs_can_read_the_file(db: Sqlite, tmp_path: Path) -> N
     assert done.stdout == "[('seen',)]\n"
 
 
-async def test_only_one_that_is_alone_gets_the_live_lock(tmp_path: Path) -> None:
+async def test_only_a_single_process_gets_the_exclusive_lock(tmp_path: Path) -> None:
     first, second = ProcessLock(tmp_path / "a.db"), ProcessLock(tmp_path / "a.db")
     assert first.try_exclusive()
     assert not second.try_exclusive()

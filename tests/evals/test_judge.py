@@ -1,4 +1,4 @@
-"""What passes, and what is said of that which does not."""
+"""The judge: outcomes that pass, and the reasons for those that do not."""
 
 from typing import Any
 
@@ -22,16 +22,16 @@ WRONG = ToolCallPart(
 )
 
 
-def expected(**said: Any) -> Exchange:
-    return Exchange.model_validate({"says": "x", **said}, context=list(declared_tools()))
+def expected(**expectations: Any) -> Exchange:
+    return Exchange.model_validate({"says": "x", **expectations}, context=list(declared_tools()))
 
 
-def why(parts: list[Part], outcome: Outcome = DONE, **said: Any) -> str | None:
-    return find_fault(expected(**said), answer(*parts), outcome)
+def why(parts: list[Part], outcome: Outcome = DONE, **expectations: Any) -> str | None:
+    return find_fault(expected(**expectations), answer(*parts), outcome)
 
 
 @pytest.mark.parametrize(
-    ("parts", "said"),
+    ("parts", "expectations"),
     [
         ([TextPart("Hello.")], {}),
         ([TextPart("Hello.")], {"calls": "none", "must_say": ["hell"], "must_not_say": ["goodbye"]}),
@@ -45,12 +45,12 @@ def why(parts: list[Part], outcome: Outcome = DONE, **said: Any) -> str | None:
         ([SUGGESTED], {"calls": "suggest_replies", "arguments": {"replies": {"contains": '["a"'}}}),
     ],
 )
-def test_what_passes(parts: list[Part], said: dict[str, Any]) -> None:
-    assert why(parts, **said) is None
+def test_expected_outcomes_pass(parts: list[Part], expectations: dict[str, Any]) -> None:
+    assert why(parts, **expectations) is None
 
 
 @pytest.mark.parametrize(
-    ("parts", "said", "reason"),
+    ("parts", "expectations", "reason"),
     [
         ([], {}, "it said nothing"),
         ([TextPart(" ")], {}, "it said nothing"),
@@ -72,15 +72,15 @@ def test_what_passes(parts: list[Part], said: dict[str, Any]) -> None:
         ([SARCASM], {"must_not_say": ["GR.AT"]}, "it said 'great'"),
     ],
 )  # fmt: skip
-def test_what_does_not_pass_and_why(parts: list[Part], said: dict[str, Any], reason: str) -> None:
-    assert why(parts, **said) == reason
+def test_other_outcomes_fail_with_a_reason(parts: list[Part], expectations: dict[str, Any], reason: str) -> None:
+    assert why(parts, **expectations) == reason
 
 
-def test_a_turn_that_did_not_end_well_does_not_pass() -> None:
+def test_a_turn_that_did_not_complete_does_not_pass() -> None:
     assert why([TextPart("Hel")], Outcome("incomplete", "length")) == "it ended as incomplete (length)"
 
 
-def test_what_is_shown_is_what_the_user_sees() -> None:
+def test_the_judge_reads_the_text_that_the_user_sees() -> None:
     nested = ToolCallPart("c", "card", "reply", "", {}, "succeeded", {"a": ["b", {"c": "d"}], "n": 1})
     action = ToolCallPart("c", "weather", "action", "", {}, "succeeded", "hidden")
     assert visible_text(answer(TextPart("Hi."), nested, action, WRONG)) == "Hi.\nb\nd"

@@ -1,4 +1,4 @@
-"""Suites played by real turns: what is counted, and that the shipped ones pass on the practice model."""
+"""Suites executed by real turns: their counts, and that the practice model passes the builtin ones."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
@@ -61,7 +61,7 @@ async def test_the_practice_model_passes_what_fixed_rules_can(name: str) -> None
     assert len(report.results) >= 5
 
 
-async def test_passes_are_counted_and_first_faults_are_told(suite: str) -> None:
+async def test_passes_are_counted_and_first_failures_are_shown(suite: str) -> None:
     (report,) = await measure(settings(), [suite], EvalFilter(), 2)
     assert [(each.case, each.passed, each.samples) for each in report.results] == [
         ("passes", 2, 2),
@@ -80,7 +80,7 @@ async def test_passes_are_counted_and_first_faults_are_told(suite: str) -> None:
     assert breaks.estimated
 
 
-async def test_the_prompt_s_hash_is_that_of_the_runs_and_the_same_every_day(suite: str) -> None:
+async def test_the_prompt_hash_is_stable_and_equals_the_run_s(suite: str) -> None:
     first, counsel = await measure(
         settings(), [suite, "counsel"], EvalFilter(cases=["passes", "asks for what a deadline lacks"]), 1
     )
@@ -107,18 +107,18 @@ async def test_a_model_that_never_answers_is_no_measurement(suite: str) -> None:
         await measure(settings(), [suite], EvalFilter(cases=["breaks"]), 2)
 
 
-class Counting:
-    """A model that notes how many ask it at once, and lets them all wait for the last that may."""
+class CountingModel:
+    """A model that counts concurrent calls, and holds them until the allowed maximum is reached."""
 
     def __init__(self) -> None:
-        self.now = self.most = self.asked = 0
+        self.now = self.most = self.calls = 0
         self._full = asyncio.Event()
 
     def name(self, requested: str) -> str:
         return requested
 
     async def stream(self, prompt: Prompt) -> AsyncGenerator[Sequence[Chunk]]:
-        self.now, self.asked = self.now + 1, self.asked + 1
+        self.now, self.calls = self.now + 1, self.calls + 1
         self.most = max(self.most, self.now)
         if self.now == MAX_CONCURRENT_SAMPLES:
             self._full.set()
@@ -132,16 +132,16 @@ class Counting:
 
 
 async def test_samples_run_side_by_side_and_not_all_at_once(suite: str) -> None:
-    model, ticked = Counting(), list[str]()
+    model, ticked = CountingModel(), list[str]()
     (report,) = await measure(
         settings(), [suite], EvalFilter(model="big", cases=["passes"]), 3 * MAX_CONCURRENT_SAMPLES, ticked.append, model
     )
     assert report.model == "big"
-    assert (model.most, model.asked) == (MAX_CONCURRENT_SAMPLES, 3 * MAX_CONCURRENT_SAMPLES)
+    assert (model.most, model.calls) == (MAX_CONCURRENT_SAMPLES, 3 * MAX_CONCURRENT_SAMPLES)
     assert ticked == ["passes"] * 3 * MAX_CONCURRENT_SAMPLES
 
 
-def told() -> TurnSpec:
+def scribe_spec() -> TurnSpec:
     tools = load_tools(settings())
     return build_spec(tools, AssistantLibrary(None, tools)["scribe"], EVENING, "UTC")
 
@@ -149,10 +149,10 @@ def told() -> TurnSpec:
 async def test_later_exchanges_see_the_earlier_ones() -> None:
     suite = load_suite("scribe", load_tools(settings()))
     case: Case = next(each for each in suite.cases if each.name == "keeps what was written three versions ago")
-    whole = await play(settings(), Practice(pace=0), "m", told(), case)
+    whole = await play(settings(), Practice(pace=0), "m", scribe_spec(), case)
     assert whole.fault is None
     last = case.model_copy(update={"exchanges": case.exchanges[-1:]})
-    alone = await play(settings(), Practice(pace=0), "m", told(), last)
+    alone = await play(settings(), Practice(pace=0), "m", scribe_spec(), last)
     assert alone.fault is not None
     assert alone.fault.startswith("it did not call write_document")
 
@@ -187,5 +187,5 @@ async def test_the_figures_are_saved_as_json(tmp_path: Path) -> None:
         save([report()], 4, tmp_path / "no" / "out.json")
 
 
-async def test_nothing_measured_is_nothing_passed() -> None:
+async def test_no_samples_count_as_no_pass() -> None:
     assert rate([]) == 0

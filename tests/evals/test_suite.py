@@ -1,4 +1,4 @@
-"""Suites are files: read, and refused with file and line."""
+"""Suites are files: read, or refused with file and line."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -54,7 +54,7 @@ def test_a_suite_without_a_date_happens_today() -> None:
     assert before <= date <= datetime.now(UTC).date()
 
 
-def test_a_function_that_takes_anything_may_be_expected_with_anything() -> None:
+def test_a_function_with_free_arguments_can_expect_any() -> None:
     joke = FUNCTIONS["tell_joke"]
     taking = replace(joke, parameters={**joke.parameters, "additionalProperties": True})
     text = GOOD.replace("          text: {", "          anything: {")
@@ -94,11 +94,11 @@ def test_a_wrong_suite_is_refused_with_file_and_line(old: str, new: str, line: i
     assert old in GOOD
     with pytest.raises(CannotStart) as refused:
         parse_suite("mine.yaml", GOOD.replace(old, new), FUNCTIONS)
-    told = str(refused.value)
-    assert message in told
-    assert told.startswith("mine.yaml:")
-    assert "\n" not in told
-    assert int(told.split(":")[1]) == line, told
+    error_line = str(refused.value)
+    assert message in error_line
+    assert error_line.startswith("mine.yaml:")
+    assert "\n" not in error_line
+    assert int(error_line.split(":")[1]) == line, error_line
 
 
 @pytest.mark.parametrize("name", builtin_suites())

@@ -1,4 +1,4 @@
 import pytest
 
-# So that a failed assert there says what was compared.
-pytest.register_assert_rewrite("tests.faults.chats", "tests.faults.checks", "tests.faults.people")
+# A failed assert in these modules then shows the compared values.
+pytest.register_assert_rewrite("tests.faults.client_records", "tests.faults.checks", "tests.faults.random_clients")

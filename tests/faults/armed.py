@@ -1,9 +1,12 @@
-"""The service with a mine in it: it ends as by SIGKILL when it comes to a chosen point for the n-th time.
+"""The service with a mine in it: the process is killed when it passes a chosen point for the n-th time.
 
     python tests/faults/armed.py POINT COUNT TRIGGER serve --port 0
 
-Counting begins when the file TRIGGER is there. Nothing of the service is replaced: functions are called as
-ever, and files are written by SQLite's own layer; the mine only watches what passes.
+A mine is a SIGKILL that waits at one point of the code. The file TRIGGER arms it: passings are counted from then on.
+
+This harness is the one place of the tests that patches the package: it wraps functions of the service, in a process of
+its own. A kill has to hit between two statements of a transaction, where no seam belongs in the product. Nothing is
+replaced: every wrapped function is called as usual, and SQLite's own layer writes the files. The mine only watches.
 """
 
 # pyright: reportUnknownMemberType=false
@@ -20,8 +23,8 @@ import apsw
 
 LOAD_POINTS = (
     "claim stored",  # inside a claim's transaction
-    "claim committed",  # stored for good, and nobody knows it yet
-    "claim carried",  # between the claim and the first event of the turn
+    "claim committed",  # stored for good, and not yet answered
+    "claim dispatched",  # between the claim and the first event of the turn
     "flush fenced",  # inside a flush: the run's row is written, its events are not
     "events written",  # inside a claim, a flush or a close: its events are
     "flush committed",  # stored for good, and no reader has seen it yet
@@ -42,7 +45,7 @@ START_POINTS = (
 
 
 class Mine:
-    """Goes off when `point` is reached for the `count`-th time since the file `trigger` is there."""
+    """Kills the process when `point` is reached for the `count`-th time since the file `trigger` exists."""
 
     def __init__(self, point: str, count: int, trigger: Path) -> None:
         self._point = point
@@ -51,7 +54,7 @@ class Mine:
         self._armed = False
 
     def is_due(self, point: str) -> bool:
-        """Count, if this is the point; whether it is time."""
+        """Count if this is the point. Return True if it is time to kill."""
         if point != self._point:
             return False
         self._armed = self._armed or self._trigger.exists()
@@ -59,18 +62,18 @@ class Mine:
         return self._left <= 0
 
     def reach(self, point: str) -> None:
-        """Go off, if it is time."""
+        """Kill the process, if it is time."""
         if self.is_due(point):
             self.explode()
 
     def explode(self) -> NoReturn:
-        """End this process at once, as the kernel does."""
+        """Kill this process at once, with SIGKILL."""
         os.kill(os.getpid(), signal.SIGKILL)
         raise SystemExit("survived SIGKILL")
 
 
 class File(apsw.VFSFile):
-    """A file of the database, between SQLite and the disk."""
+    """A database file, between SQLite and the disk."""
 
     def __init__(self, mine: Mine, name: Any, flags: list[int]) -> None:
         super().__init__("unix", name, flags)
@@ -89,7 +92,7 @@ class File(apsw.VFSFile):
 
 
 class Files(apsw.VFS):
-    """SQLite's own way to its files, watched."""
+    """SQLite's own access to its files, watched by the mine."""
 
     def __init__(self, mine: Mine) -> None:
         super().__init__("armed", "unix", makedefault=True)
@@ -100,25 +103,25 @@ class Files(apsw.VFS):
 
 
 class Transactions:
-    """What the transaction under way is about, so that its commit can be told from others."""
+    """Records the writes of the current transaction, to know which kind of commit it ends with."""
 
     def __init__(self, mine: Mine) -> None:
         self._mine = mine
         self._about: set[str] = set()
 
     def touches(self, point: str) -> None:
-        """Something was done in it."""
+        """Record a write in the current transaction."""
         self._about.add(point.partition(" ")[0])
         self._mine.reach(point)
 
     def committed(self) -> None:
-        """It is stored for good."""
+        """Pass the points after a commit."""
         about, self._about = self._about, set()
         for each in sorted(about):
             self._mine.reach(f"{each} committed")
 
     def watch(self, connection: apsw.Connection) -> None:
-        """Hear of the end of every COMMIT, before whoever waits for it does."""
+        """Watch every COMMIT of the connection; its end is seen before the caller continues."""
 
         def ended(statement: dict[str, Any]) -> None:
             if statement["sql"] == "COMMIT":
@@ -128,7 +131,7 @@ class Transactions:
 
 
 def watch(mine: Mine) -> Files:
-    """Let everything that happens from now on pass the mine."""
+    """Wrap the watched functions of the service, so that each call passes the mine."""
     from chatkeep.cli.serve import Server
     from chatkeep.db.postgres import Postgres
     from chatkeep.runs import start as starting
@@ -139,8 +142,8 @@ def watch(mine: Mine) -> Files:
     engine: Any = Postgres
     write = engine._write
 
-    async def written(*given: Any) -> Any:
-        result = await write(*given)
+    async def written(*args: Any) -> Any:
+        result = await write(*args)
         transactions.committed()
         return result
 
@@ -154,29 +157,29 @@ def watch(mine: Mine) -> Files:
     Server.startup = after(before(Server.startup, "starting", mine.reach), "ready", mine.reach)
     start = starting.start_execution
 
-    def carried(*given: Any) -> None:
-        mine.reach("claim carried")
-        start(*given)
+    def dispatched(*args: Any) -> None:
+        mine.reach("claim dispatched")
+        start(*args)
 
-    starting.start_execution = carried
+    starting.start_execution = dispatched
     return Files(mine)
 
 
 def before(function: Callable[..., Awaitable[Any]], point: str, reach: Callable[[str], None]) -> Any:
-    """`function`, passing `point` first."""
+    """Return `function`, passing `point` before each call."""
 
-    async def passing(*given: Any, **named: Any) -> Any:
+    async def passing(*args: Any, **named: Any) -> Any:
         reach(point)
-        return await function(*given, **named)
+        return await function(*args, **named)
 
     return passing
 
 
 def after(function: Callable[..., Awaitable[Any]], point: str, reach: Callable[[str], None]) -> Any:
-    """`function`, passing `point` when it has been done."""
+    """Return `function`, passing `point` after each call."""
 
-    async def passing(*given: Any, **named: Any) -> Any:
-        result = await function(*given, **named)
+    async def passing(*args: Any, **named: Any) -> Any:
+        result = await function(*args, **named)
         reach(point)
         return result
 

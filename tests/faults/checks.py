@@ -1,4 +1,4 @@
-"""What must hold after a restart, whatever the moment of the death (protocol §3, §6)."""
+"""The promises that hold after a restart, whenever the process was killed (docs/http-api.md, docs/events.md)."""
 
 import asyncio
 import json
@@ -10,9 +10,9 @@ from typing import NamedTuple
 from chatkeep.chat.event_log import after, fold, position_length
 from chatkeep.chat.events import Event, RunFinished, RunStarted, decode, encode
 from chatkeep.chat.types import has_ended
-from tests.faults.chats import Chat, Json, Reading, Sent, spelled
-from tests.faults.people import ASYNC, JSON
+from tests.faults.client_records import Json, Reading, SentRequest, SessionRecord, split_units
 from tests.faults.process import Home, Service
+from tests.faults.random_clients import ASYNC, JSON
 from tests.faults.upstream import QUICK
 
 TABLES = {
@@ -25,30 +25,30 @@ OPEN = "SELECT id, position FROM runs WHERE status IN ('in_progress', 'requires_
 
 @dataclass
 class Remains:
-    """What dead processes left: the runs that were cut, with how far they had come, and the logs."""
+    """Remains of dead processes: the open runs with their positions, and their logs."""
 
     cut: dict[str, int] = field(default_factory=dict[str, int])
     logs: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
 
     @classmethod
     def of(cls, home: Home) -> "Remains":
-        """Read from a copy, before the service is started again."""
-        with home.remains() as check_ownership:
-            if not check_ownership(TABLES[home.engine]):
+        """Read the remains from a copy, before the service is started again."""
+        with home.remains() as query:
+            if not query(TABLES[home.engine]):
                 return cls()
-            remains = cls(dict(check_ownership(OPEN)))
+            remains = cls(dict(query(OPEN)))
             for run_id in remains.cut:
-                rows = check_ownership(LOG, run_id)
+                rows = query(LOG, run_id)
                 remains.logs[run_id] = [row[0] for row in rows]
             return remains
 
     def then(self, later: "Remains") -> "Remains":
-        """Together with what a start that died as well has left: what was cut first counts."""
+        """Add the remains of a later start that died as well. The first death of a run counts."""
         return Remains(later.cut | self.cut, later.logs | self.logs)
 
 
-class Told(NamedTuple):
-    """What the service says of a run, byte by byte."""
+class RunSnapshot(NamedTuple):
+    """The service's responses about a run, as bytes."""
 
     run: bytes
     message: bytes
@@ -57,37 +57,41 @@ class Told(NamedTuple):
 
 @dataclass
 class Checks:
-    """The checks of one database, over all its restarts. `tally` counts what was held against what."""
+    """The checks of one database, over all its restarts. `tally` counts what was checked."""
 
     home: Home
     rng: random.Random
     tally: Counter[str] = field(default_factory=Counter[str])
-    proven: dict[str, Told] = field(default_factory=dict[str, Told])
-    """Runs that were checked whole: what the service said of them then."""
+    checked: dict[str, RunSnapshot] = field(default_factory=dict[str, RunSnapshot])
+    """Responses about the runs that were checked completely, at that time."""
 
-    async def hold(self, service: Service, chats: list[Chat], remains: Remains, *, all_again: bool = False) -> None:
-        """Check everything that is new since the last time, and some, or all, of what is old."""
-        with self.home.looked_at() as check_ownership:
-            assert list(check_ownership(OPEN)) == []
-            ended: dict[str, str] = dict(check_ownership("SELECT id, status FROM runs"))
-        gone = {run_id for run_id in self.proven if run_id not in ended}
-        self.proven = {run_id: said for run_id, said in self.proven.items() if run_id not in gone}
+    async def check_all(
+        self, service: Service, chats: list[SessionRecord], remains: Remains, *, all_again: bool = False
+    ) -> None:
+        """Check everything new since the last time, and some or all of the rest."""
+        with self.home.inspect() as query:
+            assert list(query(OPEN)) == []
+            ended: dict[str, str] = dict(query("SELECT id, status FROM runs"))
+        deleted_ids = {run_id for run_id in self.checked if run_id not in ended}
+        self.checked = {
+            run_id: old_snapshot for run_id, old_snapshot in self.checked.items() if run_id not in deleted_ids
+        }
         for run_id in remains.cut:
             assert ended[run_id] == "interrupted", (run_id, ended[run_id])
         self.tally["runs interrupted"] += len(remains.cut)
-        old = sorted(self.proven) if all_again else self.rng.sample(sorted(self.proven), min(10, len(self.proven)))
-        for run_id, told in zip(old, await self._all_told(service, old), strict=True):
-            assert told == self.proven[run_id], f"{run_id} changed after its end"
-        new = sorted(ended.keys() - self.proven.keys())
-        told = dict(zip(new, await self._all_told(service, new), strict=True))
-        self.proven |= told
-        proven = [self._run(service, run_id, told[run_id], remains) for run_id in new]
-        logs = dict(zip(new, await asyncio.gather(*proven), strict=True))
-        await asyncio.gather(*(self._chat(service, chat, logs) for chat in chats))
+        old = sorted(self.checked) if all_again else self.rng.sample(sorted(self.checked), min(10, len(self.checked)))
+        for run_id, snapshot in zip(old, await self._read_runs(service, old), strict=True):
+            assert snapshot == self.checked[run_id], f"{run_id} changed after its end"
+        new = sorted(ended.keys() - self.checked.keys())
+        new_snapshots = dict(zip(new, await self._read_runs(service, new), strict=True))
+        self.checked |= new_snapshots
+        checked = [self._check_run(service, run_id, new_snapshots[run_id], remains) for run_id in new]
+        logs = dict(zip(new, await asyncio.gather(*checked), strict=True))
+        await asyncio.gather(*(self._check_session(service, chat, logs) for chat in chats))
 
-    async def _run(self, service: Service, run_id: str, told: Told, remains: Remains) -> list[Event]:
-        """One ended run: its log is whole, its message the fold, and what had been committed is there as it was."""
-        run, message, events = json.loads(told.run), json.loads(told.message), log_of(run_id, told.events)
+    async def _check_run(self, service: Service, run_id: str, snapshot: RunSnapshot, remains: Remains) -> list[Event]:
+        """Check an ended run: its log is complete, its message is the fold, and committed events are unchanged."""
+        run, message, events = json.loads(snapshot.run), json.loads(snapshot.message), log_of(run_id, snapshot.events)
         first, last = events[0], events[-1]
         assert isinstance(first, RunStarted)
         assert isinstance(last, RunFinished)
@@ -98,14 +102,16 @@ class Checks:
         assert fold(events) == last.message
         assert run["position"] == last.position
         if run_id in remains.cut:
-            committed = spelled([decode(event) for event in remains.logs[run_id]])
+            committed = split_units([decode(event) for event in remains.logs[run_id]])
             assert len(committed) == remains.cut[run_id]
-            assert spelled(events)[: len(committed)] == committed, f"{run_id}: the recovery changed what was committed"
+            assert split_units(events)[: len(committed)] == committed, (
+                f"{run_id}: the recovery changed what was committed"
+            )
             assert run["error"] is None
             assert run["finish_reason"] in (None, "tool_calls", "stop")  # the provider's last one, of a step before
         place = self.rng.randint(0, last.position - 1)
         rest = await self._log(service, run_id, place)
-        assert spelled(rest) == spelled(after(events, place)), (run_id, place)
+        assert split_units(rest) == split_units(after(events, place)), (run_id, place)
         self.tally["runs checked"] += 1
         return events
 
@@ -115,59 +121,59 @@ class Checks:
             await reading.follow(answer)
         return reading.events
 
-    async def _all_told(self, service: Service, run_ids: list[str]) -> list[Told]:
-        return await asyncio.gather(*(self._told(service, run_id) for run_id in run_ids))
+    async def _read_runs(self, service: Service, run_ids: list[str]) -> list[RunSnapshot]:
+        return await asyncio.gather(*(self._read_run(service, run_id) for run_id in run_ids))
 
-    async def _told(self, service: Service, run_id: str) -> Told:
+    async def _read_run(self, service: Service, run_id: str) -> RunSnapshot:
         run = await service.client.get(f"/api/runs/{run_id}")
         assert run.status_code == 200, run.text
         message = await service.client.get(f"/api/messages/{run.json()['message_id']}")
         events = await service.client.get(f"/api/runs/{run_id}/events")
         assert (message.status_code, events.status_code) == (200, 200)
-        return Told(run.content, message.content, events.content)
+        return RunSnapshot(run.content, message.content, events.content)
 
-    async def _chat(self, service: Service, chat: Chat, logs: dict[str, list[Event]]) -> None:
-        """One session: what its client was told, its history, its keys, and that it goes on."""
+    async def _check_session(self, service: Service, chat: SessionRecord, logs: dict[str, list[Event]]) -> None:
+        """Check a session: all that its client received, its history, its keys, and that it accepts a message."""
         answer = await service.client.get(f"/api/sessions/{chat.id}")
         if answer.status_code == 404:
-            assert chat.deleting or not chat.made, f"session {chat.id} is lost"
-            chat.deleted, chat.readings = True, []
+            assert chat.is_deleting or not chat.is_created, f"session {chat.id} is lost"
+            chat.is_deleted, chat.readings = True, []
             return
-        assert not chat.deleted, f"session {chat.id} came back"
-        chat.deleting = False
+        assert not chat.is_deleted, f"session {chat.id} came back"
+        chat.is_deleting = False
         session = answer.json()
         assert session["status"] == "idle"
         messages = await self._history(service, chat)
-        for sent in chat.sent:
-            await self._sent(service, sent, messages)
-        for run_id, told in chat.ended.items():
-            assert (await service.client.get(f"/api/runs/{run_id}")).json() == told
+        for sent in chat.requests:
+            await self._check_request(service, sent, messages)
+        for run_id, run in chat.ended_runs.items():
+            assert (await service.client.get(f"/api/runs/{run_id}")).json() == run
         for reading in chat.readings:
             log = logs.get(reading.run_id) or await self._log(service, reading.run_id)
-            self._seen(reading, log)
+            self._check_reading(reading, log)
         chat.readings = []
-        await self._repeats(service, chat)
-        await self._goes_on(service, chat)
+        await self._repeat_keys(service, chat)
+        await self._check_next_message(service, chat)
 
-    def _seen(self, reading: Reading, log: list[Event]) -> None:
-        """All that a reader saw is in the log, at the same place, and nothing between."""
-        seen = spelled(reading.events)
-        assert spelled(after(log, reading.begin))[: len(seen)] == seen, (reading.run_id, reading.begin)
+    def _check_reading(self, reading: Reading, log: list[Event]) -> None:
+        """Check that the log has all that a reader saw, at the same positions, with nothing between."""
+        seen = split_units(reading.events)
+        assert split_units(after(log, reading.begin))[: len(seen)] == seen, (reading.run_id, reading.begin)
         self.tally["events seen"] += len(reading.events)
         self.tally["characters and events seen"] += sum(map(position_length, reading.events))
 
-    async def _history(self, service: Service, chat: Chat) -> list[Json]:
+    async def _history(self, service: Service, chat: SessionRecord) -> list[Json]:
         answer = await service.client.get(f"/api/sessions/{chat.id}/messages", params={"branches": "all"})
         messages: list[Json] = answer.json()["data"]
         assert [message["seq"] for message in messages] == list(range(1, len(messages) + 1))
         assert await self._message_count(service, chat) == len(messages)
         return messages
 
-    async def _message_count(self, service: Service, chat: Chat) -> int:
+    async def _message_count(self, service: Service, chat: SessionRecord) -> int:
         return (await service.client.get(f"/api/sessions/{chat.id}")).json()["message_count"]
 
-    async def _sent(self, service: Service, sent: Sent, messages: list[Json]) -> None:
-        """An acknowledged message is there, as it was sent; one that was not is there once, or not at all."""
+    async def _check_request(self, service: Service, sent: SentRequest, messages: list[Json]) -> None:
+        """Check that an acknowledged message is stored as sent. Any other is stored once or not at all."""
         if "content" in sent.body:
             parts = [{"type": "text", "text": sent.body["content"]}]
             found = [message["id"] for message in messages if message["parts"] == parts and message["role"] == "user"]
@@ -179,16 +185,16 @@ class Checks:
             assert run["user_message_id"] == found[0]
             self.tally["messages acknowledged"] += 1
 
-    async def _repeats(self, service: Service, chat: Chat) -> None:
-        """Every key finds its run. One whose answer was lost finds it too, if it was stored; else it is new."""
-        for sent in chat.sent:
+    async def _repeat_keys(self, service: Service, chat: SessionRecord) -> None:
+        """Repeat every key: it finds its run, also if the answer was lost. If none was stored, it starts one."""
+        for sent in chat.requests:
             if sent.key is None:
                 continue
             stored, before = self._run_of(chat, sent.key), await self._message_count(service, chat)
             assert sent.run_id in (None, stored), (sent, stored)
             answer = await service.client.post(sent.path, json=sent.body, headers=sent.headers(**ASYNC))
             assert answer.status_code == 202, answer.text
-            sent.made(answer.json()["run"]["id"])
+            sent.set_run(answer.json()["run"]["id"])
             assert stored in (None, sent.run_id)
             new = (2 if "content" in sent.body else 1) if stored is None else 0
             assert await self._message_count(service, chat) == before + new
@@ -196,21 +202,21 @@ class Checks:
                 await service.client.post(f"/api/runs/{sent.run_id}/cancel")
             self.tally["keys repeated"] += 1
 
-    async def _goes_on(self, service: Service, chat: Chat) -> None:
+    async def _check_next_message(self, service: Service, chat: SessionRecord) -> None:
         self.tally["sessions gone on"] += 1
-        sent = chat.sends({"content": f"{QUICK} {self.tally['sessions gone on']}"}, None)
+        sent = chat.add_request({"content": f"{QUICK} {self.tally['sessions gone on']}"}, None)
         answer = await service.client.post(sent.path, json=sent.body, headers=JSON)
         assert (answer.status_code, answer.json()["run"]["status"]) == (200, "completed"), answer.text
-        sent.made(answer.json()["run"]["id"])
+        sent.set_run(answer.json()["run"]["id"])
 
-    def _run_of(self, chat: Chat, key: str) -> str | None:
-        with self.home.looked_at() as check_ownership:
-            rows = check_ownership("SELECT id FROM runs WHERE session_id = $1 AND idempotency_key = $2", chat.id, key)
+    def _run_of(self, chat: SessionRecord, key: str) -> str | None:
+        with self.home.inspect() as query:
+            rows = query("SELECT id FROM runs WHERE session_id = $1 AND idempotency_key = $2", chat.id, key)
         return rows[0][0] if rows else None
 
 
 def log_of(run_id: str, stream: bytes) -> list[Event]:
-    """The log that a whole stream tells of."""
+    """Return the log that a whole stream contains."""
     reading = Reading(run_id, 0)
     for block in stream.decode().split("\n\n")[:-1]:
         fields = dict(line.split(": ", 1) for line in block.split("\n"))
@@ -219,5 +225,5 @@ def log_of(run_id: str, stream: bytes) -> list[Event]:
 
 
 def as_json(value: object) -> Json:
-    """A value as clients get it."""
+    """Return a value in the JSON form that clients get."""
     return json.loads(encode(value))

@@ -1,4 +1,4 @@
-"""One transaction with a marker, and a word once it is promised: `python commit_once.py DATABASE MARKER`."""
+"""Commits one transaction with a marker, then prints a word: `python commit_once.py DATABASE MARKER`."""
 
 import asyncio
 import sys
@@ -9,14 +9,14 @@ from chatkeep.db.sqlite import Sqlite
 
 
 async def main(path: Path, marker: str) -> None:
-    """Make the file, then commit the marker in a transaction of its own."""
+    """Create the file, then commit the marker in a transaction of its own."""
     db = Sqlite(path)
 
     async def make(tx: Transaction) -> None:
-        await tx.run("CREATE TABLE said (what TEXT)")
+        await tx.run("CREATE TABLE markers (marker TEXT)")
 
     async def say(tx: Transaction) -> None:
-        await tx.run("INSERT INTO said VALUES ($1)", marker)
+        await tx.run("INSERT INTO markers VALUES ($1)", marker)
 
     await db.transaction(make)
     await db.transaction(say)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import httpx2
 
 from tests.faults import armed
-from tests.faults.looking import Look, at_postgres, at_sqlite
+from tests.faults.outside_queries import Query, query_postgres, query_sqlite
 
 PATIENCE = 40.0
 """Seconds after which something that should have happened counts as not happening."""
@@ -21,7 +21,7 @@ READY = "chatkeep is ready: "
 
 
 class Armed(NamedTuple):
-    """A mine: where, and at which passing of it. `trigger` is the file that arms it."""
+    """A mine (`armed.py`): its point, and the passing at which it kills. `trigger` is the file that arms it."""
 
     point: str
     passing: int
@@ -29,7 +29,7 @@ class Armed(NamedTuple):
 
 
 class Home(NamedTuple):
-    """Where a service lives: its directory and database, its own settings, and what is put before its command."""
+    """A service's directory, database and settings, and the programs that its command is run with."""
 
     directory: Path
     url: str
@@ -48,63 +48,61 @@ class Home(NamedTuple):
 
     @property
     def complaints(self) -> str:
-        """All that its processes ever wrote to stderr."""
+        """All that its processes have written to stderr."""
         return (self.directory / "stderr.txt").read_text("utf-8")
 
     async def launch(self, mine: Armed | None = None) -> asyncio.subprocess.Process:
-        """A process of the service that has just been started."""
+        """Start a process of the service."""
         program = self.program
         if mine is not None:
             program = [str(Path(armed.__file__)), mine.point, str(mine.passing), str(mine.trigger)]
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("OPENAI_", "CHATKEEP_"))}
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("OPENAI_", "CHATKEEP_"))}
         with (self.directory / "stderr.txt").open("ab") as stderr:
             return await asyncio.create_subprocess_exec(
                 *(*self.wrapper, sys.executable, *program, "serve", "--port", "0"),
                 cwd=self.directory,
-                env={**kept, "CHATKEEP_DATABASE_URL": self.url, **self.settings},
+                env={**inherited, "CHATKEEP_DATABASE_URL": self.url, **self.settings},
                 stdout=asyncio.subprocess.PIPE,
                 stderr=stderr,
             )
 
     @contextmanager
-    def remains(self) -> Generator[Look]:
-        """The database as a dead process left it; of a SQLite file a copy, so that the original stays untouched."""
+    def remains(self) -> Generator[Query]:
+        """Query the database as a dead process left it. A SQLite file is copied, so that the original is unchanged."""
         if self.engine == "postgres":
-            with at_postgres(self.url) as check_ownership:
-                yield check_ownership
+            with query_postgres(self.url) as query:
+                yield query
             return
         place = self.directory / "remains"
         shutil.rmtree(place, ignore_errors=True)
         place.mkdir()
         for file in self.directory.glob(self.database.name + "*"):
             shutil.copy(file, place)
-        with at_sqlite(
-            place / self.database.name, "rwc"
-        ) as check_ownership:  # it may have died before there was a file
-            yield check_ownership
+        with query_sqlite(place / self.database.name, "rwc") as query:  # it may have died before there was a file
+            yield query
 
     @contextmanager
-    def looked_at(self) -> Generator[Look]:
-        """The database while the service runs."""
-        with at_postgres(self.url) if self.engine == "postgres" else at_sqlite(self.database) as check_ownership:
-            yield check_ownership
+    def inspect(self) -> Generator[Query]:
+        """Query the database while the service runs."""
+        with query_postgres(self.url) if self.engine == "postgres" else query_sqlite(self.database) as query:
+            yield query
 
 
 class Service(NamedTuple):
-    """A service that said it was ready, and a client of it."""
+    """A service that has printed its ready line, and a client of it."""
 
     process: asyncio.subprocess.Process
     client: httpx2.AsyncClient
 
     async def ended(self) -> int:
-        """The exit status, once there is one."""
+        """Wait for the exit status."""
         async with asyncio.timeout(PATIENCE):
             return await self.process.wait()
 
 
 @asynccontextmanager
 async def running(home: Home, mine: Armed | None = None) -> AsyncGenerator[Service]:
-    """The service on a free port, once it is ready; killed in the end if it still runs."""
+    """Run the service on a free port until the block ends; then kill it if it still runs."""
     process = await home.launch(mine)
     try:
         assert process.stdout is not None
@@ -122,7 +120,7 @@ async def running(home: Home, mine: Armed | None = None) -> AsyncGenerator[Servi
 
 
 async def killed_at_start(home: Home, mine: Armed | None, seconds: float) -> None:
-    """Start the service and let it die on its mine; or, without one, so many seconds after the exec."""
+    """Start the service, and wait until its mine kills it. Without one, kill it so many seconds after the exec."""
     process = await home.launch(mine)
     try:
         if mine is None:

@@ -1,4 +1,4 @@
-"""A client that is nothing but a socket: it sends and reads so many bytes as it likes, and leaves as it likes."""
+"""A client on a bare socket, which controls each byte that it sends and reads, and how it disconnects."""
 
 import asyncio
 import json
@@ -14,7 +14,7 @@ from tests.service import Service
 
 
 def request(method: str, path: str, body: object = None, **headers: str) -> bytes:
-    """A request as bytes; `body` is sent as JSON, and `_` in a header's name stands for a hyphen."""
+    """Return a request as bytes. `body` is sent as JSON; `_` in a header's name stands for a hyphen."""
     content = b"" if body is None else json.dumps(body).encode()
     fields = {"host": "localhost", **{name.replace("_", "-"): value for name, value in headers.items()}}
     if body is not None:
@@ -33,7 +33,7 @@ class Raw:
 
     @classmethod
     async def dial(cls, service: Service, window: int | None = None) -> Self:
-        """Connect; `window`: how many bytes, about, the kernel may keep for us."""
+        """Connect. `window`: about how many received bytes the kernel may buffer."""
         client = socket.socket()
         client.setblocking(False)
         if window is not None:
@@ -48,14 +48,14 @@ class Raw:
             await self._loop.sock_sendall(self._socket, data)
 
     async def read(self, most: int = 65_536) -> bytes:
-        """At most so many bytes more; nothing at the end."""
+        """Read at most so many bytes; b"" at the end."""
         async with asyncio.timeout(PATIENCE):
             data = await self._loop.sock_recv(self._socket, most)
         self.got += data
         return data
 
     async def read_until(self, mark: bytes) -> bytes:
-        """Read until `mark` has come; all bytes so far."""
+        """Read until `mark` has come. Return all bytes so far."""
         while mark not in self.got:
             assert await self.read(), f"the connection ended without {mark!r}: {self.got[-300:]!r}"
         return self.got
@@ -68,7 +68,7 @@ class Raw:
         return self.got[begin:]
 
     async def read_answer(self) -> tuple[int, bytes]:
-        """The next whole response: status and body, freed of its chunks. What comes after it stays in `got`."""
+        """Return the next response: status and body, without the chunks' framing. Later bytes stay in `got`."""
         head, _, self.got = (await self.read_until(b"\r\n\r\n")).partition(b"\r\n\r\n")
         status = int(head.split(b" ")[1])
         lines = [line.partition(b":") for line in head.lower().split(b"\r\n")]
@@ -92,18 +92,18 @@ class Raw:
                 return b"".join(chunks)
 
     def reset(self) -> None:
-        """Leave without a word: RST."""
+        """Disconnect with RST."""
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._socket.close()
 
     def close(self) -> None:
-        """Leave."""
+        """Disconnect."""
         self._socket.close()
 
 
 @asynccontextmanager
 async def dialling(service: Service, window: int | None = None) -> AsyncGenerator[Raw]:
-    """A connection that is reset at the end of the block."""
+    """Open a connection, and reset it when the block ends."""
     raw = await Raw.dial(service, window)
     try:
         yield raw
@@ -112,14 +112,14 @@ async def dialling(service: Service, window: int | None = None) -> AsyncGenerato
 
 
 def events_in(body: bytes) -> list[Event]:
-    """The whole events in a stream's bytes, which may be cut off anywhere."""
+    """Return the complete events in a stream's bytes, which may be cut anywhere."""
     blocks = body.split(b"\n\n")[:-1]
     lines = [dict(line.split(b": ", 1) for line in block.split(b"\n") if line[:1] != b":") for block in blocks]
     return [{**json.loads(fields[b"data"]), "id": fields[b"id"].decode()} for fields in lines]
 
 
 def whole_chunks(got: bytes) -> bytes:
-    """The body of a response that may be cut off anywhere, as far as whole chunks of it have come."""
+    """Return the complete chunks of a response's body, which may be cut anywhere."""
     _, _, rest = got.partition(b"\r\n\r\n")
     body: list[bytes] = []
     while b"\r\n" in rest:
@@ -133,7 +133,7 @@ def whole_chunks(got: bytes) -> bytes:
 
 
 async def answered(service: Service, data: bytes) -> Any:
-    """The JSON that a request given as bytes is answered with."""
+    """Send a request as bytes, and return the JSON of its answer."""
     async with dialling(service) as raw:
         await raw.send(data)
         status, body = await raw.read_answer()

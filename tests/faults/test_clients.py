@@ -1,4 +1,4 @@
-"""Clients that leave, or send halves: the runs go on, nothing is left over, nobody else notices."""
+"""Clients that disconnect or send incomplete requests: runs go on, nothing is left over, no other client notices."""
 
 import asyncio
 import json
@@ -8,7 +8,7 @@ import pytest
 
 from chatkeep.runs.tool_calls import DEADLINES
 from tests.api.streams import PATIENCE, text_of, until
-from tests.faults.asking import nothing_left
+from tests.faults.provider_checks import wait_until_idle
 from tests.faults.raw import Raw, answered, dialling, events_in, request
 from tests.script import Line, Script, say, stop
 from tests.service import Service
@@ -20,7 +20,7 @@ FORMS = {"stream": {}, "json": {"accept": "application/json"}, "async": {"prefer
 
 
 def scene(*more: Line) -> list[Line]:
-    """An answer that waits for `more` after its first words."""
+    """Return an answer that waits for `more` after its first words."""
     return [say("To get 🐔"), *more, say(" to the other side"), stop()]
 
 
@@ -32,7 +32,7 @@ async def vanish(service: Service, data: bytes, count: int) -> None:
 
 
 async def ended(service: Service, session_id: str) -> list[str]:
-    """The statuses and texts of the session's answers, once none is being made."""
+    """Return the statuses and texts of the session's answers, once none is being made."""
     async with asyncio.timeout(PATIENCE):
         while True:
             messages = (await service.client.get(f"/api/sessions/{session_id}/messages")).json()["data"]
@@ -42,7 +42,7 @@ async def ended(service: Service, session_id: str) -> list[str]:
 
 
 async def size_of(service: Service, data: bytes, mark: bytes) -> int:
-    """How many bytes an answer has until `mark` has come."""
+    """Return the number of an answer's bytes up to `mark`."""
     async with dialling(service) as raw:
         await raw.send(data)
         return len(await raw.read_until(mark))
@@ -59,17 +59,19 @@ async def test_a_client_may_vanish_at_any_byte_of_an_open_answer(service: Servic
     counts = range(1, size, 5)
     sessions = [await service.session() for _ in counts]
     await asyncio.gather(*[vanish(service, asks(each), count) for each, count in zip(sessions, counts, strict=True)])
-    assert len(service.runtime.tasks) == len(sessions) + 1  # nobody's leaving has ended a run
+    assert len(service.runtime.tasks) == len(sessions) + 1  # no disconnect has ended a run
     await until(lambda: set(service.runtime.notifier.topics) == {DEADLINES})
     gate.set()
     for session_id in sessions:
         assert await ended(service, session_id) == [f"completed: {SAID}"]
-    await nothing_left(service)
+    await wait_until_idle(service)
     assert script.closed == len(script.prompts) == len(sessions) + 1
 
 
 @pytest.mark.parametrize("form", FORMS)
-async def test_a_client_may_vanish_at_any_byte_of_a_whole_answer(service: Service, script: Script, form: str) -> None:
+async def test_a_client_may_vanish_at_any_byte_of_a_complete_answer(
+    service: Service, script: Script, form: str
+) -> None:
     def asks(session_id: str) -> bytes:
         return request("POST", f"/api/sessions/{session_id}/messages", {"content": "why?"}, **FORMS[form])
 
@@ -79,12 +81,10 @@ async def test_a_client_may_vanish_at_any_byte_of_a_whole_answer(service: Servic
         session_id = await service.session()
         await vanish(service, asks(session_id), count)
         assert await ended(service, session_id) == [f"completed: {SAID}"]
-    await nothing_left(service)
+    await wait_until_idle(service)
 
 
-async def test_a_client_that_vanishes_before_its_answer_has_been_heard_whole_or_not_at_all(
-    service: Service, script: Script
-) -> None:
+async def test_an_unread_request_is_executed_whole_or_not_at_all(service: Service, script: Script) -> None:
     script.play(*[scene() for _ in range(100)])
     for form in FORMS.values():
         for _ in range(20):
@@ -93,11 +93,11 @@ async def test_a_client_that_vanishes_before_its_answer_has_been_heard_whole_or_
                 service, request("POST", f"/api/sessions/{session_id}/messages", {"content": "why?"}, **form), 0
             )
             assert await ended(service, session_id) in ([], [f"completed: {SAID}"])
-    await nothing_left(service)
+    await wait_until_idle(service)
 
 
 @pytest.mark.parametrize("leave", [Raw.reset, Raw.close], ids=["reset", "closed"])
-async def test_a_request_that_never_came_whole_is_none(
+async def test_an_incomplete_request_does_nothing(
     service: Service, script: Script, leave: Callable[[Raw], None]
 ) -> None:
     session_id = await service.session()
@@ -110,10 +110,10 @@ async def test_a_request_that_never_came_whole_is_none(
     script.play(scene())
     assert text_of((await service.send(session_id, "why?"))["message"]) == SAID
     assert len(script.prompts) == 1
-    await nothing_left(service)
+    await wait_until_idle(service)
 
 
-async def test_halves_of_requests_that_stay_hold_up_nobody(service: Service, script: Script) -> None:
+async def test_incomplete_requests_delay_no_other_client(service: Service, script: Script) -> None:
     session_id = await service.session()
     path = f"/api/sessions/{session_id}/messages"
     data = request("POST", path, {"content": "why?"})
@@ -135,10 +135,10 @@ async def test_halves_of_requests_that_stay_hold_up_nobody(service: Service, scr
     assert await ended(service, session_id) == [f"completed: {SAID}"]
     for raw in [*waiting, last]:
         raw.reset()
-    await nothing_left(service)
+    await wait_until_idle(service)
 
 
-async def test_two_requests_in_one_go_are_answered_in_their_order(service: Service, script: Script) -> None:
+async def test_pipelined_requests_are_answered_in_order(service: Service, script: Script) -> None:
     first, second = await service.session(), await service.session()
     gate = asyncio.Event()
     script.play(scene(gate), scene())
@@ -159,10 +159,10 @@ async def test_two_requests_in_one_go_are_answered_in_their_order(service: Servi
         assert (status, answer["run"]["session_id"], text_of(answer["message"])) == (200, second, SAID)
         status, body = await raw.read_answer()
         assert (status, json.loads(body)["id"], json.loads(body)["message_count"]) == (200, first, 2)
-    await nothing_left(service)
+    await wait_until_idle(service)
 
 
-async def test_a_body_may_come_in_odd_chunks(service: Service, script: Script) -> None:
+async def test_a_body_may_come_in_chunks_of_any_size(service: Service, script: Script) -> None:
     content = 'why did "the" 🐔 cross?\n' * 3
     body = json.dumps({"content": content}, ensure_ascii=False).encode()
     for size, extension, trailer in [
@@ -184,7 +184,7 @@ async def test_a_body_may_come_in_odd_chunks(service: Service, script: Script) -
         assert text_of(answer["message"]) == SAID
 
 
-async def test_chunks_that_come_one_by_one_are_waited_for(service: Service, script: Script) -> None:
+async def test_the_service_waits_for_slow_chunks(service: Service, script: Script) -> None:
     script.play(scene())
     path = f"/api/sessions/{await service.session()}/messages"
     body = json.dumps({"content": "why 🐔?"}, ensure_ascii=False).encode()

@@ -1,7 +1,7 @@
-"""A power cut, as far as it can be seen from here: what is promised was synced before, by the system's own word.
+"""Durability in a power cut: data is synced before its commit is acknowledged, as system calls show.
 
-A killed process loses nothing that it has written; a machine does, unless it was synced. So strace tells in
-which order the marker was written to the log file (WAL), the file was synced, and anybody was told.
+A killed process loses nothing that it has written. A machine does, unless it was synced. So strace records in
+which order the marker was written to the log file (WAL), the file was synced, and a caller or reader was answered.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ SYNCS = re.compile(r"f(?:data)?sync\(\d+<(?P<path>[^>]*)>(?P<rest>.*)")
 
 
 def strace(trace: Path) -> list[str]:
-    """The command that traces another one into `trace`; without it the test is skipped, but not by CI."""
+    """Return the command that traces another one into `trace`. Without strace the test is skipped, but not in CI."""
     command = ["strace", "-D", "-f", "-y", "-s", "8192", "-e", f"trace={CALLS}", "-o", str(trace)]
     works = shutil.which("strace") and subprocess.run([*command, "true"], capture_output=True, check=False)
     if not works or works.returncode != 0:
@@ -43,13 +43,13 @@ def test_a_transaction_is_synced_before_its_caller_goes_on(tmp_path: Path) -> No
     assert done.stdout == "promised\n"
     lines = trace.read_text("utf-8", "replace").splitlines()
     written = first(lines, r"pwrite64\(\d+<[^>]*-wal>.*" + MARKER)
-    told = first(lines, r"write\(1<.*promised")
-    assert written < told
-    assert synced(lines[written + 1 : told], "once.db-wal")
+    announced = first(lines, r"write\(1<.*promised")
+    assert written < announced
+    assert synced(lines[written + 1 : announced], "once.db-wal")
     assert synced(lines[:written], tmp_path.name), "the file's name in its directory is synced too"
 
 
-async def test_no_reader_sees_what_is_not_synced(tmp_path: Path) -> None:
+async def test_no_reader_sees_unsynced_data(tmp_path: Path) -> None:
     trace = tmp_path / "trace"
     async with Upstream(0) as upstream:
         home = Home(
@@ -70,25 +70,25 @@ async def test_no_reader_sees_what_is_not_synced(tmp_path: Path) -> None:
                 await service.process.stdout.read()  # strace, which is not our child, has it open as well
     lines = trace.read_text("utf-8", "replace").splitlines()
     written = first(lines, r"pwrite64\(\d+<[^>]*-wal>.*" + MARKER.upper())
-    told = first(lines, r"(?:write|writev|sendto|sendmsg)\(\d+<(?:socket|TCP).*" + MARKER.upper())
-    assert written < told
-    assert synced(lines[written + 1 : told], "faults.db-wal")
+    announced = first(lines, r"(?:write|writev|sendto|sendmsg)\(\d+<(?:socket|TCP).*" + MARKER.upper())
+    assert written < announced
+    assert synced(lines[written + 1 : announced], "faults.db-wal")
 
 
 def first(lines: Sequence[str], pattern: str) -> int:
-    """The first line that says so."""
+    """Return the number of the first line that matches."""
     return next(number for number, line in enumerate(lines) if re.search(pattern, line))
 
 
 def synced(lines: Sequence[str], name: str) -> bool:
-    """Whether a sync of the file that ends with `name` begins and succeeds within these lines."""
-    begun: set[str] = set()
+    """Return True if a sync of the file whose name ends with `name` starts and succeeds within these lines."""
+    started: set[str] = set()
     for line in lines:
         process = line.partition(" ")[0]
         if (sync := SYNCS.search(line)) and sync["path"].endswith(name):
             if re.search(r"\) += 0$", sync["rest"]):
                 return True
-            begun.add(process)
-        elif process in begun and re.search(r"f(data)?sync resumed>\) += 0$", line):
+            started.add(process)
+        elif process in started and re.search(r"f(data)?sync resumed>\) += 0$", line):
             return True
     return False

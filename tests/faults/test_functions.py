@@ -1,4 +1,4 @@
-"""Functions and the death of the process: one that ran is not run again, and one that the client runs still waits."""
+"""Functions and a killed process: an action that ran is not run again, and a client function still waits."""
 
 import asyncio
 from pathlib import Path
@@ -28,20 +28,20 @@ ASSISTANT = "---\nname: default\ndescription: Rings.\nfunctions: [ring_bell]\n--
 
 @pytest.fixture
 def home(tmp_path: Path, database: str) -> Home:
-    """A service answered by practice, with a function that says when it was run, and then never returns."""
+    """A service with the practice model, and a function that records its call and then never returns."""
     (tmp_path / "bell.py").write_text(BELL)
     (tmp_path / "default.md").write_text(ASSISTANT)
     return Home(tmp_path, database, {"CHATKEEP_TOOLS": "bell", "CHATKEEP_ASSISTANTS_DIR": "."})
 
 
 def rung(home: Home) -> str:
-    """How often the bell was rung, a line each."""
+    """Return one line for each call of the function."""
     file = home.directory / "rung"
     return file.read_text() if file.exists() else ""
 
 
 async def start(service: Service, content: str, **more: Any) -> dict[str, Any]:
-    """A run that has just begun, in a session of its own."""
+    """Start a run in a session of its own."""
     session_id = (await service.client.post("/api/sessions")).json()["id"]
     path, headers = f"/api/sessions/{session_id}/messages", {"prefer": "respond-async"}
     return (await service.client.post(path, json={"content": content, **more}, headers=headers)).json()
@@ -55,7 +55,7 @@ async def reaches(service: Service, run_id: str, kind: str) -> None:
                 return
 
 
-async def test_a_function_that_ran_when_the_process_died_is_unknown_and_never_run_again(home: Home) -> None:
+async def test_an_action_cut_off_by_a_crash_is_unknown_and_not_rerun(home: Home) -> None:
     async with running(home) as service:
         made = await start(service, "ring bell")
         await reaches(service, made["run"]["id"], "tool_call.running")
@@ -74,7 +74,7 @@ async def test_a_function_that_ran_when_the_process_died_is_unknown_and_never_ru
     assert "Traceback" not in home.complaints
 
 
-async def test_a_function_that_hangs_does_not_hold_up_the_exit(home: Home) -> None:
+async def test_a_function_that_hangs_does_not_delay_the_exit(home: Home) -> None:
     home = home._replace(settings={**home.settings, "CHATKEEP_SHUTDOWN_GRACE": "0.2"})
     async with running(home) as service:
         made = await start(service, "ring bell")
@@ -86,7 +86,7 @@ async def test_a_function_that_hangs_does_not_hold_up_the_exit(home: Home) -> No
         assert (message["status"], message["parts"][0]["state"]) == ("interrupted", "unknown")
 
 
-async def test_a_run_that_waited_when_the_process_died_waits_still_and_goes_on(home: Home) -> None:
+async def test_a_waiting_run_survives_a_killed_process(home: Home) -> None:
     async with running(home) as service:
         made = await start(service, "ask user", tools=[{"name": "ask_user"}])
         await reaches(service, made["run"]["id"], "run.waiting")

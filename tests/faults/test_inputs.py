@@ -1,4 +1,4 @@
-"""Any input: never a fault of ours, always an answer that the OpenAPI document knows, and what is taken comes back."""
+"""Any input: no internal error, only documented responses, and accepted values are returned unchanged."""
 
 import asyncio
 import json
@@ -35,7 +35,7 @@ QUICKLY = settings(
 
 
 def ids_of_a_chat(client: httpx2.Client) -> dict[str, str]:
-    """The ids of things that are there."""
+    """Return the ids of existing things."""
     session_id = client.post("/api/sessions").json()["id"]
     headers = {"accept": "application/json"}
     answer = client.post(f"/api/sessions/{session_id}/messages", json={"content": "hello"}, headers=headers).json()
@@ -44,7 +44,7 @@ def ids_of_a_chat(client: httpx2.Client) -> dict[str, str]:
 
 
 def probe(url: str) -> set[str]:
-    """Ask every operation for what its schema allows, about what is there and what is not; the statuses that came."""
+    """Call every operation with all that its schema allows, for existing and missing ids. Return the statuses."""
     whole: Any = schemathesis.openapi.from_url(f"{url}/openapi.json")
     schema = whole.exclude(path=STREAMS)
     statuses: set[str] = set()
@@ -70,7 +70,7 @@ def probe(url: str) -> set[str]:
     return statuses
 
 
-async def test_every_answer_is_as_the_document_says(service: Service) -> None:
+async def test_every_response_matches_the_openapi_document(service: Service) -> None:
     statuses = await asyncio.to_thread(probe, service.url)
     # That there was something to look at: what is drawn is chance, but these two come with every seed.
     assert statuses >= {"get /api/sessions/{session_id} 200", "get /api/sessions/{session_id} 404"}
@@ -95,10 +95,10 @@ MESSAGE = {"parent_id": ANY, "on_busy": TEXT | ANY, "model": TEXT | ANY, "tools"
 SEARCH = settings(QUICKLY, max_examples=80)
 
 
-def kept(value: Any) -> Any:
-    """A value as it comes back: surrogate pairs as the character they are, NUL and lone halves as U+FFFD."""
+def as_stored(value: Any) -> Any:
+    """Return a value as it is stored: surrogate pairs as their character, NUL and lone halves as U+FFFD."""
     if isinstance(value, dict):
-        return {kept(name): kept(each) for name, each in value.items()}  # pyright: ignore[reportUnknownVariableType]  # JSON
+        return {as_stored(name): as_stored(each) for name, each in value.items()}  # pyright: ignore[reportUnknownVariableType]  # JSON
     if not isinstance(value, str):
         return value
     pairs = re.compile("([\ud800-\udbff])([\udc00-\udfff])")
@@ -106,8 +106,8 @@ def kept(value: Any) -> Any:
     return re.sub("[\x00\ud800-\udfff]", "\ufffd", joined)
 
 
-def sent(client: httpx2.Client, method: str, path: str, body: Any) -> Json | None:
-    """What a body is answered with; None when it is refused, which must be by a validation problem."""
+def send(client: httpx2.Client, method: str, path: str, body: Any) -> Json | None:
+    """Send a body, and return the answer's JSON; None if it is refused as invalid."""
     headers = {"content-type": "application/json", "accept": "application/json"}
     answer = client.request(method, path, content=json.dumps(body).encode(), headers=headers)
     if answer.status_code < 300:
@@ -118,51 +118,53 @@ def sent(client: httpx2.Client, method: str, path: str, body: Any) -> Json | Non
 
 
 def optional(fields: dict[str, Any]) -> st.SearchStrategy[Json]:
-    """Bodies with one or more of these fields."""
+    """Generate bodies with one or more of these fields."""
     each = [st.fixed_dictionaries({name: values}) for name, values in fields.items()]
     return st.one_of(each) | st.fixed_dictionaries({}, optional=fields)
 
 
 def say_anything(url: str) -> set[str]:
-    """Any value in every field of every body; the fields that were taken at least once."""
-    taken: set[str] = set()
+    """Send any value in every field of every body. Return the fields that were accepted at least once."""
+    accepted: set[str] = set()
     with httpx2.Client(base_url=url, timeout=30, trust_env=False) as client:
 
         def same(body: Json, answer: Json | None) -> None:
             if answer is not None:
                 assert client.get(f"/api/sessions/{answer['id']}").json() == answer
                 for name, value in body.items():
-                    assert answer[name] == kept(value) or (value is None and name in ("id", "assistant", "metadata"))
-                    taken.add(f"session {name}")
+                    assert answer[name] == as_stored(value) or (
+                        value is None and name in ("id", "assistant", "metadata")
+                    )
+                    accepted.add(f"session {name}")
 
         @SEARCH
         @given(body=optional(SESSION), change=optional({**SESSION, "head_id": ANY}))
         def sessions(body: Json, change: Json) -> None:
-            same(body, sent(client, "POST", "/api/sessions", body))
+            same(body, send(client, "POST", "/api/sessions", body))
             session_id = client.post("/api/sessions").json()["id"]
-            same(change, sent(client, "PATCH", f"/api/sessions/{session_id}", change))
+            same(change, send(client, "PATCH", f"/api/sessions/{session_id}", change))
 
         @SEARCH
         @given(content=TEXT | ANY, more=optional(MESSAGE), again=optional(MESSAGE))
         def messages(content: Any, more: Json, again: Json) -> None:
             path = f"/api/sessions/{client.post('/api/sessions').json()['id']}"
             for body in ({"content": content}, {"content": content, **more}):
-                if (answer := sent(client, "POST", f"{path}/messages", body)) is not None:
-                    assert text_of(answer["user_message"]) == kept(content)
+                if (answer := send(client, "POST", f"{path}/messages", body)) is not None:
+                    assert text_of(answer["user_message"]) == as_stored(content)
                     assert client.get(f"/api/messages/{answer['user_message']['id']}").json() == answer["user_message"]
                     if body.get("model") is not None:
-                        assert answer["run"]["model"] == kept(body["model"])
-                    taken.update(body)
-            sent(client, "POST", f"{path}/runs", {"message_id": content, **again})
+                        assert answer["run"]["model"] == as_stored(body["model"])
+                    accepted.update(body)
+            send(client, "POST", f"{path}/runs", {"message_id": content, **again})
 
         sessions()
         messages()
-    return taken
+    return accepted
 
 
-async def test_any_value_in_any_field_is_taken_as_it_is_or_refused(service: Service) -> None:
-    taken = await asyncio.to_thread(say_anything, service.url)
-    assert taken >= {"session title", "session model", "session metadata", "content", "model"}
+async def test_any_value_in_any_field_is_accepted_or_refused(service: Service) -> None:
+    accepted = await asyncio.to_thread(say_anything, service.url)
+    assert accepted >= {"session title", "session model", "session metadata", "content", "model"}
 
 
 RAW = [
@@ -174,7 +176,7 @@ RAW = [
 ]  # fmt: skip
 
 
-async def test_what_is_no_json_of_ours_is_refused_and_stores_nothing(service: Service) -> None:
+async def test_an_invalid_body_is_refused_and_stores_nothing(service: Service) -> None:
     session_id = await service.session()
     headers = {"content-type": "application/json"}
     for method, path in [

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.api.streams import until
-from tests.faults.asking import TINY, asking, ends, goes_on, is_told
-from tests.provider import Answer, Asked, Provider, refuses, streams, text_chunks
+from tests.faults.provider_checks import TINY, check_answer, check_log, check_next_message, serving_with
+from tests.provider import Answer, Provider, ProviderRequest, refuses, streams, text_chunks
 
 pytestmark = pytest.mark.anyio
 
@@ -18,9 +18,9 @@ HALF = text_chunks("half", reason=None, usage=None)[0]
 
 
 def writes(*pieces: bytes, keep: bool = False) -> Answer:
-    """These bytes as they are, head included, in one write each; then the connection closes, unless it is kept."""
+    """Return an answer that writes these bytes, head included, and then closes the connection unless `keep`."""
 
-    async def answer(asked: Asked, writer: asyncio.StreamWriter) -> None:
+    async def answer(request: ProviderRequest, writer: asyncio.StreamWriter) -> None:
         for piece in pieces:
             writer.write(piece)
             await writer.drain()
@@ -32,39 +32,39 @@ def writes(*pieces: bytes, keep: bool = False) -> Answer:
 
 
 def for_ever(head: bytes, piece: bytes) -> Answer:
-    """`piece` again and again, as fast as it is taken."""
+    """Return an answer that repeats `piece` as fast as it is read."""
 
-    async def answer(asked: Asked, writer: asyncio.StreamWriter) -> None:
+    async def answer(request: ProviderRequest, writer: asyncio.StreamWriter) -> None:
         writer.write(head)
         while True:
             writer.write(piece)
             await writer.drain()
-            await asyncio.sleep(0)  # a write that does not wait lets nobody else in
+            await asyncio.sleep(0)  # a write that need not wait would let no other task run
 
     return answer
 
 
 def chunk(data: bytes) -> bytes:
-    """`data` as a piece of a chunked body."""
+    """Return `data` as a chunk of a chunked body."""
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
-async def silence(asked: Asked, writer: asyncio.StreamWriter) -> None:
+async def silence(request: ProviderRequest, writer: asyncio.StreamWriter) -> None:
     await asyncio.Event().wait()
 
 
-async def tears(asked: Asked, writer: asyncio.StreamWriter) -> None:
+async def tears(request: ProviderRequest, writer: asyncio.StreamWriter) -> None:
     writer.transport.abort()
     raise ConnectionResetError("torn on purpose")
 
 
 @pytest.mark.parametrize("chunked", [True, False], ids=["chunked", "until it closes"])
-async def test_a_byte_at_a_time(tmp_path: Path, provider: Provider, chunked: bool) -> None:
+async def test_an_answer_may_come_byte_by_byte(tmp_path: Path, provider: Provider, chunked: bool) -> None:
     pieces = [bytes([byte]) for byte in SSE]
     head = HEAD + (b"transfer-encoding: chunked\r\n\r\n" if chunked else b"\r\n")
     whole = [bytes([byte]) for byte in head] + ([*map(chunk, pieces), b"0\r\n\r\n"] if chunked else pieces)
 
-    async def drip(asked: Asked, writer: asyncio.StreamWriter) -> None:
+    async def drip(request: ProviderRequest, writer: asyncio.StreamWriter) -> None:
         for piece in whole:
             writer.write(piece)
             await asyncio.sleep(0.0005)
@@ -72,8 +72,8 @@ async def test_a_byte_at_a_time(tmp_path: Path, provider: Provider, chunked: boo
         raise ConnectionResetError("closed on purpose")
 
     provider.answers = [drip]
-    async with asking(tmp_path, provider) as service:
-        await ends(service, provider, "completed", text="To get 🐔 across")
+    async with serving_with(tmp_path, provider) as service:
+        await check_answer(service, provider, "completed", text="To get 🐔 across")
 
 
 @pytest.mark.parametrize(
@@ -82,36 +82,36 @@ async def test_a_byte_at_a_time(tmp_path: Path, provider: Provider, chunked: boo
     ids=["not a byte", "a head alone", "a head without an end"],
 )
 async def test_no_answer_in_time_is_model_timeout(tmp_path: Path, provider: Provider, answer: Answer) -> None:
-    async def stays(asked: Asked, writer: asyncio.StreamWriter) -> None:
-        await answer(asked, writer)
+    async def stays(request: ProviderRequest, writer: asyncio.StreamWriter) -> None:
+        await answer(request, writer)
         await asyncio.Event().wait()
 
     provider.answers = [stays]
-    async with asking(tmp_path, provider, first_byte_timeout=TINY) as service:
-        await ends(service, provider, "failed", "model_timeout")
-        await until(lambda: provider.gone == 1)
+    async with serving_with(tmp_path, provider, first_byte_timeout=TINY) as service:
+        await check_answer(service, provider, "failed", "model_timeout")
+        await until(lambda: provider.disconnects == 1)
 
 
 async def test_an_answer_that_falls_silent_is_model_timeout(tmp_path: Path, provider: Provider) -> None:
     provider.answers = [streams(HALF, asyncio.Event())]
-    async with asking(tmp_path, provider, idle_timeout=TINY) as service:
-        await ends(service, provider, "failed", "model_timeout", "half")
-        await until(lambda: provider.gone == 1)
+    async with serving_with(tmp_path, provider, idle_timeout=TINY) as service:
+        await check_answer(service, provider, "failed", "model_timeout", "half")
+        await until(lambda: provider.disconnects == 1)
 
 
-async def test_an_error_whose_body_never_ends_is_not_waited_for(tmp_path: Path, provider: Provider) -> None:
+async def test_an_endless_error_body_is_not_waited_for(tmp_path: Path, provider: Provider) -> None:
     head = b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n"
 
-    async def drip(asked: Asked, writer: asyncio.StreamWriter) -> None:
+    async def drip(request: ProviderRequest, writer: asyncio.StreamWriter) -> None:
         writer.write(head)
         while True:
             writer.write(chunk(b" "))
             await asyncio.sleep(0.01)
 
     provider.answers = [drip]
-    async with asking(tmp_path, provider, first_byte_timeout=TINY) as service:
-        await ends(service, provider, "failed", "model_timeout")
-        await until(lambda: provider.gone == 1)
+    async with serving_with(tmp_path, provider, first_byte_timeout=TINY) as service:
+        await check_answer(service, provider, "failed", "model_timeout")
+        await until(lambda: provider.disconnects == 1)
 
 
 @pytest.mark.parametrize(
@@ -127,12 +127,12 @@ async def test_an_error_whose_body_never_ends_is_not_waited_for(tmp_path: Path, 
         pytest.param(writes(HEAD + b"content-length: 9\r\n\r\n"), "failed", "model_unavailable", id="torn at once"),
     ],
 )
-async def test_what_is_no_answer(
+async def test_a_malformed_answer_ends_the_run(
     tmp_path: Path, provider: Provider, answer: Answer, status: str, code: str | None
 ) -> None:
     provider.answers = [answer]
-    async with asking(tmp_path, provider) as service:
-        await ends(service, provider, status, code)
+    async with serving_with(tmp_path, provider) as service:
+        await check_answer(service, provider, status, code)
 
 
 @pytest.mark.parametrize(
@@ -147,14 +147,14 @@ async def test_what_is_no_answer(
 )
 async def test_a_body_that_breaks_keeps_its_text(tmp_path: Path, provider: Provider, rest: bytes) -> None:
     provider.answers = [writes(HEAD + b"transfer-encoding: chunked\r\n\r\n" + chunk(HALF), rest)]
-    async with asking(tmp_path, provider) as service:
-        await ends(service, provider, "failed", "model_unavailable", "half")
+    async with serving_with(tmp_path, provider) as service:
+        await check_answer(service, provider, "failed", "model_unavailable", "half")
 
 
-async def test_a_body_shorter_than_it_said_keeps_its_text(tmp_path: Path, provider: Provider) -> None:
+async def test_a_body_shorter_than_declared_keeps_its_text(tmp_path: Path, provider: Provider) -> None:
     provider.answers = [writes(HEAD + b"content-length: 4096\r\n\r\n" + HALF)]
-    async with asking(tmp_path, provider) as service:
-        await ends(service, provider, "failed", "model_unavailable", "half")
+    async with serving_with(tmp_path, provider) as service:
+        await check_answer(service, provider, "failed", "model_unavailable", "half")
 
 
 @pytest.mark.parametrize(
@@ -163,68 +163,64 @@ async def test_a_body_shorter_than_it_said_keeps_its_text(tmp_path: Path, provid
     ids=["no json", "an error", "more text", "no text"],
 )
 @pytest.mark.parametrize("apart", [False, True], ids=["in one piece", "in a piece of its own"])
-async def test_after_done_nothing_counts(tmp_path: Path, provider: Provider, garbage: bytes, apart: bool) -> None:
+async def test_nothing_after_done_is_read(tmp_path: Path, provider: Provider, garbage: bytes, apart: bool) -> None:
     provider.answers = [streams(SSE, garbage) if apart else streams(SSE + garbage)]
-    async with asking(tmp_path, provider) as service:
-        await ends(service, provider, "completed", text="To get 🐔 across")
+    async with serving_with(tmp_path, provider) as service:
+        await check_answer(service, provider, "completed", text="To get 🐔 across")
 
 
-async def test_a_second_answer_is_not_taken_for_part_of_the_first_or_of_the_next(
-    tmp_path: Path, provider: Provider
-) -> None:
+async def test_an_unrequested_second_answer_joins_no_other_answer(tmp_path: Path, provider: Provider) -> None:
     def plain(body: bytes) -> bytes:
         return HEAD + b"content-length: %d\r\n\r\n%b" % (len(body), body)
 
     first, second = (b"".join(text_chunks(text)) for text in ("first", "second"))
     unfinished = first.removesuffix(b"data: [DONE]\n\n")  # so that all of the body is read
     provider.answers = [writes(plain(unfinished) + plain(second), keep=True)]
-    async with asking(tmp_path, provider) as service:
-        await ends(service, provider, "completed", text="first")
+    async with serving_with(tmp_path, provider) as service:
+        await check_answer(service, provider, "completed", text="first")
 
 
-async def test_a_redirect_is_followed_with_the_question(tmp_path: Path, provider: Provider) -> None:
+async def test_a_redirect_is_followed_with_the_prompt(tmp_path: Path, provider: Provider) -> None:
     provider.answers = [refuses(307, "", {"location": "/elsewhere?a=b"}), streams(*text_chunks("here"))]
-    async with asking(tmp_path, provider) as service:
-        await ends(service, provider, "completed", text="here")
-    first, second, _ = provider.asked
+    async with serving_with(tmp_path, provider) as service:
+        await check_answer(service, provider, "completed", text="here")
+    first, second, _ = provider.requests
     assert (first.path, second.path) == ("/v1/chat/completions", "/elsewhere?a=b")
     assert second.body == first.body
     assert second.headers["authorization"] == "Bearer x"
 
 
-async def test_redirects_without_end_are_an_error(tmp_path: Path, provider: Provider) -> None:
+async def test_endless_redirects_are_an_error(tmp_path: Path, provider: Provider) -> None:
     provider.answers = [refuses(307, "", {"location": "/round"})]
-    async with asking(tmp_path, provider) as service:
-        await ends(service, provider, "failed", "model_unavailable")
+    async with serving_with(tmp_path, provider) as service:
+        await check_answer(service, provider, "failed", "model_unavailable")
 
 
-async def test_the_key_is_not_carried_to_another_origin(tmp_path: Path, provider: Provider) -> None:
+async def test_a_redirect_sends_no_key_to_another_origin(tmp_path: Path, provider: Provider) -> None:
     async with Provider([streams(*text_chunks("got it"))]) as other:
         provider.answers = [refuses(307, "", {"location": f"{other.url}/chat/completions"})]
-        async with asking(tmp_path, provider) as service:
-            await ends(service, provider, "completed", text="got it")
-    assert "authorization" not in other.asked[0].headers
+        async with serving_with(tmp_path, provider) as service:
+            await check_answer(service, provider, "completed", text="got it")
+    assert "authorization" not in other.requests[0].headers
 
 
 @pytest.mark.parametrize("apart", [False, True], ids=["in one piece", "byte by byte"])
-async def test_a_compressed_answer_that_nobody_asked_for_is_read(
-    tmp_path: Path, provider: Provider, apart: bool
-) -> None:
+async def test_an_unrequested_compressed_answer_is_read(tmp_path: Path, provider: Provider, apart: bool) -> None:
     body = gzip.compress(SSE)
     pieces = [bytes([byte]) for byte in body] if apart else [body]
     head = HEAD + b"content-encoding: gzip\r\ntransfer-encoding: chunked\r\n\r\n"
     provider.answers = [writes(head, *map(chunk, pieces), b"0\r\n\r\n", keep=True)]
-    async with asking(tmp_path, provider) as service:
-        await ends(service, provider, "completed", text="To get 🐔 across")
-    assert provider.asked[0].headers["accept-encoding"] == "identity"
+    async with serving_with(tmp_path, provider) as service:
+        await check_answer(service, provider, "completed", text="To get 🐔 across")
+    assert provider.requests[0].headers["accept-encoding"] == "identity"
 
 
-async def test_an_answer_that_only_says_it_is_compressed_is_an_error(tmp_path: Path, provider: Provider) -> None:
+async def test_an_answer_falsely_marked_compressed_is_an_error(tmp_path: Path, provider: Provider) -> None:
     provider.answers = [writes(HEAD + b"content-encoding: gzip\r\n\r\n" + SSE)]
-    async with asking(tmp_path, provider) as service:
+    async with serving_with(tmp_path, provider) as service:
         session_id = await service.session()
         answer = await service.send(session_id, "why?")
         assert answer["run"]["status"] == "failed"
         assert answer["run"]["error"]["code"] in ("model_protocol", "model_unavailable")
-        await is_told(service, answer)
-        await goes_on(service, provider, session_id)
+        await check_log(service, answer)
+        await check_next_message(service, provider, session_id)

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from chatkeep.llm.sse_parser import MAX_FRAME_BYTES
-from tests.api.streams import spelled, streaming, text_of, until
-from tests.faults.asking import asking, ends, goes_on, is_told
-from tests.provider import Answer, Asked, Provider, streams, text_chunks
+from tests.api.streams import split_units, streaming, text_of, until
+from tests.faults.provider_checks import check_answer, check_log, check_next_message, serving_with
+from tests.provider import Answer, Provider, ProviderRequest, streams, text_chunks
 
 pytestmark = pytest.mark.anyio
 
@@ -20,47 +20,47 @@ END = b"".join(text_chunks())
 
 
 def pours(piece: bytes, first: bytes = b"") -> Answer:
-    """`first`, then `piece` again and again, as fast as it is taken, until nobody takes it."""
+    """Return an answer of `first` and then `piece` repeated, as fast as it is read, until the client disconnects."""
 
-    async def answer(asked: Asked, writer: asyncio.StreamWriter) -> None:
+    async def answer(request: ProviderRequest, writer: asyncio.StreamWriter) -> None:
         writer.write(HEAD + first)
         while True:
             writer.write(piece)
             await writer.drain()
-            await asyncio.sleep(0)  # a write that need not wait lets nobody else in
+            await asyncio.sleep(0)  # a write that need not wait would let no other task run
 
     return answer
 
 
 def arguing(index: int, arguments: str, **more: Any) -> dict[str, Any]:
-    """A fragment of a call."""
+    """Return a fragment of a call."""
     return {"index": index, "function": {"arguments": arguments}, **more}
 
 
 def calling(*pieces: dict[str, Any]) -> bytes:
-    """An event with these pieces of calls."""
+    """Return an event with these pieces of calls."""
     return b"data: " + json.dumps({"choices": [{"delta": {"tool_calls": pieces}}]}).encode() + b"\n\n"
 
 
-async def test_one_delta_of_a_million_characters(tmp_path: Path, provider: Provider) -> None:
-    said = '🐔é\n"x' * 200_000
-    provider.answers = [streams(*text_chunks(said))]
-    async with asking(tmp_path, provider) as service:
-        await ends(service, provider, "completed", text=said)
+async def test_one_delta_may_have_a_million_characters(tmp_path: Path, provider: Provider) -> None:
+    long_text = '🐔é\n"x' * 200_000
+    provider.answers = [streams(*text_chunks(long_text))]
+    async with serving_with(tmp_path, provider) as service:
+        await check_answer(service, provider, "completed", text=long_text)
 
 
-async def test_two_hundred_thousand_deltas_of_a_letter(tmp_path: Path, provider: Provider) -> None:
+async def test_an_answer_may_have_200000_one_letter_deltas(tmp_path: Path, provider: Provider) -> None:
     letters = "".join(chr(ord("a") + number % 26) for number in range(200_000))
     deltas = text_chunks(*letters)
     writes = [b"".join(deltas[begin : begin + 1000]) for begin in range(0, len(deltas), 1000)]
     provider.answers = [streams(*writes)]
-    async with asking(tmp_path, provider) as service:
-        answer = await ends(service, provider, "completed", text=letters)
+    async with serving_with(tmp_path, provider) as service:
+        answer = await check_answer(service, provider, "completed", text=letters)
         events = await service.events(answer["run"]["id"])
-    assert len(events) < 2_000  # read, written and told together, not letter by letter
+    assert len(events) < 2_000  # read, written and streamed together, not letter by letter
 
 
-async def test_ten_thousand_fragments_of_two_calls_that_take_turns(tmp_path: Path, provider: Provider) -> None:
+async def test_two_calls_may_interleave_in_10000_fragments(tmp_path: Path, provider: Provider) -> None:
     jokes = ["ha 😀" * 5000, 'h"o\\' * 5000]
     texts = [json.dumps({"text": joke}, ensure_ascii=False) for joke in jokes]
     size = [len(text) // 5000 + 1 for text in texts]
@@ -69,7 +69,7 @@ async def test_ten_thousand_fragments_of_two_calls_that_take_turns(tmp_path: Pat
         piece["function"]["name"] = "tell_joke"
     fragments = [calling(arguing(n, texts[n][at * size[n] : (at + 1) * size[n]])) for at in range(5000) for n in (0, 1)]
     provider.answers = [streams(calling(*begin), b"".join(fragments), b"".join(text_chunks(reason="tool_calls")))]
-    async with asking(tmp_path, provider) as service:
+    async with serving_with(tmp_path, provider) as service:
         session_id = await service.session()
         answer = await service.send(session_id, "two jokes")
         assert answer["run"]["status"] == "completed"
@@ -80,14 +80,14 @@ async def test_ten_thousand_fragments_of_two_calls_that_take_turns(tmp_path: Pat
         ]
         assert [call["arguments_text"] for call in calls] == texts
         assert [call["output"] for call in calls] == [{"text": joke} for joke in jokes]
-        await is_told(service, answer)
-        await goes_on(service, provider, session_id)
+        await check_log(service, answer)
+        await check_next_message(service, provider, session_id)
 
 
-async def test_an_event_without_an_end_is_not_read_for_ever(tmp_path: Path, provider: Provider) -> None:
+async def test_an_endless_sse_event_is_given_up(tmp_path: Path, provider: Provider) -> None:
     sent = 0
 
-    async def answer(asked: Asked, writer: asyncio.StreamWriter) -> None:
+    async def answer(request: ProviderRequest, writer: asyncio.StreamWriter) -> None:
         nonlocal sent
         writer.write(HEAD + HALF + b'data: {"choices":[{"delta":{"content":"')
         while True:
@@ -96,44 +96,42 @@ async def test_an_event_without_an_end_is_not_read_for_ever(tmp_path: Path, prov
             sent += 262_144
 
     provider.answers = [answer]
-    async with asking(tmp_path, provider) as service:
-        await ends(service, provider, "failed", "model_protocol", "half")
-        await until(lambda: provider.gone == 1)
+    async with serving_with(tmp_path, provider) as service:
+        await check_answer(service, provider, "failed", "model_protocol", "half")
+        await until(lambda: provider.disconnects == 1)
     assert MAX_FRAME_BYTES / 2 < sent < 3 * MAX_FRAME_BYTES
 
 
 @pytest.mark.parametrize("piece", [HALF, b": still here\n\n", b"\n"], ids=["text", "comments", "newlines"])
-async def test_a_provider_that_does_not_stop_is_left_at_a_cancel(
-    tmp_path: Path, provider: Provider, piece: bytes
-) -> None:
+async def test_a_cancel_disconnects_an_endless_provider(tmp_path: Path, provider: Provider, piece: bytes) -> None:
     provider.answers = [pours(piece, first=HALF)]
-    async with asking(tmp_path, provider) as service:
+    async with serving_with(tmp_path, provider) as service:
         session_id = await service.session()
         run_id = (await service.start(session_id, "why?"))["run"]["id"]
         async with streaming(service, f"/api/runs/{run_id}/events") as stream:
-            events = await stream.said(5)
+            events = await stream.read_units(5)
             answer = await service.client.post(f"/api/runs/{run_id}/cancel")
             assert (answer.status_code, answer.json()["status"]) == (202, "cancelled")
             events += await stream.rest()
-        await until(lambda: provider.gone == 1)
-        assert spelled(events) == spelled(await service.events(run_id))
+        await until(lambda: provider.disconnects == 1)
+        assert split_units(events) == split_units(await service.events(run_id))
         assert text_of(events[-1]["message"]).startswith("half")
-        await goes_on(service, provider, session_id)
+        await check_next_message(service, provider, session_id)
 
 
-async def test_a_provider_that_has_not_answered_yet_is_left_at_a_cancel(tmp_path: Path, provider: Provider) -> None:
-    async def silence(asked: Asked, writer: asyncio.StreamWriter) -> None:
+async def test_a_cancel_disconnects_a_silent_provider(tmp_path: Path, provider: Provider) -> None:
+    async def silence(request: ProviderRequest, writer: asyncio.StreamWriter) -> None:
         await asyncio.Event().wait()
 
     provider.answers = [silence]
-    async with asking(tmp_path, provider) as service:
+    async with serving_with(tmp_path, provider) as service:
         session_id = await service.session()
         run_id = (await service.start(session_id, "why?"))["run"]["id"]
-        await until(lambda: provider.asked)
+        await until(lambda: provider.requests)
         assert (await service.client.post(f"/api/runs/{run_id}/cancel")).status_code == 202
-        await until(lambda: provider.gone == 1)
+        await until(lambda: provider.disconnects == 1)
         assert (await service.run(run_id))["status"] == "cancelled"
-        await goes_on(service, provider, session_id)
+        await check_next_message(service, provider, session_id)
 
 
 @pytest.mark.parametrize(
@@ -145,14 +143,14 @@ async def test_a_provider_that_has_not_answered_yet_is_left_at_a_cancel(tmp_path
         pytest.param(streams(*[bytes([byte]) for byte in HALF * 4], asyncio.Event()), id="a byte at a time"),
     ],
 )
-async def test_one_answer_holds_up_no_other(tmp_path: Path, provider: Provider, other: Answer) -> None:
+async def test_a_large_answer_delays_no_other(tmp_path: Path, provider: Provider, other: Answer) -> None:
     well = streams(*text_chunks(*["word "] * 100))
 
-    async def answer(asked: Asked, writer: asyncio.StreamWriter) -> None:
-        await (other if asked.body["messages"][-1]["content"] == "badly" else well)(asked, writer)
+    async def answer(request: ProviderRequest, writer: asyncio.StreamWriter) -> None:
+        await (other if request.body["messages"][-1]["content"] == "badly" else well)(request, writer)
 
     provider.answers = [answer]
-    async with asking(tmp_path, provider) as service:
+    async with serving_with(tmp_path, provider) as service:
         bad = [await service.start(await service.session(), "badly") for _ in range(3)]
         good = [await service.send(await service.session(), "well") for _ in range(10)]
         assert {answer["run"]["status"] for answer in good} == {"completed"}
@@ -160,4 +158,4 @@ async def test_one_answer_holds_up_no_other(tmp_path: Path, provider: Provider, 
         for run_id in (each["run"]["id"] for each in bad):
             assert (await service.run(run_id))["status"] == "in_progress"
             assert (await service.client.post(f"/api/runs/{run_id}/cancel")).status_code == 202
-        await until(lambda: provider.gone == 3)
+        await until(lambda: provider.disconnects == 3)

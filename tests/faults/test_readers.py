@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import pytest
 
 from chatkeep.store import events as store_events
-from tests.api.streams import Event, spelled, streaming, text_of, until
-from tests.faults.asking import nothing_left
+from tests.api.streams import Event, split_units, streaming, text_of, until
+from tests.faults.provider_checks import wait_until_idle
 from tests.faults.raw import Raw, dialling, events_in, request, whole_chunks
 from tests.script import Line, Script, say, stop
 from tests.service import Service
@@ -17,11 +17,11 @@ from tests.service import Service
 pytestmark = pytest.mark.anyio
 
 WINDOW = 4096
-"""Bytes that the kernel keeps for a reader who does not read."""
+"""Bytes that the kernel buffers for a reader that does not read."""
 
 
 class Talk:
-    """An answer that goes on by one piece for each `step`."""
+    """An answer that continues by one piece for each `step`."""
 
     def __init__(self, pieces: Sequence[str]) -> None:
         self.text = "".join(pieces)
@@ -33,23 +33,23 @@ class Talk:
         self.scene: list[Line] = [*gated, stop()]
 
     def step(self) -> None:
-        """Let the next piece come; nothing when all are there."""
+        """Release the next piece; does nothing after the last."""
         if gate := next(self._steps, None):
             gate.set()
 
     def finish(self) -> None:
-        """Let all come."""
+        """Release all pieces."""
         for gate in self._steps:
             gate.set()
 
 
 async def count_rows(service: Service, run_id: str) -> int:
-    """How many rows the log has."""
+    """Return the number of rows of the log."""
     return len(await service.runtime.db.snapshot(lambda tx: store_events.list_events(tx, run_id)))
 
 
 async def fast(service: Service, path: str, talk: Talk | None = None) -> list[Event]:
-    """Read as fast as it goes; for the one who leads `talk`, every event lets the next piece come."""
+    """Read at full speed. For the leading reader of `talk`, every event releases the next piece."""
     async with streaming(service, path) as stream:
         events = [await stream.next()]
         while events[-1]["type"] != "run.finished":
@@ -59,7 +59,7 @@ async def fast(service: Service, path: str, talk: Talk | None = None) -> list[Ev
         return events
 
 
-async def test_a_slow_reader_holds_up_nobody_and_gets_the_log_in_fewer_events(service: Service, script: Script) -> None:
+async def test_a_slow_reader_delays_no_other_and_gets_merged_deltas(service: Service, script: Script) -> None:
     talk = Talk([f"{number:05}" * 2000 for number in range(500)])
     script.play(talk.scene)
     session_id = await service.session()
@@ -74,21 +74,21 @@ async def test_a_slow_reader_holds_up_nobody_and_gets_the_log_in_fewer_events(se
     logs = [reader.result() for reader in readers]
     status, body = await slow.read_answer()
     slow.close()
-    said = events_in(body)
+    merged_events = events_in(body)
     rows = await count_rows(service, run_id)
     assert status == 200
     assert rows > 500
-    assert len(said) < rows
-    assert max(len(event.get("text", "")) for event in said) > 50_000  # many rows as one
-    for log in [*logs, said]:
+    assert len(merged_events) < rows
+    assert max(len(event.get("text", "")) for event in merged_events) > 50_000  # many rows as one
+    for log in [*logs, merged_events]:
         assert text_of(log[-1]["message"]) == talk.text
         assert "".join(event["text"] for event in log if event["type"] == "text.delta") == talk.text
         assert ends_of(log) == ends_of(logs[0])
-    await nothing_left(service)
+    await wait_until_idle(service)
 
 
 def ends_of(log: list[Event]) -> list[Event]:
-    """What of a log is no delta; and that its positions leave nothing out."""
+    """Return the events that are no deltas, after checking that the positions have no gap."""
     position = 0
     for event in log:
         position += len(event["text"]) if event["type"] == "text.delta" else 1
@@ -96,7 +96,7 @@ def ends_of(log: list[Event]) -> list[Event]:
     return [event for event in log if event["type"] != "text.delta"]
 
 
-async def test_who_never_reads_holds_up_nobody(service: Service, script: Script) -> None:
+async def test_a_reader_that_never_reads_delays_no_other(service: Service, script: Script) -> None:
     long = "0123456789abcdef" * 4096
     script.play([*[say(long) for _ in range(96)], stop()])
     lazy = [await service.session() for _ in range(2)]
@@ -112,7 +112,7 @@ async def test_who_never_reads_holds_up_nobody(service: Service, script: Script)
     assert (messages[1]["status"], text_of(messages[1]) == long * 96) == ("completed", True)
     assert len(service.runtime.notifier.topics) > 1  # it is still being waited for, beside the deadlines
     silent.reset()
-    await nothing_left(service)
+    await wait_until_idle(service)
 
 
 async def test_a_thousand_readers_of_one_run_get_the_same(service: Service, script: Script) -> None:
@@ -131,12 +131,12 @@ async def test_a_thousand_readers_of_one_run_get_the_same(service: Service, scri
     bodies = [await reader.read_answer() for reader in readers]
     for reader in readers:
         reader.close()
-    log = spelled(await service.events(run_id))
+    log = split_units(await service.events(run_id))
     assert {status for status, _ in bodies} == {200}
-    assert all(spelled(events_in(body)) == log for body in {body for _, body in bodies})
+    assert all(split_units(events_in(body)) == log for body in {body for _, body in bodies})
     assert len({body[body.rindex(b"\nid: ") :] for _, body in bodies}) == 1
     assert len(script.prompts) == 1
-    await nothing_left(service)
+    await wait_until_idle(service)
 
 
 async def test_a_thousand_readers_of_an_ended_run_get_the_same_bytes(service: Service, script: Script) -> None:
@@ -152,12 +152,12 @@ async def test_a_thousand_readers_of_an_ended_run_get_the_same_bytes(service: Se
 
     bodies = await asyncio.gather(*[read() for _ in range(1000)])
     assert len(set(bodies)) == 1
-    assert spelled(events_in(bodies[0][1])) == spelled(await service.events(run_id))
-    await nothing_left(service)
+    assert split_units(events_in(bodies[0][1])) == split_units(await service.events(run_id))
+    await wait_until_idle(service)
 
 
 async def restless(service: Service, path: str, talk: Talk, seed: int) -> tuple[list[Event], int]:
-    """Come, read some bytes, leave without a word, come back from the last whole event; until `run.finished`."""
+    """Read some bytes, reset the connection, resume after the last complete event; until `run.finished`."""
     rng = random.Random(seed)
     events: list[Event] = []
     connections = 0
@@ -177,14 +177,14 @@ async def restless(service: Service, path: str, talk: Talk, seed: int) -> tuple[
     return events, connections
 
 
-async def test_who_comes_and_goes_all_the_time_gets_exactly_the_log(service: Service, script: Script) -> None:
+async def test_a_reader_that_reconnects_often_gets_exactly_the_log(service: Service, script: Script) -> None:
     talk = Talk([f"{number} 🐔é " * 9 for number in range(400)])
     script.play(talk.scene)
     run_id = (await service.start(await service.session(), "why?"))["run"]["id"]
     path = f"/api/runs/{run_id}/events"
     read = await asyncio.gather(*[restless(service, path, talk, seed) for seed in range(3)])
-    log = spelled(await service.events(run_id))
+    log = split_units(await service.events(run_id))
     for events, connections in read:
         assert connections > 100
-        assert spelled(events) == log
-    await nothing_left(service)
+        assert split_units(events) == log
+    await wait_until_idle(service)

@@ -1,4 +1,4 @@
-"""Several processes and one database: any of them dies, stops or loses its line, and the promises hold.
+"""Several processes and one database: any of them dies, stops or loses its connection, and the promises hold.
 
 `FAULT_LEASE` is the lease in seconds (3); how long a session refused the next message is printed (`-s`).
 """
@@ -20,8 +20,8 @@ import httpx2
 import pytest
 
 from tests.databases import new_database
-from tests.faults import shifted
-from tests.faults.chats import Reading, spelled
+from tests.faults import wrong_clock
+from tests.faults.client_records import Reading, split_units
 from tests.faults.process import PATIENCE, Home, Service, running
 from tests.faults.upstream import ENDLESS, QUICK, Upstream
 from tests.postgres import OPTIONS, Server, execute, free_port, make, new_home, run, wait_until_ready
@@ -52,44 +52,44 @@ def home_of(directory: Path, url: str, upstream: Upstream, **more: str) -> Home:
 
 
 @asynccontextmanager
-async def several(*homes: Home) -> AsyncGenerator[list[Service]]:
+async def run_services(*homes: Home) -> AsyncGenerator[list[Service]]:
     async with AsyncExitStack() as stack:
         yield [await stack.enter_async_context(running(home)) for home in homes]
 
 
 class Chat:
-    """A session with an endless answer that one process carries, and a reader at another."""
+    """A session whose endless answer one process executes, with a reader at another."""
 
     def __init__(self, session_id: str, run_id: str) -> None:
         self.session_id = session_id
         self.reading = Reading(run_id, 0)
 
     @classmethod
-    async def begin(cls, carrier: Service) -> "Chat":
-        session_id = (await carrier.client.post("/api/sessions")).json()["id"]
+    async def begin(cls, worker: Service) -> "Chat":
+        session_id = (await worker.client.post("/api/sessions")).json()["id"]
         path = f"/api/sessions/{session_id}/messages"
-        answer = await carrier.client.post(path, json={"content": ENDLESS}, headers=ASYNC)
+        answer = await worker.client.post(path, json={"content": ENDLESS}, headers=ASYNC)
         assert answer.status_code == 202, answer.text
         return cls(session_id, answer.json()["run"]["id"])
 
     async def reads(self, service: Service, events: int = 20) -> None:
-        """Go on reading there, for so many events or to the end; from where it was cut, if it is."""
-        wanted = len(self.reading.events) + events
+        """Read so many more events there, or to the end. A cut stream is resumed."""
+        target = len(self.reading.events) + events
         async with asyncio.timeout(PATIENCE):
-            while len(self.reading.events) < wanted and not self.reading.is_over:
+            while len(self.reading.events) < target and not self.reading.is_over:
                 headers = {"last-event-id": str(self.reading.position)}
                 path = f"/api/runs/{self.reading.run_id}/events"
                 try:
                     async with service.client.stream("GET", path, headers=headers) as answer:
                         async for fields in read_events(answer) if answer.status_code == 200 else nothing():
                             self.reading.take(fields)
-                            if len(self.reading.events) >= wanted:
+                            if len(self.reading.events) >= target:
                                 break
                 except httpx2.TransportError:
                     await asyncio.sleep(0.1)  # as an EventSource does
 
     async def accepts(self, service: Service, **more: Any) -> float:
-        """Send until the session takes the next message; after how many seconds."""
+        """Send until the session accepts the next message. Return the seconds that took."""
         began = time.monotonic()
         path, headers = f"/api/sessions/{self.session_id}/messages", {"accept": "application/json"}
         async with asyncio.timeout(PATIENCE + 2 * LEASE):
@@ -101,12 +101,12 @@ class Chat:
                 await asyncio.sleep(0.05)
 
     async def is_whole(self, service: Service, status: str) -> None:
-        """The run ended so; its log has all that was seen, in its place, and what is stored is its fold."""
+        """Check the run's end: its log has all seen events at their positions, and the stored message is its fold."""
         whole = Reading(self.reading.run_id, 0)
         async with service.client.stream("GET", f"/api/runs/{whole.run_id}/events") as answer:
             await whole.follow(answer)
-        seen = spelled(self.reading.events)
-        assert spelled(whole.events)[: len(seen)] == seen
+        seen = split_units(self.reading.events)
+        assert split_units(whole.events)[: len(seen)] == seen
         run = (await service.client.get(f"/api/runs/{whole.run_id}")).json()
         message = (await service.client.get(f"/api/messages/{run['message_id']}")).json()
         last: Any = whole.events[-1]
@@ -119,17 +119,17 @@ async def nothing() -> AsyncGenerator[dict[str, Any]]:
         yield each
 
 
-async def stop(owner: Service, home: Home, *, in_transaction: bool) -> None:
-    """SIGSTOP it there; at a moment of no choice if the database is PostgreSQL, which ends what stands still."""
-    owner.process.send_signal(signal.SIGSTOP)
+async def stop(worker: Service, home: Home, *, in_transaction: bool) -> None:
+    """Send SIGSTOP, on SQLite inside or outside of a transaction. PostgreSQL ends idle ones, so any moment will do."""
+    worker.process.send_signal(signal.SIGSTOP)
     while home.engine == "sqlite" and is_locked(home.database) != in_transaction:
-        owner.process.send_signal(signal.SIGCONT)
+        worker.process.send_signal(signal.SIGCONT)
         await asyncio.sleep(random.uniform(0, 0.02))  # its next moment
-        owner.process.send_signal(signal.SIGSTOP)
+        worker.process.send_signal(signal.SIGSTOP)
 
 
 def is_locked(file: Path) -> bool:
-    """Whether somebody has held the right to write for longer than any transaction takes."""
+    """Return True if a process has held the write lock for longer than any transaction takes."""
     try:
         with closing(sqlite3.connect(file, timeout=1, isolation_level=None)) as connection:
             connection.execute("BEGIN IMMEDIATE")
@@ -140,17 +140,17 @@ def is_locked(file: Path) -> bool:
     return False
 
 
-def told(fault: str, seconds: float) -> None:
+def report(fault: str, seconds: float) -> None:
     print(f"\n{fault}: the next message was accepted after {seconds:.1f} s (lease {LEASE:g} s)")
 
 
 async def test_a_killed_worker_is_replaced_by_the_others(tmp_path: Path, database: str, upstream: Upstream) -> None:
     home = home_of(tmp_path, database, upstream)
-    async with several(home, home) as (owner, other):
-        chat = await Chat.begin(owner)
+    async with run_services(home, home) as (worker, other):
+        chat = await Chat.begin(worker)
         await chat.reads(other)
-        owner.process.kill()
-        told("kill -9 of the owner", await chat.accepts(other))
+        worker.process.kill()
+        report("kill -9 of the owner", await chat.accepts(other))
         await chat.reads(other, 10**6)
         await chat.is_whole(other, "interrupted")
     assert "Traceback" not in home.complaints
@@ -158,13 +158,13 @@ async def test_a_killed_worker_is_replaced_by_the_others(tmp_path: Path, databas
 
 async def test_a_restarted_worker_interrupts_its_runs(tmp_path: Path, url: str, upstream: Upstream) -> None:
     home = home_of(tmp_path, url, upstream)
-    async with several(home, home) as (owner, other):
-        chat = await Chat.begin(owner)
+    async with run_services(home, home) as (worker, other):
+        chat = await Chat.begin(worker)
         await chat.reads(other)
-        owner.process.kill()
-        await owner.ended()
+        worker.process.kill()
+        await worker.ended()
         async with running(home) as again:
-            told("kill -9 of the owner, started again, once it is ready", await chat.accepts(again))
+            report("kill -9 of the owner, started again, once it is ready", await chat.accepts(again))
             await chat.reads(other, 10**6)
             await chat.is_whole(again, "interrupted")
 
@@ -173,35 +173,35 @@ async def test_a_worker_paused_beyond_its_lease_writes_nothing_more(
     tmp_path: Path, database: str, upstream: Upstream
 ) -> None:
     home = home_of(tmp_path, database, upstream)
-    async with several(home, home) as (owner, other):
-        chat = await Chat.begin(owner)
+    async with run_services(home, home) as (worker, other):
+        chat = await Chat.begin(worker)
         await chat.reads(other)
-        await stop(owner, home, in_transaction=False)
-        told("SIGSTOP of the owner", await chat.accepts(other))
+        await stop(worker, home, in_transaction=False)
+        report("SIGSTOP of the owner", await chat.accepts(other))
         await chat.reads(other, 10**6)
-        owner.process.send_signal(signal.SIGCONT)
-        assert (await owner.client.get("/readyz")).status_code == 200
-        await chat.is_whole(owner, "interrupted")
-        async with asyncio.timeout(PATIENCE):  # its call of the model is given up
+        worker.process.send_signal(signal.SIGCONT)
+        assert (await worker.client.get("/readyz")).status_code == 200
+        await chat.is_whole(worker, "interrupted")
+        async with asyncio.timeout(PATIENCE):  # its call of the model is closed
             while upstream.open:
                 await asyncio.sleep(0.02)
         await chat.is_whole(other, "interrupted")
-        await chat.accepts(owner)
+        await chat.accepts(worker)
     assert "Traceback" not in home.complaints
 
 
 async def test_a_worker_paused_in_a_transaction_blocks_sqlite_writers(tmp_path: Path, upstream: Upstream) -> None:
     home = home_of(tmp_path, f"sqlite:///{tmp_path / 'test.db'}", upstream)
-    async with several(home, home) as (owner, other):
-        chat = await Chat.begin(owner)
+    async with run_services(home, home) as (worker, other):
+        chat = await Chat.begin(worker)
         await chat.reads(other)
-        await stop(owner, home, in_transaction=True)
+        await stop(worker, home, in_transaction=True)
         for path, body in ((f"{chat.session_id}/messages", {"content": QUICK, "on_busy": "interrupt"}), ("", None)):
             answer = await other.client.post(f"/api/sessions/{path}".rstrip("/"), json=body)
             assert (answer.status_code, answer.json()["code"]) == (500, "internal"), answer.text
         assert (await other.client.get(f"/api/sessions/{chat.session_id}")).status_code == 200
-        owner.process.kill()
-        told("kill -9 of an owner that was stopped inside a transaction", await chat.accepts(other))
+        worker.process.kill()
+        report("kill -9 of an owner that was stopped inside a transaction", await chat.accepts(other))
         await chat.reads(other, 10**6)
         await chat.is_whole(other, "interrupted")
         assert len((await other.client.get("/api/sessions")).json()["data"]) == 1
@@ -212,8 +212,8 @@ async def test_a_database_unreachable_for_five_seconds_ends_no_run(
 ) -> None:
     async with Proxy(url) as proxy:
         near, far = home_of(tmp_path, url, upstream), home_of(tmp_path, proxy.url, upstream, CHATKEEP_LEASE="30")
-        async with several(far, near) as (owner, other):
-            chat = await Chat.begin(owner)
+        async with run_services(far, near) as (worker, other):
+            chat = await Chat.begin(worker)
             await chat.reads(other)
             proxy.refusing = True
             proxy.cut()
@@ -223,8 +223,8 @@ async def test_a_database_unreachable_for_five_seconds_ends_no_run(
             await chat.reads(other)
             assert not chat.reading.is_over
             print(f"\na line cut for 5 s: the same answer went on after {time.monotonic() - began:.1f} s")
-            told("a line cut for 5 s", await chat.accepts(other, on_busy="interrupt"))
-            await chat.is_whole(owner, "cancelled")
+            report("a line cut for 5 s", await chat.accepts(other, on_busy="interrupt"))
+            await chat.is_whole(worker, "cancelled")
 
 
 async def test_database_backends_ended_at_random_end_no_run(
@@ -233,8 +233,8 @@ async def test_database_backends_ended_at_random_end_no_run(
     rng = random.Random(5)
     home = home_of(tmp_path, url, upstream)
     victim = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{}' ORDER BY random() LIMIT {}"
-    async with several(home, home) as (owner, other):
-        chats = [await Chat.begin(owner) for _ in range(5)]
+    async with run_services(home, home) as (worker, other):
+        chats = [await Chat.begin(worker) for _ in range(5)]
         reading = [asyncio.create_task(chat.reads(other, 150)) for chat in chats]
         killed = 0
         while not all(task.done() for task in reading):
@@ -244,7 +244,7 @@ async def test_database_backends_ended_at_random_end_no_run(
             await asyncio.sleep(rng.uniform(0.05, 0.4))
         await asyncio.gather(*reading)
         assert not any(chat.reading.is_over for chat in chats)
-        told(
+        report(
             f"{killed} backends ended at random",
             max([await chat.accepts(other, on_busy="interrupt") for chat in chats]),
         )
@@ -255,11 +255,11 @@ async def test_database_backends_ended_at_random_end_no_run(
 
 async def test_a_pool_of_one_connection_serves_many_runs(tmp_path: Path, url: str, upstream: Upstream) -> None:
     home = home_of(tmp_path, url, upstream, CHATKEEP_DATABASE_POOL="1")
-    async with several(home) as (only,):
+    async with run_services(home) as (only,):
         chats = [await Chat.begin(only) for _ in range(30)]
         await asyncio.gather(*(chat.reads(only) for chat in chats))
         waited = [await chat.accepts(only, on_busy="interrupt") for chat in chats]
-        told("a pool of one connection, 30 answers", max(waited))
+        report("a pool of one connection, 30 answers", max(waited))
         await asyncio.gather(*(chat.is_whole(only, "cancelled") for chat in chats))
 
 
@@ -268,22 +268,22 @@ async def test_a_clock_wrong_by_a_minute_takes_over_no_run(
     tmp_path: Path, url: str, upstream: Upstream, seconds: int
 ) -> None:
     home = home_of(tmp_path, url, upstream)
-    wrong = home._replace(program=(shifted.__file__, str(seconds)))
-    async with several(home, wrong) as (right, odd):
+    wrong = home._replace(program=(wrong_clock.__file__, str(seconds)))
+    async with run_services(home, wrong) as (right, odd):
         chats = [await Chat.begin(right), await Chat.begin(odd)]
         deadline = time.monotonic() + LEASE * 2
         while time.monotonic() < deadline:
             await asyncio.gather(chats[0].reads(odd, 5), chats[1].reads(right, 5))
         assert not any(chat.reading.is_over for chat in chats)
         odd.process.kill()
-        told(f"kill -9 of an owner whose clock is wrong by {seconds} s", await chats[1].accepts(right))
+        report(f"kill -9 of an owner whose clock is wrong by {seconds} s", await chats[1].accepts(right))
         await chats[0].accepts(right, on_busy="interrupt")
         await chats[1].is_whole(right, "interrupted")
 
 
 @contextmanager
 def server_of_our_own(postgres: Server) -> Generator[tuple[str, Any]]:
-    """A server that may be restarted: its URL, and the function that does it."""
+    """Run a server that can be restarted. The value is its URL, and the function that restarts it."""
     home, port = new_home(), free_port()
     make(home, postgres.binaries)
     started: list[subprocess.Popen[bytes]] = []
@@ -312,8 +312,8 @@ async def test_a_database_server_that_restarts_ends_no_run(
 ) -> None:
     with server_of_our_own(postgres) as (url, restart):
         home = home_of(tmp_path, url, upstream, CHATKEEP_LEASE="30")
-        async with several(home, home) as (owner, other):
-            chat = await Chat.begin(owner)
+        async with run_services(home, home) as (worker, other):
+            chat = await Chat.begin(worker)
             await chat.reads(other)
             began = time.monotonic()
             await asyncio.to_thread(restart, how)
@@ -321,5 +321,5 @@ async def test_a_database_server_that_restarts_ends_no_run(
             await chat.reads(other)
             assert not chat.reading.is_over
             print(f"\nrestart in {restarted:.1f} s: the same answer went on after {time.monotonic() - began:.1f} s")
-            told("a server that restarts", await chat.accepts(other, on_busy="interrupt"))
-            await chat.is_whole(owner, "cancelled")
+            report("a server that restarts", await chat.accepts(other, on_busy="interrupt"))
+            await chat.is_whole(worker, "cancelled")

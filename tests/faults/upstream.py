@@ -1,4 +1,4 @@
-"""A provider whose answers follow from a seed and what it is asked: long, short, with functions, wrong, endless."""
+"""A provider whose answers follow from a seed and the prompt: long, short, with functions, wrong, endless."""
 
 import asyncio
 import json
@@ -6,28 +6,28 @@ import random
 import re
 from typing import Any, Self
 
-from tests.provider import Answer, Asked, refuses, streams, text_chunks
+from tests.provider import Answer, ProviderRequest, refuses, streams, text_chunks
 
 WORDS = ("To get ", "to the ", "other side", ", naïve", " 鸡过马路", "\n\n", "🐔🛣️", ' \\ "quoted" ', "é", " <b>&")
 ENDLESS = "endless"
-"""How a message begins whose answer goes on until somebody ends it."""
+"""First word of a message whose answer goes on until it is stopped."""
 HELD = "held"
-"""How a message begins whose answer begins, and then says nothing more."""
+"""First word of a message whose answer stalls after its start."""
 GATED = "gated"
-"""How a message begins whose answer begins, and ends when the gate is opened."""
+"""First word of a message whose answer stalls until the gate is opened."""
 ECHO = "echo"
-"""How a message begins whose answer is the message, in capitals."""
+"""First word of a message whose answer is the message in capitals."""
 QUICK = "quick"
-"""How a message begins whose answer is short and whole."""
+"""First word of a message whose answer is short and complete."""
 _GAPS = (0.0, 0.0, 0.0, 0.001, 0.003, 0.01, 0.02)
 
 
 class Upstream:
-    """A provider on loopback. Its clients die without a word, and it goes on with the next."""
+    """A provider on loopback. When a client dies, it goes on with the next."""
 
     def __init__(self, seed: int) -> None:
-        """The same `seed` and question make the same answer. `asked`: how often it was; `open`: answers under way."""
-        self.asked = 0
+        """The same `seed` and prompt make the same answer. `open` counts answers under way."""
+        self.request_count = 0
         self.open = 0
         self.url = ""
         self.gate = asyncio.Event()
@@ -55,10 +55,10 @@ class Upstream:
                 head = await reader.readuntil(b"\r\n\r\n")
                 length = re.search(rb"\r\ncontent-length: *(\d+)", head, re.IGNORECASE)
                 body = json.loads(await reader.readexactly(int(length[1]) if length else 0))
-                self.asked += 1
+                self.request_count += 1
                 self.open += 1
                 try:
-                    await self._answer(Asked("/v1/chat/completions", {}, body), writer)
+                    await self._answer(ProviderRequest("/v1/chat/completions", {}, body), writer)
                 finally:
                     self.open -= 1
         except (ConnectionError, asyncio.IncompleteReadError):
@@ -69,35 +69,35 @@ class Upstream:
         finally:
             writer.close()
 
-    async def _answer(self, asked: Asked, writer: asyncio.StreamWriter) -> None:
-        messages = asked.body["messages"]
-        said = next(message["content"] for message in reversed(messages) if message["role"] == "user")
-        said = said.rpartition("\n\n")[2]  # messages without an answer between them come as one
-        if said.startswith((HELD, GATED)):
-            gate = self.gate if said.startswith(GATED) else asyncio.Event()
-            await streams(*text_chunks("half ")[:1], gate, *text_chunks("and half"))(asked, writer)
+    async def _answer(self, request: ProviderRequest, writer: asyncio.StreamWriter) -> None:
+        messages = request.body["messages"]
+        user_text = next(message["content"] for message in reversed(messages) if message["role"] == "user")
+        user_text = user_text.rpartition("\n\n")[2]  # messages without an answer between them come as one
+        if user_text.startswith((HELD, GATED)):
+            gate = self.gate if user_text.startswith(GATED) else asyncio.Event()
+            await streams(*text_chunks("half ")[:1], gate, *text_chunks("and half"))(request, writer)
         else:
-            await _chosen(random.Random(f"{self._seed} {len(messages)} {said}"), said)(asked, writer)
+            await _choose_answer(random.Random(f"{self._seed} {len(messages)} {user_text}"), user_text)(request, writer)
 
 
-def _chosen(rng: random.Random, said: str) -> Answer:
-    if said.startswith(QUICK):
+def _choose_answer(rng: random.Random, user_text: str) -> Answer:
+    if user_text.startswith(QUICK):
         return streams(*text_chunks("At once", "."))
-    if said.startswith(ECHO):
-        return streams(*text_chunks(said.upper()))
-    if said.startswith(ENDLESS):
-        return streams(*_spoken(rng, 20), *(piece for _ in range(2_000) for piece in (*_text(rng), 0.02)))
+    if user_text.startswith(ECHO):
+        return streams(*text_chunks(user_text.upper()))
+    if user_text.startswith(ENDLESS):
+        return streams(*_text_pieces(rng, 20), *(piece for _ in range(2_000) for piece in (*_text(rng), 0.02)))
     kind = rng.choices(("speech", "call", "refusal", "torn", "cut"), (60, 25, 3, 6, 6))[0]
     if kind == "refusal":
         return refuses(500, {"error": {"message": "not today"}})
     if kind == "call":
-        return streams(*_spoken(rng, rng.randint(0, 5)), *_called(rng))
-    spoken = _spoken(rng, rng.randint(1, 60))
+        return streams(*_text_pieces(rng, rng.randint(0, 5)), *_call_pieces(rng))
+    pieces = _text_pieces(rng, rng.randint(1, 60))
     ending = [] if kind in ("torn", "cut") else text_chunks()
-    return streams(*spoken, *ending, end=kind != "torn")
+    return streams(*pieces, *ending, end=kind != "torn")
 
 
-def _spoken(rng: random.Random, pieces: int) -> list[bytes | float]:
+def _text_pieces(rng: random.Random, pieces: int) -> list[bytes | float]:
     thought = [_chunk(reasoning_content=word) for word in rng.choices(WORDS, k=rng.choice((0, 0, 4)))]
     return [*thought, *(piece for _ in range(pieces) for piece in (*_text(rng), rng.choice(_GAPS)))]
 
@@ -106,8 +106,8 @@ def _text(rng: random.Random) -> list[bytes]:
     return [_chunk(content="".join(rng.choices(WORDS, k=rng.randint(1, 4))))]
 
 
-def _called(rng: random.Random) -> list[bytes | float]:
-    """A call in pieces; one in four is not valid, and the model is asked again."""
+def _call_pieces(rng: random.Random) -> list[bytes | float]:
+    """Return a call in pieces. One in four is invalid, so the turn takes another step."""
     arguments = json.dumps({"text": "".join(rng.choices(WORDS, k=20))} if rng.random() < 0.75 else {"joke": 1})
     pieces: list[bytes | float] = []
     first: dict[str, Any] = {"index": 0, "id": f"call_{rng.randrange(10**6)}", "type": "function"}

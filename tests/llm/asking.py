@@ -1,4 +1,4 @@
-"""A model asked over a real connection, and everything that came of it."""
+"""`OpenAIModel` over a real connection to a provider on loopback, and its received answers."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
@@ -17,20 +17,20 @@ from tests.provider import Provider, streams, text_chunks
 from tests.service import settings
 
 KEY = "open-sesame-42"
-"""A key that looks like nothing in particular, so that only knowing it keeps it out of messages."""
+"""A key without a recognisable form: only knowing it keeps it out of messages."""
 PROMPT = Prompt("gpt-5-mini", [{"role": "user", "content": "why?"}], [])
 
 
 @dataclass
-class Heard:
-    """The chunks that came, and how the answer failed, if it did."""
+class ReceivedAnswer:
+    """The chunks of an answer, and its failure, if it failed."""
 
     chunks: list[Chunk] = field(default_factory=list[Chunk])
     failure: TurnFailed | None = None
 
     @property
     def text(self) -> str:
-        """All that was said."""
+        """The text of the answer."""
         deltas = [choice.delta for chunk in self.chunks for choice in chunk.choices or () if choice.delta]
         return "".join(delta.content for delta in deltas if isinstance(delta.content, str))
 
@@ -47,7 +47,7 @@ class Heard:
 
 @asynccontextmanager
 async def connected(provider: Provider, **changes: Any) -> AsyncGenerator[OpenAIModel]:
-    """A model that asks `provider`; `changes` are settings, without which it never tries twice."""
+    """Connect a model to `provider` until the block ends. `changes` are settings; by default it does not retry."""
     values = {"openai_base_url": provider.url, "openai_api_key": SecretStr(KEY), "model_retries": 0, **changes}
     model = OpenAIModel(settings(Path(), **values))
     try:
@@ -59,26 +59,26 @@ async def connected(provider: Provider, **changes: Any) -> AsyncGenerator[OpenAI
 
 
 async def _meet(model: OpenAIModel, provider: Provider) -> None:
-    """Let `model` ask `provider` once, and leave no trace of it there."""
-    wanted, provider.answers = provider.answers, [streams(*text_chunks("Hello"))]
-    assert (await hear(model)).text == "Hello"
-    provider.answers = wanted
-    provider.asked.clear()
+    """Send one request, and remove it from the provider's records."""
+    answers_after, provider.answers = provider.answers, [streams(*text_chunks("Hello"))]
+    assert (await receive(model)).text == "Hello"
+    provider.answers = answers_after
+    provider.requests.clear()
 
 
-async def hear(model: Model, prompt: Prompt = PROMPT) -> Heard:
-    """The whole answer of `model`, up to its end or failure."""
-    heard = Heard()
+async def receive(model: Model, prompt: Prompt = PROMPT) -> ReceivedAnswer:
+    """Return the whole answer of `model`, up to its end or failure."""
+    answer = ReceivedAnswer()
     try:
         async for chunks in model.stream(prompt):
-            heard.chunks += chunks
+            answer.chunks += chunks
     except TurnFailed as failure:
-        heard.failure = failure
-    return heard
+        answer.failure = failure
+    return answer
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Wait for `condition`, which nobody announces, for as long as a test may take."""
+    """Wait until `condition` is true, at most 10 seconds; it is polled."""
     async with asyncio.timeout(10):
         while not condition():
             await asyncio.sleep(0.005)

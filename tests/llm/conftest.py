@@ -1,4 +1,4 @@
-"""Every test of a provider twice: the first request of a process is the SDK's, later ones have the head it made."""
+"""Runs every test of a provider twice: the SDK sends the first request, later ones reuse its head."""
 
 from collections.abc import AsyncGenerator
 
@@ -9,6 +9,6 @@ from tests.provider import Provider
 
 @pytest.fixture(params=[False, True], ids=["first", "later"])
 async def provider(request: pytest.FixtureRequest) -> AsyncGenerator[Provider]:
-    """A provider that a model asks for the first time, or not."""
+    """A provider, either new to the model or with an earlier request."""
     async with Provider(is_known=request.param) as provider:
         yield provider

@@ -1,4 +1,4 @@
-"""Deltas to events: the rules at the head of the module as properties. The known dialects stand in `tests/llm`."""
+"""From chunks to events: the rules of the module's head as properties. The corpus in `tests/llm` has known dialects."""
 
 import json
 from collections import Counter
@@ -56,7 +56,7 @@ chunks = st.builds(
 
 
 @given(st.lists(ANY, max_size=8))
-def test_a_text_is_the_same_however_it_was_cut(pieces: list[str]) -> None:
+def test_a_text_is_the_same_however_it_is_split(pieces: list[str]) -> None:
     parts = folded(assembled([say(piece) for piece in pieces]))
     whole = "".join(pieces)
     assert parts == ((TextPart(clean(whole)),) if whole else ())
@@ -65,9 +65,9 @@ def test_a_text_is_the_same_however_it_was_cut(pieces: list[str]) -> None:
 @given(STORABLE, st.data())
 def test_half_a_character_waits_for_its_other_half(text: str, data: st.DataObject) -> None:
     halves = text.encode("utf-16-le")
-    position_length = [chr(int.from_bytes(halves[place : place + 2], "little")) for place in range(0, len(halves), 2)]
-    cuts = sorted(data.draw(st.sets(st.integers(0, len(position_length)))))
-    pieces = ["".join(position_length[a:b]) for a, b in zip([0, *cuts], [*cuts, len(position_length)], strict=True)]
+    units = [chr(int.from_bytes(halves[place : place + 2], "little")) for place in range(0, len(halves), 2)]
+    cuts = sorted(data.draw(st.sets(st.integers(0, len(units)))))
+    pieces = ["".join(units[a:b]) for a, b in zip([0, *cuts], [*cuts, len(units)], strict=True)]
     assert folded(assembled([say(piece) for piece in pieces])) == ((TextPart(text),) if text else ())
 
 
@@ -84,7 +84,7 @@ def test_interleaved_calls_keep_their_arguments(pieces: list[list[str]], named: 
 
 
 @given(st.lists(st.sampled_from(["{}", '{"a":1}', '{"a":"b c"}']), max_size=6), st.booleans(), st.booleans())
-def test_whole_calls_are_told_apart(arguments: list[str], indexed: bool, identified: bool) -> None:
+def test_whole_calls_are_kept_apart(arguments: list[str], indexed: bool, identified: bool) -> None:
     feed = [
         call("weather", text, number if indexed else None, f"call_{number}" if identified else None)
         for number, text in enumerate(arguments)
@@ -101,59 +101,61 @@ def test_any_chunks_make_a_log_that_folds(feed: list[Chunk]) -> None:
     assert len(parts) == assembler.next_index
     assert all(event_log.position_length(event) > 0 for event in events), "empty deltas do not exist"
     assert not any(isinstance(part, StepPart) for part in parts)
-    said = [part.text for part in parts if isinstance(part, TextPart | ReasoningPart | RefusalPart)]
-    made = [part for part in parts if isinstance(part, ToolCallPart)]
-    assert len({part.call_id for part in made}) == len(made) == len(assembler.calls)
-    assert all(said), "a part that says nothing is none"
-    for text in (*said, *(text for part in made for text in (part.name, part.arguments_text, part.call_id))):
+    texts = [part.text for part in parts if isinstance(part, TextPart | ReasoningPart | RefusalPart)]
+    call_parts = [part for part in parts if isinstance(part, ToolCallPart)]
+    assert len({part.call_id for part in call_parts}) == len(call_parts) == len(assembler.calls)
+    assert all(texts), "a part that says nothing is none"
+    for text in (*texts, *(text for part in call_parts for text in (part.name, part.arguments_text, part.call_id))):
         assert clean(text) == text
 
 
 @given(st.lists(chunks, max_size=12))
-def test_calls_and_parts_agree(feed: list[Chunk]) -> None:
+def test_calls_agree_with_the_parts(feed: list[Chunk]) -> None:
     assembler = Assembler(0, KINDS.get, set())
     parts = folded(assembled(feed, assembler))
-    for made in assembler.calls:
-        assert made.index is not None
-        assert parts[made.index] == ToolCallPart(made.call_id, made.name, KINDS.get(made.name), made.arguments_text)
+    for streamed in assembler.calls:
+        assert streamed.index is not None
+        assert parts[streamed.index] == ToolCallPart(
+            streamed.call_id, streamed.name, KINDS.get(streamed.name), streamed.arguments_text
+        )
 
 
 @given(st.lists(st.builds(CallDelta, st.sampled_from([None, 0, 1]), st.sampled_from([None, "a", "b"]), functions)))
-def test_nothing_of_any_arguments_is_lost(pieces: list[CallDelta]) -> None:
-    sent: Counter[str] = Counter()
+def test_no_arguments_are_lost(pieces: list[CallDelta]) -> None:
+    streamed_text: Counter[str] = Counter()
     for piece in pieces:
         if piece.function and isinstance(piece.function.arguments, str):
             piece.function.arguments = clean(piece.function.arguments)
-            sent.update(piece.function.arguments)
+            streamed_text.update(piece.function.arguments)
         elif piece.function:
             piece.function.arguments = None
     events = assembled([Chunk([Choice(MessageDelta(tool_calls=[piece]))]) for piece in pieces])
-    told = Counter("".join(event.arguments_text for event in events if isinstance(event, ToolCallDelta)))
-    assert told == sent
+    assembled_text = Counter("".join(event.arguments_text for event in events if isinstance(event, ToolCallDelta)))
+    assert assembled_text == streamed_text
 
 
 def test_call_ids_of_earlier_steps_are_taken() -> None:
-    taken = {"call_0"}
+    used_ids = {"call_0"}
     numbers = count(1)
-    assembler = Assembler(3, KINDS.get, taken, new_id=lambda: f"ours_{next(numbers)}")
+    assembler = Assembler(3, KINDS.get, used_ids, new_id=lambda: f"ours_{next(numbers)}")
     started = assembler.feed(call("weather", "{}", 0, "call_0"))[0]
     assert started == ToolCallStarted(index=3, call_id="ours_1", name="weather", kind="action")
-    assert taken == {"call_0", "ours_1"}
+    assert used_ids == {"call_0", "ours_1"}
 
 
-def test_ids_of_ours_are_new_ones_unless_told_otherwise() -> None:
+def test_generated_ids_are_distinct() -> None:
     assembler = Assembler(0, KINDS.get, set())
     assembled([call("weather", "{}", 0), call("weather", "{}", 1)], assembler)
-    assert len({made.call_id for made in assembler.calls} - {""}) == 2
+    assert len({streamed.call_id for streamed in assembler.calls} - {""}) == 2
 
 
-def test_the_first_part_has_the_index_it_is_given() -> None:
+def test_the_first_part_has_the_requested_index() -> None:
     assembler = Assembler(5, KINDS.get, set())
     assert assembler.feed(say("Hello")) == [TextDelta(index=5, text="Hello")]
     assert assembler.next_index == 6
 
 
-def test_a_text_is_told_at_once() -> None:
+def test_a_text_is_released_at_once() -> None:
     assembler = Assembler(0, KINDS.get, set())
     assert [assembler.feed(say(text)) for text in ("a", "b")] == [
         [TextDelta(index=0, text="a")],
@@ -162,7 +164,7 @@ def test_a_text_is_told_at_once() -> None:
     assert assembler.finish() == []
 
 
-def test_a_call_is_told_with_its_name_and_not_before() -> None:
+def test_a_call_starts_when_its_name_is_known() -> None:
     assembler = Assembler(0, KINDS.get, set())
     assert assembler.feed(call(None, '{"te', 0, "a")) == []
     assert assembler.feed(call("tell_joke", 'xt":', 0)) == [
@@ -179,7 +181,7 @@ def test_half_a_character_waits_while_the_name_is_not_known() -> None:
     assert part.arguments_text == '{"a":"\U0001f600"}'
 
 
-def test_half_a_character_is_given_up_when_something_else_follows() -> None:
+def test_half_a_character_is_replaced_when_another_part_follows() -> None:
     feed = [say("a\ud83d"), Chunk([Choice(MessageDelta(reasoning="hm"))]), say("\ude00b")]
     assert assembled(feed) == [
         TextDelta(index=0, text="a"),
@@ -223,7 +225,7 @@ TOGETHER = [
 
 
 @pytest.mark.parametrize("feed", TOGETHER)
-def test_chunks_that_came_together_say_what_they_say_one_by_one(feed: list[Chunk]) -> None:
+def test_chunks_mean_the_same_together_and_one_by_one(feed: list[Chunk]) -> None:
     together, apart = Assembler(0, KINDS.get, set()), Assembler(0, KINDS.get, set())
     events, singly = together.read(feed) + together.finish(), assembled(feed, apart)
     assert event_log.merge(event_log.assign_positions(events, 1)) == event_log.merge(
@@ -234,6 +236,6 @@ def test_chunks_that_came_together_say_what_they_say_one_by_one(feed: list[Chunk
 
 
 def assembled(feed: Sequence[Chunk], assembler: Assembler | None = None) -> list[Event]:
-    """The events that `feed` brings, to the end."""
+    """Return the events of all chunks in `feed`."""
     assembler = assembler or Assembler(0, KINDS.get, set())
     return [event for chunk in feed for event in assembler.feed(chunk)] + assembler.finish()

@@ -1,4 +1,4 @@
-"""`OpenAIModel` and a real HTTP server that fails in every way: what comes of it, and what is tried again."""
+"""`OpenAIModel` and a real HTTP server that fails in every way: the error codes, and what is retried."""
 
 import asyncio
 import socket
@@ -6,8 +6,8 @@ import socket
 import pytest
 
 from chatkeep.errors import ModelUnavailable
-from tests.llm.asking import KEY, PROMPT, Heard, connected, hear
-from tests.provider import Answer, Asked, Provider, refuses, streams, text_chunks
+from tests.llm.asking import KEY, PROMPT, ReceivedAnswer, connected, receive
+from tests.provider import Answer, Provider, ProviderRequest, refuses, streams, text_chunks
 
 pytestmark = pytest.mark.anyio
 
@@ -17,8 +17,8 @@ SOON = pytest.mark.timeout(30)
 """Below the time limits that are not set: a test of one that is."""
 
 
-async def tears(asked: Asked, writer: asyncio.StreamWriter) -> None:
-    """Hang up instead of answering."""
+async def tears(request: ProviderRequest, writer: asyncio.StreamWriter) -> None:
+    """Disconnect instead of answering."""
     writer.transport.abort()
     raise ConnectionResetError("torn on purpose")
 
@@ -52,34 +52,34 @@ def failing(kind: str, message: str = "no", code: str | int | None = None) -> di
 async def test_a_refusal_fails_with_its_code(provider: Provider, status: int, body: object, code: str) -> None:
     provider.answers = [refuses(status, body)]
     async with connected(provider) as model:
-        heard = await hear(model)
-    assert (heard.code, heard.chunks) == (code, [])
-    assert len(provider.asked) == 1
+        received = await receive(model)
+    assert (received.code, received.chunks) == (code, [])
+    assert len(provider.requests) == 1
 
 
-async def test_the_provider_s_own_words_are_passed_on(provider: Provider) -> None:
+async def test_the_provider_s_error_text_is_passed_on(provider: Provider) -> None:
     provider.answers = [refuses(400, failing("invalid_request_error", "messages: at least one is required"))]
     async with connected(provider) as model:
-        heard = await hear(model)
-    assert str(heard.failure) == "messages: at least one is required"
+        received = await receive(model)
+    assert str(received.failure) == "messages: at least one is required"
 
 
 @pytest.mark.parametrize("retries", [0, 1, 3])
 @pytest.mark.parametrize("status", [429, 500, 503])
-async def test_a_refusal_that_may_pass_is_retried_so_often(provider: Provider, status: int, retries: int) -> None:
+async def test_a_temporary_refusal_is_retried_a_few_times(provider: Provider, status: int, retries: int) -> None:
     provider.answers = [refuses(status, failing("x"), AT_ONCE)]
     async with connected(provider, model_retries=retries) as model:
-        heard = await hear(model)
-    assert heard.code == ("model_rate_limited" if status == 429 else "model_unavailable")
-    assert len(provider.asked) == 1 + retries
+        received = await receive(model)
+    assert received.code == ("model_rate_limited" if status == 429 else "model_unavailable")
+    assert len(provider.requests) == 1 + retries
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 422])
-async def test_a_refusal_that_will_not_pass_is_not_retried(provider: Provider, status: int) -> None:
+async def test_a_permanent_refusal_is_not_retried(provider: Provider, status: int) -> None:
     provider.answers = [refuses(status, failing("x"), AT_ONCE)]
     async with connected(provider, model_retries=2) as model:
-        await hear(model)
-    assert len(provider.asked) == 1
+        await receive(model)
+    assert len(provider.requests) == 1
 
 
 @pytest.mark.parametrize(
@@ -90,36 +90,36 @@ async def test_a_refusal_that_will_not_pass_is_not_retried(provider: Provider, s
 async def test_a_retry_that_succeeds_is_the_answer(provider: Provider, failure: Answer) -> None:
     provider.answers = [failure, streams(*text_chunks("Hello"))]
     async with connected(provider, model_retries=1) as model:
-        heard = await hear(model)
-    assert (heard.text, heard.failure) == ("Hello", None)
-    assert len(provider.asked) == 2
+        received = await receive(model)
+    assert (received.text, received.failure) == ("Hello", None)
+    assert len(provider.requests) == 2
 
 
 @pytest.mark.parametrize(("status", "code"), [(429, "model_rate_limited"), (503, "model_unavailable")])
-async def test_a_wait_that_is_too_long_is_not_waited(provider: Provider, status: int, code: str) -> None:
+async def test_a_retry_after_that_is_too_long_is_not_waited_for(provider: Provider, status: int, code: str) -> None:
     provider.answers = [refuses(status, failing("x"), {"retry-after": "3600"})]
     async with connected(provider, model_retries=2) as model:
-        heard = await hear(model)
-    assert heard.code == code
-    assert "3600 s" in str(heard.failure)
-    assert len(provider.asked) == 1
+        received = await receive(model)
+    assert received.code == code
+    assert "3600 s" in str(received.failure)
+    assert len(provider.requests) == 1
 
 
 async def test_no_connection_is_model_unavailable(provider: Provider) -> None:
-    with socket.socket() as nobody:
-        nobody.bind(("127.0.0.1", 0))  # taken, but nobody listens
-        url = f"http://127.0.0.1:{nobody.getsockname()[1]}/v1"
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))  # bound, but not listening
+        url = f"http://127.0.0.1:{unused.getsockname()[1]}/v1"
         async with connected(provider, openai_base_url=url) as model:
-            heard = await hear(model)
-    assert heard.code == "model_unavailable"
+            received = await receive(model)
+    assert received.code == "model_unavailable"
 
 
 @pytest.mark.parametrize("answer", [tears, streams(end=False)], ids=["before the head", "after the head"])
-async def test_a_connection_torn_before_the_answer_is_model_unavailable(provider: Provider, answer: Answer) -> None:
+async def test_a_connection_lost_before_the_answer_is_unavailable(provider: Provider, answer: Answer) -> None:
     provider.answers = [answer]
     async with connected(provider) as model:
-        heard = await hear(model)
-    assert (heard.code, heard.chunks) == ("model_unavailable", [])
+        received = await receive(model)
+    assert (received.code, received.chunks) == ("model_unavailable", [])
 
 
 @pytest.mark.parametrize(
@@ -132,48 +132,48 @@ async def test_a_connection_torn_before_the_answer_is_model_unavailable(provider
         pytest.param(b'data: {"error":{"code":"context_length_exceeded"}}\n\n', "context_overflow", id="context"),
     ],
 )
-async def test_an_answer_that_fails_in_its_middle_keeps_its_text(provider: Provider, piece: bytes, code: str) -> None:
+async def test_an_answer_that_fails_in_mid_stream_keeps_its_text(provider: Provider, piece: bytes, code: str) -> None:
     provider.answers = [streams(HELLO, piece, *REST)]
     async with connected(provider, model_retries=2) as model:
-        heard = await hear(model)
-    assert (heard.text, heard.code) == ("Hello", code)
-    assert len(provider.asked) == 1
+        received = await receive(model)
+    assert (received.text, received.code) == ("Hello", code)
+    assert len(provider.requests) == 1
 
 
-async def test_an_answer_torn_in_its_middle_keeps_its_text_and_is_not_retried(provider: Provider) -> None:
-    heard_it = asyncio.Event()
-    provider.answers = [streams(HELLO, heard_it, end=False)]
+async def test_an_answer_cut_in_mid_stream_is_not_retried(provider: Provider) -> None:
+    first_text = asyncio.Event()
+    provider.answers = [streams(HELLO, first_text, end=False)]
     async with connected(provider, model_retries=2) as model:
         answer = model.stream(PROMPT)
-        assert Heard(list(await anext(answer))).text == "Hello"
-        heard_it.set()
+        assert ReceivedAnswer(list(await anext(answer))).text == "Hello"
+        first_text.set()
         with pytest.raises(ModelUnavailable):
             await anext(answer)
-    assert len(provider.asked) == 1
+    assert len(provider.requests) == 1
 
 
 @SOON
-async def test_an_answer_that_falls_silent_is_model_timeout_and_keeps_its_text(provider: Provider) -> None:
+async def test_a_stalled_answer_is_model_timeout_and_keeps_its_text(provider: Provider) -> None:
     provider.answers = [streams(HELLO, asyncio.Event())]
     async with connected(provider, idle_timeout=0.1, model_retries=2) as model:
-        heard = await hear(model)
-    assert (heard.text, heard.code) == ("Hello", "model_timeout")
-    assert len(provider.asked) == 1
+        received = await receive(model)
+    assert (received.text, received.code) == ("Hello", "model_timeout")
+    assert len(provider.requests) == 1
 
 
 @SOON
-async def test_the_time_between_pieces_counts_though_the_first_was_waited_for_longer(provider: Provider) -> None:
+async def test_the_limit_between_chunks_is_not_the_one_for_the_first(provider: Provider) -> None:
     provider.answers = [streams(0.1, HELLO, asyncio.Event())]  # the head alone first: a wait with the longer limit
     async with connected(provider, first_byte_timeout=60, idle_timeout=0.1) as model:
-        heard = await hear(model)
-    assert (heard.text, heard.code) == ("Hello", "model_timeout")
+        received = await receive(model)
+    assert (received.text, received.code) == ("Hello", "model_timeout")
 
 
 async def test_comments_keep_an_answer_alive(provider: Provider) -> None:
     provider.answers = [streams(HELLO, *[0.05, b": keep-alive\n\n"] * 14, *REST)]
     async with connected(provider, idle_timeout=0.5) as model:
-        heard = await hear(model)
-    assert (heard.text, heard.failure) == ("Hello", None)
+        received = await receive(model)
+    assert (received.text, received.failure) == ("Hello", None)
 
 
 @pytest.mark.parametrize(
@@ -188,30 +188,30 @@ async def test_comments_keep_an_answer_alive(provider: Provider) -> None:
 async def test_an_answer_that_is_no_stream_is_model_protocol(provider: Provider, body: object) -> None:
     provider.answers = [refuses(200, body)]
     async with connected(provider, model_retries=2) as model:
-        heard = await hear(model)
-    assert (heard.code, heard.chunks) == ("model_protocol", [])
-    assert len(provider.asked) == 1
+        received = await receive(model)
+    assert (received.code, received.chunks) == ("model_protocol", [])
+    assert len(provider.requests) == 1
 
 
 @SOON
-async def test_a_first_byte_that_never_comes_is_model_timeout_and_not_retried(provider: Provider) -> None:
+async def test_a_missing_first_byte_is_model_timeout_and_not_retried(provider: Provider) -> None:
     never = asyncio.Event()
 
-    async def waits(asked: Asked, writer: asyncio.StreamWriter) -> None:
+    async def waits(request: ProviderRequest, writer: asyncio.StreamWriter) -> None:
         await never.wait()
 
     provider.answers = [waits]
     async with connected(provider, first_byte_timeout=0.1, model_retries=2) as model:
-        heard = await hear(model)
-    assert (heard.code, heard.chunks) == ("model_timeout", [])
-    assert len(provider.asked) == 1
+        received = await receive(model)
+    assert (received.code, received.chunks) == ("model_timeout", [])
+    assert len(provider.requests) == 1
 
 
 @SOON
 async def test_a_head_alone_is_not_yet_a_first_byte(provider: Provider) -> None:
     provider.answers = [streams(asyncio.Event())]
     async with connected(provider, first_byte_timeout=0.1) as model:
-        assert (await hear(model)).code == "model_timeout"
+        assert (await receive(model)).code == "model_timeout"
 
 
 @pytest.mark.parametrize(
@@ -230,6 +230,6 @@ async def test_a_head_alone_is_not_yet_a_first_byte(provider: Provider) -> None:
 async def test_the_key_is_in_no_message(provider: Provider, answer: Answer) -> None:
     provider.answers = [answer]
     async with connected(provider) as model:
-        heard = await hear(model)
-    assert heard.failure is not None
-    assert KEY not in str(heard.failure)
+        received = await receive(model)
+    assert received.failure is not None
+    assert KEY not in str(received.failure)

@@ -19,7 +19,7 @@ from chatkeep.tools.arguments import InvalidArguments, schema_check
 from chatkeep.tools.declaration import Tool, declared_tools, tool
 from tests.functions import TOOLS
 from tests.pages import EXTEND, PRACTICE_MODEL, functions_of_extend
-from tests.turns import Played, answer, given, play, user
+from tests.turns import PlayedTurn, answer, play, turn_input, user
 
 pytestmark = pytest.mark.anyio
 
@@ -30,18 +30,18 @@ EXAMPLES = re.findall(r"^\| `([^`]+)` \| .+ \| ([^|]+) \|$", TABLE, re.MULTILINE
 ALL = {**declared_tools(), **TOOLS}
 
 
-async def ask(text: str, **more: Any) -> Played:
-    """A turn that the practice model answers at once."""
-    return await play(Practice(pace=0), given(text, **more))
+async def ask(text: str, **more: Any) -> PlayedTurn:
+    """Execute a turn with the practice model, without its pauses."""
+    return await play(Practice(pace=0), turn_input(text, **more))
 
 
-def reply(played: Played) -> tuple[str, Any]:
-    """The one call of a turn that succeeded, and what it shows."""
+def reply(played: PlayedTurn) -> tuple[str, Any]:
+    """Return the only call of a turn, which succeeded: its name and output."""
     (call,) = (part for part in played.parts if isinstance(part, ToolCallPart) and part.state == "succeeded")
     return call.name, call.output
 
 
-async def test_it_says_what_it_is_and_how_to_connect_a_real_one() -> None:
+async def test_it_explains_itself_and_how_to_connect_a_real_model() -> None:
     played = await ask("Good morning!")
     assert played.ending == ("completed", "stop")
     assert played.parts == (TextPart(HELP),)
@@ -50,12 +50,12 @@ async def test_it_says_what_it_is_and_how_to_connect_a_real_one() -> None:
     assert "OPENAI_BASE_URL" in HELP
 
 
-@pytest.mark.parametrize("wanted", ["gpt-5-mini", "practice", ""])
-def test_its_name_is_always_practice(wanted: str) -> None:
-    assert Practice().name(wanted) == "practice"
+@pytest.mark.parametrize("requested", ["gpt-5-mini", "practice", ""])
+def test_its_name_is_always_practice(requested: str) -> None:
+    assert Practice().name(requested) == "practice"
 
 
-def test_help_offers_what_is_tested_here() -> None:
+def test_help_lists_exactly_the_tested_features() -> None:
     offers = re.findall(r'"([^"]+)"', HELP)
     assert offers == [
         "explain the joke: …",
@@ -72,22 +72,22 @@ def test_help_offers_what_is_tested_here() -> None:
 
 
 @pytest.fixture(scope="module")
-def on_the_page() -> dict[str, Tool]:
-    """What is on offer in the page's examples."""
+def page_functions() -> dict[str, Tool]:
+    """The functions that the page's examples use."""
     return functions_of_extend()
 
 
-def trace(played: Played) -> str:
-    """What came of a turn, in the words of the page's table."""
+def trace(played: PlayedTurn) -> str:
+    """Return the outcome of a turn in the words of the page's table."""
     waiting = played.outcome.waiting if played.outcome else ()
 
-    def told(part: Part) -> str:
+    def describe(part: Part) -> str:
         if isinstance(part, ToolCallPart):
             state = "waiting" if part.call_id in waiting else part.error.code if part.error else part.state
             return f"{part.name} {state}"
         return {TextPart: "text", ReasoningPart: "reasoning", RefusalPart: "refusal", StepPart: ""}[type(part)]
 
-    parts = ", ".join(told(part) for part in played.parts if not isinstance(part, StepPart))
+    parts = ", ".join(describe(part) for part in played.parts if not isinstance(part, StepPart))
     if played.failure is not None:
         return f"{parts}; failed ({played.failure.code})"
     assert played.ending is not None
@@ -95,26 +95,26 @@ def trace(played: Played) -> str:
     return f"{parts}; {status}" + (f" ({reason})" if status == "incomplete" else "")
 
 
-def test_the_page_has_a_table_of_all_that_it_understands() -> None:
+def test_the_page_documents_every_command() -> None:
     assert len(EXAMPLES) == TABLE.count("\n| `") > 20
     offers = [offer.strip("… ") for offer in re.findall(r'"([^"]+)"', HELP)]
     assert [offer for offer in offers if not any(offer in example for example, _ in EXAMPLES)] == []
 
 
-@pytest.mark.parametrize(("said", "comes"), EXAMPLES)
+@pytest.mark.parametrize(("message", "expected"), EXAMPLES)
 async def test_each_example_of_the_page_does_what_the_page_says(
-    said: str, comes: str, on_the_page: dict[str, Tool]
+    message: str, expected: str, page_functions: dict[str, Tool]
 ) -> None:
-    assert trace(await ask(said, tools=on_the_page)) == comes
+    assert trace(await ask(message, tools=page_functions)) == expected
 
 
-def calls(played: Played) -> list[tuple[str, str]]:
+def calls(played: PlayedTurn) -> list[tuple[str, str]]:
     """The calls of a turn: name and arguments, as they were sent."""
     return [(part.name, part.arguments_text) for part in played.parts if isinstance(part, ToolCallPart)]
 
 
 @pytest.mark.parametrize(
-    ("said", "called"),
+    ("message", "expected"),
     [
         ("weather", [("weather", '{"city":"practice","days":1}')]),
         ("Weather, please!", [("weather", '{"city":"practice","days":1}')]),
@@ -132,25 +132,25 @@ def calls(played: Played) -> list[tuple[str, str]]:
         ('tell_joke {"text": "Mine."}', [("tell_joke", '{"text": "Mine."}')]),
     ],
 )  # fmt: skip
-async def test_it_calls_what_is_named_with_what_is_said(said: str, called: list[tuple[str, str]]) -> None:
-    assert calls(await ask(said, tools=ALL))[: len(called) or None] == called
+async def test_it_calls_the_functions_a_message_names(message: str, expected: list[tuple[str, str]]) -> None:
+    assert calls(await ask(message, tools=ALL))[: len(expected) or None] == expected
 
 
-async def test_a_name_as_it_is_written_is_that_function_s() -> None:
+async def test_an_exact_name_selects_that_function() -> None:
     tools = {name: replace(ALL["weather"], name=name) for name in ("rain_now", "rain-now", "Rain_Now", "rain")}
     for name in tools:
         assert [called for called, _ in calls(await ask(name, tools=tools))] == [name]
 
 
-async def test_calls_of_one_function_side_by_side_are_told_apart() -> None:
+async def test_parallel_calls_of_one_function_are_distinguished() -> None:
     played = await ask('send_letter {"to": "Anna"} send_letter {"to": "Bo"}', tools=ALL)
-    first, second, _, said = played.parts
+    first, second, _, text_part = played.parts
     assert isinstance(first, ToolCallPart)
     assert isinstance(second, ToolCallPart)
     assert first.call_id != second.call_id
     assert (first.output, second.output) == ("sent to Anna for me", "sent to Bo for me")
-    assert isinstance(said, TextPart)
-    assert said.text.count("`send_letter` answered: ") == 2
+    assert isinstance(text_part, TextPart)
+    assert text_part.text.count("`send_letter` answered: ") == 2
 
 
 @pytest.mark.parametrize("mistake", ["call it wrong", "call it broken"])
@@ -164,9 +164,9 @@ async def test_it_calls_any_function_wrong_and_then_right(name: str, mistake: st
     assert second.arguments is not None, second.error
 
 
-async def test_what_was_said_is_what_a_wrong_call_is_corrected_to() -> None:
-    for said in ('call it wrong: send_letter "Anna"', 'call it broken: send_letter {"to": "Anna"}'):
-        assert calls(await ask(said, tools=ALL))[-1] == ("send_letter", '{"to":"Anna"}')
+async def test_a_wrong_call_is_corrected_to_the_user_s_arguments() -> None:
+    for message in ('call it wrong: send_letter "Anna"', 'call it broken: send_letter {"to": "Anna"}'):
+        assert calls(await ask(message, tools=ALL))[-1] == ("send_letter", '{"to":"Anna"}')
 
 
 @pytest.mark.parametrize(
@@ -180,19 +180,19 @@ async def test_what_was_said_is_what_a_wrong_call_is_corrected_to() -> None:
     ],
 )
 async def test_it_calls_a_function_of_any_schema_wrong_and_then_right(parameters: dict[str, Any]) -> None:
-    made = Tool("any_schema", "Take it.", "reply", parameters, schema_check(parameters))
-    played = await ask("call it wrong", tools={"any_schema": made})
+    new_tool = Tool("any_schema", "Take it.", "reply", parameters, schema_check(parameters))
+    played = await ask("call it wrong", tools={"any_schema": new_tool})
     assert trace(played) == "any_schema invalid_arguments, any_schema succeeded; completed"
 
 
-async def test_a_long_message_is_no_work() -> None:
+async def test_a_long_message_is_read_quickly() -> None:
     began = time.perf_counter()
-    for said in ('weather "', 'weather {"a', '"weather" and "', 'weather {"a":', '{"a":'):
-        await ask(said * 50_000, tools={"weather": ALL["weather"]})
+    for piece in ('weather "', 'weather {"a', '"weather" and "', 'weather {"a":', '{"a":'):
+        await ask(piece * 50_000, tools={"weather": ALL["weather"]})
     assert time.perf_counter() - began < 20
 
 
-async def test_a_limit_that_only_the_error_tells_is_met() -> None:
+async def test_a_limit_known_only_from_the_error_is_met() -> None:
     """The strict form of a schema has no lengths."""
 
     @tool(kind="reply")
@@ -205,8 +205,8 @@ async def test_a_limit_that_only_the_error_tells_is_met() -> None:
         link: HttpUrl
 
     assert LongCard
-    made = declared_tools()["long_card"]
-    assert trace(await ask("long_card", tools={"long_card": made})) == (
+    new_tool = declared_tools()["long_card"]
+    assert trace(await ask("long_card", tools={"long_card": new_tool})) == (
         "long_card invalid_arguments, long_card succeeded; completed"
     )
 
@@ -216,12 +216,12 @@ async def test_it_corrects_one_of_two_calls() -> None:
     assert [name for name, _ in calls(played)] == ["weather", "send_letter", "weather"]
 
 
-async def test_it_cannot_fail_in_a_way_that_nobody_knows() -> None:
-    (said,) = (await ask("fail with grace")).parts
-    assert isinstance(said, TextPart)
-    assert said.text.startswith("I cannot fail with grace.")
+async def test_it_refuses_an_unknown_way_to_fail() -> None:
+    (text_part,) = (await ask("fail with grace")).parts
+    assert isinstance(text_part, TextPart)
+    assert text_part.text.startswith("I cannot fail with grace.")
     for failure in FAILURES:
-        assert failure.code in said.text
+        assert failure.code in text_part.text
 
 
 @pytest.mark.parametrize(
@@ -229,15 +229,15 @@ async def test_it_cannot_fail_in_a_way_that_nobody_knows() -> None:
 )
 async def test_it_explains_a_joke(joke: str) -> None:
     played = await ask(f"explain the joke: {joke}")
-    name, shown = reply(played)
+    name, call_arguments = reply(played)
     assert played.ending == ("completed", "tool_calls")
     assert name == "explain_joke"
-    assert shown["setup"].startswith(joke)
-    assert shown["premise"]
-    assert shown["punchline"]
+    assert call_arguments["setup"].startswith(joke)
+    assert call_arguments["premise"]
+    assert call_arguments["punchline"]
 
 
-async def test_it_explains_even_a_joke_that_is_not_told() -> None:
+async def test_it_explains_a_joke_that_is_missing() -> None:
     assert reply(await ask("explain the joke:"))[0] == "explain_joke"
 
 
@@ -254,8 +254,8 @@ async def test_it_judges_sarcasm() -> None:
 
 
 async def test_it_judges_sarcasm_that_is_not_quoted() -> None:
-    name, shown = reply(await ask("that was sarcastic"))
-    assert (name, shown["quote"]) == ("detect_sarcasm", "that was sarcastic")
+    name, call_arguments = reply(await ask("that was sarcastic"))
+    assert (name, call_arguments["quote"]) == ("detect_sarcasm", "that was sarcastic")
 
 
 async def test_it_counts() -> None:
@@ -283,7 +283,7 @@ async def test_it_calls_it_wrong_and_corrects_itself() -> None:
 
 
 async def wrongly(name: str, arguments: str, error: str) -> list[str]:
-    """What it calls after a call that failed so, once and then once more."""
+    """Return its calls after a call that failed in this way, once and then again."""
     parts: list[ToolCallPart | StepPart] = []
     called: list[str] = [arguments]
     for number in range(2):
@@ -303,7 +303,7 @@ async def wrongly(name: str, arguments: str, error: str) -> list[str]:
     return called[1:]
 
 
-async def test_it_corrects_what_an_error_names_and_nothing_else() -> None:
+async def test_it_corrects_only_the_fields_an_error_names() -> None:
     checked = declared_tools()["court_deadline"]
     wrong = {"event_date": "2026-03-02", "period": 1, "unit": "court days", "jurisdiction": "US", "direction": "after"}
     with pytest.raises(InvalidArguments) as refused:
@@ -314,14 +314,14 @@ async def test_it_corrects_what_an_error_names_and_nothing_else() -> None:
 
 
 @pytest.mark.parametrize("failure", FAILURES, ids=lambda failure: failure.code)
-async def test_it_fails_as_it_is_told(failure: type[TurnFailed]) -> None:
+async def test_it_fails_as_requested(failure: type[TurnFailed]) -> None:
     played = await ask(f"fail with {failure.code}")
     assert type(played.failure) is failure
     assert isinstance(played.parts[0], TextPart), "a few words come first"
     assert played.turn.usage.estimated
 
 
-async def test_it_fails_somehow_when_it_is_not_told_how() -> None:
+async def test_it_fails_in_a_default_way() -> None:
     assert isinstance((await ask("please fail")).failure, errors.ModelUnavailable)
 
 
@@ -331,13 +331,13 @@ async def test_it_calls_no_function_that_is_not_offered(text: str) -> None:
     assert played.parts == (TextPart(HELP),)
 
 
-async def test_it_answers_what_was_said_last() -> None:
+async def test_it_answers_the_last_message() -> None:
     history: list[Message] = [user("tell me a joke"), *(await answered("tell me a joke"))]
-    played = await play(Practice(pace=0), given("count to 3", history))
+    played = await play(Practice(pace=0), turn_input("count to 3", history))
     assert played.parts == (TextPart("1 2 3 "),)
 
 
-async def test_it_says_what_a_function_answered() -> None:
+async def test_it_repeats_the_output_of_a_function() -> None:
     call = ToolCallPart("c", "weather", "action", "{}", {}, "succeeded", "Rain in Oslo.")
     messages = fit_history("P", [user("weather?"), answer(call, StepPart())], [], 100_000).messages
     words = [

@@ -1,4 +1,4 @@
-"""A provider's errors as ours: the table, and that whatever a provider says makes a message fit to show."""
+"""Translation of a provider's errors: the table, and that any text of a provider makes a message fit to show."""
 
 from typing import Any
 
@@ -94,7 +94,7 @@ def test_any_frame_makes_a_message_fit_to_show(frame: object) -> None:
 @pytest.mark.parametrize(
     "secret", ["sk-proj-abcDEF123456", "sk-ant-api03-x_y-z", "sk-abc***********xyz9", "Bearer abc.def-0123456789"]
 )
-def test_what_looks_like_a_key_is_in_no_message(secret: str) -> None:
+def test_anything_like_a_key_is_in_no_message(secret: str) -> None:
     for failure in (translate_error(status(401, f"bad: {secret}!")), error_from_frame({"message": f"bad: {secret}!"})):
         assert str(failure) == "bad: ***!"
 
@@ -106,11 +106,11 @@ def test_the_key_is_in_no_message_whatever_it_looks_like() -> None:
 
 
 def test_ordinary_words_stay_readable() -> None:
-    said = "Incorrect API key provided. The bearer must be asked; primary key constraint."
-    assert str(translate_error(status(401, said))) == said
+    message = "Incorrect API key provided. The bearer must be asked; primary key constraint."
+    assert str(translate_error(status(401, message))) == message
 
 
-def test_what_cannot_be_stored_is_replaced() -> None:
+def test_text_that_cannot_be_stored_is_replaced() -> None:
     assert str(error_from_frame({"message": "a\x00b\ud83d"})) == "a\ufffdb\ufffd"
     assert str(translate_error(status(400, "a\x00b\ud83d"))) == "a\ufffdb\ufffd"
 
@@ -134,7 +134,7 @@ def test_a_message_is_not_endless() -> None:
         (ValueError(), False),
     ],
 )
-def test_only_what_may_pass_is_retried(error: Exception, retried: bool) -> None:
+def test_only_temporary_errors_are_retried(error: Exception, retried: bool) -> None:
     assert is_retryable(error) is retried
 
 
@@ -145,7 +145,7 @@ def test_retry_after_is_read_in_seconds(header: str, seconds: float | None) -> N
     assert retry_after_seconds(status(429, headers={"retry-after": header})) == seconds
 
 
-def test_other_forms_of_retry_after_ask_for_nothing() -> None:
+def test_other_forms_of_retry_after_are_ignored() -> None:
     assert retry_after_seconds(status(429)) is None
     assert retry_after_seconds(status(429, headers={"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT"})) is None
     assert retry_after_seconds(TimeoutError()) is None

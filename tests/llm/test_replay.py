@@ -5,7 +5,7 @@ import pytest
 
 from chatkeep.llm.http.replay import RequestReplay, is_replayable
 from chatkeep.llm.http.transport import Transport
-from tests.llm.asking import connected, hear
+from tests.llm.asking import connected, receive
 from tests.provider import Provider, streams, text_chunks
 
 pytestmark = pytest.mark.anyio
@@ -36,6 +36,6 @@ async def test_the_sdks_own_head_is_sent_again(provider: Provider) -> None:
     provider.answers = [streams(*text_chunks("Hello"))]
     async with connected(provider) as model:
         for _ in range(3):
-            assert (await hear(model)).text == "Hello"
-    first, *others = [each.headers for each in provider.asked]
+            assert (await receive(model)).text == "Hello"
+    first, *others = [each.headers for each in provider.requests]
     assert others == [first, first]

@@ -1,4 +1,4 @@
-"""What the practice model fills functions with is valid: for every type that an operator may sensibly write."""
+"""The practice model's arguments are valid for every type that an operator may sensibly declare."""
 
 import enum
 from datetime import date, datetime, time, timedelta
@@ -82,11 +82,11 @@ TYPES: list[Any] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("wanted", TYPES, ids=str)
-def test_each_type_is_filled_with_something_valid(wanted: Any) -> None:
-    model = create_model("M", __config__=ConfigDict(extra="forbid"), value=(wanted, ...))
+@pytest.mark.parametrize("annotation", TYPES, ids=str)
+def test_each_type_is_filled_with_something_valid(annotation: Any) -> None:
+    model = create_model("M", __config__=ConfigDict(extra="forbid"), value=(annotation, ...))
     validate(model, sample(schema_of(model)))
-    nullable: Any = wanted | None
+    nullable: Any = annotation | None
     fields: dict[str, Any] = {"value": (nullable, ...), "other": (nullable, None)}
     model = create_model("M", __config__=ConfigDict(extra="forbid"), **fields)
     validate(model, sample(schema_of(model)))
@@ -131,7 +131,7 @@ def test_a_schema_from_outside_is_filled_too(schema: dict[str, Any]) -> None:
     assert filled
 
 
-def test_what_is_optional_and_has_no_default_is_left_out() -> None:
+def test_optional_fields_without_a_default_are_omitted() -> None:
     schema = {
         "type": "object",
         "properties": {"a": {"type": "string"}, "b": {"type": "string"}, "c": {"default": 3}},
@@ -154,7 +154,7 @@ ODD: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("schema", ODD, ids=range(len(ODD)))
-def test_a_schema_that_nothing_fits_ends_all_the_same(schema: dict[str, Any]) -> None:
+def test_an_unsatisfiable_schema_still_ends(schema: dict[str, Any]) -> None:
     assert len(str(sample(schema))) < 100_000
 
 
@@ -165,7 +165,7 @@ def test_one_argument_is_filled_within_further_limits() -> None:
     assert sample_of(schema, "name", maxLength=2) == "pr"
 
 
-def test_the_first_argument_that_is_free_text_is_found() -> None:
+def test_the_first_free_text_argument_is_found() -> None:
     fields: dict[str, Any] = {"day": (date, ...), "size": (Size, ...), "name": (str | None, None), "other": (str, ...)}
     assert find_free_text(schema_of(create_model("M", **fields))) == "name"
     assert find_free_text(schema_of(create_model("M", day=(date, ...)))) is None

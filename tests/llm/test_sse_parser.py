@@ -23,8 +23,8 @@ KINDS: dict[str, Kind] = {"tell_joke": "reply"}
 HELLO = b'data: {"choices":[{"index":0,"delta":{"content":"Hello"}}]}\n\n'
 
 
-class Told(msgspec.Struct, forbid_unknown_fields=True):
-    """What a body says; the events merged, call ids of ours counted as `ours_1`, `ours_2`, …"""
+class ParsedBody(msgspec.Struct, forbid_unknown_fields=True):
+    """The content of a body: its merged events; generated call ids are counted as `ours_1`, `ours_2`, …"""
 
     events: list[Event]
     finish_reason: str | None
@@ -38,18 +38,18 @@ def body(request: pytest.FixtureRequest) -> Path:
     return request.param
 
 
-def test_a_body_says_what_stands_beside_it(body: Path) -> None:
-    assert read([body.read_bytes()]) == msgspec.json.decode(body.with_suffix(".json").read_bytes(), type=Told)
+def test_a_body_gives_the_result_recorded_beside_it(body: Path) -> None:
+    assert read([body.read_bytes()]) == msgspec.json.decode(body.with_suffix(".json").read_bytes(), type=ParsedBody)
 
 
-def test_it_says_the_same_cut_in_two_anywhere(body: Path) -> None:
+def test_a_body_parses_the_same_cut_in_two_anywhere(body: Path) -> None:
     data = body.read_bytes()
     whole = read([data])
     for place in range(len(data) + 1):
         assert read([data[:place], data[place:]]) == whole, f"cut at {place}: {data[:place]!r}"
 
 
-def test_it_says_the_same_byte_by_byte(body: Path) -> None:
+def test_a_body_parses_the_same_byte_by_byte(body: Path) -> None:
     data = body.read_bytes()
     assert read(data[place : place + 1] for place in range(len(data))) == read([data])
 
@@ -59,14 +59,14 @@ def test_the_corpus_is_complete() -> None:
     assert len(BODIES) > 80
 
 
-def test_an_event_is_told_as_soon_as_its_blank_line_has_come() -> None:
+def test_an_event_is_returned_with_its_blank_line() -> None:
     parser = SseParser()
     assert parser.feed(HELLO[:-1]) == []
-    assert said(parser.feed(HELLO[-1:])) == ["Hello"]
-    assert said(parser.feed(HELLO + HELLO + HELLO[:20])) == ["Hello", "Hello"]
+    assert contents(parser.feed(HELLO[-1:])) == ["Hello"]
+    assert contents(parser.feed(HELLO + HELLO + HELLO[:20])) == ["Hello", "Hello"]
 
 
-def test_done_is_known_with_its_event() -> None:
+def test_done_is_recognised_with_its_event() -> None:
     parser = SseParser()
     parser.feed(HELLO + b"data: [DONE]\n")
     assert not parser.done
@@ -75,9 +75,9 @@ def test_done_is_known_with_its_event() -> None:
     assert parser.failure is None
 
 
-def test_chunks_before_a_failure_are_told() -> None:
+def test_chunks_before_a_failure_are_returned() -> None:
     parser = SseParser()
-    assert said(parser.feed(HELLO + b"data: {nonsense}\n\n" + HELLO)) == ["Hello"]
+    assert contents(parser.feed(HELLO + b"data: {nonsense}\n\n" + HELLO)) == ["Hello"]
     assert parser.failure is not None
     assert parser.failure.code == "model_protocol"
 
@@ -89,7 +89,7 @@ def test_the_first_of_two_failures_counts() -> None:
     assert (parser.failure.code, str(parser.failure)) == ("model_rate_limited", "slow down")
 
 
-def test_an_event_without_an_end_is_not_kept_for_ever() -> None:
+def test_an_endless_event_is_not_buffered_for_ever() -> None:
     parser = SseParser()
     parser.feed(b"data: ")
     for _ in range(4):
@@ -100,11 +100,11 @@ def test_an_event_without_an_end_is_not_kept_for_ever() -> None:
 
 
 @pytest.mark.parametrize("depth", [500, 5_000, 200_000])
-def test_json_deeper_than_anyone_reads_is_not_understood_or_skipped(depth: int) -> None:
+def test_deeply_nested_json_is_an_error_or_skipped(depth: int) -> None:
     parser = SseParser()
     deep = b"[" * depth + b"]" * depth
     chunks = parser.feed(b'data: {"choices":[{"index":0,"delta":{"content":"Hi"}}],"deep":' + deep + b"}\n\n")
-    assert said(chunks) == ["Hi"] or (parser.failure is not None and parser.failure.code == "model_protocol")
+    assert contents(chunks) == ["Hi"] or (parser.failure is not None and parser.failure.code == "model_protocol")
 
 
 def test_a_body_of_comments_alone_has_no_chunks() -> None:
@@ -113,23 +113,23 @@ def test_a_body_of_comments_alone_has_no_chunks() -> None:
     assert parser.finish() == []
 
 
-def read(pieces: Iterable[bytes]) -> Told:
-    """What `pieces`, read one after the other, say; as `OpenAIModel` reads them."""
+def read(pieces: Iterable[bytes]) -> ParsedBody:
+    """Parse `pieces` one after the other, as `OpenAIModel` does."""
     numbers = count(1)
     parser = SseParser()
     assembler = Assembler(0, KINDS.get, set(), new_id=lambda: f"ours_{next(numbers)}")
     events: list[Event] = []
     for piece in pieces:
-        events += fed(assembler, parser.feed(piece))
+        events += assemble(assembler, parser.feed(piece))
         if parser.failure is not None or parser.done:
             break
     else:
-        events += fed(assembler, parser.finish())
+        events += assemble(assembler, parser.finish())
     events += assembler.finish()
-    return Told(event_log.merge(events), assembler.finish_reason, code(parser.failure), assembler.tokens)
+    return ParsedBody(event_log.merge(events), assembler.finish_reason, code(parser.failure), assembler.tokens)
 
 
-def fed(assembler: Assembler, chunks: Sequence[Chunk]) -> list[Event]:
+def assemble(assembler: Assembler, chunks: Sequence[Chunk]) -> list[Event]:
     return assembler.read(chunks)
 
 
@@ -137,5 +137,5 @@ def code(failure: TurnFailed | None) -> str | None:
     return failure.code if failure else None
 
 
-def said(chunks: Sequence[Chunk]) -> list[object]:
+def contents(chunks: Sequence[Chunk]) -> list[object]:
     return [choice.delta.content for chunk in chunks for choice in chunk.choices or () if choice.delta]

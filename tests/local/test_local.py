@@ -1,4 +1,4 @@
-"""`chatkeep serve --local`: the small real model, where it is installed; and what is said where it is not."""
+"""`chatkeep serve --local`: the small real model where it is installed, and the error message where it is not."""
 
 import asyncio
 import importlib.util
@@ -25,7 +25,7 @@ installed = pytest.mark.skipif(
 WITHOUT = (
     "import sys; sys.modules['xllamacpp'] = None; from chatkeep.cli.main import main; sys.exit(main(sys.argv[1:]))"
 )
-"""The command line, where the package is not installed."""
+"""Runs the command line as if the package were not installed."""
 NAMES = ("OPENAI_BASE_URL", "OPENAI_API_KEY", "CHATKEEP_MODEL", "CHATKEEP_CONTEXT_TOKENS")
 
 
@@ -44,7 +44,7 @@ def test_the_line_names_the_version_that_is_pinned() -> None:
 
 
 @pytest.mark.parametrize(("key", "url"), [("sk-x", ""), ("", "http://127.0.0.1:9/v1")])
-def test_it_does_not_stand_in_for_a_model_that_is_set(tmp_path: Path, key: str, url: str) -> None:
+def test_it_is_refused_when_another_model_is_set(tmp_path: Path, key: str, url: str) -> None:
     done = command("serve", "--local", "--port", "0", cwd=tmp_path, OPENAI_API_KEY=key, OPENAI_BASE_URL=url)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
@@ -53,7 +53,7 @@ def test_it_does_not_stand_in_for_a_model_that_is_set(tmp_path: Path, key: str, 
 
 
 @installed
-def test_it_is_named_in_the_environment_asks_for_a_key_and_is_gone_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_sets_the_environment_requires_a_key_and_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in NAMES:
         monkeypatch.setenv(name, "")  # restored after the test
     with local.run_model(Settings.model_construct()):
@@ -68,7 +68,7 @@ def test_it_is_named_in_the_environment_asks_for_a_key_and_is_gone_at_the_end(mo
 
 
 @installed
-def test_one_that_does_not_start_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_start_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "broken").write_text("#!/bin/sh\nexit 3\n")
     (tmp_path / "broken").chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(tmp_path / "broken"))
@@ -85,7 +85,7 @@ def children(pid: int) -> list[int]:
 @pytest.mark.skipif(sys.platform != "linux", reason="looks for child processes in /proc")
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGKILL])
 async def test_a_real_model_answers_and_ends_with_the_service(tmp_path: Path, ending: signal.Signals) -> None:
-    """On what it says, nothing is asserted: only that it is real, counted and kept."""
+    """Nothing is asserted about the text, only that it is real, counted and stored."""
     service = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "chatkeep", "serve", "--local", "--port", "0"),
         cwd=tmp_path,

@@ -1,5 +1,5 @@
 """A real MCP server, as a process of its own: over stdio, or with `--http PORT` over streamable HTTP on loopback (0:
-any free port; it prints which), where `--http PORT KEY` refuses whoever does not have the header `x-key: KEY`.
+any free port; it prints which), where `--http PORT KEY` refuses requests without the header `x-key: KEY`.
 
 Tools that work, fail, take long, say too much, die in the middle; and one whose schema is none.
 """

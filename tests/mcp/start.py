@@ -1,4 +1,4 @@
-"""Starting the server of `server.py`, and looking whether it is gone."""
+"""Starts the server of `server.py`, and checks if a process exists."""
 
 import asyncio
 import os
@@ -15,7 +15,7 @@ STDIO = McpServer("t", command=(sys.executable, SCRIPT))
 
 @asynccontextmanager
 async def over_http(port: int = 0, *key: str) -> AsyncGenerator[tuple[McpServer, int]]:
-    """The server on a port of loopback, and which; killed when the block ends, as a crash would. `key`: it asks for."""
+    """Run the server on a port of loopback, and kill it when the block ends. `key`: the key that it requires."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, SCRIPT, "--http", str(port), *key), stdout=asyncio.subprocess.PIPE
     )
@@ -30,7 +30,7 @@ async def over_http(port: int = 0, *key: str) -> AsyncGenerator[tuple[McpServer,
 
 
 def is_there(pid: int) -> bool:
-    """Whether there is a process `pid`, which nobody has to wait for any longer."""
+    """Return True if the process `pid` exists."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -1,4 +1,4 @@
-"""The owner of a connection, with a real server at its other end: over stdio and over HTTP."""
+"""`ServerTask` with a real MCP server, over stdio and over HTTP."""
 
 import asyncio
 import logging
@@ -12,11 +12,12 @@ import pytest
 
 from chatkeep import mcp
 from chatkeep.errors import CannotStart
-from chatkeep.mcp import server_task
+from chatkeep.mcp.server_task import ServerTask
 from chatkeep.settings.mcp_servers import McpServer
 from chatkeep.tools.context import ToolContext
 from chatkeep.tools.declaration import Tool
 from chatkeep.tools.execution import MAX_OUTPUT_BYTES, ToolResult, ValidatedCall, run_call
+from tests.functions import TOOLS
 from tests.mcp.start import STDIO, is_there, over_http
 
 pytestmark = pytest.mark.anyio
@@ -34,7 +35,7 @@ async def tools(request: pytest.FixtureRequest) -> AsyncGenerator[Tools]:
             yield tools
 
 
-async def called(tools: Tools, name: str, limit: float = 20, **arguments: Any) -> ToolResult:
+async def call_tool(tools: Tools, name: str, limit: float = 20, **arguments: Any) -> ToolResult:
     tool = tools[f"t_{name}"]
     return await run_call(ValidatedCall(tool, tool.check(arguments)), ToolContext("me", "s", "r"), limit)
 
@@ -48,31 +49,31 @@ async def until(there: Any) -> None:
 async def test_tools_are_listed_and_called(tools: Tools) -> None:
     assert {"t_echo", "t_add", "t_slow", "t_crash"} <= set(tools)
     assert [tools[f"t_{name}"].safety for name in ("echo", "add", "pid")] == ["read_only", "idempotent", "unsafe"]
-    assert await called(tools, "echo", text="<hello>\u2028") == ToolResult("<hello>\u2028")
-    assert await called(tools, "add", a=1, b=2) == ToolResult({"sum": 3})
-    assert await called(tools, "picture") == ToolResult("a cat\n[image left out: image/png, 3 bytes]")
+    assert await call_tool(tools, "echo", text="<hello>\u2028") == ToolResult("<hello>\u2028")
+    assert await call_tool(tools, "add", a=1, b=2) == ToolResult({"sum": 3})
+    assert await call_tool(tools, "picture") == ToolResult("a cat\n[image left out: image/png, 3 bytes]")
 
 
-async def test_a_tool_whose_schema_is_none_is_left_out(tools: Tools) -> None:
+async def test_a_tool_with_an_invalid_schema_is_omitted(tools: Tools) -> None:
     assert "t_bent" not in tools
     assert any(name.startswith("t_odd_name") for name in tools)
 
 
-async def test_a_tool_that_fails_is_told_in_its_words(tools: Tools) -> None:
-    returned = await called(tools, "fail")
+async def test_a_failing_tool_s_own_words_are_the_error(tools: Tools) -> None:
+    returned = await call_tool(tools, "fail")
     assert returned.error is not None
     assert (returned.error.code, returned.error.message[-22:]) == ("tool_error", "the printer is on fire")
 
 
 async def test_a_huge_output_is_cut(tools: Tools) -> None:
-    output = (await called(tools, "big", size=3_000_000)).output
+    output = (await call_tool(tools, "big", size=3_000_000)).output
     assert len(output) < MAX_OUTPUT_BYTES + 100
     assert output.endswith("[cut: this is the beginning of 3000002 bytes]")
 
 
 async def test_calls_run_side_by_side(tools: Tools, tmp_path: Path) -> None:
-    slow = asyncio.create_task(called(tools, "slow", seconds=600, note=str(tmp_path / "note")))
-    assert await called(tools, "echo", text="first") == ToolResult("first")
+    slow = asyncio.create_task(call_tool(tools, "slow", seconds=600, note=str(tmp_path / "note")))
+    assert await call_tool(tools, "echo", text="first") == ToolResult("first")
     assert not slow.done()
     slow.cancel()
     await asyncio.wait([slow])
@@ -80,102 +81,102 @@ async def test_calls_run_side_by_side(tools: Tools, tmp_path: Path) -> None:
 
 async def test_a_call_past_its_time_is_cancelled_at_the_server(tools: Tools, tmp_path: Path) -> None:
     note = tmp_path / "note"
-    returned = await called(tools, "slow", 1, seconds=600, note=str(note))
+    returned = await call_tool(tools, "slow", 1, seconds=600, note=str(note))
     assert returned.error is not None
     assert returned.error.code == "tool_timeout"
     await until(lambda: note.read_text() == "cancelled")
-    assert await called(tools, "echo", text="still here") == ToolResult("still here")
+    assert await call_tool(tools, "echo", text="still here") == ToolResult("still here")
 
 
-async def test_tools_that_come_later_are_listed_when_the_server_says_so(tools: Tools) -> None:
+async def test_new_tools_are_listed_when_the_server_reports_them(tools: Tools) -> None:
     assert "t_grown" not in tools
-    assert await called(tools, "grow") == ToolResult("grown")
+    assert await call_tool(tools, "grow") == ToolResult("grown")
     await until(lambda: "t_grown" in tools)
-    assert await called(tools, "grown") == ToolResult("new")
+    assert await call_tool(tools, "grown") == ToolResult("new")
 
 
-async def test_a_crash_fails_what_is_open_and_the_server_is_started_again(tmp_path: Path) -> None:
+async def test_a_crash_fails_open_calls_and_restarts_the_server(tmp_path: Path) -> None:
     note = tmp_path / "note"
     async with mcp.offer_tools([STDIO], {}) as tools:
-        first = int((await called(tools, "pid")).output)
-        slow = asyncio.create_task(called(tools, "slow", seconds=600, note=str(note)))
+        first = int((await call_tool(tools, "pid")).output)
+        slow = asyncio.create_task(call_tool(tools, "slow", seconds=600, note=str(note)))
         await until(note.exists)
-        ends = [await called(tools, "crash"), await slow]
+        ends = [await call_tool(tools, "crash"), await slow]
         assert [(end.error.code, end.error.message) for end in ends if end.error] == [("tool_error", LOST)] * 2
-        second = int((await called(tools, "pid")).output)  # waits for the new one
+        second = int((await call_tool(tools, "pid")).output)  # waits for the new one
         assert second != first
         assert note.read_text() == "begun"  # and was not begun again
     assert not is_there(first)
     assert not is_there(second)
 
 
-async def test_a_server_that_dies_while_idle_is_started_again() -> None:
+async def test_a_server_that_dies_while_idle_is_restarted() -> None:
     async with mcp.offer_tools([STDIO], {}) as tools:
-        first = int((await called(tools, "pid")).output)
+        first = int((await call_tool(tools, "pid")).output)
         os.kill(first, signal.SIGKILL)
         await until(lambda: not is_there(first))
-        assert int((await called(tools, "pid")).output) != first
+        assert int((await call_tool(tools, "pid")).output) != first
 
 
-async def test_over_http_a_server_may_go_and_come_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_http_server_may_go_away_and_come_back(tmp_path: Path) -> None:
     note = tmp_path / "note"
-    monkeypatch.setattr(server_task, "LAST_RETRY_SECONDS", 0.2)
     async with over_http() as (server, port):
-        offer_tools = mcp.offer_tools([server], {})
-        tools = await offer_tools.__aenter__()
-        assert await called(tools, "echo", text="1") == ToolResult("1")
-        slow = asyncio.create_task(called(tools, "slow", seconds=600, note=str(note)))
+        task = ServerTask(server, last_retry_seconds=0.2)
+        await task.has_tried.wait()
+        tools = task.tools
+        assert await call_tool(tools, "echo", text="1") == ToolResult("1")
+        slow = asyncio.create_task(call_tool(tools, "slow", seconds=600, note=str(note)))
         await until(note.exists)
     lost = await slow
     assert lost.error is not None
     assert lost.error.message == LOST
     async with over_http(port):
-        assert await called(tools, "echo", text="3") == ToolResult("3")
-        await offer_tools.__aexit__(None, None, None)
+        assert await call_tool(tools, "echo", text="3") == ToolResult("3")
+        await task.close()
 
 
-async def test_a_call_while_there_is_no_server_is_not_done(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_call_without_a_server_is_not_done() -> None:
     async with over_http() as (server, _):
-        offer_tools = mcp.offer_tools([server], {})
-        tools = await offer_tools.__aenter__()
-    await called(tools, "echo", text="notices that it is gone")
-    monkeypatch.setattr(server_task, "RECONNECT_WAIT_SECONDS", 0.05)
-    away = await called(tools, "echo", text="x")
+        task = ServerTask(server, reconnect_wait_seconds=0.5)
+        await task.has_tried.wait()
+        tools = task.tools
+    await call_tool(tools, "echo", text="notices that it is gone")
+    away = await call_tool(tools, "echo", text="x")
     assert away.error is not None
     assert away.error.message == "t cannot be reached at the moment; this was not done"
-    await offer_tools.__aexit__(None, None, None)
+    await task.close()
 
 
-async def test_a_server_is_sent_the_headers_that_it_asks_for(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_server_gets_its_configured_headers(caplog: pytest.LogCaptureFixture) -> None:
     async with over_http(0, "s3cret") as (server, _):
         allowed = server._replace(headers=(("x-key", "s3cret"),))
         refused = server._replace(name="u", headers=(("x-key", "gue55ed"),))
         with caplog.at_level(logging.INFO, "chatkeep"):
             async with mcp.offer_tools([allowed, refused], {}) as tools:
-                assert await called(tools, "echo", text="let in") == ToolResult("let in")
+                assert await call_tool(tools, "echo", text="let in") == ToolResult("let in")
                 assert not any(name.startswith("u_") for name in tools)
     assert "MCP server u: ConnectionError: it answers 401 Unauthorized" in caplog.text
     assert "s3cret" not in caplog.text
     assert "gue55ed" not in caplog.text
 
 
-async def test_a_server_that_cannot_be_started_stops_nobody(caplog: pytest.LogCaptureFixture) -> None:
-    gone = McpServer("gone", command=("/no/such/server",))
+async def test_a_server_that_cannot_start_stops_no_other(caplog: pytest.LogCaptureFixture) -> None:
+    broken = McpServer("gone", command=("/no/such/server",))
     with caplog.at_level(logging.WARNING, "chatkeep"):
-        async with mcp.offer_tools([gone, STDIO], {}) as tools:
+        async with mcp.offer_tools([broken, STDIO], {}) as tools:
             assert "t_echo" in tools
             assert not any(name.startswith("gone_") for name in tools)
     assert "MCP server gone: FileNotFoundError: " in caplog.text
     assert "trying again in 0.2 s" in caplog.text
 
 
-async def test_a_server_that_says_nothing_is_waited_for_no_longer_than_that(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mcp, "START_SECONDS", 0.05)
-    async with mcp.offer_tools([McpServer("mute", command=("sleep", "600"))], {"own": STDIO}) as tools:  # type: ignore[dict-item]  # any value
+async def test_the_start_waits_only_briefly_for_a_silent_server() -> None:
+    silent, own = McpServer("mute", command=("sleep", "600")), {"own": TOOLS["weather"]}
+    async with mcp.offer_tools([silent], own, start_seconds=0.05) as tools:
         assert list(tools) == ["own"]
 
 
-def test_a_servers_name_belongs_to_it_alone() -> None:
+def test_a_server_s_name_is_no_function_s_prefix() -> None:
     with pytest.raises(CannotStart, match="call 'tell' something else: there is a function tell_joke"):
         mcp.check_servers([McpServer("tell", url="http://x")], ["tell_joke"])
     mcp.check_servers([McpServer("tel", url="http://x")], ["tell_joke"])

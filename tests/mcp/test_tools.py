@@ -1,4 +1,4 @@
-"""A server's tool as a function of ours."""
+"""An MCP server's tools as functions."""
 
 import logging
 from typing import Any
@@ -34,9 +34,9 @@ def tool(name: str = "look", schema: dict[str, Any] = EMPTY, **more: Any) -> Too
     return Tool(name=name, input_schema=schema, **more)
 
 
-def test_a_tool_is_an_action_with_its_servers_name_before_its_own() -> None:
-    made = to_tools("wiki", [tool(description="Looks.")], echo)["wiki_look"]
-    assert (made.name, made.description, made.kind, made.safety, made.timeout) == (
+def test_a_tool_is_an_action_prefixed_with_its_server_s_name() -> None:
+    converted = to_tools("wiki", [tool(description="Looks.")], echo)["wiki_look"]
+    assert (converted.name, converted.description, converted.kind, converted.safety, converted.timeout) == (
         *("wiki_look", "Looks.", "action", "unsafe"),
         None,
     )
@@ -65,18 +65,18 @@ def test_names_are_legal_and_distinct_whatever_the_order() -> None:
 
 
 @pytest.mark.anyio
-async def test_a_call_goes_to_the_name_that_the_server_knows() -> None:
-    (made,) = to_tools("wiki", [tool("a/b")], echo).values()
-    assert made.run is not None
-    assert await made.run({"x": 1}, ToolContext("me", "s", "r")) == ("a/b", {"x": 1})
+async def test_a_call_uses_the_server_s_own_name() -> None:
+    (converted,) = to_tools("wiki", [tool("a/b")], echo).values()
+    assert converted.run is not None
+    assert await converted.run({"x": 1}, ToolContext("me", "s", "r")) == ("a/b", {"x": 1})
 
 
 def test_arguments_are_checked_by_the_servers_schema() -> None:
     schema = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
-    made = to_tools("wiki", [tool(schema=schema)], echo)["wiki_look"]
-    assert made.check({"n": 1}) == {"n": 1}
+    converted = to_tools("wiki", [tool(schema=schema)], echo)["wiki_look"]
+    assert converted.check({"n": 1}) == {"n": 1}
     with pytest.raises(InvalidArguments, match="n: "):
-        made.check({"n": "1"})
+        converted.check({"n": "1"})
 
 
 def nested(levels: int) -> dict[str, Any]:
@@ -98,7 +98,7 @@ def nested(levels: int) -> dict[str, Any]:
     ],
     ids=["no schema", "elsewhere", "array", "empty", "long", "deep"],
 )
-def test_a_tool_with_an_unusable_schema_is_lost_and_no_other(
+def test_only_a_tool_with_an_unusable_schema_is_omitted(
     schema: dict[str, Any], why: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING, "chatkeep"):
@@ -107,10 +107,10 @@ def test_a_tool_with_an_unusable_schema_is_lost_and_no_other(
     assert why in caplog.messages[0]
 
 
-def test_a_schema_that_is_true_is_offered_plainly() -> None:
+def test_a_schema_of_true_is_not_strict() -> None:
     schema = {"type": "object", "properties": {"a": True}, "required": ["a"], "additionalProperties": False}
-    made = to_tools("wiki", [tool(schema=schema)], echo)["wiki_look"]
-    assert "strict" not in made.definition["function"]
+    converted = to_tools("wiki", [tool(schema=schema)], echo)["wiki_look"]
+    assert "strict" not in converted.definition["function"]
 
 
 def test_a_description_is_capped_and_never_empty() -> None:
@@ -120,7 +120,7 @@ def test_a_description_is_capped_and_never_empty() -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "expected"),
     [
         ([], ""),
         ([TextContent(text="a"), TextContent(text="b")], "a\nb"),
@@ -137,8 +137,8 @@ def test_a_description_is_capped_and_never_empty() -> None:
         ),
     ],
 )
-def test_text_is_joined_and_what_is_none_is_named(content: list[ContentBlock], told: str) -> None:
-    assert tool_output(CallToolResult(content=content)) == told
+def test_text_is_joined_and_other_content_is_named(content: list[ContentBlock], expected: str) -> None:
+    assert tool_output(CallToolResult(content=content)) == expected
 
 
 def test_structured_content_is_preferred() -> None:
@@ -150,7 +150,7 @@ def test_structured_content_is_preferred() -> None:
     }
 
 
-def test_an_error_is_told_in_the_tools_own_words() -> None:
+def test_an_error_keeps_the_tool_s_own_words() -> None:
     with pytest.raises(ToolError, match=r"^on fire$"):
         tool_output(CallToolResult(content=[TextContent(text="on fire")], is_error=True))
     with pytest.raises(ToolError, match="does not say why"):

@@ -1,4 +1,4 @@
-"""Append before deliver; one transaction for all runs; fenced when somebody else has closed the run."""
+"""The journal: commit before delivery, one transaction for all runs, and the fence of a run ended elsewhere."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -30,8 +30,8 @@ pytestmark = pytest.mark.anyio
 T = TypeVar("T")
 
 
-class Counting:
-    """A database that counts its transactions, and can be told to hold or refuse them."""
+class CountingDatabase:
+    """A database that counts its transactions, and can hold or refuse them."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
@@ -56,69 +56,69 @@ class Counting:
 
 
 @pytest.fixture
-async def db(database: str) -> AsyncGenerator[Counting]:
+async def db(database: str) -> AsyncGenerator[CountingDatabase]:
     db = await open_database(settings(database))
-    yield Counting(db)
+    yield CountingDatabase(db)
     await db.close()
 
 
 @pytest.fixture
-async def journal(db: Counting) -> Journal:
+async def journal(db: CountingDatabase) -> Journal:
     return Journal(db, Notifier(), FlushSchedule(0.05))
 
 
-async def open_run(db: Counting, journal: Journal, name: str = "r") -> RunBuffer:
-    """A run in a session of its own, claimed and being carried."""
+async def open_run(db: CountingDatabase, journal: Journal, name: str = "r") -> RunBuffer:
+    """Store a run in a session of its own, and open its buffer."""
     first = started()
     session_id, user_id, answer_id = uid(f"{name} session"), uid(f"{name} user"), uid(f"{name} answer")
-    made = run(id=uid(name), session_id=session_id, user_message_id=user_id, message_id=answer_id)
+    new_run = run(id=uid(name), session_id=session_id, user_message_id=user_id, message_id=answer_id)
 
     async def write(tx: Transaction) -> None:
         session = Session(session_id, None, "default", None, {}, "idle", None, 0, TIME, TIME)
         assert await store_sessions.add_session(tx, "me", session)
         await store_messages.add_message(tx, message("user", "Hi", id=user_id, session_id=session_id, seq=1))
         await store_messages.add_message(tx, message(id=answer_id, session_id=session_id, seq=2))
-        await store_runs.add_run(tx, made, {}, None, "", Lease("here", TIME))
-        await store_events.add_events(tx, made.id, [to_entry(replace(first, position=1))])
+        await store_runs.add_run(tx, new_run, {}, None, "", Lease("here", TIME))
+        await store_events.add_events(tx, new_run.id, [to_entry(replace(first, position=1))])
 
     await db.transaction(write)
     db.transactions = 0
-    return journal.open(made, [to_entry(replace(first, position=1))], TIME)
+    return journal.open(new_run, [to_entry(replace(first, position=1))], TIME)
 
 
 async def slow_flush(
-    db: Counting, max_gap: float = 3600, slice_size: int = SLICE_SIZE
+    db: CountingDatabase, max_gap: float = 3600, slice_size: int = SLICE_SIZE
 ) -> tuple[Journal, list[RunBuffer]]:
-    """A journal and runs whose first flush stops at the gate; if it takes any time, a gap of an hour follows it."""
+    """Return a journal and runs whose first flush stops at the gate. A gap of an hour follows if it takes any time."""
     journal = Journal(db, Notifier(), FlushSchedule(max_gap, gap_per_flush=1e9, slice_size=slice_size))
     buffers = [await open_run(db, journal, f"r{number}") for number in range(8)]
     db.gate.clear()
     return journal, buffers
 
 
-async def flushing(db: Counting) -> None:
-    """Until a flush is under way."""
+async def wait_until_flushing(db: CountingDatabase) -> None:
+    """Wait until a flush is under way."""
     async with asyncio.timeout(10):
         while not db.transactions:
             await asyncio.sleep(0)
 
 
-async def stored(db: Counting, run_id: str = uid("r")) -> list[Event]:
+async def stored_events(db: CountingDatabase, run_id: str = uid("r")) -> list[Event]:
     return (await db.snapshot(lambda tx: store_events.list_events(tx, run_id)))[1:]
 
 
-def text(said: str, index: int = 0) -> list[Event]:
-    return [TextDelta(index=index, text=said)]
+def text(content: str, index: int = 0) -> list[Event]:
+    return [TextDelta(index=index, text=content)]
 
 
-async def shown(buffer: RunBuffer, position: int) -> None:
-    """Until readers may see the log up to `position`."""
+async def wait_until_committed(buffer: RunBuffer, position: int) -> None:
+    """Wait until readers may see the log up to `position`."""
     async with asyncio.timeout(10):
         while buffer.window.committed < position:
             await asyncio.sleep(0.001)
 
 
-async def test_nothing_is_shown_before_it_is_committed(db: Counting, journal: Journal) -> None:
+async def test_no_event_is_shown_before_its_commit(db: CountingDatabase, journal: Journal) -> None:
     buffer = await open_run(db, journal)
     db.gate.clear()
     await journal.append(buffer, text("Hello"))
@@ -126,84 +126,82 @@ async def test_nothing_is_shown_before_it_is_committed(db: Counting, journal: Jo
     assert (buffer.position, buffer.window.committed) == (6, 1)
     assert buffer.window.after(1) == []
     db.gate.set()
-    await shown(buffer, 6)
+    await wait_until_committed(buffer, 6)
     entries = buffer.window.after(1)
     assert entries is not None
-    assert [entry.event for entry in entries] == await stored(db) == [TextDelta(position=6, index=0, text="Hello")]
+    assert (
+        [entry.event for entry in entries] == await stored_events(db) == [TextDelta(position=6, index=0, text="Hello")]
+    )
 
 
-async def test_what_is_no_delta_returns_only_after_its_commit(db: Counting, journal: Journal) -> None:
+async def test_append_waits_for_the_commit_of_other_events(db: CountingDatabase, journal: Journal) -> None:
     buffer = await open_run(db, journal)
     await journal.append(buffer, [StepStarted(index=0)])
     assert buffer.window.committed == 2
-    assert len(await stored(db)) == 1
+    assert len(await stored_events(db)) == 1
 
 
-async def test_what_gathers_during_a_flush_is_the_next_one_and_its_neighbours_are_one_row(
-    db: Counting, journal: Journal
-) -> None:
+async def test_events_gathered_during_a_flush_are_merged_in_the_next(db: CountingDatabase, journal: Journal) -> None:
     buffer = await open_run(db, journal)
     db.gate.clear()
     await journal.append(buffer, text("a"))
-    await flushing(db)
-    for said in "bcdef":
-        await journal.append(buffer, text(said))
+    await wait_until_flushing(db)
+    for letter in "bcdef":
+        await journal.append(buffer, text(letter))
     db.gate.set()
-    await shown(buffer, 7)
-    assert [event.text for event in await stored(db) if isinstance(event, TextDelta)] == ["a", "bcdef"]
+    await wait_until_committed(buffer, 7)
+    assert [event.text for event in await stored_events(db) if isinstance(event, TextDelta)] == ["a", "bcdef"]
     assert db.transactions == 2
 
 
-async def test_one_transaction_serves_all_runs(db: Counting, journal: Journal) -> None:
+async def test_one_transaction_serves_all_runs(db: CountingDatabase, journal: Journal) -> None:
     buffers = [await open_run(db, journal, name) for name in ("r1", "r2", "r3")]
     for buffer in buffers:
         await journal.append(buffer, text("x"))
     for buffer in buffers:
-        await shown(buffer, 2)
+        await wait_until_committed(buffer, 2)
     assert db.transactions == 1
 
 
-async def test_the_row_says_what_the_log_has_though_more_comes_during_the_flush(db: Counting, journal: Journal) -> None:
+async def test_the_row_of_a_run_matches_its_log_during_a_flush(db: CountingDatabase, journal: Journal) -> None:
     buffer = await open_run(db, journal)
     db.gate.clear()
     await journal.append(buffer, text("abc"))
-    await flushing(db)
+    await wait_until_flushing(db)
     await journal.append(buffer, text("defgh"))
     positions: list[Any] = []
     db.gate.set()
-    await shown(buffer, 4)
+    await wait_until_committed(buffer, 4)
     positions.append(await db.snapshot(lambda tx: store_runs.find_run(tx, uid("r"))))
-    await shown(buffer, 9)
+    await wait_until_committed(buffer, 9)
     positions.append(await db.snapshot(lambda tx: store_runs.find_run(tx, uid("r"))))
     assert positions[-1].position == 9
     assert positions[0].position in (4, 9)
 
 
-async def test_a_run_closed_by_somebody_else_takes_nothing_more_and_harms_no_other(
-    db: Counting, journal: Journal
-) -> None:
+async def test_a_run_ended_elsewhere_accepts_no_events(db: CountingDatabase, journal: Journal) -> None:
     closed, other = await open_run(db, journal, "r1"), await open_run(db, journal, "r2")
     await db.transaction(lambda tx: store_runs.end_run(tx, uid("r1"), "cancelled", None))
     with pytest.raises(Fenced):
         await asyncio.gather(
             journal.append(closed, [StepStarted(index=0)]), journal.append(other, [StepStarted(index=0)])
         )
-    assert await stored(db, uid("r1")) == []
-    assert len(await stored(db, uid("r2"))) == 1
+    assert await stored_events(db, uid("r1")) == []
+    assert len(await stored_events(db, uid("r2"))) == 1
     with pytest.raises(Fenced):
         await journal.append(closed, text("more"))
 
 
-async def test_a_run_whose_session_was_deleted_fails_nobody_elses_flush(db: Counting, journal: Journal) -> None:
-    gone, other = await open_run(db, journal, "r1"), await open_run(db, journal, "r2")
+async def test_a_deleted_session_does_not_fail_the_flush_of_others(db: CountingDatabase, journal: Journal) -> None:
+    deleted, other = await open_run(db, journal, "r1"), await open_run(db, journal, "r2")
     await db.transaction(lambda tx: store_sessions.delete_session(tx, "me", uid("r1 session")))
-    await journal.append(gone, text("x"))
+    await journal.append(deleted, text("x"))
     await journal.append(other, [StepStarted(index=0)])
-    assert len(await stored(db, uid("r2"))) == 1
-    assert isinstance(gone.failure, Fenced)
+    assert len(await stored_events(db, uid("r2"))) == 1
+    assert isinstance(deleted.failure, Fenced)
 
 
-async def test_a_flush_that_fails_keeps_what_it_held_and_tells_every_turn(db: Counting, journal: Journal) -> None:
+async def test_a_failed_flush_keeps_its_events_and_fails_every_turn(db: CountingDatabase, journal: Journal) -> None:
     buffer = await open_run(db, journal)
     db.refusing = True
     await journal.append(buffer, text("lost?"))
@@ -216,14 +214,14 @@ async def test_a_flush_that_fails_keeps_what_it_held_and_tells_every_turn(db: Co
         return []
 
     await journal.finish(buffer, nothing_more)
-    assert [type(event) for event in await stored(db)] == [TextDelta, StepStarted]
+    assert [type(event) for event in await stored_events(db)] == [TextDelta, StepStarted]
 
 
-async def test_the_end_and_what_was_pending_are_one_commit(db: Counting, journal: Journal) -> None:
+async def test_the_end_and_pending_events_are_one_commit(db: CountingDatabase, journal: Journal) -> None:
     buffer = await open_run(db, journal)
     db.gate.clear()
     await journal.append(buffer, text("a"))
-    await flushing(db)
+    await wait_until_flushing(db)
     await journal.append(buffer, text("b"))
 
     async def fail(tx: Transaction) -> list[Any]:
@@ -234,48 +232,49 @@ async def test_the_end_and_what_was_pending_are_one_commit(db: Counting, journal
     db.gate.set()
     with pytest.raises(StorageFailed):
         await finishing
-    assert [event.text for event in await stored(db) if isinstance(event, TextDelta)] == ["a"]
+    assert [event.text for event in await stored_events(db) if isinstance(event, TextDelta)] == ["a"]
     assert [event.text for event in buffer.pending if isinstance(event, TextDelta)] == ["b"]
 
 
-async def test_with_many_runs_a_turn_goes_on_just_before_the_next_flush(db: Counting, journal: Journal) -> None:
+async def test_with_many_runs_turns_resume_just_before_the_flush(db: CountingDatabase, journal: Journal) -> None:
     buffers = [await open_run(db, journal, f"r{number}") for number in range(8)]
     await asyncio.gather(*(journal.append(buffer, text("a")) for buffer in buffers))  # measures a first flush
 
     async def speak(buffer: RunBuffer) -> None:
-        for said in "bcdef":
-            await journal.append(buffer, text(said))
+        for letter in "bcdef":
+            await journal.append(buffer, text(letter))
 
     async with asyncio.timeout(10):
         await asyncio.gather(*map(speak, buffers))
         for buffer in buffers:
-            await shown(buffer, 7)
+            await wait_until_committed(buffer, 7)
     assert db.transactions <= 8  # not one for each delta of each run
     for buffer in buffers:
         assert (
-            "".join(event.text for event in await stored(db, buffer.run.id) if isinstance(event, TextDelta)) == "abcdef"
+            "".join(event.text for event in await stored_events(db, buffer.run.id) if isinstance(event, TextDelta))
+            == "abcdef"
         )
 
 
-async def test_what_cannot_wait_is_committed_without_the_deltas_of_the_others(db: Counting) -> None:
+async def test_urgent_events_are_committed_without_others_deltas(db: CountingDatabase) -> None:
     journal, buffers = await slow_flush(db)
     await asyncio.gather(*(journal.append(buffer, text("a")) for buffer in buffers))
     await asyncio.sleep(0.02)  # the flush takes that long, by a clock of milliseconds: a gap of an hour follows
     db.gate.set()
     for buffer in buffers:
-        await shown(buffer, 2)
+        await wait_until_committed(buffer, 2)
     waiting = asyncio.ensure_future(journal.append(buffers[0], text("b")))
     await asyncio.sleep(0)
     await asyncio.wait_for(journal.append(buffers[1], [StepStarted(index=0)]), 10)
     assert (buffers[1].window.committed, buffers[0].position, buffers[0].window.committed) == (3, 3, 2)
-    assert len(await stored(db, uid("r0"))) == 1
+    assert len(await stored_events(db, uid("r0"))) == 1
     assert not waiting.done()
     await journal.flush_session(uid("r0 session"))
     assert buffers[0].window.committed == 3
     waiting.cancel()
 
 
-async def test_what_becomes_urgent_as_a_flush_begins_does_not_wait_for_the_gap_after_it(db: Counting) -> None:
+async def test_an_event_urgent_as_a_flush_begins_skips_the_next_gap(db: CountingDatabase) -> None:
     journal, buffers = await slow_flush(db)
     await journal.append(buffers[0], text("a"))
     ended = asyncio.ensure_future(
@@ -288,38 +287,38 @@ async def test_what_becomes_urgent_as_a_flush_begins_does_not_wait_for_the_gap_a
     assert buffers[1].window.committed == 2
 
 
-async def test_many_turns_go_on_in_slices(db: Counting) -> None:
+async def test_many_turns_are_resumed_in_slices(db: CountingDatabase) -> None:
     journal, buffers = await slow_flush(db, max_gap=1, slice_size=3)
     await asyncio.gather(*(journal.append(buffer, text("a")) for buffer in buffers))
     await asyncio.sleep(0.02)  # the flush takes that long, by a clock of milliseconds: the whole gap follows
     db.gate.set()
     for buffer in buffers:
-        await shown(buffer, 2)
+        await wait_until_committed(buffer, 2)
     db.transactions = 0
     db.gate.clear()
     turns = [asyncio.ensure_future(journal.append(buffer, text("b"))) for buffer in buffers]
-    await flushing(db)
+    await wait_until_flushing(db)
     assert [turn.done() for turn in turns] == [True] * 3 + [False] * 5
     db.gate.set()
-    async with asyncio.timeout(10):  # the slices that follow bring nothing, and are let go all the same
+    async with asyncio.timeout(10):  # the later slices add no events, and are resumed all the same
         await asyncio.gather(*turns)
     for buffer in buffers:
-        await shown(buffer, 3)
+        await wait_until_committed(buffer, 3)
 
 
-async def test_turns_that_wait_are_let_go_though_nothing_new_comes(db: Counting, journal: Journal) -> None:
+async def test_waiting_turns_resume_without_new_events(db: CountingDatabase, journal: Journal) -> None:
     buffers = [await open_run(db, journal, f"r{number}") for number in range(8)]
     async with asyncio.timeout(10):
-        for _ in range(3):  # each round waits for a gap at whose end nobody else brings anything
+        for _ in range(3):  # each round waits for a gap at whose end no other run adds events
             for buffer in buffers:
                 await journal.append(buffer, text("x"))
 
 
-async def test_a_turn_that_is_too_fast_waits_for_the_commits(db: Counting, journal: Journal) -> None:
+async def test_a_turn_that_is_too_fast_waits_for_the_commits(db: CountingDatabase, journal: Journal) -> None:
     buffer = await open_run(db, journal)
     db.gate.clear()
     await journal.append(buffer, text("x"))
-    await flushing(db)
+    await wait_until_flushing(db)
     flood = asyncio.ensure_future(journal.append(buffer, text("x" * (MAX_BACKLOG_CHARS + 1))))
     for _ in range(20):
         await asyncio.sleep(0)
@@ -329,11 +328,11 @@ async def test_a_turn_that_is_too_fast_waits_for_the_commits(db: Counting, journ
     assert buffer.window.committed == buffer.position
 
 
-async def test_memory_holds_the_newest_entries_only(db: Counting, journal: Journal) -> None:
+async def test_memory_holds_the_newest_entries_only(db: CountingDatabase, journal: Journal) -> None:
     buffer = await open_run(db, journal)
     for _ in range(5):
         await journal.append(buffer, text("x" * 50_000))
-        await shown(buffer, buffer.position)
+        await wait_until_committed(buffer, buffer.position)
     assert sum(len(entry.json) for entry in buffer.window.entries) < 150_000
     assert buffer.window.after(1) is None
     newest = buffer.window.after(buffer.position - 10)
@@ -341,7 +340,7 @@ async def test_memory_holds_the_newest_entries_only(db: Counting, journal: Journ
     assert len(newest) == 1
 
 
-async def test_a_reader_gets_what_comes_after_its_place_wherever_that_is() -> None:
+async def test_a_reader_gets_all_events_after_any_position() -> None:
     events = [StepStarted(index=0), ToolCallRunning(index=1), *text("ab", 2), ToolCallRunning(index=3), *text("c", 4)]
     for some in (events, events[:2]):
         entries = [to_entry(event) for event in event_log.assign_positions(some, 10)]
@@ -350,7 +349,7 @@ async def test_a_reader_gets_what_comes_after_its_place_wherever_that_is() -> No
             assert rest == event_log.after([entry.event for entry in entries], position), position
 
 
-async def test_settling_commits_what_is_pending_of_a_session(db: Counting, journal: Journal) -> None:
+async def test_flush_session_commits_its_pending_events(db: CountingDatabase, journal: Journal) -> None:
     buffer = await open_run(db, journal)
     await journal.append(buffer, text("a"))
     await journal.flush_session(uid("r session"))
@@ -358,10 +357,10 @@ async def test_settling_commits_what_is_pending_of_a_session(db: Counting, journ
     await journal.flush_session("nobody")
 
 
-async def test_settling_and_finishing_at_once_wait_for_nobody_for_ever(db: Counting, journal: Journal) -> None:
+async def test_flushing_and_ending_at_once_do_not_deadlock(db: CountingDatabase, journal: Journal) -> None:
     buffer = await open_run(db, journal)
     await journal.append(buffer, text("a"))
-    await flushing(db)
+    await wait_until_flushing(db)
     await journal.append(buffer, text("b"))
 
     async def close(tx: Transaction) -> list[Any]:
@@ -374,4 +373,4 @@ async def test_settling_and_finishing_at_once_wait_for_nobody_for_ever(db: Count
             journal.finish(buffer, close),
             journal.flush_session(uid("r session")),
         )
-    assert "".join(event.text for event in await stored(db) if isinstance(event, TextDelta)) == "ab"
+    assert "".join(event.text for event in await stored_events(db) if isinstance(event, TextDelta)) == "ab"

@@ -1,4 +1,4 @@
-"""Behind a proxy that pools transactions: no connection is anybody's own, so processes look instead of listening."""
+"""Behind a proxy that pools transactions, processes share connections. So readers poll, without LISTEN."""
 
 import asyncio
 import contextlib
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.api.streams import spelled, streaming, until
+from tests.api.streams import split_units, streaming, until
 from tests.databases import new_database
 from tests.postgres import WAIT, Server, free_port, unprivileged
 from tests.runs.test_processes import Two
@@ -82,10 +82,10 @@ async def test_any_process_serves_any_stream_and_stops_any_run(two: Two, script:
     session_id = await two.here.session()
     run_id = (await two.here.start(session_id, "Hi"))["run"]["id"]
     async with streaming(two.there, f"/api/runs/{run_id}/events") as stream:
-        seen = await stream.said(6)
+        seen = await stream.read_units(6)
         gate.set()
         seen += await stream.rest()
-    assert spelled(seen) == spelled(await two.here.events(run_id))
+    assert split_units(seen) == split_units(await two.here.events(run_id))
     run_id = (await two.here.start(session_id, "Go on"))["run"]["id"]
     await until(lambda: len(script.prompts) == 2)
     answer = await two.there.client.post(f"/api/runs/{run_id}/cancel")
@@ -93,7 +93,7 @@ async def test_any_process_serves_any_stream_and_stops_any_run(two: Two, script:
     await until(lambda: script.closed == 2)
 
 
-async def test_many_at_once_share_the_few_connections(two: Two) -> None:
+async def test_many_runs_share_few_connections(two: Two) -> None:
     session_ids = [await two.here.session() for _ in range(12)]
     answers = await asyncio.gather(*(two.there.send(session_id, "Hi") for session_id in session_ids))
     assert {answer["run"]["status"] for answer in answers} == {"completed"}

@@ -1,4 +1,4 @@
-"""Several processes on one database: any serves any stream, any stops any run, and one that died is noticed."""
+"""Several processes on one database: each serves every stream and stops every run, and a dead one is noticed."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -12,7 +12,7 @@ from chatkeep.runs.end import end_run
 from chatkeep.runs.reaper import reap_expired
 from chatkeep.store import leases as store_leases
 from chatkeep.store import sessions as store_sessions
-from tests.api.streams import PATIENCE, spelled, streaming, text_of, until
+from tests.api.streams import PATIENCE, split_units, streaming, text_of, until
 from tests.databases import only_postgres
 from tests.script import Script, say, stop
 from tests.service import Service, serving, settings
@@ -38,33 +38,33 @@ async def two(database: str, script: Script) -> AsyncGenerator[Two]:
 
 
 def die(service: Service, run_id: str) -> None:
-    """Stop carrying the run without a word, as a process that was killed."""
-    worker = service.runtime
-    live = worker.journal.find(run_id)
-    assert live is not None
-    worker.tasks[run_id].cancel()
-    vars(worker.journal)["_buffers"].pop(run_id)
+    """Stop executing the run without writing anything, as a killed process does."""
+    runtime = service.runtime
+    buffer = runtime.journal.find(run_id)
+    assert buffer is not None
+    runtime.tasks[run_id].cancel()
+    vars(runtime.journal)["_buffers"].pop(run_id)
 
 
-async def test_a_stream_is_followed_anywhere(two: Two, script: Script) -> None:
+async def test_any_process_serves_a_stream(two: Two, script: Script) -> None:
     gate = asyncio.Event()
     script.play([say("Seen "), gate, say("everywhere."), stop()])
     session_id = await two.here.session()
     run_id = (await two.here.start(session_id, "Hi"))["run"]["id"]
     async with streaming(two.there, f"/api/runs/{run_id}/events") as stream:
-        seen = await stream.said(6)
+        seen = await stream.read_units(6)
         gate.set()
         seen += await stream.rest()
-    assert spelled(seen) == spelled(await two.here.events(run_id))
+    assert split_units(seen) == split_units(await two.here.events(run_id))
     assert text_of(seen[-1]["message"]) == "Seen everywhere."
 
 
-async def test_a_run_is_cancelled_from_anywhere_and_its_model_is_left(two: Two, script: Script) -> None:
+async def test_any_process_can_cancel_a_run(two: Two, script: Script) -> None:
     script.play([say("Going on"), asyncio.Event()])
     session_id = await two.here.session()
     run_id = (await two.here.start(session_id, "Hi"))["run"]["id"]
     async with streaming(two.here, f"/api/runs/{run_id}/events") as stream:
-        seen = await stream.said(9)
+        seen = await stream.read_units(9)
         answer = await two.there.client.post(f"/api/runs/{run_id}/cancel")
         assert (answer.status_code, answer.json()["status"]) == (202, "cancelled")
         seen += await stream.rest()  # a reader at its owner's sees the end, too
@@ -74,7 +74,7 @@ async def test_a_run_is_cancelled_from_anywhere_and_its_model_is_left(two: Two, 
     assert (await two.here.send(session_id, "And now?"))["run"]["status"] == "completed"
 
 
-async def test_a_run_is_interrupted_from_anywhere(two: Two, script: Script) -> None:
+async def test_any_process_can_interrupt_a_run(two: Two, script: Script) -> None:
     script.play([say("Going on"), asyncio.Event()])
     session_id = await two.here.session()
     run_id = (await two.here.start(session_id, "Hi"))["run"]["id"]
@@ -84,26 +84,24 @@ async def test_a_run_is_interrupted_from_anywhere(two: Two, script: Script) -> N
     await until(lambda: script.closed == 1)
 
 
-async def test_a_session_is_deleted_from_anywhere(two: Two, script: Script) -> None:
+async def test_any_process_can_delete_a_session(two: Two, script: Script) -> None:
     script.play([say("Going on"), asyncio.Event()])
     session_id = await two.here.session()
     run_id = (await two.here.start(session_id, "Hi"))["run"]["id"]
     async with streaming(two.here, f"/api/runs/{run_id}/events") as stream:
-        await stream.said(9)
+        await stream.read_units(9)
         assert (await two.there.client.delete(f"/api/sessions/{session_id}")).status_code == 204
         await stream.rest()
     await until(lambda: script.closed == 1)
     assert two.here.runtime.journal.run_ids == frozenset()
 
 
-async def test_a_run_whose_process_died_is_closed_by_another_when_its_lease_has_lapsed(
-    two: Two, script: Script
-) -> None:
+async def test_an_expired_lease_lets_another_process_end_the_run(two: Two, script: Script) -> None:
     script.play([say("Half an ans"), asyncio.Event()])
     session_id = await two.here.session()
     run_id = (await two.here.start(session_id, "Hi"))["run"]["id"]
     async with streaming(two.there, f"/api/runs/{run_id}/events") as stream:
-        seen = await stream.said(11)
+        seen = await stream.read_units(11)
         assert await reap_expired(two.there.runtime) == 0  # it lives
         die(two.here, run_id)
         seen += await stream.rest()
@@ -112,7 +110,7 @@ async def test_a_run_whose_process_died_is_closed_by_another_when_its_lease_has_
     assert (await two.there.send(session_id, "Still there?"))["run"]["status"] == "completed"
 
 
-async def test_a_lease_is_renewed_although_the_model_says_nothing(two: Two, script: Script) -> None:
+async def test_a_lease_is_renewed_while_the_model_is_silent(two: Two, script: Script) -> None:
     gate = asyncio.Event()
     script.play([say("Let me think. "), gate, say("Yes."), stop()])
     session_id = await two.here.session()
@@ -134,21 +132,21 @@ async def test_a_lease_is_renewed_although_the_model_says_nothing(two: Two, scri
         assert (await stream.rest())[-1]["run"]["status"] == "completed"
 
 
-async def test_one_that_was_taken_for_dead_writes_nothing_more_and_leaves_its_model(two: Two, script: Script) -> None:
+async def test_a_worker_that_lost_its_lease_writes_nothing_more(two: Two, script: Script) -> None:
     gate = asyncio.Event()
     script.play([say("Half"), gate, say(" and half"), stop()])
     session_id = await two.here.session()
     run_id = (await two.here.start(session_id, "Hi"))["run"]["id"]
     async with streaming(two.here, f"/api/runs/{run_id}/events") as stream:
-        await stream.said(5)
+        await stream.read_units(5)
 
     async def write(tx: Transaction) -> None:
-        (carried,) = await store_leases.list_leased(tx)
+        (lease,) = await store_leases.list_leased(tx)
         await store_sessions.touch(tx, session_id)
-        assert await store_leases.break_lease(tx, carried, None)
+        assert await store_leases.break_lease(tx, lease, None)
         assert await end_run(tx, run_id, "interrupted") is not None
 
-    await two.there.runtime.db.transaction(write)  # nobody is told
+    await two.there.runtime.db.transaction(write)  # without a notification
     gate.set()
     await until(lambda: script.closed == 1)
     events = await two.there.events(run_id)
@@ -157,7 +155,7 @@ async def test_one_that_was_taken_for_dead_writes_nothing_more_and_leaves_its_mo
 
 
 @only_postgres
-async def test_the_next_process_of_the_same_place_recovers_at_once(database: str, script: Script) -> None:
+async def test_the_next_process_in_the_slot_recovers_at_once(database: str, script: Script) -> None:
     script.play([say("Half an ans"), asyncio.Event()])
     async with AsyncExitStack() as stack:
         first = await stack.enter_async_context(serving(settings(database), script))
@@ -168,7 +166,7 @@ async def test_the_next_process_of_the_same_place_recovers_at_once(database: str
         await until(lambda: script.prompts)
         die(first, run_id)
         relay: Any = first.runtime.notifier.remote
-        relay._task.cancel()  # and its connection is gone, as that of a process that was killed
+        relay._task.cancel()  # and its connection breaks, as that of a killed process
         relay._connection.terminate()
         await until(relay._connection.is_closed)
         async with serving(settings(database), Script()) as second:

@@ -1,4 +1,4 @@
-"""Two transactions at one moment, on PostgreSQL, where they run side by side: one waits for the other."""
+"""Two simultaneous transactions on PostgreSQL, where they run side by side: one waits for the other."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -23,7 +23,7 @@ PICK: dict[str, Any] = {"name": "pick", "description": "Pick.", "parameters": {"
 
 
 async def meanwhile(service: Service, first: Callable[[Transaction], Awaitable[Any]], second: Awaitable[Any]) -> Any:
-    """What comes of `second`, which begins when `first` has been done, and not yet committed."""
+    """Return the result of `second`, which starts after `first` has written and before it is committed."""
 
     async def do(tx: Transaction) -> asyncio.Task[Any]:
         await first(tx)
@@ -39,7 +39,7 @@ async def meanwhile(service: Service, first: Callable[[Transaction], Awaitable[A
     return await (await service.runtime.db.transaction(do))
 
 
-async def test_a_change_of_a_session_undoes_no_message_that_is_being_sent(service: Service) -> None:
+async def test_changing_a_session_undoes_no_message_being_sent(service: Service) -> None:
     session_id = await service.session()
     head = (await service.send(session_id, "First."))["message"]["id"]
     before = (await service.send(session_id, "Second."))["message"]["id"]
@@ -54,15 +54,13 @@ async def test_a_change_of_a_session_undoes_no_message_that_is_being_sent(servic
     assert before != head
 
 
-async def test_a_run_that_goes_on_at_this_moment_is_not_cancelled_by_a_message(
-    service: Service, script: Script
-) -> None:
+async def test_a_message_does_not_cancel_a_run_that_resumes(service: Service, script: Script) -> None:
     script.play([call("pick", "{}"), stop("tool_calls")])
     run = (await service.send(await service.session(), "Pick!", tools=[PICK]))["run"]
 
     async def go_on(tx: Transaction) -> None:
         assert await store_waiting.lock_waiting(tx, run["id"]) is not None
-        await store_waiting.set_in_progress(tx, run["id"], run["position"], Lease("somebody else", TIME))
+        await store_waiting.set_in_progress(tx, run["id"], run["position"], Lease("another worker", TIME))
 
     send = service.client.post(f"/api/sessions/{run['session_id']}/messages", json={"content": "Hi"})
     problem(await meanwhile(service, go_on, send), 409, "session_busy", "run_id")

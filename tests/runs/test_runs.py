@@ -1,4 +1,4 @@
-"""Runs from within: recovered, closed, swept, and carried through a database that fails."""
+"""Runs without HTTP: execution, recovery, draining, retention, and a database that fails."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -51,14 +51,14 @@ async def ask(runtime: Runtime, content: str = "Hi") -> Run:
 
 
 async def ended(runtime: Runtime, run: Run) -> Run:
-    """The run, after its turn has come to its end."""
+    """Return the run after its turn has ended."""
     if task := runtime.tasks.get(run.id):
         await asyncio.wait([task])
     return await runtime.db.snapshot(lambda tx: store_runs.get_run(tx, OWNER, run.id))
 
 
 async def check_laws(runtime: Runtime, run: Run) -> RunFinished:
-    """Law 1, and: `run.finished` is the log's last event, exactly once, and tells of the run as it is stored."""
+    """Check law 1, and that `run.finished` is the log's only last event and has the run as it is stored."""
 
     async def read(tx: Transaction) -> None:
         events = await store_events.list_events(tx, run.id)
@@ -75,7 +75,7 @@ async def check_laws(runtime: Runtime, run: Run) -> RunFinished:
     return found[0]
 
 
-async def test_a_run_is_carried_to_its_end(runtime: Runtime, script: Script) -> None:
+async def test_a_run_is_executed_to_its_end(runtime: Runtime, script: Script) -> None:
     script.play([say("Hello."), stop(tokens=(20, 2))])
     run = await ended(runtime, await ask(runtime))
     assert (run.status, run.finish_reason, run.usage.input_tokens, run.usage.estimated) == (
@@ -90,7 +90,7 @@ async def test_a_run_is_carried_to_its_end(runtime: Runtime, script: Script) -> 
     assert runtime.tasks == {}
 
 
-async def test_what_a_dead_process_left_open_is_interrupted_at_the_next_start(database: str, script: Script) -> None:
+async def test_a_start_interrupts_the_runs_of_a_dead_process(database: str, script: Script) -> None:
     gate = asyncio.Event()
     script.play([say("Half an ans"), call("tell_joke", '{"te'), gate])
     async with open_runtime(settings(database), script) as runtime:
@@ -136,7 +136,7 @@ async def read_all(runtime: Runtime, run: Run) -> list[str]:
     return names
 
 
-async def test_draining_interrupts_what_does_not_finish_within_the_grace(runtime: Runtime, script: Script) -> None:
+async def test_draining_interrupts_runs_beyond_the_grace_period(runtime: Runtime, script: Script) -> None:
     script.play([say("Never en"), asyncio.Event()])
     run = await ask(runtime)
     await runtime.journal.flush_session(S)
@@ -145,7 +145,7 @@ async def test_draining_interrupts_what_does_not_finish_within_the_grace(runtime
     assert finished.run.status == "interrupted"
 
 
-async def test_draining_lets_what_finishes_within_the_grace_finish(runtime: Runtime, script: Script) -> None:
+async def test_draining_waits_for_runs_within_the_grace_period(runtime: Runtime, script: Script) -> None:
     gate = asyncio.Event()
     script.play([say("Almost "), gate, say("done."), stop()])
     run = await ask(runtime)
@@ -157,9 +157,7 @@ async def test_draining_lets_what_finishes_within_the_grace_finish(runtime: Runt
 
 
 @only_sqlite
-async def test_a_disk_that_is_full_fails_the_run_as_soon_as_that_can_be_written(
-    runtime: Runtime, script: Script
-) -> None:
+async def test_a_full_disk_fails_the_run_once_it_can_be_written(runtime: Runtime, script: Script) -> None:
     gate = asyncio.Event()
     script.play([say("Some text, then "), gate, say("x" * 400_000), gate, stop()], [say("Space again."), stop()])
     run = await ask(runtime)
@@ -170,7 +168,7 @@ async def test_a_disk_that_is_full_fails_the_run_as_soon_as_that_can_be_written(
     reading = asyncio.ensure_future(read_all(runtime, run))
     await asyncio.sleep(0)
     gate.set()
-    assert (await reading)[-1] != "run.finished"  # its reader is let go without an end
+    assert (await reading)[-1] != "run.finished"  # its reader's stream ends without an end of the run
     while True:
         with suppress(StorageFailed):  # refused with the others of its group while the run tries to be written
             await runtime.db.transaction(lambda tx: tx.run("PRAGMA max_page_count = 1000000"))
@@ -183,7 +181,7 @@ async def test_a_disk_that_is_full_fails_the_run_as_soon_as_that_can_be_written(
     assert (await ended(runtime, await ask(runtime))).status == "completed"
 
 
-async def test_a_fault_of_ours_fails_the_run_and_nothing_else(runtime: Runtime, script: Script) -> None:
+async def test_an_internal_error_fails_the_run_and_nothing_else(runtime: Runtime, script: Script) -> None:
     script.play([say("Well, "), ZeroDivisionError("a bug, on purpose")])
     failed = await ended(runtime, await ask(runtime))
     assert failed.error is not None
@@ -194,9 +192,10 @@ async def test_a_fault_of_ours_fails_the_run_and_nothing_else(runtime: Runtime, 
 
 
 class DeletingDatabase:
-    """A database on which another process deletes the session right before each read."""
+    """A database on which another process deletes the session right before each read, once `is_deleting` is set."""
 
     def __init__(self, db: Database) -> None:
+        self.is_deleting = False
         self._db = db
         self.engine, self.name = db.engine, db.name
 
@@ -204,33 +203,35 @@ class DeletingDatabase:
         return await self._db.transaction(fn)
 
     async def snapshot(self, fn: Callable[[Transaction], Awaitable[T]]) -> T:
-        await self._db.transaction(lambda tx: store_sessions.delete_session(tx, OWNER, S))
+        if self.is_deleting:
+            await self._db.transaction(lambda tx: store_sessions.delete_session(tx, OWNER, S))
         return await self._db.snapshot(fn)
 
     async def close(self) -> None:
         await self._db.close()
 
 
-async def test_a_session_deleted_elsewhere_between_steps_is_no_fault(
+async def test_a_session_deleted_elsewhere_is_no_error(
     runtime: Runtime, script: Script, caplog: pytest.LogCaptureFixture
 ) -> None:
     gate = asyncio.Event()
     script.play([call("no_such_function", "{}"), gate, stop("tool_calls")])
+    db = DeletingDatabase(runtime.db)
+    runtime = replace(runtime, db=db)
     run = await ask(runtime)
     async with asyncio.timeout(10):
         async for entries in follow(runtime, run.id, 0):
             if entries and entries[-1].event.position >= 2:
                 break
-    task, db = runtime.tasks[run.id], runtime.db
-    runtime.db = DeletingDatabase(db)
+    task = runtime.tasks[run.id]
+    db.is_deleting = True
     gate.set()
     await asyncio.wait([task])
-    runtime.db = db
     assert len(script.prompts) == 1
     assert caplog.records == []
 
 
-async def test_old_logs_are_swept_and_messages_stay(runtime: Runtime, script: Script) -> None:
+async def test_expired_logs_are_deleted_and_messages_stay(runtime: Runtime, script: Script) -> None:
     run = await ended(runtime, await ask(runtime))
     assert await delete_old_logs(runtime) == 0
     impatient = replace(runtime, settings=runtime.settings.model_copy(update={"events_retention": 1e-6}))
@@ -246,7 +247,7 @@ async def test_old_logs_are_swept_and_messages_stay(runtime: Runtime, script: Sc
 
 
 @only_sqlite
-async def test_the_running_process_holds_the_live_lock(runtime: Runtime) -> None:
+async def test_the_running_process_holds_the_process_lock(runtime: Runtime) -> None:
     path = runtime.settings.database_path()
     assert path is not None
     lock = ProcessLock(path)
@@ -257,7 +258,7 @@ async def test_the_running_process_holds_the_live_lock(runtime: Runtime) -> None
 async def test_the_providers_count_calibrates_the_estimates(runtime: Runtime, script: Script) -> None:
     script.play([say("Hi."), stop(tokens=(100, 2))], [say("Hi "), asyncio.Event()])
     counted = await ended(runtime, await ask(runtime))
-    ratio = await runtime.db.snapshot(lambda tx: store_runs.find_bytes_per_token(tx, S, counted.model))
+    ratio = (await runtime.db.snapshot(lambda tx: store_runs.get_bytes_per_token(tx, S))).get(counted.model)
     assert ratio is not None
     await ask(runtime)
     while len(script.prompts) < 2:
@@ -266,16 +267,16 @@ async def test_the_providers_count_calibrates_the_estimates(runtime: Runtime, sc
     last = await runtime.db.snapshot(lambda tx: store_runs.find_last(tx, S))
     assert last is not None
     assert last.usage.estimated
-    assert last.usage.input_tokens > 100  # more was said than in the first turn, at the same bytes a token
+    assert last.usage.input_tokens > 100  # more text than in the first turn, at the same bytes a token
 
 
-async def test_a_count_is_looked_for_in_the_last_ten_runs(runtime: Runtime, script: Script) -> None:
-    """However long the session is: of a provider that never counts, every run would be looked at for each turn."""
+async def test_a_token_count_comes_from_the_last_ten_runs(runtime: Runtime, script: Script) -> None:
+    """A provider that never counts would otherwise make every turn read all runs of the session."""
     script.play([say("Hi."), stop(tokens=(100, 2))], *[[say("Hi."), stop()] for _ in range(10)])
     known: list[bool] = []
     for _ in range(11):
         run = await ended(runtime, await ask(runtime))
-        ratio = await runtime.db.snapshot(lambda tx, model=run.model: store_runs.find_bytes_per_token(tx, S, model))
+        ratio = (await runtime.db.snapshot(lambda tx: store_runs.get_bytes_per_token(tx, S))).get(run.model)
         known.append(ratio is not None)
     assert known == [True] * 10 + [False]
 
@@ -289,7 +290,7 @@ async def test_a_count_is_looked_for_in_the_last_ten_runs(runtime: Runtime, scri
         ({"database_url": "mysql://localhost/x"}, "CHATKEEP_DATABASE_URL"),
     ],
 )
-async def test_a_wrong_setting_is_one_clear_sentence_at_start(
+async def test_a_wrong_setting_is_one_clear_line_at_start(
     tmp_path: Path, changes: dict[str, object], message: str
 ) -> None:
     wrong: Settings = settings(tmp_path, **changes)

@@ -1,4 +1,4 @@
-"""`CHATKEEP_MCP_SERVERS`: a line that a person writes."""
+"""`CHATKEEP_MCP_SERVERS`: the syntax of the setting."""
 
 import pytest
 
@@ -7,14 +7,14 @@ from chatkeep.settings.mcp_servers import McpServer, parse_servers
 AFTER_A_URL = "after the URL of 'a' come headers, 'NAME: VALUE' in quotes, or ';'"
 
 
-def test_commands_and_urls_one_after_the_other() -> None:
+def test_commands_and_urls_may_be_mixed() -> None:
     assert parse_servers("files=npx -y some-server /data; wiki=http://127.0.0.1:9000/mcp?a=1#b") == (
         McpServer("files", command=("npx", "-y", "some-server", "/data")),
         McpServer("wiki", url="http://127.0.0.1:9000/mcp?a=1#b"),
     )
 
 
-def test_quotes_are_a_shells() -> None:
+def test_quotes_work_as_in_a_shell() -> None:
     assert parse_servers("""a="/my server/run" --say 'x; y';;b=env TOKEN=t run""") == (
         McpServer("a", command=("/my server/run", "--say", "x; y")),
         McpServer("b", command=("env", "TOKEN=t", "run")),
@@ -29,7 +29,7 @@ def test_a_url_is_followed_by_headers() -> None:
 
 
 @pytest.mark.parametrize("text", ["", " ; ;"])
-def test_nothing_is_no_server(text: str) -> None:
+def test_an_empty_setting_is_no_server(text: str) -> None:
     assert parse_servers(text) == ()
 
 
@@ -47,7 +47,7 @@ def test_nothing_is_no_server(text: str) -> None:
         ('a="run', "No closing quotation"),
     ],
 )
-def test_what_is_wrong_is_said(text: str, message: str) -> None:
+def test_an_invalid_setting_says_why(text: str, message: str) -> None:
     with pytest.raises(ValueError, match=r".") as caught:
         parse_servers(text)
     assert str(caught.value) == message

@@ -21,7 +21,7 @@ def load_with(tmp_path: Path, text: str) -> Settings:
     return load_settings(tmp_path / ".env")
 
 
-def test_defaults_are_those_of_the_example_file(tmp_path: Path) -> None:
+def test_defaults_equal_the_example_file(tmp_path: Path) -> None:
     example = (Path(__file__).parent.parent.parent / ".env.example").read_text("utf-8")
     assert load_with(tmp_path, example) == load_settings(tmp_path / "none")
 

@@ -1,4 +1,4 @@
-"""Every statement of the house, found in its source: each is valid on both engines, and none reads a whole table."""
+"""Every SQL statement in the source: each is valid on both engines, and none reads a whole table."""
 
 import ast
 import importlib
@@ -55,7 +55,7 @@ async def db(database: str) -> AsyncGenerator[Database]:
     await db.close()
 
 
-def test_there_are_statements_to_look_at() -> None:
+def test_the_statements_of_the_store_are_found() -> None:
     assert len(STATEMENTS) > 30
 
 
@@ -69,14 +69,14 @@ async def test_every_statement_is_valid_and_finds_its_rows_by_an_index(db: Datab
 
 
 async def sqlite_scans(db: Database, sql: str, unset: list[None]) -> list[str]:
-    """What SQLite would read from end to end, but for tables in memory."""
+    """Return the tables that SQLite would read whole, except those in memory."""
     plan = await db.transaction(lambda tx: tx.all(cast("LiteralString", f"EXPLAIN QUERY PLAN {sql}"), *unset))
     details = [str(row[-1]) for row in plan]
     return [detail for detail in details if detail.startswith("SCAN") and not in_memory(detail)]
 
 
 async def postgres_scans(db: Database, sql: str, unset: list[None]) -> list[str]:
-    """What PostgreSQL cannot but read from end to end."""
+    """Return the tables that PostgreSQL can only read whole."""
 
     async def explain(tx: Transaction) -> list[str]:
         await tx.run("SET LOCAL enable_seqscan = off")  # tables are empty here: it would not bother with an index
@@ -90,7 +90,7 @@ SCANS = {"sqlite": sqlite_scans, "postgres": postgres_scans}
 
 
 def in_memory(detail: str) -> bool:
-    """A recursive query's own rows, a subquery's, and constants: not tables."""
+    """Rows of a recursive query, of a subquery, and constants are no tables."""
     return any(detail.startswith(f"SCAN {name}") for name in ("branch", "b", "measured", "CONSTANT"))
 
 
@@ -109,13 +109,13 @@ BESIDE = {
     "prompts.add_prompt": "a small table that every node can have whole",
     "prompts.get_prompt": "a small table that every node can have whole",
 }
-"""Statements that are about more than one session, and when they are made: never once for each event or message."""
+"""Statements that touch several sessions, and when they run: never for each event or message."""
 ABOUT_ONE = re.compile(
     r"\b(id|session_id|run_id|message_id) = \$\d|INSERT INTO (sessions|session_prompts|messages|runs|run_events)"
 )
 
 
 @pytest.mark.parametrize(("where", "sql"), STATEMENTS, ids=[where for where, _ in STATEMENTS])
-def test_no_statement_on_the_way_of_a_message_is_about_several_sessions(where: str, sql: str) -> None:
+def test_no_statement_of_a_message_touches_several_sessions(where: str, sql: str) -> None:
     """So all tables but two can be spread over servers by session (docs/scale.md)."""
     assert where.startswith("copying") or where in BESIDE or ABOUT_ONE.search(sql), where

@@ -32,9 +32,9 @@ def day(text: str) -> date:
     return date.fromisoformat(text)
 
 
-def why(found: Deadline) -> dict[str, str]:
-    """What was passed over, the event's day left out."""
-    return {f"{each.date}": each.why.partition(":")[0] for each in found.skipped if "event" not in each.why}
+def why(computed: Deadline) -> dict[str, str]:
+    """Return the skipped days and their reasons, without the event's day."""
+    return {f"{each.date}": each.why.partition(":")[0] for each in computed.skipped if "event" not in each.why}
 
 
 @pytest.mark.parametrize(
@@ -81,12 +81,12 @@ def why(found: Deadline) -> dict[str, str]:
         ("2026-10-01", (1, "days"), "SA", "after", "2026-10-04", "Friday Saturday"),
     ],
 )
-def test_worked_examples(
+def test_worked_examples_give_their_deadlines(
     event: str, period: tuple[int, Unit], place: str, direction: Any, deadline: str, skipped: str
 ) -> None:
-    found = court_deadline(day(event), *period, place, direction)
-    assert (found.deadline, found.weekday) == (day(deadline), f"{day(deadline):%A}")
-    assert [reason.replace(" ", "-") for reason in why(found).values()] == skipped.split()
+    computed = court_deadline(day(event), *period, place, direction)
+    assert (computed.deadline, computed.weekday) == (day(deadline), f"{day(deadline):%A}")
+    assert [reason.replace(" ", "-") for reason in why(computed).values()] == skipped.split()
 
 
 @pytest.mark.parametrize(
@@ -97,15 +97,15 @@ def test_worked_examples(
         ("GB-SCT", "the common way of counting, no statute", "the usual rule"),
     ],
 )
-def test_it_says_by_which_rule_it_counted(place: str, rule: str, article: str) -> None:
-    found = court_deadline(day("2026-03-02"), 7, "days", place, "after")
-    assert found.rule == rule
-    assert found.skipped[0].why == f"the day of the event does not count ({article})"
-    assert found.first_day == day("2026-03-03")
-    assert any("holidays" in note for note in found.notes)
+def test_the_output_names_the_rule(place: str, rule: str, article: str) -> None:
+    computed = court_deadline(day("2026-03-02"), 7, "days", place, "after")
+    assert computed.rule == rule
+    assert computed.skipped[0].why == f"the day of the event does not count ({article})"
+    assert computed.first_day == day("2026-03-03")
+    assert any("holidays" in note for note in computed.notes)
 
 
-def test_it_warns_of_what_it_does_not_know() -> None:
+def test_the_notes_name_what_was_not_considered() -> None:
     notes = " ".join(court_deadline(day("2026-01-31"), 1, "months", "US", "after").notes)
     assert "Rule 6(d)" in notes
     assert "February 2026 has no day 31" in notes
@@ -136,7 +136,9 @@ def test_it_warns_of_what_it_does_not_know() -> None:
         ("9999-12-30", 10, "days", "US", "event_date: holidays are known for"),
     ],
 )
-def test_what_it_cannot_calculate_it_says(event: str, period: int, unit: Unit, place: str, message: str) -> None:
+def test_a_period_that_cannot_be_calculated_is_refused(
+    event: str, period: int, unit: Unit, place: str, message: str
+) -> None:
     with pytest.raises(ToolError) as refused:
         court_deadline(day(event), period, unit, place, "after")
     assert str(refused.value).startswith(message)
@@ -164,31 +166,34 @@ def test_arguments_are_not_guessed(wrong: dict[str, Any], named: str) -> None:
 @pytest.mark.anyio
 async def test_a_model_is_told_the_date_in_words_and_figures() -> None:
     tool = declared_tools()["court_deadline"]
-    asked = {"event_date": "2026-03-02", "period": 21, "unit": "days", "jurisdiction": "US", "direction": "after"}
-    told = await run_call(ValidatedCall(tool, asked), ToolContext("me", "s", "r"), 10)
-    assert (told.output["deadline"], told.output["weekday"]) == ("2026-03-23", "Monday")
-    told = await run_call(ValidatedCall(tool, {**asked, "jurisdiction": "ZZ"}), ToolContext("me", "s", "r"), 10)
-    assert told.error == CallError("tool_error", "jurisdiction: 'ZZ' is not known; use a code such as US-CA, DE or FR")
+    arguments = {"event_date": "2026-03-02", "period": 21, "unit": "days", "jurisdiction": "US", "direction": "after"}
+    result = await run_call(ValidatedCall(tool, arguments), ToolContext("me", "s", "r"), 10)
+    assert (result.output["deadline"], result.output["weekday"]) == ("2026-03-23", "Monday")
+    result = await run_call(ValidatedCall(tool, {**arguments, "jurisdiction": "ZZ"}), ToolContext("me", "s", "r"), 10)
+    assert result.error == CallError(
+        "tool_error", "jurisdiction: 'ZZ' is not known; use a code such as US-CA, DE or FR"
+    )
 
 
 @settings(deadline=None)
 @given(dates, periods, places, directions)
-def test_a_deadline_stands_on_the_right_side_and_explains_itself(
+def test_a_deadline_is_on_the_right_side_and_lists_skipped_days(
     event: date, period: tuple[int, Unit], place: str, direction: Any
 ) -> None:
-    found = court_deadline(event, *period, place, direction)
+    computed = court_deadline(event, *period, place, direction)
     step = 1 if direction == "after" else -1
-    assert (found.deadline - event).days * step >= 1
-    assert (found.deadline - found.counted_end).days * step >= 0
-    assert found.first_day == event + timedelta(step)
-    assert [each.date for each in found.skipped] == sorted({each.date for each in found.skipped})
-    passed = {each.date for each in found.skipped}
+    assert (computed.deadline - event).days * step >= 1
+    assert (computed.deadline - computed.counted_end).days * step >= 0
+    assert computed.first_day == event + timedelta(step)
+    assert [each.date for each in computed.skipped] == sorted({each.date for each in computed.skipped})
+    passed = {each.date for each in computed.skipped}
     assert event in passed
-    assert found.deadline not in passed
-    assert all(min(event, found.deadline) <= each <= max(event, found.deadline) for each in passed)
+    assert computed.deadline not in passed
+    assert all(min(event, computed.deadline) <= each <= max(event, computed.deadline) for each in passed)
     if place[:2] not in ("DE", "FR", "IE"):  # there, working days may be passed over to have two (Article 3(5))
         moved = {
-            found.counted_end + timedelta(step * each) for each in range(abs((found.deadline - found.counted_end).days))
+            computed.counted_end + timedelta(step * each)
+            for each in range(abs((computed.deadline - computed.counted_end).days))
         }
         assert moved <= passed
 
@@ -196,10 +201,10 @@ def test_a_deadline_stands_on_the_right_side_and_explains_itself(
 @settings(deadline=None)
 @given(dates, periods, st.sampled_from(("US", "US-CA", "GB-ENG", "DE", "FR")))
 def test_a_period_after_an_event_ends_on_a_working_day(event: date, period: tuple[int, Unit], place: str) -> None:
-    found = court_deadline(event, *period, place, "after")
-    assert found.deadline.weekday() < 5
-    again = court_deadline(found.deadline - timedelta(1), 1, "days", place, "after")
-    assert again.deadline == found.deadline, NO_DAY_OFF
+    computed = court_deadline(event, *period, place, "after")
+    assert computed.deadline.weekday() < 5
+    again = court_deadline(computed.deadline - timedelta(1), 1, "days", place, "after")
+    assert again.deadline == computed.deadline, NO_DAY_OFF
 
 
 @settings(deadline=None)
@@ -219,9 +224,9 @@ def test_a_later_event_never_ends_sooner(event: date, later: int, period: tuple[
 
 @settings(deadline=None)
 @given(dates, st.integers(1, 60), places)
-def test_working_days_are_those_that_were_not_passed_over(event: date, period: int, place: str) -> None:
-    found = court_deadline(event, period, "business_days", place, "after")
-    assert (found.deadline - event).days == period + len(found.skipped) - 1
+def test_working_days_are_the_days_not_skipped(event: date, period: int, place: str) -> None:
+    computed = court_deadline(event, period, "business_days", place, "after")
+    assert (computed.deadline - event).days == period + len(computed.skipped) - 1
 
 
 @settings(deadline=None)
@@ -234,6 +239,6 @@ def test_weeks_are_seven_days_and_years_twelve_months(event: date, number: int, 
 
 
 @pytest.mark.parametrize("unit", MAX_PERIOD_BY_UNIT)
-def test_the_longest_period_is_calculated_and_its_output_is_whole(unit: Unit) -> None:
-    found = court_deadline(day("2026-03-02"), MAX_PERIOD_BY_UNIT[unit], unit, "US-CA", "after")
-    assert len(found.model_dump_json()) < 65_536
+def test_the_output_of_the_longest_period_is_not_cut(unit: Unit) -> None:
+    computed = court_deadline(day("2026-03-02"), MAX_PERIOD_BY_UNIT[unit], unit, "US-CA", "after")
+    assert len(computed.model_dump_json()) < 65_536

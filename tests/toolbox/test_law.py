@@ -1,4 +1,4 @@
-"""The card of a legal answer: what it may not leave out, and where its authorities may come from."""
+"""The card of a legal answer: its required fields, and the sources of its authorities."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ def refusal(**wrong: Any) -> str:
     return str(refused.value)
 
 
-def test_a_whole_answer_comes_through_as_it_is() -> None:
+def test_a_complete_answer_is_unchanged() -> None:
     assert declared_tools()["legal_answer"].check(ANSWER) == ANSWER
 
 
@@ -36,7 +36,7 @@ def test_authorities_may_be_none_and_unknowns_may_not() -> None:
     assert refusal(unknown=[]).startswith("unknown: ")
 
 
-def test_an_authority_says_where_it_comes_from() -> None:
+def test_an_authority_names_its_source() -> None:
     name, says = "Smith v Jones", "Anything."
     assert refusal(authorities=[{"name": name, "says": says}]).startswith("authorities.0.source: ")
     looked_up = refusal(authorities=[{"name": name, "says": says, "source": "looked_up"}])

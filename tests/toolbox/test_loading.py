@@ -1,4 +1,4 @@
-"""Modules of CHATKEEP_TOOLS: imported from where the service is started, or refused with file and line."""
+"""Modules of CHATKEEP_TOOLS: imported from the working directory, or refused with file and line."""
 
 import os
 import re
@@ -28,21 +28,21 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 @pytest.fixture
 def refused(here: Path) -> Callable[..., str]:
-    """Why a module with that text is refused."""
+    """Return a function that loads a module with that text, and returns the reason for its refusal."""
 
     def why(text: str, module: str = "faulty") -> str:
         (here / "faulty.py").write_text(dedent(text))
         with pytest.raises(CannotStart) as error:
             load([module])
-        told = str(error.value)
-        assert "\n" not in told
-        return told.removeprefix("CHATKEEP_TOOLS: ")
+        expected = str(error.value)
+        assert "\n" not in expected
+        return expected.removeprefix("CHATKEEP_TOOLS: ")
 
     return why
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "expected"),
     [
         ("import os\n\n1 / 0\n", "faulty cannot be imported: ZeroDivisionError: division by zero (faulty.py, line 3)"),
         ("x = (\n", "faulty cannot be imported: SyntaxError: '(' was never closed (faulty.py, line 1)"),
@@ -61,19 +61,19 @@ def refused(here: Path) -> Callable[..., str]:
     ],
 )  # fmt: skip
 def test_a_module_that_is_wrong_is_refused_with_file_and_line(
-    refused: Callable[..., str], text: str, told: str
+    refused: Callable[..., str], text: str, expected: str
 ) -> None:
-    found = refused(text)
-    assert told in found
-    assert re.search(rf"\(faulty\.py, line {4 if text.startswith(HEAD) else r'[123]'}\)$", found), found
+    message = refused(text)
+    assert expected in message
+    assert re.search(rf"\(faulty\.py, line {4 if text.startswith(HEAD) else r'[123]'}\)$", message), message
 
 
-def test_a_fault_in_a_file_beside_the_module_is_told_with_that_file(refused: Callable[..., str], here: Path) -> None:
+def test_an_error_in_an_imported_file_names_that_file(refused: Callable[..., str], here: Path) -> None:
     (here / "helper.py").write_text("\n\n\nraise ValueError('no helper')\n")
     assert refused("import helper") == "faulty cannot be imported: ValueError: no helper (helper.py, line 4)"
 
 
-def test_a_fault_in_a_package_is_told_with_its_folder(here: Path) -> None:
+def test_an_error_in_a_package_names_its_folder(here: Path) -> None:
     (here / "inside").mkdir()
     (here / "inside" / "faulty.py").write_text("\n1 / 0\n")
     place = f"inside{os.sep}faulty.py"
@@ -82,14 +82,14 @@ def test_a_fault_in_a_package_is_told_with_its_folder(here: Path) -> None:
 
 
 @pytest.mark.parametrize("other", ["opening", "closing"])
-def test_two_functions_of_one_name_are_refused_in_one_module_too(refused: Callable[..., str], other: str) -> None:
+def test_two_functions_with_one_name_in_a_module_are_refused(refused: Callable[..., str], other: str) -> None:
     one = f"@tool()\ndef {other}() -> None:\n    'Do.'\n\n"
     assert f"faulty.{other}: there is a function '{other}' already: faulty.{other} (faulty.py, line 4)" in refused(
         HEAD + one + one
     )
 
 
-def test_a_module_that_is_not_there_says_where_it_was_looked_for(refused: Callable[..., str], here: Path) -> None:
+def test_a_missing_module_names_the_places_searched(refused: Callable[..., str], here: Path) -> None:
     assert refused("", "nowhere") == (
         f"nowhere cannot be imported: there is no such module in {here}, nor where Python looks"
     )
@@ -98,7 +98,7 @@ def test_a_module_that_is_not_there_says_where_it_was_looked_for(refused: Callab
     assert refused("", "./faulty.py").startswith("./faulty.py is no module's name; name it as `import` does")
 
 
-def test_what_is_decorated_without_brackets_is_an_action(here: Path) -> None:
+def test_a_decorator_without_brackets_declares_an_action(here: Path) -> None:
     (here / "fine.py").write_text(HEAD + "@tool\ndef plain_action(a: int) -> int:\n    'Do.'\n    return a\n")
     made = load(["fine"])["plain_action"]
     assert (made.kind, made.safety, made.timeout) == ("action", "unsafe", None)

@@ -1,4 +1,4 @@
-"""Functions: what the model is told of them, and what of its arguments is let through."""
+"""Functions: their definitions for the model, and the validation of arguments."""
 
 import json
 from typing import Any
@@ -25,13 +25,13 @@ def check(name: str, **arguments: Any) -> dict[str, Any]:
 
 
 def refusal(name: str, **arguments: Any) -> str:
-    """Why the arguments are refused."""
+    """Return the reason why the arguments are refused."""
     with pytest.raises(InvalidArguments) as raised:
         check(name, **arguments)
     return str(raised.value)
 
 
-def test_the_toolbox_declares_the_replies_of_the_default_assistant() -> None:
+def test_the_default_assistant_has_its_replies() -> None:
     assert toolbox.jokes
     assert declared_tools().keys() >= REPLIES
     assert {declared_tools()[name].kind for name in REPLIES} == {"reply"}
@@ -65,7 +65,7 @@ def test_the_schema_names_the_limits() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(REPLIES))
-def test_valid_arguments_come_through_as_they_are(name: str) -> None:
+def test_valid_arguments_are_unchanged(name: str) -> None:
     assert check(name, **VALID[name]) == VALID[name]
 
 
@@ -87,9 +87,9 @@ def test_valid_arguments_come_through_as_they_are(name: str) -> None:
     ],
 )
 def test_a_wrong_field_is_refused_by_name(name: str, wrong: dict[str, Any], named: str) -> None:
-    said = refusal(name, **{**VALID[name], **wrong})
-    assert said.startswith(f"{named}: ")
-    assert is_short_line(said)
+    message = refusal(name, **{**VALID[name], **wrong})
+    assert message.startswith(f"{named}: ")
+    assert is_short_line(message)
 
 
 @pytest.mark.parametrize("name", sorted(REPLIES))
@@ -100,28 +100,28 @@ def test_a_missing_field_is_refused_by_name(name: str) -> None:
 
 
 def test_every_wrong_field_is_named() -> None:
-    said = refusal("detect_sarcasm", score="7")
-    assert "score: " in said
-    assert "quote: " in said
-    assert is_short_line(said)
+    message = refusal("detect_sarcasm", score="7")
+    assert "score: " in message
+    assert "quote: " in message
+    assert is_short_line(message)
 
 
-def test_an_integer_beyond_all_is_refused() -> None:
+def test_a_huge_integer_is_refused() -> None:
     assert is_short_line(refusal("detect_sarcasm", quote="x", score=10**400))
 
 
-def test_a_refusal_is_a_short_line_however_the_model_names_its_fields() -> None:
+def test_a_refusal_is_a_short_line_for_any_field_name() -> None:
     assert is_short_line(refusal("tell_joke", **{"text": "x", "a\nb": 1}))
     assert is_short_line(refusal("tell_joke", **{"text": "x", "y" * 100_000: 1}))
     assert is_short_line(refusal("tell_joke", **{"text": "x", **{f"field{number}": 1 for number in range(1_000)}}))
 
 
-def test_a_schema_s_own_words_do_not_change_what_is_returned() -> None:
+def test_unusual_characters_in_arguments_are_unchanged() -> None:
     assert check("detect_sarcasm", quote="\U0001f414 \u2028", score=0) == {"quote": "\U0001f414 \u2028", "score": 0}
 
 
 @pytest.mark.parametrize("text", ["", " ", "\n\t ", "{}", " {} "])
-def test_nothing_is_an_empty_object(text: str) -> None:
+def test_an_empty_text_is_an_empty_object(text: str) -> None:
     assert parse_arguments(text) == {}
 
 
@@ -129,7 +129,7 @@ def test_nothing_is_an_empty_object(text: str) -> None:
     "text",
     ["{", '{"a":', '{"a":1', "{'a':1}", "{a:1}", '{"a":1,}', '{"a":1}{"a":2}', '{"a":1} x', "tell_joke", "\ufffd"],
 )
-def test_what_is_not_json_is_refused(text: str) -> None:
+def test_arguments_that_are_no_json_are_refused(text: str) -> None:
     with pytest.raises(InvalidArguments, match=r"^the arguments are not valid JSON: ") as raised:
         parse_arguments(text)
     assert is_short_line(str(raised.value))
@@ -140,19 +140,19 @@ def test_what_is_not_json_is_refused(text: str) -> None:
     [("[]", "an array"), ('["a"]', "an array"), ('"a"', "a string"), ("7", "a number"), ("7.5", "a number"),
      ("true", "a boolean"), ("null", "null")],
 )  # fmt: skip
-def test_what_is_no_object_is_refused(text: str, what: str) -> None:
+def test_arguments_that_are_no_object_are_refused(text: str, what: str) -> None:
     with pytest.raises(InvalidArguments) as raised:
         parse_arguments(text)
     assert str(raised.value) == f"the arguments must be a JSON object, not {what}"
 
 
 @pytest.mark.parametrize("text", ['{"a":NaN}', '{"a":Infinity}', '{"a":[-Infinity]}'])
-def test_numbers_that_json_does_not_know_are_refused(text: str) -> None:
+def test_nan_and_infinity_are_refused(text: str) -> None:
     with pytest.raises(InvalidArguments, match="is not JSON"):
         parse_arguments(text)
 
 
-def test_a_number_too_large_for_a_float_is_refused_and_not_changed() -> None:
+def test_a_number_too_large_for_a_float_is_refused() -> None:
     with pytest.raises(InvalidArguments):
         parse_arguments('{"a":1e999}')
 
@@ -177,7 +177,7 @@ def test_lone_surrogates_and_nul_are_cleaned() -> None:
 
 @pytest.mark.parametrize("depth", [100, 400, 500, 900, 1_000, 100_000])
 @pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}")])
-def test_deep_nesting_is_refused_and_nothing_worse(opening: str, closing: str, depth: int) -> None:
+def test_deep_nesting_is_refused(opening: str, closing: str, depth: int) -> None:
     text = '{"text":' + opening * depth + "1" + closing * depth + "}"
     with pytest.raises(InvalidArguments) as raised:
         declared_tools()["tell_joke"].check(parse_arguments(text))
@@ -187,12 +187,12 @@ def test_deep_nesting_is_refused_and_nothing_worse(opening: str, closing: str, d
 @given(st.text(st.sampled_from('{}[]":,0123456789.eE+-truefalsn \n\\\x00\ud83d')))
 def test_any_text_is_an_object_or_is_refused_in_a_line(text: str) -> None:
     try:
-        value, said = parse_arguments(text), "fine"
+        value, message = parse_arguments(text), "fine"
     except InvalidArguments as error:
-        value, said = {}, str(error)
-    assert is_short_line(said)
+        value, message = {}, str(error)
+    assert is_short_line(message)
     assert json.loads(json.dumps(value, allow_nan=False)) == value
 
 
-def is_short_line(said: str) -> bool:
-    return 0 < len(said) <= 1_000 and "\n" not in said
+def is_short_line(text: str) -> bool:
+    return 0 < len(text) <= 1_000 and "\n" not in text

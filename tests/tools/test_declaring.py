@@ -1,4 +1,4 @@
-"""Declaring functions: what the decorator makes of them, and what it refuses."""
+"""The decorator `tool`: the functions it declares, and those it refuses."""
 
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -27,11 +27,11 @@ def test_a_function_is_described_by_its_signature_and_docstring() -> None:
     }
 
 
-def test_the_model_does_not_see_the_caller() -> None:
+def test_the_model_does_not_see_the_tool_context() -> None:
     assert list(TOOLS["send_letter"].parameters["properties"]) == ["to"]
 
 
-def test_arguments_are_shown_whole_with_their_defaults() -> None:
+def test_arguments_are_described_with_their_defaults() -> None:
     assert TOOLS["weather"].check({"city": "Oslo"}) == {"city": "Oslo", "days": 1}
     assert TOOLS["locate"].check({"place": {"city": "Oslo"}}) == {
         "place": {"city": "Oslo", "country": "Norway"},
@@ -45,7 +45,7 @@ def test_arguments_that_do_not_fit_are_refused(arguments: dict[str, Any]) -> Non
         TOOLS["weather"].check(arguments)
 
 
-def test_what_cannot_be_a_function_is_refused_where_it_is_declared() -> None:
+def test_an_impossible_function_is_refused_where_declared() -> None:
     def silent(city: str) -> str:
         return city
 
@@ -83,7 +83,7 @@ def test_what_cannot_be_a_function_is_refused_where_it_is_declared() -> None:
         tool(timeout="3")  # type: ignore[call-overload]  # the fault under test  # pyright: ignore[reportArgumentType, reportCallIssue]  # the same
 
 
-def test_a_closed_schema_is_sent_in_strict_form_without_the_limits_it_does_not_know() -> None:
+def test_a_closed_schema_is_sent_in_strict_form() -> None:
     schema = {
         "type": "object",
         "properties": {
@@ -118,16 +118,16 @@ OPEN: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("schema", OPEN)
-def test_any_other_schema_is_sent_as_it_is(schema: dict[str, Any]) -> None:
+def test_any_other_schema_is_sent_unchanged(schema: dict[str, Any]) -> None:
     assert to_strict_schema(schema) is None
 
 
-def test_optional_fields_make_a_schema_plain() -> None:
+def test_a_schema_with_optional_fields_is_not_strict() -> None:
     assert "strict" not in TOOLS["weather"].definition["function"]
     assert TOOLS["card"].definition["function"]["strict"] is True
 
 
-def test_a_schema_from_outside_checks_as_strictly_and_names_the_fields() -> None:
+def test_a_foreign_schema_checks_strictly_and_names_fields() -> None:
     check = schema_check({"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a", "b"]})
     assert check({"a": 1, "b": None}) == {"a": 1, "b": None}
     with pytest.raises(InvalidArguments) as refused:
@@ -147,12 +147,12 @@ def test_a_schema_from_outside_checks_as_strictly_and_names_the_fields() -> None
         {"$schema": "http://127.0.0.1:9/meta"},
     ],
 )
-def test_what_is_no_schema_or_refers_elsewhere_is_refused(schema: dict[str, Any]) -> None:
+def test_an_invalid_or_external_schema_is_refused(schema: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"\w+"):
         schema_check(schema)
 
 
-def test_a_number_beyond_reading_is_refused_and_no_fault() -> None:
+def test_an_unreadable_number_is_refused() -> None:
     check = schema_check({"type": "object", "properties": {"a": {"type": "integer", "maximum": 5}}})
     with pytest.raises(InvalidArguments):
         check({"a": 10**400})

@@ -1,4 +1,4 @@
-"""The web client as a user meets it: by what stands on the page."""
+"""The web client as a user sees it."""
 
 from typing import Self
 
@@ -8,19 +8,19 @@ expect.set_options(timeout=30_000)
 
 
 class Chat:
-    """A tab with the client in it."""
+    """A tab with the client."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
         self.box = page.get_by_role("textbox", name="Message", exact=True)
-        self.said = page.locator("article.user-message")
+        self.user_messages = page.locator("article.user-message")
         self.answers = page.locator("article.answer")
         self.thread = page.locator(".thread")
         self.sessions = page.get_by_role("navigation", name="Chats").get_by_role("link")
 
     @classmethod
     async def open(cls, context: BrowserContext, url: str) -> Self:
-        """A new tab, once one can write in it."""
+        """Open a tab, and wait until it accepts input."""
         page = await context.new_page()
         await page.goto(url)
         chat = cls(page)
@@ -28,20 +28,20 @@ class Chat:
         return chat
 
     async def say(self, text: str) -> None:
-        """Write and press Enter."""
+        """Send a message with Enter."""
         await self.box.fill(text)
         await self.box.press("Enter")
 
     def button(self, name: str) -> Locator:
-        """A button by its whole name."""
+        """Return a button by its full name."""
         return self.page.get_by_role("button", name=name, exact=True)
 
     def done(self, answer: Locator) -> Locator:
-        """The button that an answer has when it is over."""
+        """Return the button that an answer has once it has ended."""
         return answer.get_by_role("button", name="Answer again")
 
     async def answered(self, text: str) -> None:
-        """Wait until the last answer is over, and says `text`."""
+        """Wait until the last answer has ended and contains `text`."""
         last = self.answers.last
         await expect(last).to_contain_text(text)
         await expect(self.done(last)).to_be_attached()

@@ -1,4 +1,4 @@
-"""A browser, and pages of it that say nothing wrong and ask no other host for anything."""
+"""A browser whose pages may log no error and send no request to another host."""
 
 import os
 import shutil
@@ -17,17 +17,17 @@ from tests.web.chat import Chat
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync"]
 EXPECTED = ("Failed to load resource", "the stream was lost", "the list of sessions could not be read")
-"""What the console says when the network or the service is away, which tests take away on purpose."""
+"""Console messages of a network or service that is away, which tests cause on purpose."""
 
 
 @pytest.fixture(scope="session")
 def anyio_backend() -> tuple[str, dict[str, bool]]:
-    """One event loop for all tests with the browser, which lives in it."""
+    """One event loop for all tests with the browser."""
     return "asyncio", {"use_uvloop": True}
 
 
 def needs(what: str | None, why: str) -> str:
-    """`what` a test needs; without it the test is skipped, but never in CI."""
+    """Return `what` a test needs. Without it the test is skipped, but never in CI."""
     if what is None and os.environ.get("CI") == "true":
         pytest.fail(why)
     if what is None:
@@ -55,14 +55,14 @@ async def service(tmp_path: Path, script: Script) -> AsyncGenerator[Service]:
 
 
 class Watched:
-    """What pages of a test complained about, and which hosts they asked."""
+    """The errors of a test's pages, and the hosts of their requests."""
 
     def __init__(self) -> None:
         self.complaints: list[str] = []
         self.hosts: set[str] = set()
 
     def watch(self, page: Page) -> None:
-        """Listen to a page."""
+        """Record a page's errors and requests."""
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("console", self._console)
         page.on("request", lambda request: self.hosts.add(urlsplit(request.url).hostname or request.url[:40]))
@@ -74,7 +74,7 @@ class Watched:
 
 @pytest.fixture
 async def context(browser: Browser) -> AsyncGenerator[BrowserContext]:
-    """A browser without a past. Its pages may fail no script, break no policy, and ask no host but the service."""
+    """A fresh browser context. Its pages may raise no script error, break no policy, and request only the service."""
     watched = Watched()
     context = await browser.new_context(viewport={"width": 1200, "height": 800})
     context.set_default_timeout(30_000)

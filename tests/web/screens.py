@@ -83,7 +83,7 @@ async def take_all() -> None:
 
 
 async def talk(browser: Browser, url: str, script: Script) -> tuple[str, str]:
-    """Some sessions; the addresses of two of them."""
+    """Create some sessions. Return the addresses of two of them."""
     chat = await Chat.open(await browser.new_context(), url)
     for title in ("Packing list for Lofoten", "What does “idempotent” mean?", "A birthday poem for Ola"):
         script.play([say("Here you are."), stop()])
@@ -115,7 +115,7 @@ async def talk(browser: Browser, url: str, script: Script) -> tuple[str, str]:
 async def take(
     browser: Browser, url: str, name: str, options: dict[str, Any], *, scroll_to: str = "", press: str = ""
 ) -> None:
-    """One picture."""
+    """Take one picture."""
     context = await browser.new_context(reduced_motion="reduce", **options)
     chat = await Chat.open(context, url)
     await expect(chat.page.locator(".answer, .greeting").last).to_be_visible()

@@ -21,7 +21,7 @@ DESKTOP: ViewportSize = {"width": 1200, "height": 800}
 
 
 async def violations(page: Page) -> list[str]:
-    """What axe finds wrong, all of its rules asked, one line each."""
+    """Return the violations of all of axe's rules, one line each."""
     await page.evaluate(AXE("utf-8"))  # evaluated by the browser's debugger, which no policy binds
     found: dict[str, Any] = await page.evaluate(
         "axe.run(document, { runOnly: { type: 'tag', values: TAGS } })".replace("TAGS", TAGS)
@@ -50,7 +50,7 @@ def f(x: int) -> str:  # why
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
-async def test_axe_finds_nothing_wrong(
+async def test_axe_finds_no_violation(
     browser: Browser, service: Service, script: Script, scheme: Literal["light", "dark"], size: ViewportSize
 ) -> None:
     gate = asyncio.Event()
@@ -75,7 +75,7 @@ async def test_axe_finds_nothing_wrong(
     assert await violations(chat.page) == []
     if size == PHONE:
         await chat.button("Close the list").click()
-    await chat.said.last.get_by_role("button", name="Edit").click()
+    await chat.user_messages.last.get_by_role("button", name="Edit").click()
     assert await violations(chat.page) == []
     await chat.say("six")
     await expect(chat.answers.last).to_contain_text("streaming")
@@ -103,7 +103,7 @@ async def test_all_can_be_done_with_the_keyboard_alone(chat: Chat, script: Scrip
     await keys.type(", again")
     await keys.press("Enter")
     await chat.answered("Three.")
-    await expect(chat.said).to_contain_text("hello, again")
+    await expect(chat.user_messages).to_contain_text("hello, again")
     await press_until(chat, "Shift+Tab", "Rename hello")
     await keys.press("Enter")
     await expect(chat.page.get_by_role("textbox", name="Title")).to_be_focused()
@@ -119,7 +119,7 @@ async def test_all_can_be_done_with_the_keyboard_alone(chat: Chat, script: Scrip
 
 
 async def press_until(chat: Chat, key: str, label: str) -> None:
-    """Go on with Tab until what is called `label` has the focus, and shows it."""
+    """Press Tab until the control named `label` has a visible focus."""
     focused = chat.page.locator(":focus-visible")
     for _ in range(40):
         await chat.page.keyboard.press(key)
@@ -136,9 +136,7 @@ async def name_of(chat: Chat) -> str:
     )
 
 
-async def test_a_screen_reader_hears_that_an_answer_begins_and_then_all_of_it_at_once(
-    chat: Chat, script: Script
-) -> None:
+async def test_a_screen_reader_hears_the_start_then_the_whole_answer(chat: Chat, script: Script) -> None:
     gate = asyncio.Event()
     script.play([say("Word by word "), gate, say("it comes."), stop()])
     await chat.page.evaluate("""() => {
@@ -179,9 +177,7 @@ async def test_a_phone_has_the_list_in_a_drawer(browser: Browser, service: Servi
     await context.close()
 
 
-async def test_nothing_moves_for_those_who_asked_for_less_motion(
-    browser: Browser, service: Service, script: Script
-) -> None:
+async def test_reduced_motion_is_respected(browser: Browser, service: Service, script: Script) -> None:
     script.play([asyncio.Event()])
     for motion, count in (("reduce", 0), ("no-preference", 3)):
         context = await browser.new_context(reduced_motion="reduce" if motion == "reduce" else "no-preference")
@@ -194,12 +190,12 @@ async def test_nothing_moves_for_those_who_asked_for_less_motion(
         await context.close()
 
 
-async def test_text_from_right_to_left_stands_on_the_right(chat: Chat, script: Script) -> None:
+async def test_right_to_left_text_is_aligned_right(chat: Chat, script: Script) -> None:
     script.play([say("مرحبا بالعالم\n\n- واحد\n- اثنان\n\nAnd English.\n\n`code`"), stop()])
     await chat.say("שלום עולם")
     await chat.answered("And English.")
     direction = "element => getComputedStyle(element).direction"
-    assert await chat.said.locator(".bubble").evaluate(direction) == "rtl"
+    assert await chat.user_messages.locator(".bubble").evaluate(direction) == "rtl"
     paragraphs = chat.answers.locator("p")
     assert [await paragraphs.nth(index).evaluate(direction) for index in range(2)] == ["rtl", "ltr"]
     assert await chat.answers.locator("ul").evaluate(direction) == "rtl"
@@ -208,7 +204,7 @@ async def test_text_from_right_to_left_stands_on_the_right(chat: Chat, script: S
     assert await chat.box.evaluate(direction) == "rtl"
 
 
-async def test_the_focus_stays_near_a_control_that_goes(chat: Chat, script: Script) -> None:
+async def test_the_focus_stays_near_a_removed_control(chat: Chat, script: Script) -> None:
     ask = [call("ask_user", {"question": "Which way?", "choices": ["Left", "Right"]}), stop("tool_calls")]
     script.play([say("One."), stop()], [say("Two."), stop()], ask, [say("Left, then."), stop()])
     await chat.say("first")
@@ -216,9 +212,9 @@ async def test_the_focus_stays_near_a_control_that_goes(chat: Chat, script: Scri
     await chat.done(chat.answers).press("Enter")
     await expect(chat.box).to_be_focused()
     await chat.answered("Two.")
-    await chat.said.get_by_role("button", name="Edit").press("Enter")
+    await chat.user_messages.get_by_role("button", name="Edit").press("Enter")
     await chat.page.keyboard.press("Escape")
-    await expect(chat.said.get_by_role("button", name="Edit")).to_be_focused()
+    await expect(chat.user_messages.get_by_role("button", name="Edit")).to_be_focused()
     await chat.say("which way?")
     await chat.button("Left").press("Enter")
     await expect(chat.box).to_be_focused()
@@ -239,14 +235,14 @@ async def test_the_focus_stays_in_the_list(chat: Chat, service: Service) -> None
     await expect(chat.sessions.filter(has_text="renamed")).to_be_focused()
 
 
-async def test_another_version_takes_the_place_and_the_focus_of_the_one_before(chat: Chat, script: Script) -> None:
+async def test_switching_versions_keeps_place_and_focus(chat: Chat, script: Script) -> None:
     long = "\n\n".join(f"Paragraph {number}." for number in range(60))
     script.play([say(long), stop()], [say(long), stop()], [say("Short."), stop()])
     await chat.say("first")
     await chat.answered("Paragraph 59.")
     await chat.say("second")
     await chat.answered("Paragraph 59.")
-    await chat.said.last.get_by_role("button", name="Edit").press("Enter")
+    await chat.user_messages.last.get_by_role("button", name="Edit").press("Enter")
     await chat.page.get_by_role("textbox", name="Edit your message").fill("shorter")
     await chat.page.keyboard.press("Enter")
     await chat.answered("Short.")
@@ -254,18 +250,18 @@ async def test_another_version_takes_the_place_and_the_focus_of_the_one_before(c
         ("Version before", "Next version", "Paragraph 59."),
         ("Next version", "Version before", "Short."),
     ):
-        top = await chat.said.last.evaluate(TOP)
-        await chat.said.last.get_by_role("button", name=label).press("Enter")
+        top = await chat.user_messages.last.evaluate(TOP)
+        await chat.user_messages.last.get_by_role("button", name=label).press("Enter")
         await chat.answered(answer)
-        await expect(chat.said.last.get_by_role("button", name=other)).to_be_focused()
-        assert abs(await chat.said.last.evaluate(TOP) - top) < 2
+        await expect(chat.user_messages.last.get_by_role("button", name=other)).to_be_focused()
+        assert abs(await chat.user_messages.last.evaluate(TOP) - top) < 2
 
 
 TOP = "element => element.getBoundingClientRect().top"
 
 
 @pytest.mark.parametrize("how", ["failed", "stopped", "cut off"])
-async def test_a_screen_reader_hears_that_an_answer_is_not_complete(chat: Chat, script: Script, how: str) -> None:
+async def test_a_screen_reader_hears_that_an_answer_is_incomplete(chat: Chat, script: Script, how: str) -> None:
     ends = {"failed": ModelRateLimited("slow down"), "stopped": asyncio.Event(), "cut off": stop("length")}
     script.play([say("A few words"), ends[how]])
     await chat.say("hello")

@@ -1,4 +1,4 @@
-"""Functions as cards: filling as they stream, a shape each, questions as buttons, failures said plainly."""
+"""Functions as cards: filled while they stream, a form for each, questions as buttons, failures with a reason."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -81,7 +81,7 @@ async def test_a_sarcasm_score_is_a_gauge(chat: Chat, script: Script) -> None:
     await expect(card(chat, "detect sarcasm")).to_contain_text("Great, a meeting.")
 
 
-async def test_a_joke_is_told_and_any_other_reply_is_a_table(chat: Chat, script: Script) -> None:
+async def test_a_joke_is_a_card_and_any_other_reply_is_a_table(chat: Chat, script: Script) -> None:
     script.play(
         [call("tell_joke", {"text": "A token walks into a bar."}), stop("tool_calls")],
         [call("card", {"title": "<b>Hello</b>"}), stop("tool_calls")],
@@ -150,7 +150,7 @@ async def test_a_question_that_another_tab_answered_is_answered_here(
         await tab.answered("Left, then.")
 
 
-async def test_one_may_say_something_else_instead_of_answering(chat: Chat, script: Script) -> None:
+async def test_a_user_may_write_something_else_instead_of_answering(chat: Chat, script: Script) -> None:
     script.play([call("ask_user", QUESTION), stop("tool_calls")], [say("As you like."), stop()])
     await chat.say("where to?")
     await expect(card(chat, "A question for you").get_by_role("button", name="Left")).to_be_enabled()
@@ -161,14 +161,14 @@ async def test_one_may_say_something_else_instead_of_answering(chat: Chat, scrip
     await expect(first).to_contain_text("Nobody chose.")
 
 
-async def test_suggested_replies_can_be_said_with_a_click(chat: Chat, script: Script) -> None:
+async def test_a_click_sends_a_suggested_reply(chat: Chat, script: Script) -> None:
     replies = {"replies": ["Tell me more", "Enough"]}
     script.play([say("Well."), call("suggest_replies", replies), stop("tool_calls")], [say("More."), stop()])
     await chat.say("hello")
     chips = chat.page.get_by_role("group", name="Suggested replies")
     await chips.get_by_role("button", name="Tell me more").click()
     await chat.answered("More.")
-    await expect(chat.said.last).to_contain_text("Tell me more")
+    await expect(chat.user_messages.last).to_contain_text("Tell me more")
     await expect(chips).to_have_count(0)
 
 
@@ -185,7 +185,7 @@ async def test_an_empty_session_offers_assistants_and_ways_to_begin(
     assert session["assistant"] == "cook"
 
 
-async def test_a_failed_answer_says_why_and_is_tried_again(chat: Chat, script: Script) -> None:
+async def test_a_failed_answer_says_why_and_can_be_tried_again(chat: Chat, script: Script) -> None:
     script.play([say("Half a "), ModelRateLimited("slow down, please")], [say("A whole answer."), stop()])
     await chat.say("hello")
     note = chat.answers.locator(".note")
@@ -202,7 +202,7 @@ async def test_a_failed_answer_says_why_and_is_tried_again(chat: Chat, script: S
     ("reason", "says"),
     [("length", "length limit"), ("content_filter", "content filter"), (None, "was cut off on its way")],
 )
-async def test_an_answer_that_was_cut_says_so(chat: Chat, script: Script, reason: str | None, says: str) -> None:
+async def test_a_cut_answer_says_so(chat: Chat, script: Script, reason: str | None, says: str) -> None:
     script.play([say("Half a"), *([stop(reason)] if reason else [])])
     await chat.say("hello")
     await chat.answered(says)

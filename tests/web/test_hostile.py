@@ -1,4 +1,4 @@
-"""What a model says is hostile until proven otherwise: it does nothing and loads nothing by itself."""
+"""A model's text is treated as hostile: it runs nothing and loads nothing by itself."""
 
 from typing import Any
 
@@ -63,7 +63,7 @@ async def test_hostile_markdown_does_nothing_and_loads_nothing(chat: Chat, scrip
     assert await chat.page.evaluate("window.harmed") is None
 
 
-async def test_links_lead_to_the_web_or_to_a_mail_program_and_know_nothing_of_us(chat: Chat, script: Script) -> None:
+async def test_links_lead_to_web_or_mail_and_send_no_referrer(chat: Chat, script: Script) -> None:
     script.play([say(HOSTILE), stop()])
     await chat.say("hello")
     await chat.answered("covered")
@@ -77,7 +77,7 @@ async def test_links_lead_to_the_web_or_to_a_mail_program_and_know_nothing_of_us
         assert {"noopener", "noreferrer"} <= set(link["rel"].split())
 
 
-async def test_a_picture_is_loaded_by_nobody_until_it_is_clicked(chat: Chat, script: Script) -> None:
+async def test_a_picture_is_not_loaded_before_a_click(chat: Chat, script: Script) -> None:
     """The fixture makes sure that no other host was asked. The click opens a tab of its own."""
     script.play([say("![a cat](https://tracker.example/cat.png)"), stop()])
     await chat.say("hello")
@@ -85,7 +85,7 @@ async def test_a_picture_is_loaded_by_nobody_until_it_is_clicked(chat: Chat, scr
     await expect(picture).to_have_attribute("href", "https://tracker.example/cat.png")
 
 
-async def test_text_of_users_titles_and_functions_is_text(chat: Chat, script: Script) -> None:
+async def test_user_text_titles_and_outputs_are_shown_as_text(chat: Chat, script: Script) -> None:
     evil = '<img src=x onerror="window.harmed=1"> **x**'
     script.play(
         [call("explain_joke", {"setup": evil, "premise": evil, "punchline": evil}), stop("tool_calls")],
@@ -93,7 +93,7 @@ async def test_text_of_users_titles_and_functions_is_text(chat: Chat, script: Sc
         [say("Done."), stop()],
     )
     await chat.say(evil)
-    await expect(chat.said.locator(".bubble")).to_have_text(evil)
+    await expect(chat.user_messages.locator(".bubble")).to_have_text(evil)
     await expect(chat.answers.locator(".joke p")).to_have_text([evil] * 3)
     await expect(chat.sessions).to_contain_text('<img src=x onerror="window.harmed=1">')
     await chat.say("again")
@@ -102,7 +102,7 @@ async def test_text_of_users_titles_and_functions_is_text(chat: Chat, script: Sc
     assert await chat.page.evaluate("window.harmed") is None
 
 
-async def test_an_address_that_is_no_session_is_a_new_chat(chat: Chat) -> None:
+async def test_an_address_without_a_session_is_a_new_chat(chat: Chat) -> None:
     asked: list[str] = []
     chat.page.on("request", lambda request: asked.append(request.url))
     for address in ("../../docs", "x/../../y", "%2e%2e"):
@@ -112,8 +112,8 @@ async def test_an_address_that_is_no_session_is_a_new_chat(chat: Chat) -> None:
     assert not [url for url in asked if "/sessions/" in url or "docs" in url.partition("#")[0]]
 
 
-async def test_the_policy_holds_even_if_something_got_through(browser: Browser, service: Service) -> None:
-    """As a script in the page would find: no text as HTML, no request to elsewhere, no text as a script."""
+async def test_the_content_policy_blocks_injected_markup(browser: Browser, service: Service) -> None:
+    """Tried as a script of the page: no text as HTML, no request to another host, no text as a script."""
     page = await browser.new_page()
     await page.goto(service.url)
     outcome: dict[str, bool] = await page.evaluate(

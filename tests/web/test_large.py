@@ -20,16 +20,16 @@ MANY = 5_000
 
 @pytest.fixture
 async def long_session(service: Service) -> str:
-    """A session of 5,000 messages, as if somebody had talked for a year."""
+    """A session of 5,000 messages, as after a year of use."""
     session_id = await service.session(title="A year")
     names = [ids.new() for _ in range(MANY)]
 
     async def write(tx: Transaction) -> None:
         for index, name in enumerate(names):
-            said = TextPart(f"Message number {index}. It has **some** text, so that it has a height.")
+            part = TextPart(f"Message number {index}. It has **some** text, so that it has a height.")
             role = "assistant" if index % 2 else "user"
             parent = names[index - 1] if index else None
-            message = Message(name, session_id, parent, index + 1, role, (said,), None, "completed", clock.now())
+            message = Message(name, session_id, parent, index + 1, role, (part,), None, "completed", clock.now())
             await store_messages.add_message(tx, message)
         head = (names[-1], MANY + 1)
         await tx.run("UPDATE sessions SET head_id = $2, next_message = $3 WHERE id = $1", session_id, *head)
@@ -38,17 +38,17 @@ async def long_session(service: Service) -> str:
     return session_id
 
 
-async def test_a_session_of_5000_messages_opens_at_its_end_and_pages_on_scroll(
+async def test_a_session_of_5000_messages_opens_at_its_end(
     context: BrowserContext, service: Service, script: Script, long_session: str
 ) -> None:
     chat = await Chat.open(context, f"{service.url}/#{long_session}")
     await expect(chat.answers.last).to_contain_text("Message number 4999.")
-    shown = await chat.page.locator("article").count()
-    assert shown < 200
+    article_count = await chat.page.locator("article").count()
+    assert article_count < 200
     first = chat.page.locator("article").first
     anchor = chat.page.locator("article", has_text="Message number 4905.")
     await anchor.evaluate("message => message.scrollIntoView()")
-    await expect(chat.page.locator("article")).not_to_have_count(shown)
+    await expect(chat.page.locator("article")).not_to_have_count(article_count)
     assert abs(await anchor.evaluate("message => message.getBoundingClientRect().top") - await top(chat)) < 40
     await expect(first).not_to_contain_text("Message number 4900.")
     script.play([say("Still here."), stop()])
@@ -60,7 +60,7 @@ async def top(chat: Chat) -> float:
     return await chat.thread.evaluate("box => box.getBoundingClientRect().top")
 
 
-async def test_all_5000_messages_can_be_reached_and_an_answer_still_touches_none_of_them(
+async def test_an_answer_rerenders_none_of_5000_messages(
     context: BrowserContext, service: Service, script: Script, long_session: str
 ) -> None:
     chat = await Chat.open(context, f"{service.url}/#{long_session}")
@@ -89,11 +89,11 @@ WATCH = """() => {
     )).observe(document.querySelector(".column"),
         { subtree: true, childList: true, characterData: true, attributes: true });
 }"""
-"""Notes what changes outside the last message: a token must cost the same, however much is there."""
+"""Records changes outside the last message: the cost of a token may not grow with the session."""
 
 
 async def test_an_answer_of_100_kb_streams_without_a_stutter(chat: Chat, script: Script) -> None:
-    """Blocks that are complete are never drawn again: the work for a piece does not grow with what is there."""
+    """Complete blocks are never drawn again: the work for a piece does not grow with the answer."""
     paragraph = "Some **words** with `code`, a [link](https://example.org) and *more* words, as a model writes them. "
     pieces = [say(f"{paragraph * 5}\n\n- one\n- two\n\n```python\nx = {number}\n```\n\n") for number in range(300)]
     gate = asyncio.Event()

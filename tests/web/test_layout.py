@@ -1,4 +1,4 @@
-"""Where things stand: measured, in pixels, as a browser laid them out."""
+"""The layout, measured in pixels in a browser."""
 
 import pytest
 from playwright.async_api import Locator, expect
@@ -16,11 +16,11 @@ QUOTE = "> one\n>\n> two\n\n- three\n\n  four\n"
 
 
 async def edge(element: Locator, name: str) -> float:
-    """Where its `top`, `bottom`, `left` or `right` is."""
+    """Return the position of its `top`, `bottom`, `left` or `right` edge."""
     return await element.evaluate("(element, name) => element.getBoundingClientRect()[name]", name)
 
 
-async def test_a_table_that_is_too_wide_scrolls_and_tears_no_word(chat: Chat, script: Script) -> None:
+async def test_a_wide_table_scrolls_and_breaks_no_word(chat: Chat, script: Script) -> None:
     await chat.page.set_viewport_size({"width": 360, "height": 740})
     script.play([say(TABLE), stop()])
     await chat.say("a table")
@@ -41,18 +41,16 @@ async def test_paragraphs_of_a_quote_or_a_list_stand_apart(chat: Chat, script: S
 
 
 @pytest.mark.parametrize("text", ["hello", "שלום"])
-async def test_what_the_user_says_stands_on_the_same_side_in_every_script(
-    chat: Chat, script: Script, text: str
-) -> None:
+async def test_user_messages_are_on_the_same_side_in_every_script(chat: Chat, script: Script, text: str) -> None:
     script.play([say("Hi."), stop()])
     await chat.say(text)
     await chat.answered("Hi.")
-    bubble = chat.said.locator(".bubble")
-    assert await edge(bubble, "right") == await edge(chat.said, "right")
+    bubble = chat.user_messages.locator(".bubble")
+    assert await edge(bubble, "right") == await edge(chat.user_messages, "right")
     assert await edge(bubble, "right") - await edge(bubble, "left") < 120
 
 
-async def test_the_way_to_the_end_never_covers_what_is_being_written(chat: Chat, script: Script) -> None:
+async def test_the_jump_to_end_button_never_covers_the_input(chat: Chat, script: Script) -> None:
     script.play([say("\n\n".join(f"Paragraph {number}." for number in range(60))), stop()])
     await chat.say("a long one")
     await chat.answered("Paragraph 59.")

@@ -1,4 +1,4 @@
-"""No word is lost: not by a reload, a dead server, a network that is away, or many tabs."""
+"""No message or answer is lost by a reload, a dead server, a lost network, or many tabs."""
 
 import asyncio
 import re
@@ -20,7 +20,7 @@ from tests.web.chat import Chat
 pytestmark = pytest.mark.anyio
 
 
-async def test_a_reload_in_the_middle_goes_on_where_it_was(chat: Chat, script: Script) -> None:
+async def test_a_reload_in_mid_stream_resumes_the_answer(chat: Chat, script: Script) -> None:
     gate = asyncio.Event()
     script.play([say("Before the reload, "), gate, say("after the reload."), stop()])
     await chat.say("hello")
@@ -34,7 +34,7 @@ async def test_a_reload_in_the_middle_goes_on_where_it_was(chat: Chat, script: S
 
 @asynccontextmanager
 async def serving(port: int, directory: Path) -> AsyncGenerator[asyncio.subprocess.Process]:
-    """The real command on `port`, with the practice model, once it is ready."""
+    """Start the real command on `port` with the practice model, and wait until it is ready."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "chatkeep", "serve", "--port", str(port)),
         cwd=directory,
@@ -56,7 +56,7 @@ def free_port() -> int:
         return server.getsockname()[1]
 
 
-async def test_a_server_killed_in_the_middle_and_started_again(context: BrowserContext, tmp_path: Path) -> None:
+async def test_the_page_survives_a_killed_server(context: BrowserContext, tmp_path: Path) -> None:
     port = free_port()
     async with serving(port, tmp_path) as process:
         chat = await Chat.open(context, f"http://127.0.0.1:{port}")
@@ -68,13 +68,13 @@ async def test_a_server_killed_in_the_middle_and_started_again(context: BrowserC
     async with serving(port, tmp_path):
         await chat.answered("The service stopped in the middle. What it had said is kept.")
         await expect(chat.page.get_by_text("Connection lost.")).to_have_count(0)
-        kept = (await chat.answers.locator(".prose").inner_text()).split()
-        assert kept[: len(seen)] == seen
+        words_before = (await chat.answers.locator(".prose").inner_text()).split()
+        assert words_before[: len(seen)] == seen
         await chat.say("hello")
         await chat.answered("practice model")
 
 
-async def test_a_server_that_restarts_in_an_orderly_way(context: BrowserContext, tmp_path: Path) -> None:
+async def test_the_page_survives_an_orderly_restart(context: BrowserContext, tmp_path: Path) -> None:
     """It ends streams at once and lets the answer come to its end: the page has it when the server is back."""
     port = free_port()
     async with serving(port, tmp_path) as process:
@@ -87,7 +87,7 @@ async def test_a_server_that_restarts_in_an_orderly_way(context: BrowserContext,
         await chat.answered(" ".join(map(str, range(1, 61))))
 
 
-async def test_offline_in_the_middle_and_back(chat: Chat, script: Script) -> None:
+async def test_the_page_survives_going_offline_in_mid_stream(chat: Chat, script: Script) -> None:
     gate, late = asyncio.Event(), asyncio.Event()
     script.play([say("Here, "), gate, say("meanwhile, "), late, say("and back."), stop()])
     await chat.say("hello")
@@ -102,9 +102,7 @@ async def test_offline_in_the_middle_and_back(chat: Chat, script: Script) -> Non
 
 
 @pytest.mark.parametrize("status", [404, 503])
-async def test_a_reason_that_cannot_be_read_is_no_loss_of_the_connection(
-    chat: Chat, script: Script, status: int
-) -> None:
+async def test_an_unreadable_error_body_is_not_a_lost_connection(chat: Chat, script: Script, status: int) -> None:
     script.play([say("A few words"), ModelRateLimited("slow down")], [say("Still here."), stop()])
     await chat.say("hello")
     reason = chat.answers.first.get_by_text("slow down")
@@ -118,8 +116,8 @@ async def test_a_reason_that_cannot_be_read_is_no_loss_of_the_connection(
     await expect(reason).to_have_count(1 if status == 503 else 0)
 
 
-async def test_a_connection_that_died_without_a_word_is_made_anew(chat: Chat, script: Script) -> None:
-    """As after a router forgot it: nothing comes, not even a ping, and nobody says so."""
+async def test_a_silently_dead_connection_is_replaced(chat: Chat, script: Script) -> None:
+    """As after a router lost its state: nothing comes any more, not even a ping or an error."""
     gate = asyncio.Event()
     script.play([say("Before, "), gate, say("after."), stop()])
     await chat.page.clock.install()
@@ -137,10 +135,10 @@ async def test_a_message_typed_offline_is_kept_and_sent_once(chat: Chat, script:
     script.play([say("Heard you."), stop()])
     await chat.page.context.set_offline(True)
     await chat.say("from the tunnel")
-    await expect(chat.said).to_contain_text("Will be sent when the network is back.")
+    await expect(chat.user_messages).to_contain_text("Will be sent when the network is back.")
     await chat.page.context.set_offline(False)
     await chat.answered("Heard you.")
-    await expect(chat.said).to_have_count(1)
+    await expect(chat.user_messages).to_have_count(1)
     assert await count_messages(service) == 2
     assert await chat.page.evaluate("Object.keys(localStorage).filter(key => key.includes('outbox'))") == []
 
@@ -153,17 +151,15 @@ async def test_two_messages_typed_offline_are_both_answered(chat: Chat, script: 
     await chat.say("and another")
     await chat.page.context.set_offline(False)
     await expect(chat.answers).to_have_text(re.compile("The first"))
-    await expect(chat.said.last).to_contain_text("Will be sent after what was said before it.")
+    await expect(chat.user_messages.last).to_contain_text("Will be sent after what was said before it.")
     gate.set()
     await chat.answered("The second one.")
     await expect(chat.answers.first).to_contain_text("The first answer.")
-    await expect(chat.said).to_have_text([re.compile("one thing"), re.compile("and another")])
+    await expect(chat.user_messages).to_have_text([re.compile("one thing"), re.compile("and another")])
     assert await count_messages(service) == 4
 
 
-async def test_the_same_words_said_twice_are_both_shown_until_they_are_sent(
-    chat: Chat, script: Script, service: Service
-) -> None:
+async def test_equal_unsent_messages_are_both_shown(chat: Chat, script: Script, service: Service) -> None:
     gate, acknowledged = asyncio.Event(), asyncio.Event()
     script.play([say("Hi."), stop()], [say("The first "), gate, say("answer."), stop()], [say("The second."), stop()])
     await chat.say("hello")
@@ -181,17 +177,15 @@ async def test_the_same_words_said_twice_are_both_shown_until_they_are_sent(
         await chat.page.context.set_offline(False)
     acknowledged.set()
     await expect(chat.answers.last).to_contain_text("The first")
-    await expect(chat.said).to_have_count(3)
-    await expect(chat.said.last).to_contain_text("Will be sent after")
+    await expect(chat.user_messages).to_have_count(3)
+    await expect(chat.user_messages.last).to_contain_text("Will be sent after")
     gate.set()
     await chat.answered("The second.")
-    await expect(chat.said).to_have_count(3)
+    await expect(chat.user_messages).to_have_count(3)
     assert await count_messages(service) == 6
 
 
-async def test_a_chat_that_the_service_cannot_serve_holds_up_no_other(
-    chat: Chat, script: Script, service: Service
-) -> None:
+async def test_a_chat_that_fails_delays_no_other_chat(chat: Chat, script: Script, service: Service) -> None:
     script.play(*[[say(f"Answer {number}."), stop()] for number in range(2)])
     await chat.say("hello")
     await chat.answered("Answer 0.")
@@ -204,7 +198,7 @@ async def test_a_chat_that_the_service_cannot_serve_holds_up_no_other(
     await chat.answered("Answer 1.")
 
 
-async def test_what_an_earlier_version_has_not_sent_is_sent_in_its_order(
+async def test_unsent_messages_of_an_earlier_version_go_out_in_order(
     chat: Chat, script: Script, service: Service
 ) -> None:
     """It stored all outbox items as one list, under another name."""
@@ -214,7 +208,7 @@ async def test_what_an_earlier_version_has_not_sent_is_sent_in_its_order(
     await chat.page.context.set_offline(True)
     for text in ("first", "second"):
         await chat.say(text)
-    await expect(chat.said).to_have_count(3)
+    await expect(chat.user_messages).to_have_count(3)
     await chat.page.evaluate("""() => {
         const names = Object.keys(localStorage).filter(name => name.startsWith("chatkeep.outbox."));
         const items = names.map(name => JSON.parse(localStorage[name])).sort((one, other) => one.said - other.said);
@@ -223,26 +217,26 @@ async def test_what_an_earlier_version_has_not_sent_is_sent_in_its_order(
     }""")
     await chat.page.context.set_offline(False)
     await chat.page.reload()
-    await expect(chat.said).to_have_text([re.compile(text) for text in ("hello", "first", "second")])
+    await expect(chat.user_messages).to_have_text([re.compile(text) for text in ("hello", "first", "second")])
     await expect(chat.answers.last).to_contain_text("Answer 2.")
     assert await count_messages(service) == 6
     assert await chat.page.evaluate("Object.keys(localStorage).filter(key => key.includes('outbox'))") == []
 
 
-async def test_a_new_session_that_another_tab_delivers_is_followed_where_it_was_written(
+async def test_a_session_sent_by_another_tab_opens_where_written(
     chat: Chat, context: BrowserContext, script: Script, service: Service
 ) -> None:
     script.play([say("Delivered."), stop()])
     other = await Chat.open(context, service.url)
     await chat.page.route("**/api/sessions", lambda route: route.abort())  # this tab alone cannot
     await chat.say("hello")
-    await expect(chat.said).to_contain_text("Sending…")
+    await expect(chat.user_messages).to_contain_text("Sending…")
     await other.page.evaluate("dispatchEvent(new Event('online'))")
     await chat.answered("Delivered.")
     assert await count_messages(service) == 2
 
 
-async def test_a_draft_in_another_new_chat_outlives_what_is_sent_in_this_one(
+async def test_sending_keeps_the_draft_of_another_new_chat(
     chat: Chat, context: BrowserContext, script: Script, service: Service
 ) -> None:
     script.play([say("Hi."), stop()])
@@ -257,9 +251,7 @@ async def test_a_draft_in_another_new_chat_outlives_what_is_sent_in_this_one(
     await expect(chat.box).to_have_value("")
 
 
-async def test_a_message_whose_acknowledgement_is_lost_is_one_message(
-    chat: Chat, script: Script, service: Service
-) -> None:
+async def test_a_lost_acknowledgement_makes_no_second_message(chat: Chat, script: Script, service: Service) -> None:
     """The service has it, the page does not know; a reload later, it asks again with the same key."""
     script.play([say("Once."), stop()])
     await chat.page.route("**/messages", route_lost)
@@ -268,14 +260,14 @@ async def test_a_message_whose_acknowledgement_is_lost_is_one_message(
     await chat.page.unroute_all(behavior="ignoreErrors")
     await chat.page.reload()
     await chat.answered("Once.")
-    await expect(chat.said).to_have_count(1)
-    await expect(chat.said).to_have_text("You said" + "hello")
+    await expect(chat.user_messages).to_have_count(1)
+    await expect(chat.user_messages).to_have_text("You said" + "hello")
     assert await count_messages(service) == 2
     assert len(script.prompts) == 1
 
 
 async def route_lost(route: Route) -> None:
-    """Let the request through, and tear the connection before its answer."""
+    """Pass the request on, and abort the connection before its answer."""
     await route.fetch()
     await route.abort("connectionreset")
 
@@ -294,7 +286,7 @@ async def test_a_refused_message_says_why_and_can_be_tried_again(chat: Chat, scr
     await expect(chat.page.get_by_role("alert")).to_have_count(0)
 
 
-async def test_a_first_message_that_is_refused_hides_nothing_of_what_came_after(chat: Chat, script: Script) -> None:
+async def test_a_refused_first_message_hides_no_later_one(chat: Chat, script: Script) -> None:
     script.play([say("Shorter is better."), stop()])
     await chat.say("x" * 270_000)
     await expect(chat.page.get_by_role("alert")).to_contain_text("Not sent:")
@@ -303,7 +295,7 @@ async def test_a_first_message_that_is_refused_hides_nothing_of_what_came_after(
     await chat.page.reload()
     await chat.answered("Shorter is better.")
     await expect(chat.page.get_by_role("alert")).to_contain_text("Not sent:")
-    await expect(chat.said.first).to_have_text("You said" + "hello")
+    await expect(chat.user_messages.first).to_have_text("You said" + "hello")
 
 
 async def count_messages(service: Service) -> int:
@@ -311,7 +303,7 @@ async def count_messages(service: Service) -> int:
     return sum([session["message_count"] for session in sessions])
 
 
-async def test_two_tabs_and_a_phone_show_the_same_live(chat: Chat, context: BrowserContext, script: Script) -> None:
+async def test_two_tabs_and_a_phone_show_the_same_stream(chat: Chat, context: BrowserContext, script: Script) -> None:
     gate = asyncio.Event()
     script.play([say("Hi."), stop()], [say("All of you "), gate, say("see this."), stop()])
     await chat.say("hello")
@@ -320,16 +312,14 @@ async def test_two_tabs_and_a_phone_show_the_same_live(chat: Chat, context: Brow
     await tabs[2].say("who sees this?")
     for tab in tabs:
         await expect(tab.answers.last.locator(".prose")).to_have_text("All of you")
-        await expect(tab.said.last).to_contain_text("who sees this?")
+        await expect(tab.user_messages.last).to_contain_text("who sees this?")
     gate.set()
     for tab in tabs:
         await tab.answered("All of you see this.")
-        await expect(tab.said).to_have_count(2)
+        await expect(tab.user_messages).to_have_count(2)
 
 
-async def test_a_session_that_another_tab_deletes_is_gone_here_too(
-    chat: Chat, script: Script, service: Service
-) -> None:
+async def test_a_session_deleted_in_another_tab_disappears(chat: Chat, script: Script, service: Service) -> None:
     script.play([say("Hi."), stop()])
     await chat.say("hello")
     await chat.answered("Hi.")
@@ -339,13 +329,11 @@ async def test_a_session_that_another_tab_deletes_is_gone_here_too(
     await expect(chat.sessions).to_have_count(0)
 
 
-async def test_what_was_not_sent_is_still_there_when_its_chat_is_gone(
-    chat: Chat, script: Script, service: Service
-) -> None:
+async def test_an_unsent_message_outlives_its_deleted_chat(chat: Chat, script: Script, service: Service) -> None:
     script.play([say("Hi."), stop()])
     await chat.say("hello")
     await chat.answered("Hi.")
-    await expect(chat.sessions).to_contain_text("hello")  # its title: nobody looks for one any more
+    await expect(chat.sessions).to_contain_text("hello")  # its title is set: no request for one is open
     await chat.page.context.set_offline(True)
     await chat.say("from the tunnel")
     (session,) = (await service.client.get("/api/sessions")).json()["data"]
@@ -353,13 +341,13 @@ async def test_what_was_not_sent_is_still_there_when_its_chat_is_gone(
     await chat.page.context.set_offline(False)
     await expect(chat.page.get_by_text("This chat is no longer there.")).to_be_visible()
     await expect(chat.sessions).to_have_count(0)
-    await expect(chat.said).to_contain_text("from the tunnel")
-    await expect(chat.said).to_contain_text("Not sent")
+    await expect(chat.user_messages).to_contain_text("from the tunnel")
+    await expect(chat.user_messages).to_contain_text("Not sent")
     await chat.button("Discard").click()
-    await expect(chat.said).to_have_count(0)
+    await expect(chat.user_messages).to_have_count(0)
 
 
-async def test_two_clicks_ask_for_one_more_answer(chat: Chat, script: Script, service: Service) -> None:
+async def test_two_clicks_on_answer_again_make_one_answer(chat: Chat, script: Script, service: Service) -> None:
     script.play(*[[say(f"Answer {number}."), stop()] for number in range(3)])
     await chat.say("hello")
     await chat.answered("Answer 0.")
@@ -391,7 +379,7 @@ async def test_the_seventh_tab_works_too(context: BrowserContext, service: Servi
         await tab.answered("Answer")
 
 
-async def test_a_tab_that_nobody_sees_holds_no_connection(chat: Chat, script: Script, service: Service) -> None:
+async def test_a_hidden_tab_holds_no_connection(chat: Chat, script: Script, service: Service) -> None:
     gate = asyncio.Event()
     script.play([say("Seen, "), gate, say("unseen, caught up."), stop()])
     await chat.say("hello")
@@ -410,7 +398,7 @@ async def test_a_tab_that_nobody_sees_holds_no_connection(chat: Chat, script: Sc
 
 
 async def hide(chat: Chat, *, hidden: bool) -> None:
-    """What a browser does when another tab is brought to the front."""
+    """Hide the tab, as a browser does when another tab is brought to the front."""
     await chat.page.evaluate(
         """hidden => {
             Object.defineProperty(document, "hidden", { value: hidden, configurable: true });

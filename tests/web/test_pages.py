@@ -1,4 +1,4 @@
-"""The page and its assets as they come over the wire; what the client is made of is current."""
+"""The page and its assets over HTTP, and the client's build."""
 
 import re
 import runpy
@@ -19,7 +19,7 @@ SOURCES = sorted({*WEB.glob("src/**/*.ts"), *WEB.glob("src/**/*.tsx")} - {WEB / 
 pytestmark = pytest.mark.anyio
 
 
-async def test_the_page_may_run_its_own_scripts_and_reach_nobody_else(service: Service) -> None:
+async def test_the_page_may_run_and_reach_only_its_own_origin(service: Service) -> None:
     answer = await service.client.get("/")
     assert answer.status_code == 200
     parts = [part.partition(" ") for part in answer.headers["content-security-policy"].split("; ")]
@@ -32,7 +32,7 @@ async def test_the_page_may_run_its_own_scripts_and_reach_nobody_else(service: S
     assert answer.headers["cache-control"] == "no-cache"
 
 
-async def test_all_that_the_page_names_is_there(service: Service) -> None:
+async def test_every_asset_of_the_page_exists(service: Service) -> None:
     page = (await service.client.get("/")).text
     named = re.findall(r'(?:src|href)="(?:\./)?(assets/[^"]+)"', page)
     assert len(named) >= 2
@@ -44,7 +44,7 @@ async def test_all_that_the_page_names_is_there(service: Service) -> None:
     assert (await service.client.get("/assets/none.js")).json()["code"] == "not_found"
 
 
-async def test_assets_come_packed_to_those_who_can_unpack_them(service: Service) -> None:
+async def test_assets_are_compressed_for_clients_that_accept_it(service: Service) -> None:
     name = next(name for name in pages.load_bundle().assets if name.endswith(".js"))
     plain = await service.client.get(f"/assets/{name}", headers={"accept-encoding": "identity"})
     packed = await service.client.get(f"/assets/{name}", headers={"accept-encoding": "gzip"})
@@ -55,12 +55,12 @@ async def test_assets_come_packed_to_those_who_can_unpack_them(service: Service)
     assert int(packed.headers["content-length"]) < len(plain.content)
 
 
-def test_assets_whose_names_change_are_kept_for_good() -> None:
+def test_assets_with_a_hash_in_their_name_are_cached_for_good() -> None:
     needs("built" if pages.load_bundle().is_built else None, "the web client is not built: make web")
     assert all(re.search(r"-[\w-]{8}\.\w+$", name) for name in pages.load_bundle().assets)
 
 
-async def test_without_the_client_a_small_page_says_how_to_get_it(service: Service, tmp_path: Path) -> None:
+async def test_without_the_client_a_page_says_how_to_build_it(service: Service, tmp_path: Path) -> None:
     small = pages.read_bundle(tmp_path)
     assert not small.is_built
     service.app.dependency_overrides[pages.get_bundle] = lambda: small
@@ -71,13 +71,13 @@ async def test_without_the_client_a_small_page_says_how_to_get_it(service: Servi
     assert script.headers["cache-control"] == "no-cache"
 
 
-def test_the_types_are_those_of_the_service() -> None:
+def test_the_generated_types_are_current() -> None:
     schema = runpy.run_path(str(WEB / "schema.py"))
     assert schema["TARGET"].read_text("utf-8") == schema["render_typescript"](), "run: python web/schema.py"
 
 
-def test_the_pure_parts_of_the_client_do_what_they_should() -> None:
-    """Its fold above all, on the streams that `tests/test_log.py` folds too."""
+def test_the_unit_tests_of_the_client_pass() -> None:
+    """They include the fold, on the same streams as `tests/chat/test_event_log.py`."""
     tests = subprocess.run(
         [sys.executable, WEB / "client.py", "test"], capture_output=True, text=True, check=False, timeout=110
     )

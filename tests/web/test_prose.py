@@ -1,4 +1,4 @@
-"""An answer's Markdown: what one sees when it has come piece by piece is what one sees after a reload."""
+"""An answer's Markdown looks the same streamed piece by piece and after a reload."""
 
 import asyncio
 
@@ -21,7 +21,9 @@ LISTS = [
 
 
 @pytest.mark.parametrize("pieces", LISTS, ids=["loose", "tight", "nested", "heading", "separators"])
-async def test_blocks_that_came_in_pieces_are_those_of_the_whole(chat: Chat, script: Script, pieces: list[str]) -> None:
+async def test_streamed_markdown_equals_markdown_rendered_at_once(
+    chat: Chat, script: Script, pieces: list[str]
+) -> None:
     gates = [asyncio.Event() for _ in pieces]
     script.play([line for piece, gate in zip(pieces, gates, strict=True) for line in (say(piece), gate)] + [stop()])
     await chat.say("a list, please")
@@ -31,7 +33,7 @@ async def test_blocks_that_came_in_pieces_are_those_of_the_whole(chat: Chat, scr
         before = await prose.inner_html()
         gate.set()
     await expect(chat.done(chat.answers)).to_be_attached()
-    live = await prose.inner_html()
+    streamed = await prose.inner_html()
     await chat.page.reload()
     await expect(chat.done(chat.answers)).to_be_attached()
-    assert live == await prose.inner_html()
+    assert streamed == await prose.inner_html()

@@ -1,4 +1,4 @@
-"""Talking: everything one does in a chat, done in a browser against the real service."""
+"""Everything that a user does in a chat, in a browser with the real service."""
 
 import asyncio
 
@@ -16,7 +16,7 @@ async def test_an_answer_streams_in_and_its_session_is_listed(chat: Chat, script
     gate = asyncio.Event()
     script.play([say("To get "), gate, say("to the *other* side."), stop()])
     await chat.say("why did the chicken cross the road?")
-    await expect(chat.said).to_have_text("You said" + "why did the chicken cross the road?")
+    await expect(chat.user_messages).to_have_text("You said" + "why did the chicken cross the road?")
     await expect(chat.answers.locator(".prose")).to_have_text("To get")
     await expect(chat.sessions).to_have_accessible_name("New chat , answering")
     gate.set()
@@ -26,9 +26,7 @@ async def test_an_answer_streams_in_and_its_session_is_listed(chat: Chat, script
     await expect(chat.page).to_have_title("why did the chicken cross the road? · chatkeep")
 
 
-async def test_the_list_knows_of_an_answer_that_is_complete_while_another_chat_is_open(
-    chat: Chat, script: Script
-) -> None:
+async def test_the_list_marks_an_answer_completed_in_another_chat(chat: Chat, script: Script) -> None:
     gate = asyncio.Event()
     script.play([say("To get "), gate, say("to the other side."), stop()])
     await chat.say("why did the chicken cross the road?")
@@ -63,7 +61,7 @@ async def test_a_draft_survives_a_reload_in_the_session_it_belongs_to(chat: Chat
     await expect(chat.box).to_have_value("half a thou")
 
 
-async def test_stop_keeps_what_was_said(chat: Chat, script: Script, service: Service) -> None:
+async def test_stop_keeps_the_text_so_far(chat: Chat, script: Script, service: Service) -> None:
     script.play([say("Once upon a time"), asyncio.Event()])
     await chat.say("a story")
     await expect(chat.answers).to_contain_text("Once upon a time")
@@ -76,7 +74,7 @@ async def test_stop_keeps_what_was_said(chat: Chat, script: Script, service: Ser
     assert session["status"] == "idle"
 
 
-async def test_answering_again_makes_a_version_and_one_walks_between_them(chat: Chat, script: Script) -> None:
+async def test_answering_again_adds_a_version_one_can_switch_to(chat: Chat, script: Script) -> None:
     script.play([say("First."), stop()], [say("Second."), stop()], [say("After the first."), stop()])
     await chat.say("hello")
     await chat.answered("First.")
@@ -95,23 +93,23 @@ async def test_answering_again_makes_a_version_and_one_walks_between_them(chat: 
     await expect(chat.answers.first.locator(".versions")).to_have_text("1/2")
 
 
-async def test_an_edited_message_is_a_branch_of_its_own(chat: Chat, script: Script) -> None:
+async def test_an_edited_message_starts_a_branch(chat: Chat, script: Script) -> None:
     script.play([say("One."), stop()], [say("Two."), stop()], [say("Three."), stop()])
     await chat.say("first")
     await chat.answered("One.")
     await chat.say("second")
     await chat.answered("Two.")
-    await chat.said.first.hover()
-    await chat.said.first.get_by_role("button", name="Edit").click()
+    await chat.user_messages.first.hover()
+    await chat.user_messages.first.get_by_role("button", name="Edit").click()
     field = chat.page.get_by_role("textbox", name="Edit your message")
     await expect(field).to_be_focused()
     await field.fill("changed")
     await field.press("Enter")
     await chat.answered("Three.")
-    await expect(chat.said).to_have_count(1)
-    await expect(chat.said.locator(".versions")).to_have_text("2/2")
+    await expect(chat.user_messages).to_have_count(1)
+    await expect(chat.user_messages.locator(".versions")).to_have_text("2/2")
     assert script.prompts[-1].messages[-1]["content"] == "changed"
-    await chat.said.get_by_role("button", name="Version before").click()
+    await chat.user_messages.get_by_role("button", name="Version before").click()
     await expect(chat.answers).to_have_count(2)
     await expect(chat.answers.last).to_contain_text("Two.")
 
@@ -120,13 +118,13 @@ async def test_escape_leaves_an_edit_as_it_was(chat: Chat, script: Script) -> No
     script.play([say("One."), stop()])
     await chat.say("first")
     await chat.answered("One.")
-    await chat.said.hover()
-    await chat.said.get_by_role("button", name="Edit").click()
+    await chat.user_messages.hover()
+    await chat.user_messages.get_by_role("button", name="Edit").click()
     await chat.page.get_by_role("textbox", name="Edit your message").press("Escape")
-    await expect(chat.said.locator(".bubble")).to_have_text("first")
+    await expect(chat.user_messages.locator(".bubble")).to_have_text("first")
 
 
-async def test_copy_takes_the_markdown_as_it_was_written(chat: Chat, script: Script) -> None:
+async def test_copy_copies_the_markdown_source(chat: Chat, script: Script) -> None:
     await chat.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     script.play([say("some *text*\n\n```python\nx = 1\n```"), stop()])
     await chat.say("hello")
@@ -162,7 +160,7 @@ async def test_a_session_is_renamed_in_the_list(chat: Chat, script: Script) -> N
     await expect(chat.page.get_by_role("heading", level=1)).to_have_text("Greetings")
 
 
-async def test_a_deletion_can_be_taken_back(chat: Chat, script: Script, service: Service) -> None:
+async def test_a_deletion_can_be_undone(chat: Chat, script: Script, service: Service) -> None:
     script.play([say("Hi."), stop()])
     await chat.say("hello")
     await chat.answered("Hi.")
@@ -180,9 +178,7 @@ async def test_a_deletion_can_be_taken_back(chat: Chat, script: Script, service:
     assert (await service.client.get("/api/sessions")).json()["data"] == []
 
 
-async def test_a_deletion_that_is_under_way_is_done_when_the_page_is_left(
-    chat: Chat, script: Script, service: Service
-) -> None:
+async def test_leaving_the_page_completes_a_pending_deletion(chat: Chat, script: Script, service: Service) -> None:
     script.play([say("Hi."), stop()])
     await chat.say("hello")
     await chat.answered("Hi.")
@@ -217,9 +213,7 @@ async def test_a_search_finds_messages_and_leads_to_them(chat: Chat, script: Scr
     await expect(chat.sessions).to_have_text(["first"])
 
 
-async def test_a_place_that_was_searched_for_is_shown_once_and_again_when_asked_for_again(
-    chat: Chat, script: Script
-) -> None:
+async def test_a_search_hit_is_shown_once_per_click(chat: Chat, script: Script) -> None:
     script.play([say("A needle, here."), stop()], [say("Another version."), stop()], [say("And on."), stop()])
     await chat.say("first")
     await chat.answered("A needle")
@@ -233,7 +227,7 @@ async def test_a_place_that_was_searched_for_is_shown_once_and_again_when_asked_
     await chat.answered("And on.")
     await chat.page.reload()
     await chat.answered("And on.")
-    await expect(chat.said).to_contain_text("changed since")
+    await expect(chat.user_messages).to_contain_text("changed since")
     await chat.page.get_by_role("searchbox", name="Search all chats").fill("needle here")
     for _ in range(2):
         await found.click()
@@ -243,14 +237,14 @@ async def test_a_place_that_was_searched_for_is_shown_once_and_again_when_asked_
 
 
 async def edit(chat: Chat, text: str) -> None:
-    """Say the first message otherwise."""
-    await chat.said.first.hover()
-    await chat.said.first.get_by_role("button", name="Edit").click()
+    """Edit the first message."""
+    await chat.user_messages.first.hover()
+    await chat.user_messages.first.get_by_role("button", name="Edit").click()
     await chat.page.get_by_role("textbox", name="Edit your message").fill(text)
     await chat.page.keyboard.press("Enter")
 
 
-async def test_one_who_reads_is_never_pulled_to_the_end(chat: Chat, script: Script) -> None:
+async def test_a_user_who_has_scrolled_up_is_not_moved(chat: Chat, script: Script) -> None:
     gates = [asyncio.Event(), asyncio.Event(), asyncio.Event()]
     long = "\n\n".join(f"Paragraph {number}." for number in range(60))
     script.play([say(long), gates[0], say(" MORE "), gates[1], say(long), gates[2], say("THE END"), stop()])

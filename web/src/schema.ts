@@ -85,7 +85,7 @@ export interface MessagePage {
   position: string;
 }
 
-/** What the user says. `parent_id` left out: after the head; null: as a new first message. */
+/** A message of the user. `parent_id` left out: after the head; null: as a new first message. */
 export interface NewMessage {
   content: string;
   parent_id?: string | null;
@@ -129,7 +129,7 @@ export interface ProblemDocument {
   message_id?: string | null;
 }
 
-/** What a model was told: the system prompt as rendered, and the functions as they were offered to it. */
+/** A run's prompt: the system prompt as rendered, and the functions as they were offered to the model. */
 export interface PromptView {
   assistant: string;
   hash: string;
@@ -253,7 +253,7 @@ export interface Session {
   updated_at: string;
 }
 
-/** What is to change; a field that is left out stays. */
+/** The fields to change; one that is left out stays. */
 export interface SessionChange {
   title?: string | null;
   assistant?: string | null;
@@ -350,7 +350,7 @@ export interface ToolCallStarted {
   kind: "action" | "client" | "reply" | null;
 }
 
-/** What came of a call: `output`, any JSON, or `error`, a text for the model. */
+/** The result of a call: `output`, any JSON, or `error`, a text for the model. */
 export interface ToolOutput {
   call_id: string;
   output?: unknown;

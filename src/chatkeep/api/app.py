@@ -50,7 +50,7 @@ def create_api(settings: Settings, model: Model | None = None) -> FastAPI:
         redoc_url=None, title="chatkeep", version=chatkeep.__version__, description=DESCRIPTION, lifespan=lifespan
     )
     app.openapi = lambda: openapi_document(app)
-    for routes in (sessions, session_events, turns, messages, runs, memory, service, pages):
+    for routes in (turns, sessions, session_events, messages, runs, memory, service, pages):  # the most used first
         app.include_router(routes.router)
     app.add_exception_handler(Refused, responses.handle_refused)
     app.add_exception_handler(RequestValidationError, responses.handle_invalid)

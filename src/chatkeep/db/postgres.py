@@ -82,14 +82,18 @@ class Postgres:
 
     engine = "postgres"
 
-    def __init__(self, pool: Any, name: str) -> None:
+    def __init__(self, pool: Any, name: str, retry_seconds: float, pool_wait_seconds: float) -> None:
         self.name = name
         self._pool = pool
+        self._retry_seconds = retry_seconds
+        self._pool_wait_seconds = pool_wait_seconds
         self._running: set[asyncio.Task[Any]] = set()
         self._is_closed = False
 
     @classmethod
-    async def connect(cls, url: str, size: int) -> Self:
+    async def connect(
+        cls, url: str, size: int, *, retry_seconds: float = RETRY_SECONDS, pool_wait_seconds: float = POOL_WAIT_SECONDS
+    ) -> Self:
         """Open the database at `url`, with at most `size` connections.
 
         Raises:
@@ -111,7 +115,7 @@ class Postgres:
             )
         except (*CONNECTION_ERRORS, *_REFUSALS, ValueError) as error:
             raise CannotStart(f"cannot open the database {name}: {error_line(error)}") from error
-        return cls(pool, name)
+        return cls(pool, name, retry_seconds, pool_wait_seconds)
 
     async def transaction(self, fn: Work[T]) -> T:
         """See `Database.transaction`."""
@@ -149,7 +153,7 @@ class Postgres:
 
     async def _retry(self, fn: Work[T], attempt: Callable[[Work[T]], Awaitable[T]]) -> T:
         loop = asyncio.get_running_loop()
-        until = loop.time() + RETRY_SECONDS
+        until = loop.time() + self._retry_seconds
         tries = 0
         while True:
             try:
@@ -166,7 +170,7 @@ class Postgres:
             await asyncio.sleep(pause)
 
     async def _write(self, fn: Work[T]) -> T:
-        async with self._pool.acquire(timeout=POOL_WAIT_SECONDS) as raw:
+        async with self._pool.acquire(timeout=self._pool_wait_seconds) as raw:
             tx = PostgresTransaction(raw)
             try:
                 await raw.execute("BEGIN")
@@ -193,10 +197,10 @@ class Postgres:
         Raises:
             StorageFailed: it cannot be found out.
         """
-        until = asyncio.get_running_loop().time() + RETRY_SECONDS
+        until = asyncio.get_running_loop().time() + self._retry_seconds
         while asyncio.get_running_loop().time() < until:
             try:
-                async with self._pool.acquire(timeout=POOL_WAIT_SECONDS) as raw:
+                async with self._pool.acquire(timeout=self._pool_wait_seconds) as raw:
                     status = await raw.fetchval("SELECT pg_xact_status(CAST(CAST($1 AS TEXT) AS xid8))", xid)
             except CONNECTION_ERRORS as error:
                 _log.warning("transaction %s cannot be looked up yet: %s", xid, error_line(error))
@@ -207,7 +211,7 @@ class Postgres:
         raise StorageFailed("the connection was lost in a COMMIT; whether it took place is not known")
 
     async def _read(self, fn: Work[T]) -> T:
-        async with self._pool.acquire(timeout=POOL_WAIT_SECONDS) as raw:
+        async with self._pool.acquire(timeout=self._pool_wait_seconds) as raw:
             try:
                 await raw.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
                 return await fn(PostgresTransaction(raw))

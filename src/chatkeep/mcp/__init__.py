@@ -33,11 +33,13 @@ def check_servers(servers: Sequence[McpServer], declared: Collection[str]) -> No
 
 
 @asynccontextmanager
-async def offer_tools(servers: Sequence[McpServer], declared: dict[str, Tool]) -> AsyncGenerator[Mapping[str, Tool]]:
+async def offer_tools(
+    servers: Sequence[McpServer], declared: dict[str, Tool], *, start_seconds: float = START_SECONDS
+) -> AsyncGenerator[Mapping[str, Tool]]:
     """Connect to `servers` until the block ends. The value is a mapping of `declared` and of the servers' functions.
 
     The mapping always shows the functions that the servers have at the moment. A server that is away offers none, and
-    is tried again; the start waits for it no longer than `START_SECONDS`.
+    is tried again; the start waits for it no longer than `start_seconds`.
     """
     if not servers:
         yield declared
@@ -47,7 +49,7 @@ async def offer_tools(servers: Sequence[McpServer], declared: dict[str, Tool]) -
     server_tasks = [ServerTask(server) for server in servers]
     try:
         with suppress(TimeoutError):
-            async with asyncio.timeout(START_SECONDS):
+            async with asyncio.timeout(start_seconds):
                 for task in server_tasks:
                     await task.has_tried.wait()
         yield ChainMap(declared, *(task.tools for task in server_tasks))

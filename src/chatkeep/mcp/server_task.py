@@ -46,10 +46,18 @@ class ServerTask:
     attempt to connect has succeeded or failed.
     """
 
-    def __init__(self, server: McpServer) -> None:
+    def __init__(
+        self,
+        server: McpServer,
+        *,
+        reconnect_wait_seconds: float = RECONNECT_WAIT_SECONDS,
+        last_retry_seconds: float = LAST_RETRY_SECONDS,
+    ) -> None:
         self.tools: dict[str, Tool] = {}
         self.has_tried = asyncio.Event()
         self._server = server
+        self._reconnect_wait_seconds = reconnect_wait_seconds
+        self._last_retry_seconds = last_retry_seconds
         self._calls: asyncio.Queue[_PendingCall] = asyncio.Queue()
         self._changed = asyncio.Event()
         self._scope = anyio.CancelScope()
@@ -64,7 +72,7 @@ class ServerTask:
         call = _PendingCall(tool, arguments, asyncio.Event(), asyncio.get_running_loop().create_future())
         self._calls.put_nowait(call)
         try:
-            async with asyncio.timeout(RECONNECT_WAIT_SECONDS):
+            async with asyncio.timeout(self._reconnect_wait_seconds):
                 await call.has_begun.wait()
         except TimeoutError as error:
             raise ToolError(f"{self._server.name} cannot be reached at the moment; this was not done") from error
@@ -90,11 +98,11 @@ class ServerTask:
                 else:
                     reason = f"no answer within {CONNECT_SECONDS:g} s"
                 self.has_tried.set()
-                if anyio.current_time() - started_at > LAST_RETRY_SECONDS:
+                if anyio.current_time() - started_at > self._last_retry_seconds:
                     delay = FIRST_RETRY_SECONDS
                 _log.warning("MCP server %s: %s; trying again in %g s", self._server.name, reason, delay)
                 await anyio.sleep(delay)
-                delay = min(2 * delay, LAST_RETRY_SECONDS)
+                delay = min(2 * delay, self._last_retry_seconds)
 
     async def _serve(self) -> None:
         """Connect, and serve calls until the connection breaks, which raises. Return if connecting takes too long."""

@@ -5,6 +5,7 @@ session's row, whose lock puts the claims of a session in line. A refusal rolls 
 request is looked up before every limit, here once more, since two equal requests may have been prepared side by side.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from chatkeep import clock, ids
@@ -24,8 +25,9 @@ from chatkeep.store.leases import Lease
 
 
 class SessionFields(NamedTuple):
-    """The fields of a session that a turn spec depends on; the claim refuses a spec made of others."""
+    """The fields of a session that a prepared turn depends on; the claim refuses one made of others."""
 
+    head_id: str | None
     assistant: str
     model: str | None
     title: str | None
@@ -35,7 +37,8 @@ class PreparedTurn(NamedTuple):
     """Everything that a claim writes beside what the session's row says.
 
     `user_message` is the message that a `NewRun` answers again, else None. `snapshot` is the prompt snapshot to store,
-    None if it is known to be stored already.
+    None if it is known to be stored already. `history` is the branch that the user's message follows, oldest first;
+    None if it has to be read after the claim, because an answer was open.
     """
 
     run_id: str
@@ -46,6 +49,8 @@ class PreparedTurn(NamedTuple):
     request_hash: str
     session: SessionFields
     user_message: Message | None
+    history: Sequence[Message] | None
+    bytes_per_token: Mapping[str, float]
     spec: TurnSpec
     model: str
     prompt_hash: str
@@ -64,7 +69,7 @@ class Claim(NamedTuple):
 
 
 class SessionChanged(Exception):  # noqa: N818  # a way out of the transaction, no error
-    """The session's assistant, model or title changed since the turn was prepared: prepare it anew."""
+    """The session's head, assistant, model or title changed since the turn was prepared: prepare it anew."""
 
 
 class KeyUsed(Exception):  # noqa: N818  # likewise
@@ -85,7 +90,7 @@ async def claim_turn(tx: Transaction, turn: PreparedTurn) -> Claim:
     reserved = await store_sessions.reserve(tx, turn.owner, turn.session_id, messages=2 if is_new else 1)
     if run := await find_keyed_run(tx, turn.session_id, turn.key, turn.request_hash):
         raise KeyUsed(run)
-    if SessionFields(reserved.assistant, reserved.model, reserved.title) != turn.session:
+    if SessionFields(reserved.head_id, reserved.assistant, reserved.model, reserved.title) != turn.session:
         raise SessionChanged
     interrupted = await _end_open_run(tx, turn)
     now = await tx.now()

@@ -18,7 +18,7 @@ from chatkeep.runs.run_buffer import Fenced, RunBuffer
 from chatkeep.runs.runtime import Runtime
 from chatkeep.runs.title_task import start_title_task
 from chatkeep.runs.tool_calls import DEADLINES, wait_for_client
-from chatkeep.runs.turn_input import read_input, read_message
+from chatkeep.runs.turn_input import TurnHistory, build_input, read_history, read_message
 from chatkeep.store import sessions as store_sessions
 
 _log = logging.getLogger("chatkeep")
@@ -36,13 +36,16 @@ class _Ending(NamedTuple):
     title: str | None = None
 
 
-def start_execution(runtime: Runtime, run: Run, entries: Sequence[Entry], spec: TurnSpec, now: str) -> None:
+def start_execution(
+    runtime: Runtime, run: Run, entries: Sequence[Entry], spec: TurnSpec, now: str, history: TurnHistory | None = None
+) -> None:
     """Execute `run`, just claimed or resumed, in the background. Its readers find it in the journal from now on.
 
-    `entries` are the newest of its log, which are committed; `now` is the database's time.
+    `entries` are the newest of its log, which are committed; `now` is the database's time. Without a `history`, it is
+    read from the database.
     """
     buffer = runtime.journal.open(run, entries, now)
-    task = asyncio.create_task(_execute(runtime, buffer, spec), name=f"run {run.id}")
+    task = asyncio.create_task(_execute(runtime, buffer, spec, history), name=f"run {run.id}")
     buffer.cancel_turn = task.cancel
     runtime.tasks[run.id] = task
     task.add_done_callback(partial(_on_done, runtime, buffer))
@@ -56,9 +59,9 @@ def _on_done(runtime: Runtime, buffer: RunBuffer, task: asyncio.Task[None]) -> N
         runtime.journal.abandon(buffer, error)
 
 
-async def _execute(runtime: Runtime, buffer: RunBuffer, spec: TurnSpec) -> None:
+async def _execute(runtime: Runtime, buffer: RunBuffer, spec: TurnSpec, history: TurnHistory | None) -> None:
     try:
-        ending = await _run_turn(runtime, buffer, spec)
+        ending = await _run_turn(runtime, buffer, spec, history)
     except Fenced:
         return  # the worker that raised the fence has written the end
     except asyncio.CancelledError:
@@ -77,8 +80,9 @@ async def _execute(runtime: Runtime, buffer: RunBuffer, spec: TurnSpec) -> None:
         start_title_task(runtime, buffer.run)
 
 
-async def _run_turn(runtime: Runtime, buffer: RunBuffer, spec: TurnSpec) -> _Ending:
-    turn_input = await read_input(runtime, buffer.run, spec)
+async def _run_turn(runtime: Runtime, buffer: RunBuffer, spec: TurnSpec, history: TurnHistory | None) -> _Ending:
+    history = history or await runtime.db.snapshot(lambda tx: read_history(tx, buffer.run))
+    turn_input = build_input(runtime, buffer.run, spec, history)
     turn = Turn(runtime.model, turn_input)
     buffer.measure_turn = turn.measure
     outcome = await turn.run(

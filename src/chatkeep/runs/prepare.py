@@ -7,7 +7,7 @@ under the session's lock, what could have changed in between (`SessionChanged`).
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from chatkeep import clock
@@ -25,13 +25,15 @@ from chatkeep.tools.client_tool import ClientTool
 
 
 class _State(NamedTuple):
-    """The session at one moment: its row, its open run, the run of this key, and what a `NewRun` refers to."""
+    """The session at one moment: its row, its open run, the run of this key, what a `NewRun` refers to, the history."""
 
     session: Session
     keyed_run: Run | None
     open_run: Run | None
     user_message: Message | None
     last_record: dict[str, Any] | None
+    history: Sequence[Message] | None
+    bytes_per_token: Mapping[str, float]
     now: str
 
 
@@ -46,16 +48,7 @@ async def prepare_turn(
         Refused: see `docs/http-api.md`; nothing is stored.
     """
     request_hash = request.hash()
-
-    async def read(tx: Transaction) -> _State:
-        session = await store_sessions.get_session(tx, owner, session_id)
-        keyed_run = await find_keyed_run(tx, session_id, key, request_hash)
-        open_run = await store_runs.find_open(tx, session_id)
-        user_message = await _find_user_message(tx, session_id, request) if isinstance(request, NewRun) else None
-        last = await store_runs.find_last_request(tx, session_id, user_message.id) if user_message else None
-        return _State(session, keyed_run, open_run, user_message, last, await tx.now())
-
-    state = await runtime.db.snapshot(read)
+    state = await runtime.db.snapshot(lambda tx: _read_state(tx, owner, session_id, request, key, request_hash))
     if state.keyed_run is not None:
         return state.keyed_run
     runtime.check_open()
@@ -65,6 +58,34 @@ async def prepare_turn(
     spec = await _build_spec(runtime, state, request)
     runtime.reserve_slot(run_id, replaces=state.open_run.id if state.open_run else None)
     return _prepared(runtime, state, request, spec, run_id, owner, key, request_hash)
+
+
+async def _read_state(
+    tx: Transaction, owner: str, session_id: str, request: TurnRequest, key: str | None, request_hash: str
+) -> _State:
+    session = await store_sessions.get_session(tx, owner, session_id)
+    keyed_run = await find_keyed_run(tx, session_id, key, request_hash)
+    open_run = await store_runs.find_open(tx, session_id) if session.status != "idle" else None
+    user_message = await _find_user_message(tx, session_id, request) if isinstance(request, NewRun) else None
+    last = await store_runs.find_last_request(tx, session_id, user_message.id) if user_message else None
+    is_refused = keyed_run is not None or open_run is not None  # or its last message is still being made
+    history = None if is_refused else await _read_history(tx, _parent_id(session, request, user_message))
+    bytes_per_token = await store_runs.get_bytes_per_token(tx, session_id) if history else {}
+    return _State(session, keyed_run, open_run, user_message, last, history, bytes_per_token, await tx.now())
+
+
+def _parent_id(session: Session, request: TurnRequest, user_message: Message | None) -> str | None:
+    """Return the message that the user's message follows; None if it is a first one. The claim checks it."""
+    if isinstance(request, NewMessage):
+        return session.head_id if request.follows_head else request.parent_id
+    return user_message.parent_id if user_message else None
+
+
+async def _read_history(tx: Transaction, parent_id: str | None) -> Sequence[Message]:
+    if parent_id is None:
+        return ()
+    limit = store_messages.MAX_HISTORY_MESSAGES - 2  # the user's message and the answer come after it
+    return await store_messages.list_branch(tx, parent_id, limit)
 
 
 async def _find_user_message(tx: Transaction, session_id: str, request: NewRun) -> Message | None:
@@ -113,8 +134,10 @@ def _prepared(
         request=request,
         key=key,
         request_hash=request_hash,
-        session=SessionFields(session.assistant, session.model, session.title),
+        session=SessionFields(session.head_id, session.assistant, session.model, session.title),
         user_message=state.user_message,
+        history=state.history,
+        bytes_per_token=state.bytes_per_token,
         spec=spec,
         model=runtime.model.name(request.model or session.model or assistant.model or settings.model),
         prompt_hash=prompt_hash,

@@ -76,8 +76,8 @@ class Runtime:
         Raises:
             TooManyRuns: as many runs are open as there may be.
         """
-        open_runs = (self.tasks.keys() | self.reserved_slots) - {run_id, replaces}
-        if len(open_runs) >= self.settings.max_runs:
+        open_runs = len(self.tasks) + len(self.reserved_slots) - (run_id in self.reserved_slots)
+        if open_runs - (replaces in self.tasks) >= self.settings.max_runs:
             raise TooManyRuns(f"{self.settings.max_runs} runs are open already")
         self.reserved_slots.add(run_id)
 

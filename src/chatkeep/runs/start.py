@@ -3,12 +3,14 @@
 import asyncio
 
 from chatkeep import ids
+from chatkeep.chat.events import RunStarted
 from chatkeep.chat.types import Run
 from chatkeep.runs.claim import Claim, KeyUsed, PreparedTurn, SessionChanged, claim_turn
 from chatkeep.runs.execute import start_execution
 from chatkeep.runs.prepare import prepare_turn
 from chatkeep.runs.request import TurnRequest
 from chatkeep.runs.runtime import Runtime
+from chatkeep.runs.turn_input import TurnHistory
 
 
 async def start_run(runtime: Runtime, owner: str, session_id: str, request: TurnRequest, key: str | None) -> Run:
@@ -51,5 +53,15 @@ def _execute(runtime: Runtime, turn: PreparedTurn, claim: Claim) -> None:
         runtime.on_ended(turn.session_id, claim.interrupted.run.id, claim.interrupted.entries)
     if not turn.spec.is_session_specific:
         runtime.stored_prompts.add(turn.prompt_hash)
-    start_execution(runtime, claim.run, [claim.entry], turn.spec, claim.run.created_at)
+    history = _history(turn, claim)
+    start_execution(runtime, claim.run, [claim.entry], turn.spec, claim.run.created_at, history)
     runtime.notifier.notify(turn.session_id)
+
+
+def _history(turn: PreparedTurn, claim: Claim) -> TurnHistory | None:
+    """Return what the turn starts from, as it was read when it was prepared; None if an answer was open then."""
+    started = claim.entry.event
+    if turn.history is None or claim.interrupted is not None or not isinstance(started, RunStarted):
+        return None
+    messages = [*turn.history, started.user_message]
+    return TurnHistory(turn.owner, messages, started.message, turn.bytes_per_token.get(turn.model))

@@ -1,4 +1,7 @@
-"""Reads what a turn starts from: the history, the message so far, and figures of earlier runs."""
+"""The input of a turn: the history, the answer so far, and figures of earlier runs."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from chatkeep.agent.turn import TurnInput
 from chatkeep.agent.turn_spec import TurnSpec
@@ -13,37 +16,51 @@ from chatkeep.store import runs as store_runs
 from chatkeep.store import sessions as store_sessions
 from chatkeep.toolbox.context import DatabaseToolContext
 
-MAX_HISTORY_MESSAGES = 2_000
-"""The most messages of a branch that a prompt is chosen from."""
+
+class TurnHistory(NamedTuple):
+    """The stored part of a turn's input.
+
+    `messages` end with the user's. `answer` is empty, or what it was when the run began to wait for its client; then
+    `input_bytes` is the size of the prompts so far.
+    """
+
+    owner: str
+    messages: Sequence[Message]
+    answer: Message
+    bytes_per_token: float | None
+    input_bytes: int = 0
 
 
-async def read_input(runtime: Runtime, run: Run, spec: TurnSpec) -> TurnInput:
-    """Read what the turn starts from, in one snapshot."""
+async def read_history(tx: Transaction, run: Run) -> TurnHistory:
+    """Read what the turn of `run` starts from, or goes on with after it waited."""
+    messages = await store_messages.list_branch(tx, run.message_id, store_messages.MAX_HISTORY_MESSAGES)
+    owner = await store_sessions.get_owner(tx, run.session_id)
+    bytes_per_token = (await store_runs.get_bytes_per_token(tx, run.session_id)).get(run.model)
+    if run.attempt == 1:
+        return TurnHistory(owner, messages[:-1], messages[-1], bytes_per_token)
+    answer = await read_message(tx, run.id)
+    input_bytes = await store_runs.get_input_bytes(tx, run.id)
+    return TurnHistory(owner, messages[:-1], answer, bytes_per_token, input_bytes)
 
-    async def read(tx: Transaction) -> tuple[list[Message], str, float | None, Message | None, int]:
-        history = await store_messages.list_branch(tx, run.message_id, MAX_HISTORY_MESSAGES)
-        owner = await store_sessions.get_owner(tx, run.session_id)
-        bytes_per_token = await store_runs.find_bytes_per_token(tx, run.session_id, run.model)
-        if run.attempt == 1:
-            return history, owner, bytes_per_token, None, 0
-        message = await read_message(tx, run.id)  # it waited, and goes on from there
-        return history, owner, bytes_per_token, message, await store_runs.get_input_bytes(tx, run.id)
 
-    history, owner, bytes_per_token, message, input_bytes = await runtime.db.snapshot(read)
+def build_input(runtime: Runtime, run: Run, spec: TurnSpec, history: TurnHistory) -> TurnInput:
+    """Return the input of the run's turn."""
     turn_input = TurnInput(
         model=run.model,
         prompt=spec.prompt,
         temperature=spec.temperature,
         tools=spec.tools,
-        tool_context=DatabaseToolContext(owner, run.session_id, run.id, runtime.db),
+        tool_context=DatabaseToolContext(history.owner, run.session_id, run.id, runtime.db),
         tool_timeout=runtime.settings.tool_timeout,
-        history=history[:-1],
-        message=message or history[-1],
+        history=history.messages,
+        message=history.answer,
         context_tokens=runtime.settings.context_tokens,
         finish_reason=run.finish_reason,
-        bytes_per_token=bytes_per_token,
+        bytes_per_token=history.bytes_per_token,
     )
-    return turn_input if message is None else turn_input._replace(prior_usage=run.usage, input_bytes=input_bytes)
+    if run.attempt == 1:
+        return turn_input
+    return turn_input._replace(prior_usage=run.usage, input_bytes=history.input_bytes)
 
 
 async def read_message(tx: Transaction, run_id: str) -> Message:

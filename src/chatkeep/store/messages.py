@@ -70,6 +70,10 @@ async def find_in_session(tx: Transaction, session_id: str, message_id: str) -> 
     return message_from_row(row) if row else None
 
 
+MAX_HISTORY_MESSAGES = 2_000
+"""The most messages of a branch that a prompt is chosen from."""
+
+
 async def list_branch(tx: Transaction, head_id: str | None, limit: int | None = None) -> list[Message]:
     """Return the branch that ends with the message `head_id`, oldest first: at most its last `limit` messages.
 

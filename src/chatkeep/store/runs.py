@@ -186,22 +186,22 @@ async def set_position(tx: Transaction, run_id: str, position: int) -> None:
     await tx.run("UPDATE runs SET position = $2 WHERE id = $1", run_id, position)
 
 
-async def find_bytes_per_token(tx: Transaction, session_id: str, model: str) -> float | None:
-    """Return the bytes of prompt per token, from the provider's counts for the session's last 10 runs.
+async def get_bytes_per_token(tx: Transaction, session_id: str) -> dict[str, float]:
+    """Return the bytes of prompt per token by model, from the provider's counts for the session's last 10 runs.
 
-    Only runs with `model` count. None: the provider has counted the tokens of none of them.
+    A model whose tokens the provider has not counted is not among them.
     """
-    row = await tx.one(
-        """SELECT SUM(input_bytes), SUM(input_tokens)
+    rows = await tx.all(
+        """SELECT model, SUM(input_bytes), SUM(input_tokens)
              FROM (SELECT input_bytes, input_tokens, model, usage_estimated
                      FROM runs
                     WHERE session_id = $1
                     ORDER BY number DESC LIMIT 10) AS measured
-            WHERE model = $2 AND usage_estimated = FALSE AND input_tokens > 0""",
+            WHERE usage_estimated = FALSE AND input_tokens > 0
+            GROUP BY model""",
         session_id,
-        model,
     )
-    return float(row[0] / row[1]) if row and row[1] else None
+    return {model: float(input_bytes / input_tokens) for model, input_bytes, input_tokens in rows}
 
 
 async def list_expired_logs(tx: Transaction, ended_before: str, limit: int) -> list[str]:

@@ -13,13 +13,49 @@ from typing import TypeVar
 T = TypeVar("T")
 
 MAX_THREADS = 256
-"""How many threads may run at a time. One that hangs counts until it returns."""
-
-_slots = threading.BoundedSemaphore(MAX_THREADS)
+"""How many threads this process runs at a time."""
 
 
 class TooManyThreads(Exception):  # noqa: N818  # named for what happened
-    """`MAX_THREADS` threads are running already."""
+    """All threads that a `ThreadLimit` allows are running already."""
+
+
+class ThreadLimit:
+    """Runs functions in threads, at most `max_threads` at a time. One that hangs counts until it returns."""
+
+    def __init__(self, max_threads: int) -> None:
+        self._max_threads = max_threads
+        self._slots = threading.BoundedSemaphore(max_threads)
+
+    async def run(self, function: Callable[[], T]) -> T:
+        """See `run_in_thread`."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+
+        def work() -> None:
+            try:
+                result = function()
+            except BaseException as error:  # noqa: BLE001  # raised in the caller
+                failure = RuntimeError("StopIteration") if isinstance(error, StopIteration) else error
+                resolve(lambda: future.set_exception(failure))
+            else:
+                resolve(lambda: future.set_result(result))
+            finally:
+                self._slots.release()
+
+        def resolve(deliver: Callable[[], None]) -> None:
+            try:
+                loop.call_soon_threadsafe(lambda: None if future.done() else deliver())
+            except RuntimeError:  # the loop has closed: no caller waits any longer
+                return
+
+        if not self._slots.acquire(blocking=False):
+            raise TooManyThreads(f"{self._max_threads} functions are at work already")
+        threading.Thread(target=contextvars.copy_context().run, args=(work,), name="chatkeep-tool", daemon=True).start()
+        return await future
+
+
+_process_limit = ThreadLimit(MAX_THREADS)
 
 
 async def run_in_thread(function: Callable[[], T]) -> T:
@@ -30,27 +66,4 @@ async def run_in_thread(function: Callable[[], T]) -> T:
     Raises:
         TooManyThreads: no thread is free, and the function was not called.
     """
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[T] = loop.create_future()
-
-    def work() -> None:
-        try:
-            result = function()
-        except BaseException as error:  # noqa: BLE001  # raised in the caller
-            failure = RuntimeError("StopIteration") if isinstance(error, StopIteration) else error
-            resolve(lambda: future.set_exception(failure))
-        else:
-            resolve(lambda: future.set_result(result))
-        finally:
-            _slots.release()
-
-    def resolve(deliver: Callable[[], None]) -> None:
-        try:
-            loop.call_soon_threadsafe(lambda: None if future.done() else deliver())
-        except RuntimeError:  # the loop has closed: no caller waits any longer
-            return
-
-    if not _slots.acquire(blocking=False):
-        raise TooManyThreads(f"{MAX_THREADS} functions are at work already")
-    threading.Thread(target=contextvars.copy_context().run, args=(work,), name="chatkeep-tool", daemon=True).start()
-    return await future
+    return await _process_limit.run(function)

@@ -1,4 +1,4 @@
-"""The service in a process whose clock is wrong: `python tests/faults/shifted.py SECONDS serve --port 0`."""
+"""The service in a process whose clock is wrong: `python tests/faults/wrong_clock.py SECONDS serve --port 0`."""
 
 import sys
 from datetime import timedelta

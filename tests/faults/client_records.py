@@ -1,4 +1,4 @@
-"""What clients were told: everything that the service may never un-say, noted the moment it arrives."""
+"""Records of everything that clients received: the service may never take any of it back."""
 
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
@@ -16,8 +16,8 @@ Unit: TypeAlias = tuple[int, object]
 
 
 @dataclass
-class Sent:
-    """A POST that makes a run. `run_id` is None as long as no answer has come: then nothing is promised."""
+class SentRequest:
+    """A POST that starts a run. While `run_id` is None no answer has come, and nothing is promised."""
 
     path: str
     body: Json
@@ -25,18 +25,18 @@ class Sent:
     run_id: str | None = None
 
     def headers(self, **more: str) -> dict[str, str]:
-        """The request's headers."""
+        """Return the request's headers."""
         return {**more, **({"idempotency-key": self.key} if self.key is not None else {})}
 
-    def made(self, run_id: str) -> None:
-        """An answer names the run; every answer must name the same one."""
+    def set_run(self, run_id: str) -> None:
+        """Record the run that an answer names. Every answer must name the same one."""
         assert self.run_id in (None, run_id), (self, run_id)
         self.run_id = run_id
 
 
 @dataclass
 class Reading:
-    """What one reader saw of a run's log, from `begin` on; by whole events only."""
+    """The events of a run's log that one reader has received, from position `begin`."""
 
     run_id: str
     begin: int
@@ -52,7 +52,7 @@ class Reading:
         return bool(self.events) and isinstance(self.events[-1], RunFinished)
 
     def take(self, fields: Json) -> None:
-        """The next event of the stream: it begins where the last one ended."""
+        """Add the next event of the stream, which begins where the last one ended."""
         event = msgspec.convert(fields, Event)
         assert str(fields["id"]).rpartition(".")[2] == str(event.position)
         assert event.position - position_length(event) == self.position, (event, self.position)
@@ -71,39 +71,39 @@ class Reading:
 
 
 @dataclass
-class Chat:
-    """A session, and what its client knows of it."""
+class SessionRecord:
+    """A session, and all that its client has received about it."""
 
     id: str
-    made: bool = False
-    deleted: bool = False
-    deleting: bool = False
-    sent: list[Sent] = field(default_factory=list[Sent])
+    is_created: bool = False
+    is_deleted: bool = False
+    is_deleting: bool = False
+    requests: list[SentRequest] = field(default_factory=list[SentRequest])
     readings: list[Reading] = field(default_factory=list[Reading])
-    ended: dict[str, Json] = field(default_factory=dict[str, Json])
-    """Runs that an answer told of as ended: such a one never changes again."""
+    ended_runs: dict[str, Json] = field(default_factory=dict[str, Json])
+    """Runs that a response showed as ended: they never change again."""
 
-    def reads(self, run_id: str, begin: int = 0) -> Reading:
-        """A new reader of one of its runs."""
+    def add_reading(self, run_id: str, begin: int = 0) -> Reading:
+        """Add a reader of one of its runs."""
         reading = Reading(run_id, begin)
         self.readings.append(reading)
         return reading
 
-    def sends(self, body: Json, key: str | None, path: str = "messages") -> Sent:
-        """Note a POST before it is made."""
-        sent = Sent(f"/api/sessions/{self.id}/{path}", body, key)
-        self.sent.append(sent)
+    def add_request(self, body: Json, key: str | None, path: str = "messages") -> SentRequest:
+        """Record a POST before it is sent."""
+        sent = SentRequest(f"/api/sessions/{self.id}/{path}", body, key)
+        self.requests.append(sent)
         return sent
 
 
-def spelled(events: list[Event]) -> list[Unit]:
-    """A log unit by unit: each character of a delta, and each other event whole, with the place that it takes."""
-    found: list[Unit] = []
+def split_units(events: list[Event]) -> list[Unit]:
+    """Return a log as units: each character of a delta, and each other event, with its position."""
+    units: list[Unit] = []
     for event in events:
-        said = getattr(event, "text", None) or getattr(event, "arguments_text", None)
-        if said is None:
-            found.append((event.position, event))
+        text = getattr(event, "text", None) or getattr(event, "arguments_text", None)
+        if text is None:
+            units.append((event.position, event))
         else:
-            kind, index, begin = type(event).__name__, event.index, event.position - len(said)  # type: ignore[union-attr]  # only deltas say something
-            found += [(begin + n, (kind, index, letter)) for n, letter in enumerate(said, 1)]
-    return found
+            kind, index, begin = type(event).__name__, event.index, event.position - len(text)  # type: ignore[union-attr]  # only deltas say something
+            units += [(begin + n, (kind, index, character)) for n, character in enumerate(text, 1)]
+    return units
