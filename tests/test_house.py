@@ -25,8 +25,6 @@ BAD_BEGINNINGS = re.compile(r"(What|Let|Whether)\b")
 BAD_WORDS = re.compile(
     r"\b(whoever|somebody|nobody|everybody|anybody|as far as it has (got|come)|is to be|are to be)\b", re.IGNORECASE
 )
-    r"\b(whoever|somebody|nobody|everybody|anybody|as far as it has (got|come)|is to be|are to be)\b", re.IGNORECASE
-)
 """Name the role instead: caller, client, worker, reader, owner."""
 IMPURE = (
     "chatkeep.agent",
