@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import pytest
 
 from chatkeep import ids
+from chatkeep.chat.events import RunStarted
 from chatkeep.chat.types import Session
 from chatkeep.db import Database, Transaction
 from chatkeep.errors import IdempotencyMismatch, SessionBusy, TooManyRuns
@@ -152,3 +153,37 @@ async def test_a_known_prompt_is_not_stored_again(runtime: Runtime, script: Scri
     assert turn.snapshot is None
     stored = await runtime.db.snapshot(lambda tx: store_prompts.get_prompt(tx, other.id, turn.prompt_hash))
     assert stored == turn.spec.snapshot()
+
+
+async def test_a_message_claimed_after_another_sees_it(runtime: Runtime, script: Script) -> None:
+    script.play([say("One."), stop()], [say("Two."), stop()])
+    late = await prepare(runtime, NewMessage(content="Second"))
+    first = await start_run(runtime, OWNER, S, HELLO, None)
+    await ended(runtime, first.id)
+    claim = await runtime.db.transaction(
+        lambda tx: claim_turn(tx, late._replace(session=late.session._replace(title="Hello")))
+    )
+    assert claim.has_moved
+    started = claim.entry.event
+    assert isinstance(started, RunStarted)
+    assert started.user_message.parent_id == first.message_id
+
+
+async def test_the_model_is_given_the_whole_branch(runtime: Runtime, script: Script) -> None:
+    script.play([say("One."), stop()], [say("Two."), stop()], [say("Three."), stop()])
+    for content in ("First", "Second"):
+        await ended(runtime, (await start_run(runtime, OWNER, S, NewMessage(content=content), None)).id)
+    given = [(message["role"], message["content"]) for message in script.prompts[-1].messages[1:]]
+    assert given == [("user", "First"), ("assistant", "One."), ("user", "Second")]
+
+
+async def test_an_interrupted_answer_is_part_of_the_history(runtime: Runtime, script: Script) -> None:
+    script.play([say("Half an answer"), asyncio.Event()], [say("Two."), stop()])
+    first = await start_run(runtime, OWNER, S, HELLO, None)
+    async with asyncio.timeout(10):
+        while (buffer := runtime.journal.find(first.id)) is None or buffer.window.committed < 10:
+            await asyncio.sleep(0.001)
+    again = NewMessage(content="Wait", on_busy="interrupt")
+    await ended(runtime, (await start_run(runtime, OWNER, S, again, None)).id)
+    given = [(message["role"], message["content"]) for message in script.prompts[-1].messages[1:]]
+    assert given == [("user", "Hello"), ("assistant", "Half an answer"), ("user", "Wait")]

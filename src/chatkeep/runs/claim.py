@@ -25,9 +25,8 @@ from chatkeep.store.leases import Lease
 
 
 class SessionFields(NamedTuple):
-    """The fields of a session that a prepared turn depends on; the claim refuses one made of others."""
+    """The fields of a session that a turn spec depends on; the claim refuses a spec made of others."""
 
-    head_id: str | None
     assistant: str
     model: str | None
     title: str | None
@@ -37,8 +36,8 @@ class PreparedTurn(NamedTuple):
     """Everything that a claim writes beside what the session's row says.
 
     `user_message` is the message that a `NewRun` answers again, else None. `snapshot` is the prompt snapshot to store,
-    None if it is known to be stored already. `history` is the branch that the user's message follows, oldest first;
-    None if it has to be read after the claim, because an answer was open.
+    None if it is known to be stored already. `history` is the branch that the user's message follows, oldest first, as
+    it was when `head_id` was the session's head; None if an answer was open then.
     """
 
     run_id: str
@@ -49,6 +48,7 @@ class PreparedTurn(NamedTuple):
     request_hash: str
     session: SessionFields
     user_message: Message | None
+    head_id: str | None
     history: Sequence[Message] | None
     bytes_per_token: Mapping[str, float]
     spec: TurnSpec
@@ -61,15 +61,19 @@ class PreparedTurn(NamedTuple):
 
 
 class Claim(NamedTuple):
-    """A run that was just stored, with its first entry; and the run that it interrupted, if any."""
+    """A run that was just stored, with its first entry; and the run that it interrupted, if any.
+
+    `has_moved`: the session has another head than when the turn was prepared, so its history has to be read again.
+    """
 
     run: Run
     entry: Entry
     interrupted: EndedRun | None
+    has_moved: bool
 
 
 class SessionChanged(Exception):  # noqa: N818  # a way out of the transaction, no error
-    """The session's head, assistant, model or title changed since the turn was prepared: prepare it anew."""
+    """The session's assistant, model or title changed since the turn was prepared: prepare it anew."""
 
 
 class KeyUsed(Exception):  # noqa: N818  # likewise
@@ -90,7 +94,7 @@ async def claim_turn(tx: Transaction, turn: PreparedTurn) -> Claim:
     reserved = await store_sessions.reserve(tx, turn.owner, turn.session_id, messages=2 if is_new else 1)
     if run := await find_keyed_run(tx, turn.session_id, turn.key, turn.request_hash):
         raise KeyUsed(run)
-    if SessionFields(reserved.head_id, reserved.assistant, reserved.model, reserved.title) != turn.session:
+    if SessionFields(reserved.assistant, reserved.model, reserved.title) != turn.session:
         raise SessionChanged
     interrupted = await _end_open_run(tx, turn)
     now = await tx.now()
@@ -108,7 +112,7 @@ async def claim_turn(tx: Transaction, turn: PreparedTurn) -> Claim:
     entry = to_entry(RunStarted(position=1, run=run, user_message=user, message=answer))
     await store_events.add_events(tx, run.id, [entry])
     await store_sessions.set_head(tx, turn.session_id, answer.id)
-    return Claim(run, entry, interrupted)
+    return Claim(run, entry, interrupted, has_moved=reserved.head_id != turn.head_id)
 
 
 async def find_keyed_run(tx: Transaction, session_id: str, key: str | None, request_hash: str) -> Run | None:

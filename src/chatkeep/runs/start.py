@@ -59,9 +59,9 @@ def _execute(runtime: Runtime, turn: PreparedTurn, claim: Claim) -> None:
 
 
 def _history(turn: PreparedTurn, claim: Claim) -> TurnHistory | None:
-    """Return what the turn starts from, as it was read when it was prepared; None if an answer was open then."""
+    """Return the history that was read when the turn was prepared; None if it may have changed since."""
     started = claim.entry.event
-    if turn.history is None or claim.interrupted is not None or not isinstance(started, RunStarted):
+    if turn.history is None or claim.has_moved or not isinstance(started, RunStarted):
         return None
     messages = [*turn.history, started.user_message]
     return TurnHistory(turn.owner, messages, started.message, turn.bytes_per_token.get(turn.model))
