@@ -36,6 +36,13 @@ class Chat:
         """Return a button by its full name."""
         return self.page.get_by_role("button", name=name, exact=True)
 
+    async def press(self, button: Locator) -> None:
+        """Press Enter on a button, once it can have the focus: a key meant for a disabled one goes elsewhere."""
+        await expect(button).to_be_enabled()
+        await button.focus()
+        await expect(button).to_be_focused()
+        await self.page.keyboard.press("Enter")
+
     def done(self, answer: Locator) -> Locator:
         """Return the button that an answer has once it has ended."""
         return answer.get_by_role("button", name="Answer again")

@@ -209,14 +209,14 @@ async def test_the_focus_stays_near_a_removed_control(chat: Chat, script: Script
     script.play([say("One."), stop()], [say("Two."), stop()], ask, [say("Left, then."), stop()])
     await chat.say("first")
     await chat.answered("One.")
-    await chat.done(chat.answers).press("Enter")
+    await chat.press(chat.done(chat.answers))
     await expect(chat.box).to_be_focused()
     await chat.answered("Two.")
-    await chat.user_messages.get_by_role("button", name="Edit").press("Enter")
+    await chat.press(chat.user_messages.get_by_role("button", name="Edit"))
     await chat.page.keyboard.press("Escape")
     await expect(chat.user_messages.get_by_role("button", name="Edit")).to_be_focused()
     await chat.say("which way?")
-    await chat.button("Left").press("Enter")
+    await chat.press(chat.button("Left"))
     await expect(chat.box).to_be_focused()
     await chat.answered("Left, then.")
 
@@ -225,13 +225,13 @@ async def test_the_focus_stays_in_the_list(chat: Chat, service: Service) -> None
     for title in ("third", "second", "first"):
         await service.session(title=title)
     await chat.page.reload()
-    await chat.button("Rename first").press("Enter")
+    await chat.press(chat.button("Rename first"))
     await chat.page.keyboard.type("renamed")
     await chat.page.keyboard.press("Enter")
     await expect(chat.sessions.filter(has_text="renamed")).to_be_focused()
-    await chat.button("Delete second").press("Enter")
+    await chat.press(chat.button("Delete second"))
     await expect(chat.sessions.filter(has_text="third")).to_be_focused()
-    await chat.button("Delete third").press("Enter")
+    await chat.press(chat.button("Delete third"))
     await expect(chat.sessions.filter(has_text="renamed")).to_be_focused()
 
 
@@ -242,7 +242,7 @@ async def test_switching_versions_keeps_place_and_focus(chat: Chat, script: Scri
     await chat.answered("Paragraph 59.")
     await chat.say("second")
     await chat.answered("Paragraph 59.")
-    await chat.user_messages.last.get_by_role("button", name="Edit").press("Enter")
+    await chat.press(chat.user_messages.last.get_by_role("button", name="Edit"))
     await chat.page.get_by_role("textbox", name="Edit your message").fill("shorter")
     await chat.page.keyboard.press("Enter")
     await chat.answered("Short.")
@@ -251,7 +251,7 @@ async def test_switching_versions_keeps_place_and_focus(chat: Chat, script: Scri
         ("Next version", "Version before", "Short."),
     ):
         top = await chat.user_messages.last.evaluate(TOP)
-        await chat.user_messages.last.get_by_role("button", name=label).press("Enter")
+        await chat.press(chat.user_messages.last.get_by_role("button", name=label))
         await chat.answered(answer)
         await expect(chat.user_messages.last.get_by_role("button", name=other)).to_be_focused()
         assert abs(await chat.user_messages.last.evaluate(TOP) - top) < 2
