@@ -154,7 +154,7 @@ def test_a_transaction_holds_sql_and_pure_functions_only(file: Path) -> None:
 
 def test_the_rule_about_transactions_finds_what_it_forbids() -> None:
     bad = ast.parse(
-        "from chatkeep.tools.arguments import schema_check\n"
+        "from chatkeep.tools.json_schema import schema_check\n"
         "async def write(tx):\n"
         "    schema_check({})\n    await sleep(1)\n    await tx.run('SELECT 1')\n    await add(tx, 1)\n"
     )

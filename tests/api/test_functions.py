@@ -17,6 +17,7 @@ from tests.api.shapes import problem
 from tests.api.streams import PATIENCE, streaming, text_of
 from tests.api.tables import contents
 from tests.functions import forget, gates, sent
+from tests.hostile.schemas import doubling
 from tests.script import Line, Script, call, say, stop
 from tests.service import Service, serving, settings
 
@@ -154,6 +155,8 @@ async def test_a_schema_without_a_strict_form_is_offered_unchanged(service: Serv
         [{**PICK, "parameters": {"type": "array"}}],
         [{**PICK, "parameters": {"type": "object", "properties": {"a": {"type": "objec"}}}}],
         [{**PICK, "parameters": {"$ref": "http://127.0.0.1:9/"}}],
+        [{**PICK, "parameters": doubling(29)}],
+        [{**PICK, "parameters": {"type": "object", "description": "x" * 40_000}}],
         [{**PICK, "name": f"pick{n}"} for n in range(33)],
     ],
 )

@@ -15,8 +15,9 @@ from chatkeep.chat.types import CallError, Message, Part, ReasoningPart, Refusal
 from chatkeep.errors import TurnFailed
 from chatkeep.llm import Prompt
 from chatkeep.llm.practice import HELP, Practice
-from chatkeep.tools.arguments import InvalidArguments, schema_check
+from chatkeep.tools.arguments import InvalidArguments
 from chatkeep.tools.declaration import Tool, declared_tools, tool
+from chatkeep.tools.json_schema import schema_check
 from tests.functions import TOOLS
 from tests.pages import EXTEND, PRACTICE_MODEL, functions_of_extend
 from tests.turns import PlayedTurn, answer, play, turn_input, user

@@ -11,8 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, HttpUrl, create_model
 
 from chatkeep import toolbox
 from chatkeep.llm.practice.sampling import find_free_text, sample, sample_of
-from chatkeep.tools.arguments import schema_check, validate
+from chatkeep.tools.arguments import validate
 from chatkeep.tools.declaration import Tool, declared_tools, schema_of
+from chatkeep.tools.json_schema import schema_check
 from chatkeep.tools.strict_schema import to_strict_schema
 from tests.functions import TOOLS
 

@@ -22,6 +22,7 @@ from chatkeep.mcp.tools import MAX_DESCRIPTION_CHARS, to_tools, tool_output
 from chatkeep.tools.arguments import InvalidArguments
 from chatkeep.tools.context import ToolContext
 from chatkeep.tools.declaration import Safety, ToolError
+from tests.hostile.schemas import doubling
 
 EMPTY = {"type": "object"}
 
@@ -93,10 +94,11 @@ def nested(levels: int) -> dict[str, Any]:
         ({"type": "object", "properties": {"a": {"$ref": "https://example.org/a"}}}, "example.org"),
         ({"type": "array"}, "its schema is not that of an object"),
         ({}, "its schema is not that of an object"),
-        ({"type": "object", "description": "x" * 40_000}, "its schema is longer than 32768 bytes"),
+        ({"type": "object", "description": "x" * 40_000}, "the schema is longer than 32768 bytes"),
         (nested(600), ""),
+        (doubling(29), "too many"),
     ],
-    ids=["no schema", "elsewhere", "array", "empty", "long", "deep"],
+    ids=["no schema", "elsewhere", "array", "empty", "long", "deep", "heavy"],
 )
 def test_only_a_tool_with_an_unusable_schema_is_omitted(
     schema: dict[str, Any], why: str, caplog: pytest.LogCaptureFixture

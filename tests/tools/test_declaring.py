@@ -6,9 +6,10 @@ from typing import Annotated, Any
 import pytest
 from pydantic import BaseModel, Field
 
-from chatkeep.tools.arguments import InvalidArguments, schema_check
+from chatkeep.tools.arguments import InvalidArguments
 from chatkeep.tools.context import ToolContext
 from chatkeep.tools.declaration import tool
+from chatkeep.tools.json_schema import schema_check
 from chatkeep.tools.strict_schema import to_strict_schema
 from tests.functions import TOOLS
 

@@ -17,9 +17,9 @@ from chatkeep.agent.assistants import Assistant
 from chatkeep.agent.context_window import DATA_NOTICE
 from chatkeep.chat.types import PromptSnapshot
 from chatkeep.errors import InvalidRequest
-from chatkeep.tools.arguments import schema_check
 from chatkeep.tools.client_tool import ClientTool
 from chatkeep.tools.declaration import Tool, select_tools
+from chatkeep.tools.json_schema import schema_check
 
 
 class TurnSpec(NamedTuple):
@@ -117,7 +117,7 @@ def _to_tool(known: Mapping[str, Tool], client_tool: ClientTool) -> Tool:
         try:
             check = schema_check(parameters)
         except ValueError as error:
-            raise InvalidRequest(f"tools: the parameters of {name!r} are no JSON Schema: {error}") from error
+            raise InvalidRequest(f"tools: the parameters of {name!r} cannot be used: {error}") from error
         return Tool(name, description, "client", parameters, check)
     tool = known.get(name)
     if tool is None or tool.kind != "client":

@@ -5,19 +5,16 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-import msgspec
 from mcp import types
 
 from chatkeep.text import clean
-from chatkeep.tools.arguments import schema_check
 from chatkeep.tools.context import ToolContext
 from chatkeep.tools.declaration import Safety, Tool, ToolError, ToolRunner
+from chatkeep.tools.json_schema import schema_check
 from chatkeep.tools.names import MAX_NAME_CHARS, NAME_PATTERN, legal_name
 
 MAX_DESCRIPTION_CHARS = 1_024
 """The length of the longest description, in characters. A longer one is cut."""
-MAX_SCHEMA_BYTES = 32_768
-"""The size of the largest schema that is offered, in bytes of JSON: it goes into every prompt."""
 
 CallTool = Callable[[str, dict[str, Any]], Awaitable[Any]]
 """Calls a tool by the server's name for it, with its arguments, and returns its output."""
@@ -63,8 +60,6 @@ def _to_tool(name: str, tool: types.Tool, call: CallTool) -> Tool:
     schema = tool.input_schema
     if schema.get("type") != "object":
         raise ValueError("its schema is not that of an object")
-    if len(msgspec.json.encode(schema)) > MAX_SCHEMA_BYTES:
-        raise ValueError(f"its schema is longer than {MAX_SCHEMA_BYTES} bytes")
     function = Tool(
         name,
         _read_description(tool),

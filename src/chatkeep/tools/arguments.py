@@ -7,10 +7,8 @@ field and what was expected of it (docs/functions.md, "Correction").
 import json
 import math
 from collections.abc import Callable
-from functools import partial
 from typing import Any, TypeAlias, cast
 
-import jsonschema_rs
 import msgspec
 from pydantic import BaseModel, ValidationError
 
@@ -56,21 +54,6 @@ def model_check(model: type[BaseModel]) -> ArgumentCheck:
     return lambda arguments: validate(model, arguments).model_dump(mode="json", by_alias=True)
 
 
-def schema_check(schema: dict[str, Any]) -> ArgumentCheck:
-    """Return a check against a JSON Schema that a client or an MCP server sent.
-
-    The schema may not refer to other documents: nothing is fetched.
-
-    Raises:
-        ValueError: the schema is not valid.
-    """
-    try:
-        validator = jsonschema_rs.validator_for(schema, offline=True)
-    except (ValueError, jsonschema_rs.ValidationError) as error:
-        raise ValueError(_one_line(str(error).partition("\n")[0])) from error
-    return partial(_check_against_schema, validator)
-
-
 def validate(model: type[BaseModel], arguments: dict[str, Any]) -> BaseModel:
     """Return `arguments` as an instance of `model`, checked strictly.
 
@@ -81,27 +64,18 @@ def validate(model: type[BaseModel], arguments: dict[str, Any]) -> BaseModel:
         return model.model_validate_json(msgspec.json.encode(arguments), strict=True)
     except ValidationError as error:
         problems = error.errors(include_url=False, include_context=False, include_input=False)[:MAX_ERROR_FIELDS]
-        raise InvalidArguments(_error_line([(each["loc"], each["msg"]) for each in problems])) from error
+        raise InvalidArguments(error_line([(each["loc"], each["msg"]) for each in problems])) from error
     except OverflowError as error:  # JSON allows larger integers than msgspec can write
         raise InvalidArguments("a number is too large") from error
 
 
-def _check_against_schema(validator: jsonschema_rs.Validator, arguments: dict[str, Any]) -> dict[str, Any]:
-    try:
-        problems = list(zip(validator.iter_errors(arguments), range(MAX_ERROR_FIELDS)))  # noqa: B905  # stops early: there may be any number of errors
-    except ValueError as error:  # an integer that is too large for the validator
-        raise InvalidArguments(_one_line(str(error))) from error
-    if problems:
-        raise InvalidArguments(_error_line([(tuple(each.instance_path), each.message) for each, _ in problems]))
-    return arguments
-
-
-def _error_line(problems: list[tuple[tuple[int | str, ...], str]]) -> str:
+def error_line(problems: list[tuple[tuple[int | str, ...], str]]) -> str:
     """Return one short line that says of each wrong field, given by its path, what was expected of it."""
-    return _one_line("; ".join(f"{'.'.join(map(str, path)) or 'arguments'}: {message}" for path, message in problems))
+    return one_line("; ".join(f"{'.'.join(map(str, path)) or 'arguments'}: {message}" for path, message in problems))
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
+    """Return `text` on one line, cut to the length of an error message."""
     return " ".join(text.split())[:MAX_ERROR_CHARS]
 
 

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from operator import ge, gt, le, lt
 from typing import Any, cast
 
-from chatkeep.tools.arguments import InvalidArguments, schema_check
+from chatkeep.tools.arguments import InvalidArguments
+from chatkeep.tools.json_schema import schema_check
 
 WORD = "practice"
 """The value for free text."""
