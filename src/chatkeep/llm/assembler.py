@@ -31,6 +31,7 @@ from chatkeep import ids
 from chatkeep.chat.events import Event, ReasoningDelta, RefusalDelta, TextDelta, ToolCallDelta, ToolCallStarted
 from chatkeep.chat.types import Kind
 from chatkeep.llm.chunks import Chunk, FunctionDelta, MessageDelta, TokenCounts
+from chatkeep.llm.json_boundary import JsonBoundary
 from chatkeep.text import clean, ends_with_half_pair
 
 TextLikeDelta: TypeAlias = TextDelta | ReasoningDelta | RefusalDelta
@@ -61,6 +62,8 @@ class StreamedCall:
         self.name = ""
         self.index: int | None = None  # of its part; None until it starts
         self.fragments: list[str] = []
+        self._boundary = JsonBoundary()
+        self._scanned = 0  # fragments that the boundary was fed
 
     @property
     def arguments_text(self) -> str:
@@ -68,12 +71,14 @@ class StreamedCall:
         return "".join(self.fragments)
 
     def has_complete_arguments(self) -> bool:
-        """Return True if the arguments so far are a whole JSON value."""
-        try:
-            json.loads(self.arguments_text)
-        except (ValueError, RecursionError):
-            return False
-        return True
+        """Return True if the arguments so far are a whole JSON value.
+
+        Some providers repeat the name in each piece, so this is asked for each. All text is looked at once.
+        """
+        while self._scanned < len(self.fragments):
+            self._boundary.feed(self.fragments[self._scanned])
+            self._scanned += 1
+        return self._boundary.is_value(self.fragments)
 
 
 class Assembler:
