@@ -16,7 +16,7 @@ from chatkeep.errors import StorageFailed
 from chatkeep.runs.flush_schedule import SLICE_SIZE, FlushSchedule
 from chatkeep.runs.journal import Journal
 from chatkeep.runs.loading import open_database
-from chatkeep.runs.run_buffer import MAX_BACKLOG_CHARS, Fenced, RunBuffer, entries_after
+from chatkeep.runs.run_buffer import MAX_BACKLOG_CHARS, Fenced, ReadWindow, RunBuffer, entries_after
 from chatkeep.store import events as store_events
 from chatkeep.store import messages as store_messages
 from chatkeep.store import runs as store_runs
@@ -338,6 +338,23 @@ async def test_memory_holds_the_newest_entries_only(db: CountingDatabase, journa
     newest = buffer.window.after(buffer.position - 10)
     assert newest is not None
     assert len(newest) == 1
+
+
+async def test_commits_that_answer_out_of_order_hide_nothing() -> None:
+    first, second, third = [[to_entry(TextDelta(position=n, index=0, text="abc"))] for n in (4, 7, 10)]
+    window = ReadWindow(first, 4)
+    window.add(third)
+    assert (window.committed, window.after(7), window.after(10)) == (10, third, [])
+    assert window.after(4) is None, "the table has what is missing here"
+    window.add(second)
+    assert (window.committed, window.after(7), window.after(4)) == (10, third, None)
+
+
+async def test_commits_that_follow_on_stay_in_memory() -> None:
+    first, second = [[to_entry(TextDelta(position=n, index=0, text="abc"))] for n in (4, 7)]
+    window = ReadWindow(first, 4)
+    window.add(second)
+    assert [entry.event for entry in window.after(1) or ()] == [TextDelta(position=7, index=0, text="abcabc")]
 
 
 async def test_a_reader_gets_all_events_after_any_position() -> None:

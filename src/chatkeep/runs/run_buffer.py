@@ -67,12 +67,18 @@ class ReadWindow:
         return entries_after(entries, position) if entries and begin_position(entries) <= position else None
 
     def add(self, entries: Sequence[Entry]) -> None:
-        """Show `entries`, which are committed, to readers."""
-        if entries:
-            self._begin, self.committed = self.committed, entries[-1].event.position
-            size = _json_bytes(entries)
-            self._before = self._newest if self._size + size <= WINDOW_BYTES else ()
-            self._newest, self._size = entries, size
+        """Show `entries`, which are committed, to readers.
+
+        The answers to two commits may arrive in another order than the commits took place. Then entries are missing
+        before these, or these are older than what is shown. Readers that need those read the table: nothing is skipped.
+        """
+        if not entries or entries[-1].event.position <= self.committed:
+            return
+        begin, size = begin_position(entries), _json_bytes(entries)
+        follows_on = begin == self.committed
+        self._before = self._newest if follows_on and self._size + size <= WINDOW_BYTES else ()
+        self._newest, self._size, self._begin = entries, size, begin
+        self.committed = entries[-1].event.position
 
 
 class RunBuffer:
