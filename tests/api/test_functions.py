@@ -13,6 +13,7 @@ from chatkeep import clock
 from chatkeep.db import Transaction
 from chatkeep.runs.follow import follow
 from chatkeep.runs.tool_calls import DEADLINES
+from chatkeep.runs.tool_outputs import expire_deadlines
 from tests.api.shapes import problem
 from tests.api.streams import PATIENCE, streaming, text_of
 from tests.api.tables import contents
@@ -388,7 +389,7 @@ async def test_a_run_that_cannot_resume_delays_no_deadline(
 
     async def break_one_and_expire_both(tx: Transaction) -> None:
         await tx.run("DELETE FROM session_prompts WHERE session_id = $1", stuck["session_id"])
-        await tx.run("UPDATE runs SET deadline = created_at WHERE status = 'requires_action'")
+        await expire_all(tx)
 
     await service.runtime.db.transaction(break_one_and_expire_both)
     service.runtime.notifier.notify(DEADLINES)
@@ -397,6 +398,33 @@ async def test_a_run_that_cannot_resume_delays_no_deadline(
             await asyncio.sleep(0.01)
     assert (await service.run(stuck["id"]))["status"] == "requires_action"
     assert "cannot go on; the others can" in caplog.text
+
+
+async def expire_all(tx: Transaction) -> None:
+    await tx.run("UPDATE runs SET deadline = created_at WHERE status = 'requires_action'")
+
+
+async def test_all_overdue_runs_are_resumed_in_one_look(service: Service, script: Script) -> None:
+    count = 103  # a page has 100
+    for _ in range(count):
+        await waiting(service, script)
+    script.play(*[DONE] * count)
+    await service.runtime.db.transaction(expire_all)
+    assert await expire_deadlines(service.runtime) == count
+    assert await expire_deadlines(service.runtime) == 0
+
+
+async def test_an_overdue_run_waits_for_a_slot(tmp_path: Path, script: Script) -> None:
+    async with serving(functional(tmp_path, max_runs=1), script) as service:
+        overdue = (await waiting(service, script))["run"]
+        gate = asyncio.Event()
+        script.play([gate, stop()])
+        path = f"/api/sessions/{await service.session()}/messages"
+        async with streaming(service, path, "POST", json={"content": "Hi"}):
+            await service.runtime.db.transaction(expire_all)
+            assert await expire_deadlines(service.runtime) == 0
+            assert (await service.run(overdue["id"]))["status"] == "requires_action"
+            gate.set()
 
 
 async def test_a_reader_of_a_waiting_run_sees_its_session_deleted(service: Service, script: Script) -> None:

@@ -13,13 +13,14 @@ from chatkeep.agent.turn_spec import TurnSpec, restore_spec
 from chatkeep.chat.events import Event, ToolCallFinished
 from chatkeep.chat.types import PromptSnapshot, Run
 from chatkeep.db import Transaction
-from chatkeep.errors import CallNotWaiting, StorageFailed
+from chatkeep.errors import CallNotWaiting, StorageFailed, TooManyRuns
 from chatkeep.runs.execute import start_execution
 from chatkeep.runs.runtime import Runtime
 from chatkeep.runs.tool_calls import DEADLINES, CallsEnded, EndCalls, end_calls
 from chatkeep.store import prompts as store_prompts
 from chatkeep.store import runs as store_runs
 from chatkeep.store import waiting as store_waiting
+from chatkeep.store.waiting import BEFORE_ALL, Overdue
 from chatkeep.tools.execution import ToolResult, finished_event
 
 CHECK_SECONDS = 10.0
@@ -71,23 +72,41 @@ async def expire_deadlines_forever(runtime: Runtime) -> None:
 
 
 async def expire_deadlines(runtime: Runtime) -> int:
-    """Resume the runs whose deadline has passed, their missing outputs cancelled; return how many there were."""
+    """Resume the runs whose deadline has passed, their missing outputs cancelled; return how many there were.
 
-    async def read(tx: Transaction) -> list[str]:
-        return await store_waiting.list_overdue(tx, await tx.now())
+    They take slots under CHATKEEP_MAX_RUNS. Those for which there is none are left for the next look.
+    """
+    count = 0
+    last = BEFORE_ALL
+    while not runtime.is_draining:
+        overdue = await runtime.db.snapshot(lambda tx, last=last: _read_overdue(tx, last))
+        for run in overdue:
+            try:
+                runtime.reserve_slot(run.run_id)
+            except TooManyRuns:
+                return count
+            await _expire(runtime, run.run_id)
+            count += 1
+        if not overdue:
+            break
+        last = overdue[-1]
+    return count
 
+
+async def _read_overdue(tx: Transaction, after: Overdue) -> list[Overdue]:
+    return await store_waiting.list_overdue(tx, await tx.now(), after)
+
+
+async def _expire(runtime: Runtime, run_id: str) -> None:
     def end(waiting: Mapping[str, int]) -> list[Event]:
         return [ToolCallFinished(index=index, state="cancelled") for index in waiting.values()]
 
-    run_ids = [] if runtime.is_draining else await runtime.db.snapshot(read)
-    for run_id in run_ids:
-        try:
-            await _shielded(runtime, run_id, end)
-        except StorageFailed:
-            raise
-        except Exception:  # noqa: BLE001  # logged: a log that does not fold, say, by a fault of ours or of the disk
-            _log.exception("run %s cannot go on; the others can", run_id)
-    return len(run_ids)
+    try:
+        await _shielded(runtime, run_id, end)
+    except StorageFailed:
+        raise
+    except Exception:  # noqa: BLE001  # logged: a log that does not fold, say, by a fault of ours or of the disk
+        _log.exception("run %s cannot go on; the others can", run_id)
 
 
 async def _seconds_until_next(tx: Transaction) -> float:

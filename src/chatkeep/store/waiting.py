@@ -18,6 +18,17 @@ class WaitingRun(NamedTuple):
     request: dict[str, Any]
 
 
+class Overdue(NamedTuple):
+    """A run whose deadline has passed."""
+
+    deadline: str
+    run_id: str
+
+
+BEFORE_ALL = Overdue("1970-01-01T00:00:00.000Z", "00000000-0000-0000-0000-000000000000")
+"""Comes before every run in the order of `list_overdue`."""
+
+
 async def set_waiting(tx: Transaction, run_id: str, deadline: str) -> int:
     """Make a run in progress wait for the client until `deadline`, and end its lease.
 
@@ -70,14 +81,16 @@ async def set_in_progress(tx: Transaction, run_id: str, position: int, lease: Le
     return run_from_row(row)
 
 
-async def list_overdue(tx: Transaction, now: str) -> list[str]:
-    """Return the ids of the runs whose deadline has passed at the time `now`: at most 100, longest overdue first."""
+async def list_overdue(tx: Transaction, now: str, after: Overdue) -> list[Overdue]:
+    """Return the runs whose deadline has passed at the time `now`, longest overdue first: at most 100 after `after`."""
     rows = await tx.all(
-        """SELECT id FROM runs
-            WHERE status = 'requires_action' AND deadline <= $1 ORDER BY deadline, id LIMIT 100""",
+        """SELECT deadline, id FROM runs
+            WHERE status = 'requires_action' AND deadline <= $1 AND (deadline, id) > ($2, $3)
+            ORDER BY deadline, id LIMIT 100""",
         now,
+        *after,
     )
-    return [row[0] for row in rows]
+    return [Overdue(*row) for row in rows]
 
 
 async def find_next_deadline(tx: Transaction, now: str) -> str | None:
