@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import AsyncGenerator
 from pathlib import Path
+from typing import Any
 
 import apsw
 import pytest
@@ -67,6 +68,72 @@ async def test_a_failed_transaction_undoes_no_other_in_its_group(db: Sqlite) -> 
     outcomes = await asyncio.gather(*writing, return_exceptions=True)
     assert [type(outcome) for outcome in outcomes] == [type(None), LookupError, type(None)]
     assert await names(db) == ["kept", "kept too"]
+
+
+async def test_a_refusal_that_wrote_nothing_repeats_no_other(db: Sqlite) -> None:
+    started = threading.Event()
+    runs = 0
+
+    async def wait(tx: Transaction) -> None:
+        started.wait(10)  # holds the writer, so that those below become one group
+
+    async def write(tx: Transaction) -> None:
+        nonlocal runs
+        runs += 1
+        await add(tx, f"number {runs}")
+
+    async def refuse(tx: Transaction) -> None:
+        await tx.all("SELECT name FROM things")
+        raise LookupError("on purpose")
+
+    submitted = [wait, *[write] * 10, refuse, *[write] * 10, refuse]
+    transactions = [asyncio.ensure_future(db.transaction(fn)) for fn in submitted]
+    await asyncio.sleep(0)
+    started.set()
+    outcomes = await asyncio.gather(*transactions, return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes].count(LookupError) == 2
+    assert runs == len(await names(db)) == 20
+
+
+async def test_a_failed_change_of_the_schema_is_undone(db: Sqlite) -> None:
+    async def fail(tx: Transaction) -> None:
+        await tx.run("CREATE TABLE lost (name TEXT) STRICT")
+        raise LookupError("on purpose")
+
+    with pytest.raises(LookupError):
+        await db.transaction(fail)
+    assert await db.snapshot(lambda tx: tx.all("SELECT 1 FROM sqlite_schema WHERE name = 'lost'")) == []
+
+
+class Unruly(apsw.Connection):
+    """A connection whose first ROLLBACK fails, as one on a broken disk."""
+
+    failures = 1
+
+    def execute(self, statement: str, *args: Any, **kwargs: Any) -> Any:
+        if statement == "ROLLBACK" and Unruly.failures:
+            Unruly.failures -= 1
+            raise apsw.IOError("the disk is gone, on purpose")
+        return super().execute(statement, *args, **kwargs)
+
+
+async def test_a_writer_that_cannot_roll_back_goes_on(tmp_path: Path) -> None:
+    db = Sqlite(tmp_path / "test.db", Unruly)
+    await db.transaction(lambda tx: tx.run("CREATE TABLE things (name TEXT, size INTEGER) STRICT"))
+
+    async def fail(tx: Transaction) -> None:
+        await add(tx, "lost")
+        raise LookupError("on purpose")
+
+    Unruly.failures = 1
+    with pytest.raises(StorageFailed, match="disk is gone"):
+        await db.transaction(fail)
+    Unruly.failures = 2  # the second one ends the thread if nothing catches it
+    with pytest.raises(StorageFailed, match="disk is gone"):
+        await db.transaction(fail)
+    await db.transaction(lambda tx: add(tx, "kept"))
+    assert await names(db) == ["kept"]
+    await db.close()
 
 
 async def test_a_refused_statement_is_a_storage_failure(db: Sqlite) -> None:
@@ -166,6 +233,7 @@ async def test_a_crash_after_the_commit_loses_nothing(tmp_path: Path) -> None:
     program = f"""
 import asyncio, os
 from pathlib import Path
+from typing import Any
 from chatkeep.db.sqlite import Sqlite
 async def main():
     db = Sqlite(Path({str(tmp_path / "crash.db")!r}))
@@ -221,6 +289,8 @@ async def test_a_closed_database_refuses_work(tmp_path: Path) -> None:
     await db.close()
     with pytest.raises(StorageFailed, match="closed"):
         await db.transaction(lambda tx: tx.run("SELECT 1"))
+    with pytest.raises(StorageFailed, match="closed"):
+        await db.snapshot(lambda tx: tx.all("SELECT 1"))
 
 
 async def test_other_programs_can_read_the_file(db: Sqlite, tmp_path: Path) -> None:

@@ -8,11 +8,13 @@ Each caller submits one transaction and waits for the outcome of that one:
 
 1. All that is submitted while a commit runs becomes the next group: one BEGIN IMMEDIATE ... COMMIT. So a transaction
    gets cheaper with load.
-2. When a submission raises, the group is rolled back and runs again with a savepoint for each submission. Then only
-   that one is undone. The first time there are no savepoints, since nearly always no submission raises: a savepoint
-   costs two statements, and copies of all pages that are changed after it. A submission may run twice because of this.
+2. When a submission raises and has written nothing (most refusals have not), the others go on. When it has written,
+   the group is rolled back and runs again with a savepoint for each submission, and only that one is undone. The first
+   time there are no savepoints: a savepoint costs two statements, and copies of all pages that are changed after it.
+   A submission may run twice because of this.
 3. SQLite may end a transaction by itself, on a full disk for example (sqlite.org/lang_transaction.html, "Response To
-   Errors Within A Transaction"). Then the whole group is refused, never half of it.
+   Errors Within A Transaction"). Then the whole group is refused, never half of it. If it cannot even be rolled back,
+   the connection is closed and opened again, for the next group if not for this one.
 4. BEGIN IMMEDIATE is a statement, never `with connection:`, which would wait for SQLite's lock while holding the GIL.
 5. Readers have connections of their own that cannot write. In WAL mode they and the writer do not wait for each other.
 """
@@ -21,6 +23,7 @@ Each caller submits one transaction and waits for the outcome of that one:
 # (apsw's stubs name a buffer type that Python 3.11 does not have)
 
 import asyncio
+import logging
 import threading
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -35,6 +38,7 @@ from chatkeep.db import Transaction
 from chatkeep.db.sqlite_transaction import SqliteTransaction, run_to_end
 from chatkeep.errors import CannotStart, StorageFailed
 
+_log = logging.getLogger("chatkeep")
 T = TypeVar("T")
 Work = Callable[[Transaction], Awaitable[Any]]
 
@@ -59,18 +63,19 @@ class Sqlite:
 
     engine = "sqlite"
 
-    def __init__(self, path: Path) -> None:
-        """Open the file, or create it, and start the writer.
+    def __init__(self, path: Path, connection_class: type[apsw.Connection] = apsw.Connection) -> None:
+        """Open the file, or create it, and start the writer. Tests give the writer another `connection_class`.
 
         Raises:
             CannotStart: the file cannot be opened, is no database, or cannot be written.
         """
         self.path = path
         self.name = str(path)
-        self._writer = _Writer(_open(path, apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE))
+        self._writer = _Writer(path, connection_class)
         self._local = threading.local()
         self._connections: list[apsw.Connection] = []  # of the readers
         self._readers = ThreadPoolExecutor(MAX_READERS, "chatkeep-reader")
+        self._is_closed = False
 
     async def transaction(self, fn: Callable[[Transaction], Awaitable[T]]) -> T:
         """See `Database.transaction`."""
@@ -78,13 +83,16 @@ class Sqlite:
 
     async def snapshot(self, fn: Callable[[Transaction], Awaitable[T]]) -> T:
         """See `Database.snapshot`."""
+        if self._is_closed:
+            raise StorageFailed("the database is closed")
         submission = _Submission(fn)
         self._readers.submit(self._read, submission)
         return await submission.future
 
     async def close(self) -> None:
         """Finish all submissions, then close every connection."""
-        self._readers.shutdown(wait=True)
+        self._is_closed = True
+        await asyncio.to_thread(self._readers.shutdown, wait=True)
         for connection in self._connections:
             connection.close()
         await asyncio.to_thread(self._writer.stop)
@@ -115,9 +123,10 @@ class Sqlite:
 class _Writer:
     """The thread that holds the only connection that writes."""
 
-    def __init__(self, connection: apsw.Connection) -> None:
-        self._connection = connection
-        self._cursor = connection.cursor()
+    def __init__(self, path: Path, connection_class: type[apsw.Connection]) -> None:
+        self._path = path
+        self._connection_class = connection_class
+        self._connection = self._open()
         self._queue: deque[_Submission] = deque()
         self._wake = threading.Event()
         self._is_stopping = False
@@ -137,6 +146,9 @@ class _Writer:
         self._is_stopping = True
         self._wake.set()
         self._thread.join()
+
+    def _open(self) -> apsw.Connection:
+        return _open(self._path, apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE, self._connection_class)
 
     def _run(self) -> None:
         while not (self._is_stopping and not self._queue):
@@ -160,27 +172,50 @@ class _Writer:
                 for submission in group:
                     self._run_isolated(submission)
             execute("COMMIT")
-        except apsw.Error as error:
-            if self._connection.in_transaction:
-                execute("ROLLBACK")
+        except BaseException as error:  # noqa: BLE001  # raised in the callers; without this thread nothing is written
             for submission in group:
                 submission.fail(error)
+            self._roll_back()
+
+    def _roll_back(self) -> None:
+        """End the transaction, if SQLite has not done so itself. If that fails, start anew with a fresh connection."""
+        try:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+        except apsw.Error as error:
+            _log.error("the database cannot roll back, and is opened again: %s", error)
+            try:
+                self._connection.close(True)
+                self._connection = self._open()
+            except (apsw.Error, CannotStart) as failure:  # tried again at the next group, whose BEGIN fails
+                _log.error("the database cannot be written for now: %s", failure)
 
     def _run_all(self, group: "list[_Submission]") -> bool:
-        """Run the submissions up to the first that raises. Return True if none did."""
-        try:
-            for submission in group:
-                submission.result = run_to_end(submission.fn(SqliteTransaction(self._cursor)))
-        except BaseException as error:  # noqa: BLE001  # raised again in the second run, which tells its caller
-            self._raise_if_rolled_back(error)
-            return False
+        """Run the submissions. Return False at the first that raises after it has written: all have to run again."""
+        schema_version = self._schema_version()
+        for submission in group:
+            changes = self._connection.total_changes()
+            try:
+                submission.result = run_to_end(submission.fn(self._transaction()))
+            except BaseException as error:  # noqa: BLE001  # raised in the caller that submitted it
+                self._raise_if_rolled_back(error)
+                if self._connection.total_changes() != changes or self._schema_version() != schema_version:
+                    return False
+                submission.fail(error)
         return True
+
+    def _schema_version(self) -> Any:
+        return self._connection.pragma("schema_version")  # changes of the schema are not among the total changes
+
+    def _transaction(self) -> SqliteTransaction:
+        return SqliteTransaction(self._connection.cursor())
 
     def _run_isolated(self, submission: "_Submission") -> None:
         execute = self._connection.execute
         execute("SAVEPOINT submission")
+        submission.error = None
         try:
-            submission.result = run_to_end(submission.fn(SqliteTransaction(self._cursor)))
+            submission.result = run_to_end(submission.fn(self._transaction()))
         except BaseException as error:  # noqa: BLE001  # raised in the caller that submitted it
             self._raise_if_rolled_back(error)
             execute("ROLLBACK TO submission")
@@ -232,9 +267,9 @@ def _resolve(group: list[_Submission]) -> None:
         return
 
 
-def _open(path: Path, flags: int) -> apsw.Connection:
+def _open(path: Path, flags: int, connection_class: type[apsw.Connection] = apsw.Connection) -> apsw.Connection:
     try:
-        connection = apsw.Connection(str(path), flags=flags)
+        connection = connection_class(str(path), flags=flags)
         connection.set_busy_timeout(BUSY_TIMEOUT_MS)
         is_writer = bool(flags & apsw.SQLITE_OPEN_READWRITE)
         if is_writer:
