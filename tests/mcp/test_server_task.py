@@ -132,6 +132,8 @@ async def test_an_http_server_may_go_away_and_come_back(tmp_path: Path) -> None:
     assert lost.error.message == LOST
     async with over_http(port):
         assert await call_tool(tools, "echo", text="3") == ToolResult("3")
+        await until(lambda: task.tools is not tools)  # a new table: whoever reads the old one has it whole
+        assert set(task.tools) == set(tools)
         await task.close()
 
 

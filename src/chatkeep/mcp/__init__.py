@@ -7,8 +7,7 @@ it again. `connection.py` is the only module that talks to the SDK's client.
 
 import asyncio
 import importlib.util
-from collections import ChainMap
-from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 
 from chatkeep.errors import CannotStart
@@ -32,6 +31,28 @@ def check_servers(servers: Sequence[McpServer], declared: Collection[str]) -> No
             raise CannotStart(f"CHATKEEP_MCP_SERVERS: call {server.name!r} something else: there is a function {other}")
 
 
+class _CurrentTools(Mapping[str, Tool]):
+    """The declared functions and those that the servers offer at the moment. Other threads may read it.
+
+    `tables` returns the tables of functions; one that comes first wins. A table is replaced, never changed.
+    """
+
+    def __init__(self, tables: Callable[[], Sequence[Mapping[str, Tool]]]) -> None:
+        self._tables = tables
+
+    def __getitem__(self, name: str) -> Tool:
+        for table in self._tables():
+            if name in table:
+                return table[name]
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter({name: None for table in self._tables() for name in table})
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
 @asynccontextmanager
 async def offer_tools(
     servers: Sequence[McpServer], declared: dict[str, Tool], *, start_seconds: float = START_SECONDS
@@ -52,6 +73,6 @@ async def offer_tools(
             async with asyncio.timeout(start_seconds):
                 for task in server_tasks:
                     await task.has_tried.wait()
-        yield ChainMap(declared, *(task.tools for task in server_tasks))
+        yield _CurrentTools(lambda: [declared, *(task.tools for task in server_tasks)])
     finally:
         await asyncio.gather(*(task.close() for task in server_tasks))

@@ -108,7 +108,7 @@ class ServerTask:
         """Connect, and serve calls until the connection breaks, which raises. Return if connecting takes too long."""
         with anyio.move_on_after(CONNECT_SECONDS) as connecting:
             async with open_client(self._server, self._changed.set) as client:
-                self._set_tools(await list_tools(client))
+                await self._set_tools(await list_tools(client))
                 connecting.deadline = math.inf
                 self.has_tried.set()
                 async with anyio.create_task_group() as tasks:
@@ -140,14 +140,13 @@ class ServerTask:
             await self._changed.wait()
             self._changed.clear()
             with anyio.fail_after(CONNECT_SECONDS):
-                self._set_tools(await list_tools(client))
+                await self._set_tools(await list_tools(client))
             await anyio.sleep(RELIST_SECONDS)
 
-    def _set_tools(self, tools: list[Any]) -> None:
-        current = to_tools(self._server.name, tools, self.call)
-        self.tools.clear()
-        self.tools.update(current)
-        _log.info("MCP server %s: %d functions", self._server.name, len(current))
+    async def _set_tools(self, tools: list[Any]) -> None:
+        """Offer `tools` from now on. Readers in other threads see all of before or all of these."""
+        self.tools = await asyncio.to_thread(to_tools, self._server.name, tools, self.call)  # compiling takes a while
+        _log.info("MCP server %s: %d functions", self._server.name, len(self.tools))
 
 
 def _fail(call: _PendingCall, error: Exception) -> None:
