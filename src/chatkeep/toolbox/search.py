@@ -4,8 +4,10 @@ Messages have no index of words. A search reads them instead, within limits: a n
 sessions, until it has enough results (`docs/decisions/0007-search.md`).
 """
 
+import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 from chatkeep.chat.types import Message, SearchResult, Session, TextPart
@@ -28,6 +30,17 @@ class SearchLimits(NamedTuple):
 DEFAULT_LIMITS = SearchLimits()
 
 
+class _Page(NamedTuple):
+    """A searched page: its results, newest first, how many messages it has, and the first one's sequence number."""
+
+    results: Sequence[SearchResult]
+    message_count: int
+    first_seq: int
+
+
+_Find = Callable[[Session, Sequence[Message]], _Page]
+
+
 async def search(
     db: Database,
     owner: str,
@@ -43,26 +56,37 @@ async def search(
     """
     words = query.casefold().split()
     results: list[SearchResult] = []
+
+    def find(session: Session, messages: Sequence[Message]) -> _Page:
+        found = (
+            _result(session, message, snippet)
+            for message in reversed(messages)
+            if message.id not in excluded_ids and (snippet := _snippet(message, words))
+        )
+        return _Page(list(islice(found, limit - len(results))), len(messages), messages[0].seq if messages else 1)
+
     if not words:
         return results
     remaining = limits.max_messages
     for session in await db.snapshot(lambda tx: store_sessions.list_sessions(tx, owner, limits.max_sessions, None)):
         before: int | None = None
         while remaining > 0 and before != 1:
-            page = await _read_page(db, session, before, min(remaining, limits.page_size))
-            for message in reversed(page):
-                if message.id not in excluded_ids and (snippet := _snippet(message, words)):
-                    results.append(_result(session, message, snippet))
-                    if len(results) == limit:
-                        return results
-            remaining -= len(page)
-            before = page[0].seq if page else 1
+            page = await _search_page(db, session, before, min(remaining, limits.page_size), find)
+            results += page.results
+            if len(results) == limit:
+                return results
+            remaining -= page.message_count
+            before = page.first_seq
     return results
 
 
-async def _read_page(db: Database, session: Session, before: int | None, limit: int) -> list[Message]:
-    """Return the newest messages of all branches, oldest first; only those before the sequence number `before`."""
-    return await db.snapshot(lambda tx: store_messages.list_all(tx, session.id, before, limit))
+async def _search_page(db: Database, session: Session, before: int | None, limit: int, find: _Find) -> _Page:
+    """Search the newest messages of all branches; only those before the sequence number `before`.
+
+    In a thread, not on the event loop: a page can hold megabytes of text.
+    """
+    messages = await db.snapshot(lambda tx: store_messages.list_all(tx, session.id, before, limit))
+    return await asyncio.to_thread(find, session, messages)
 
 
 def _snippet(message: Message, words: Sequence[str]) -> str | None:
