@@ -3,7 +3,7 @@
 ChatkeepError
 ├─ Refused                     a request that gets a problem document (RFC 9457); nothing is stored
 │  ├─ NotFound  InvalidRequest  BodyTooLarge  IdTaken  SessionBusy  IdempotencyMismatch  CallNotWaiting
-│  ├─ BadPosition  EventsExpired  ShuttingDown  TooManyRuns  BadHost  UnsupportedMediaType  MethodNotAllowed
+│  ├─ BadPosition  EventsExpired  ShuttingDown  TooManyRuns  BadHost  CrossSite  UnsupportedMediaType  MethodNotAllowed
 │  └─ Internal
 ├─ TurnFailed                  a turn that ends as `failed`, with its code in `run.error`
 │  ├─ ModelUnavailable  ModelRateLimited  ModelAuth  ModelRejected  ModelTimeout  ModelProtocol
@@ -123,6 +123,12 @@ class BadHost(Refused):
     """A `Host` header that is not in `CHATKEEP_ALLOWED_HOSTS`."""
 
     status, code, title = 400, "bad_host", "Bad host"
+
+
+class CrossSite(Refused):
+    """A request that changes something, which a browser sends for a page of another site."""
+
+    status, code, title = 403, "cross_site", "Cross-site request"
 
 
 class UnsupportedMediaType(Refused):

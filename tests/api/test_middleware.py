@@ -49,15 +49,61 @@ async def test_an_unknown_host_is_refused_on_every_path(service: Service, subtes
                     problem(await service.client.request(method, path, headers={"host": host}), 400, "bad_host")
 
 
-async def test_a_missing_host_is_refused(service: Service) -> None:
+@pytest.mark.parametrize("hosts", [b"", b"Host: localhost\r\nHost: evil.example\r\n"], ids=["none", "two"])
+async def test_a_request_has_one_host(service: Service, hosts: bytes) -> None:
     address = httpx2.URL(service.url)
     reader, writer = await asyncio.open_connection(address.host, address.port)
-    writer.write(b"GET /healthz HTTP/1.0\r\n\r\n")
+    writer.write(b"GET /healthz HTTP/1.0\r\n" + hosts + b"\r\n")
     answer = await asyncio.wait_for(reader.read(), 10)
     writer.close()
     await writer.wait_closed()
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert b'"code":"bad_host"' in answer
+
+
+CROSS_SITE = [
+    {"origin": "https://evil.example", "sec-fetch-site": "cross-site"},
+    {"origin": "https://evil.example"},
+    {"origin": "null"},
+    {"origin": "null", "sec-fetch-site": "cross-site"},
+    {"origin": "http://127.0.0.1:9", "sec-fetch-site": "same-site"},
+    {"origin": "http://127.0.0.1.evil.example"},
+    {"origin": "http://evil.example/127.0.0.1"},
+    {"sec-fetch-site": "cross-site"},
+    {"sec-fetch-site": "same-site"},
+    {"sec-fetch-site": ""},
+]
+
+
+async def test_a_page_of_another_site_changes_nothing(service: Service, subtests: pytest.Subtests) -> None:
+    for headers in CROSS_SITE:
+        with subtests.test(headers=headers):
+            session_id = await service.session()
+            async with nothing_stored(service):
+                for method, path in (
+                    ("POST", "/api/sessions"),
+                    ("POST", f"/api/runs/{UNKNOWN}/cancel"),
+                    ("POST", f"/api/sessions/{session_id}/messages"),
+                    ("PATCH", f"/api/sessions/{session_id}"),
+                    ("DELETE", f"/api/sessions/{session_id}"),
+                ):
+                    problem(await service.client.request(method, path, headers=headers), 403, "cross_site")
+            assert (await service.client.get("/api/sessions", headers=headers)).status_code == 200
+
+
+async def test_own_pages_and_programs_may_change(service: Service, subtests: pytest.Subtests) -> None:
+    host = service.url.removeprefix("http://")
+    for headers in (
+        {},
+        {"origin": service.url, "sec-fetch-site": "same-origin"},
+        {"origin": "http://chat.example", "sec-fetch-site": "same-origin"},  # a proxy has changed the host
+        {"sec-fetch-site": "none"},
+        {"origin": service.url},
+        {"origin": f"https://{host}"},
+        {"origin": "http://127.0.0.1"},
+    ):
+        with subtests.test(headers=headers):
+            assert (await service.client.post("/api/sessions", headers=headers)).status_code == 201
 
 
 async def test_the_operator_configures_the_known_hosts(database: str, script: Script) -> None:

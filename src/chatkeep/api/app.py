@@ -66,5 +66,6 @@ def create_api(settings: Settings, model: Model | None = None) -> FastAPI:
             expose_headers=["Location", "Content-Location"],
         )
     hosts = frozenset(host.lower() for host in settings.allowed_hosts)
-    app.add_middleware(RequestChecks, hosts=hosts, max_body_bytes=settings.max_body_bytes)
+    origins = frozenset(settings.cors_origins)
+    app.add_middleware(RequestChecks, hosts=hosts, origins=origins, max_body_bytes=settings.max_body_bytes)
     return app

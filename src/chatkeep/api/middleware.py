@@ -1,7 +1,8 @@
-"""ASGI middleware that checks Host, content type and body size of every request, before anything reads it.
+"""ASGI middleware that checks Host, origin, content type and body size of every request, before anything reads it.
 
-Without sign-in, the first two keep other people's web pages out: a page can make a browser send a form here, or make
-its own name resolve to this machine (DNS rebinding); it cannot do either with the right headers.
+Without sign-in, the first two keep other people's web pages out. A page can make its own name resolve to this machine
+(DNS rebinding), or make a browser send a request here. The browser says so: in `Host`, in `Sec-Fetch-Site` (W3C, Fetch
+Metadata Request Headers) and in `Origin` (RFC 6454), which a page cannot change.
 """
 
 from collections.abc import Container
@@ -10,16 +11,23 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chatkeep.api.responses import problem_response
-from chatkeep.errors import BadHost, BodyTooLarge, InvalidRequest, Refused, UnsupportedMediaType
+from chatkeep.errors import BadHost, BodyTooLarge, CrossSite, InvalidRequest, Refused, UnsupportedMediaType
+
+_SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+"""Methods that change nothing (RFC 9110, section 9.2.1)."""
 
 
 class RequestChecks:
     """Refuses a request that fails a check, and passes on all others."""
 
-    def __init__(self, app: ASGIApp, hosts: Container[str], max_body_bytes: int) -> None:
-        """`hosts` are names without port, IPv6 in brackets; `*` allows any name."""
+    def __init__(self, app: ASGIApp, hosts: Container[str], origins: Container[str], max_body_bytes: int) -> None:
+        """`hosts` are names without port, IPv6 in brackets; `*` allows any name.
+
+        `origins` are those of other pages that may use the API (`https://example.org`); `*` allows any page.
+        """
         self._app = app
         self._hosts = hosts
+        self._origins = origins
         self._max_body_bytes = max_body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -49,9 +57,13 @@ class RequestChecks:
         await self._app(scope, replay_body(body, receive), send)
 
     def _find_refusal(self, method: str, headers: Headers) -> Refused | None:
+        if len(headers.getlist("host")) > 1:
+            return BadHost("a request has one Host header, not several")
         host = _without_port(headers.get("host", "")).lower()
         if "*" not in self._hosts and host not in self._hosts:
             return BadHost(f"this service does not answer to the name {host!r}; CHATKEEP_ALLOWED_HOSTS lists its names")
+        if method not in _SAFE_METHODS and not self._may_change(headers):
+            return CrossSite("a page of another site may not do this; CHATKEEP_CORS_ORIGINS lists those that may")
         if len(headers.getlist("idempotency-key")) > 1:
             return InvalidRequest("idempotency-key: one, not several")
         length = headers.get("content-length", "0")
@@ -59,9 +71,23 @@ class RequestChecks:
             return _too_large(self._max_body_bytes)
         media = headers.get("content-type", "").partition(";")[0].strip().lower()
         has_body = length != "0" or "transfer-encoding" in headers
-        if method not in ("GET", "HEAD", "OPTIONS") and media != "application/json" and (media or has_body):
+        if method not in _SAFE_METHODS and media != "application/json" and (media or has_body):
             return UnsupportedMediaType("bodies are application/json")
         return None
+
+    def _may_change(self, headers: Headers) -> bool:
+        """Return False if a browser sends the request for a page of another site.
+
+        Programs send neither header, and browsers `Origin` alone to plain http. Then its name is compared with that
+        of `Host`, without the ports, since a proxy may leave them out.
+        """
+        site, origin = headers.get("sec-fetch-site"), headers.get("origin", "")
+        if site in ("same-origin", "none") or "*" in self._origins or origin in self._origins:
+            return True
+        if site is not None:
+            return False
+        host = _without_port(headers.get("host", "")).lower()
+        return not origin or _without_port(origin.lower().partition("://")[2]) == host
 
 
 def replay_body(body: bytes, receive: Receive) -> Receive:
