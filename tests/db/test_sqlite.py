@@ -4,6 +4,7 @@
 # (apsw's stubs name a buffer type that Python 3.11 does not have)
 
 import asyncio
+import os
 import subprocess
 import sys
 import threading
@@ -15,6 +16,7 @@ import apsw
 import pytest
 
 from chatkeep.db import Transaction
+from chatkeep.db.backup import back_up
 from chatkeep.db.process_lock import ProcessLock
 from chatkeep.db.sqlite import Sqlite
 from chatkeep.errors import CannotStart, StorageFailed
@@ -291,6 +293,24 @@ async def test_a_closed_database_refuses_work(tmp_path: Path) -> None:
         await db.transaction(lambda tx: tx.run("SELECT 1"))
     with pytest.raises(StorageFailed, match="closed"):
         await db.snapshot(lambda tx: tx.all("SELECT 1"))
+
+
+def file_modes(folder: Path) -> dict[str, str]:
+    return {path.name: oct(path.stat().st_mode & 0o777) for path in folder.iterdir() if path.is_file()}
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+async def test_only_the_owner_may_read_the_files(tmp_path: Path, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        db = await open_database(settings(tmp_path))
+        await asyncio.to_thread(back_up, Path(db.name), tmp_path / "copy.db")
+        modes = file_modes(tmp_path)
+        assert {Path(name).suffix for name in modes} >= {".db", ".db-wal", ".db-shm"}
+        assert set(modes.values()) == {"0o600"}, modes
+        await db.close()
+    finally:
+        os.umask(before)
 
 
 async def test_other_programs_can_read_the_file(db: Sqlite, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import apsw
 
+from chatkeep.db.private_file import make_private_file
 from chatkeep.errors import CannotStart
 
 
@@ -26,6 +27,7 @@ def back_up(source: Path, target: Path) -> None:
     unfinished = target.with_name(f"{target.name}.unfinished")
     unfinished.unlink(missing_ok=True)
     try:
+        make_private_file(unfinished)
         connection = apsw.Connection(str(source), flags=apsw.SQLITE_OPEN_READONLY)
         try:
             connection.execute("VACUUM INTO ?", (str(unfinished),))

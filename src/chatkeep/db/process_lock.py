@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 from typing import Self
 
+from chatkeep.db.private_file import PRIVATE_MODE
 from chatkeep.errors import CannotStart
 
 
@@ -22,7 +23,7 @@ class ProcessLock:
             CannotStart: it cannot be opened.
         """
         try:
-            self._file = os.open(f"{database}.live", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            self._file = os.open(f"{database}.live", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_MODE)
         except OSError as error:
             raise CannotStart(f"cannot open the database {database}: {error.strerror}") from error
 

@@ -35,6 +35,7 @@ from typing import Any, TypeVar
 import apsw
 
 from chatkeep.db import Transaction
+from chatkeep.db.private_file import make_private_file
 from chatkeep.db.sqlite_transaction import SqliteTransaction, run_to_end
 from chatkeep.errors import CannotStart, StorageFailed
 
@@ -268,16 +269,18 @@ def _resolve(group: list[_Submission]) -> None:
 
 
 def _open(path: Path, flags: int, connection_class: type[apsw.Connection] = apsw.Connection) -> apsw.Connection:
+    is_writer = bool(flags & apsw.SQLITE_OPEN_READWRITE)
     try:
+        if is_writer:
+            make_private_file(path)
         connection = connection_class(str(path), flags=flags)
         connection.set_busy_timeout(BUSY_TIMEOUT_MS)
-        is_writer = bool(flags & apsw.SQLITE_OPEN_READWRITE)
         if is_writer:
             connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA cache_size = -{WRITER_CACHE_KIB if is_writer else READER_CACHE_KIB}")
         connection.execute("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF")
         connection.execute(f"PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
-    except apsw.Error as error:
+    except (apsw.Error, OSError) as error:
         raise CannotStart(f"cannot open the database {path}: {error}") from error
     connection.config(apsw.SQLITE_DBCONFIG_DQS_DML, 0)
     connection.config(apsw.SQLITE_DBCONFIG_DQS_DDL, 0)
