@@ -38,6 +38,7 @@ TextLikeDelta: TypeAlias = TextDelta | ReasoningDelta | RefusalDelta
 
 _LEGACY_INDEX = -1
 """The index of a call that came as `function_call`, the form before `tool_calls`."""
+_MAX_REASON_CHARS = 200
 _VALID_CALL_ID = re.compile(r"[\x21-\x7e]{1,128}")
 
 
@@ -151,7 +152,7 @@ class Assembler:
             if choice.delta is not None:
                 self._read_delta(choice.delta, events)
             if choice.finish_reason:
-                self.finish_reason = choice.finish_reason
+                self.finish_reason = clean(choice.finish_reason)[:_MAX_REASON_CHARS]
         return events
 
     def finish(self) -> list[Event]:

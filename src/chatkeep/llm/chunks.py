@@ -5,9 +5,14 @@ less time.
 Source: OpenAI's API reference, "The chat completion chunk object". Fields that it lacks are those of other servers.
 """
 
-from typing import Any
+from typing import Annotated, Any, TypeAlias
 
 import msgspec
+
+MAX_TOKENS = 2**53
+"""The largest token count that is believed: up to it, any reader of JSON is exact (RFC 8259, section 6)."""
+TokenCount: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=MAX_TOKENS)]
+"""A number of tokens, as a provider counts them."""
 
 
 class FunctionDelta(msgspec.Struct, gc=False):
@@ -46,8 +51,8 @@ class Choice(msgspec.Struct, gc=False):
 class TokenCounts(msgspec.Struct, gc=False):
     """The usage in tokens, as the provider counts it."""
 
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
+    prompt_tokens: TokenCount | None = None
+    completion_tokens: TokenCount | None = None
 
 
 class Chunk(msgspec.Struct, gc=False):

@@ -24,6 +24,7 @@ import msgspec
 
 from chatkeep.errors import ModelProtocol, TurnFailed
 from chatkeep.llm.chunks import Chunk
+from chatkeep.llm.odd_chunks import make_readable
 from chatkeep.llm.provider_errors import error_from_frame
 
 MAX_FRAME_BYTES = 16 * 1024 * 1024
@@ -169,7 +170,7 @@ class SseParser:
 
 
 def _decode_leniently(payload: bytes) -> Chunk:
-    """Decode a chunk that strict decoding refuses: one with invalid UTF-8, half a surrogate pair, or text for numbers.
+    """Decode a chunk that strict decoding refuses: one with invalid UTF-8, half a surrogate pair, or odd fields.
 
     Raises:
         ValueError: it is not JSON, or not a chunk.
@@ -178,4 +179,4 @@ def _decode_leniently(payload: bytes) -> Chunk:
         return _decode(payload)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         value: Any = json.loads(payload.decode("utf-8", "replace"))
-        return msgspec.convert(value, Chunk, strict=False)
+        return msgspec.convert(make_readable(value), Chunk, strict=False)
