@@ -1,4 +1,4 @@
-"""Makes free text from outside storable.
+"""Makes free text from outside storable, and printable.
 
 U+0000 and lone surrogates are replaced on both engines, since PostgreSQL refuses both kinds.
 """
@@ -10,6 +10,8 @@ MAX_JSON_DEPTH = 100
 """Levels that a JSON value from outside may be nested."""
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""The control characters C0 and C1 (ECMA-48), and DEL, without line feed and tab."""
 
 
 def ends_with_half_pair(text: str) -> bool:
@@ -24,6 +26,14 @@ def clean(text: str) -> str:
         return text
     paired = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     return paired.replace("\x00", "\ufffd")
+
+
+def printable(text: str) -> str:
+    """Return `text` with control characters as U+FFFD, all but line feed and tab.
+
+    A terminal obeys them: they set its title, write to the clipboard, hide text or a link's address.
+    """
+    return _CONTROLS.sub("\ufffd", text)
 
 
 def clean_json(value: Any, depth: int = 0) -> Any:

@@ -13,7 +13,7 @@ from chatkeep.agent import ephemeral
 from chatkeep.agent.assistants import Assistant
 from chatkeep.agent.turn import TurnInput
 from chatkeep.agent.turn_spec import build_spec
-from chatkeep.cli.output import JsonPrinter, TerminalPrinter
+from chatkeep.cli.output import JsonPrinter, TerminalPrinter, print_error
 from chatkeep.cli.printed_turn import run_printed_turn
 from chatkeep.errors import TurnFailed
 from chatkeep.llm import connect_model
@@ -41,13 +41,13 @@ async def ask(settings: Settings, text: str, assistant: str | None, model: str |
             outcome = await run_printed_turn(connected_model, turn_input, printer)
     except TurnFailed as failure:
         printer.end()
-        print(f"chatkeep: {failure.code}: {failure}", file=sys.stderr)
+        print_error(f"chatkeep: {failure.code}: {failure}")
         return 1
     finally:
         await connected_model.close()
     printer.end()
     if outcome.status == "incomplete":
-        print(f"chatkeep: the answer is incomplete ({outcome.finish_reason})", file=sys.stderr)
+        print_error(f"chatkeep: the answer is incomplete ({outcome.finish_reason})")
     return 0
 
 

@@ -1,5 +1,9 @@
-"""The output of `chatkeep ask`: a turn's events as text on a terminal, or as lines of JSON."""
+"""The output of `chatkeep ask`: a turn's events as text on a terminal, or as lines of JSON.
 
+Everything that a model, a function or a provider said is made `printable`, and never read as markup.
+"""
+
+import sys
 from typing import Any, Protocol
 
 import msgspec
@@ -16,6 +20,7 @@ from chatkeep.chat.events import (
     ToolCallStarted,
     encode,
 )
+from chatkeep.text import printable
 
 
 class Printer(Protocol):
@@ -70,9 +75,9 @@ class TerminalPrinter:
             case ToolCallReady():
                 del self._unvalidated[event.index]
                 self._print_name(event.index)
-                self._console.print_json(msgspec.json.encode(event.arguments).decode())
+                self._print_json(event.arguments)
             case ToolCallRunning():
-                self._console.print(f"{self._calls[event.index].name} is running", style="dim", markup=False)
+                self._print(f"{self._calls[event.index].name} is running", "dim")
             case ToolCallFinished():
                 self._print_finished(event)
             case _:
@@ -85,12 +90,18 @@ class TerminalPrinter:
             self._column = 0
 
     def _write(self, text: str, style: str = "") -> None:
-        self._console.print(text, end="", style=style, markup=False)
+        self._console.print(printable(text), end="", style=style, markup=False)
         self._column = len(text) if not text.endswith("\n") else 0
+
+    def _print(self, line: str, style: str = "") -> None:
+        self._console.print(printable(line), style=style, markup=False)
+
+    def _print_json(self, value: Any) -> None:
+        self._console.print_json(printable(msgspec.json.encode(value).decode()))
 
     def _print_name(self, index: int) -> None:
         self.end()
-        self._console.print(self._calls[index].name, style="bold", markup=False)
+        self._print(self._calls[index].name, "bold")
 
     def _print_finished(self, event: ToolCallFinished) -> None:
         call = self._calls[event.index]
@@ -98,20 +109,22 @@ class TerminalPrinter:
             self.end()
             if sent := self._unvalidated.pop(event.index, ""):
                 self._print_name(event.index)
-                self._console.print(sent, markup=False)
-            error_line = f"{call.name}: {event.error.code}: {event.error.message}"
-            self._console.print(error_line, style="red", markup=False)
+                self._print(sent)
+            self._print(f"{call.name}: {event.error.code}: {event.error.message}", "red")
         elif call.kind != "reply":  # the output of a reply is its arguments
-            self._console.print(f"{call.name} returned", style="dim", markup=False)
-            self._console.print_json(msgspec.json.encode(event.output).decode())
+            self._print(f"{call.name} returned", "dim")
+            self._print_json(event.output)
+
+
+def print_error(line: str) -> None:
+    """Print `line` to standard error."""
+    print(printable(line), file=sys.stderr)
 
 
 def choose(arguments: dict[str, Any]) -> str:
     """Ask the question of a call of `ask_user`, and return a choice, if its number was typed, or else the text."""
-    from rich.prompt import Prompt
-
     choices: list[str] = arguments["choices"]
     for number, choice in enumerate(choices, 1):
-        print(f"  {number}. {choice}")
-    reply = Prompt.ask(f"{arguments['question']} ").strip()
+        print(printable(f"  {number}. {choice}"))
+    reply = input(printable(f"{arguments['question']} ")).strip()
     return choices[int(reply) - 1] if reply.isdecimal() and 1 <= int(reply) <= len(choices) else reply
