@@ -9,6 +9,7 @@ ChatkeepError
 │  ├─ ModelUnavailable  ModelRateLimited  ModelAuth  ModelRejected  ModelTimeout  ModelProtocol
 │  └─ ContextOverflow  ToolStepsExceeded  InternalFailure
 ├─ StorageFailed               a transaction that the database refused
+│  └─ ValueRefused             it would refuse it again
 └─ CannotStart                 one line for the operator: settings, database, migrations
 
 `code`, `status` and `retryable` stand on the class. `docs/http-api.md` lists them: "Error codes" has the refusals,
@@ -218,6 +219,13 @@ class StorageFailed(ChatkeepError):
     """A transaction that the database refused, on a full disk for example. Nothing of it is stored.
 
     One exception: a COMMIT whose outcome cannot be found out (`db/postgres.py`). It may have been stored.
+    """
+
+
+class ValueRefused(StorageFailed):
+    """A transaction with a value that the database does not take: too large, or against a constraint.
+
+    The same transaction would be refused again. One that failed for another reason may be repeated.
     """
 
 

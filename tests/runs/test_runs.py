@@ -11,7 +11,7 @@ import pytest
 
 from chatkeep.chat.event_log import fold
 from chatkeep.chat.events import RunFinished, ToolCallFinished
-from chatkeep.chat.types import Run, Session
+from chatkeep.chat.types import Run, Session, TextPart
 from chatkeep.db import Database, Transaction
 from chatkeep.db.process_lock import ProcessLock
 from chatkeep.errors import CannotStart, EventsExpired, StorageFailed
@@ -297,3 +297,11 @@ async def test_a_wrong_setting_is_one_clear_line_at_start(
     with pytest.raises(CannotStart, match=message):
         async with open_runtime(wrong, Script()):
             pass
+
+
+async def test_an_end_that_is_refused_becomes_a_failure(runtime: Runtime, script: Script) -> None:
+    script.play([say("Fine weather."), stop(tokens=(2**63, 1))], [say("Again."), stop()])  # no column holds it
+    run = await ended(runtime, await ask(runtime))
+    assert (run.status, run.error and run.error.code, run.usage.input_tokens) == ("failed", "internal", 0)
+    assert (await check_laws(runtime, run)).message.parts == (TextPart("Fine weather."),)
+    assert (await ended(runtime, await ask(runtime))).status == "completed"

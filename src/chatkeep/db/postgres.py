@@ -34,7 +34,7 @@ import asyncpg
 
 from chatkeep.db import Transaction
 from chatkeep.db.postgres_transaction import PostgresTransaction, set_codecs
-from chatkeep.errors import CannotStart, StorageFailed
+from chatkeep.errors import CannotStart, StorageFailed, ValueRefused
 
 T = TypeVar("T")
 Work = Callable[[Transaction], Awaitable[T]]
@@ -57,6 +57,7 @@ SERVER_SETTINGS = {
     "tcp_keepalives_count": "3",
 }
 
+_VALUE_ERRORS = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
 CONNECTION_ERRORS = (
     asyncpg.PostgresConnectionError,
     asyncpg.AdminShutdownError,
@@ -158,8 +159,8 @@ class Postgres:
         while True:
             try:
                 return await attempt(fn)
-            except asyncpg.DataError as error:  # derives from InterfaceError, but the fault is the statement's
-                raise StorageFailed(error_line(error)) from error
+            except _VALUE_ERRORS as error:  # some derive from InterfaceError, but the fault is the statement's
+                raise ValueRefused(error_line(error)) from error
             except _RETRYABLE as error:
                 pause = RETRY_DELAYS_SECONDS[min(tries, len(RETRY_DELAYS_SECONDS) - 1)]
                 if loop.time() + pause >= until:

@@ -37,8 +37,9 @@ import apsw
 from chatkeep.db import Transaction
 from chatkeep.db.private_file import make_private_file
 from chatkeep.db.sqlite_transaction import SqliteTransaction, run_to_end
-from chatkeep.errors import CannotStart, StorageFailed
+from chatkeep.errors import CannotStart, StorageFailed, ValueRefused
 
+_VALUE_ERRORS = (apsw.ConstraintError, apsw.MismatchError, apsw.TooBigError, apsw.RangeError)
 _log = logging.getLogger("chatkeep")
 T = TypeVar("T")
 Work = Callable[[Transaction], Awaitable[Any]]
@@ -243,7 +244,7 @@ class _Submission:
     def fail(self, error: BaseException) -> None:
         self.error = error
         if isinstance(error, apsw.Error):
-            self.error = StorageFailed(str(error))
+            self.error = (ValueRefused if isinstance(error, _VALUE_ERRORS) else StorageFailed)(str(error))
             self.error.__cause__ = error
 
     def resolve(self) -> None:

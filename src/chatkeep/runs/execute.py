@@ -12,7 +12,7 @@ from chatkeep.agent.turn_spec import TurnSpec
 from chatkeep.chat.events import Entry
 from chatkeep.chat.types import Problem, Run, RunEnd
 from chatkeep.db import Transaction
-from chatkeep.errors import InternalFailure, StorageFailed, TurnFailed
+from chatkeep.errors import InternalFailure, StorageFailed, TurnFailed, ValueRefused
 from chatkeep.runs.end import end_run
 from chatkeep.runs.run_buffer import Fenced, RunBuffer
 from chatkeep.runs.runtime import Runtime
@@ -25,6 +25,8 @@ _log = logging.getLogger("chatkeep")
 
 RETRY_SECONDS = 1.0
 """Seconds before the end of a run that could not be written is tried again."""
+
+_INTERNAL = InternalFailure("the service could not finish this answer").problem()
 
 
 class _Ending(NamedTuple):
@@ -74,7 +76,7 @@ async def _execute(runtime: Runtime, buffer: RunBuffer, spec: TurnSpec, history:
         _log.exception("run %s failed", buffer.run.id)
         if isinstance(error, StorageFailed):
             runtime.journal.abandon(buffer, error)
-        ending = _Ending("failed", error=InternalFailure("the service could not finish this answer").problem())
+        ending = _Ending("failed", error=_INTERNAL)
     await _finish(runtime, buffer, ending)
     if spec.is_untitled and ending.status == "completed" and runtime.settings.titles == "model":
         start_title_task(runtime, buffer.run)
@@ -94,32 +96,41 @@ async def _run_turn(runtime: Runtime, buffer: RunBuffer, spec: TurnSpec, history
 
 
 async def _finish(runtime: Runtime, buffer: RunBuffer, ending: _Ending) -> None:
-    """Write the end of the run, or that it waits. If that is impossible (a full disk), try until it is possible."""
-    run = buffer.run
-    deadline_seconds = runtime.settings.action_deadline
+    """Write the end of the run, or that it waits. If that is impossible (a full disk), try until it is possible.
 
-    async def write(tx: Transaction) -> list[Entry]:
-        if ending.status == "requires_action":
-            return [await wait_for_client(tx, run.id, ending.waiting, deadline_seconds)]
-        ended = await end_run(tx, run.id, ending.status, ending.error)
-        assert ended is not None, "the fence was passed in this transaction"
-        if ending.title and ending.status == "completed":
-            await store_sessions.set_first_title(tx, run.session_id, ending.title)
-        return ended.entries
-
+    An end that would be refused again is written as a failure, without what the database may not take. So a run is not
+    left to its lease.
+    """
+    run, deadline_seconds = buffer.run, runtime.settings.action_deadline
     while True:
         try:
-            await runtime.journal.finish(buffer, write)
+            await runtime.journal.finish(buffer, partial(_write_end, run, ending, deadline_seconds))
         except Fenced:
             return
-        except StorageFailed as failure:
-            _log.error("run %s cannot be written yet: %s", run.id, failure)
-            runtime.journal.abandon(buffer, failure)
-            if runtime.is_interrupting:
-                return  # the next start ends it
-            await asyncio.sleep(RETRY_SECONDS)
+        except Exception as error:  # logged; the run must end
+            if isinstance(error, StorageFailed) and not isinstance(error, ValueRefused):
+                _log.error("run %s cannot be written yet: %s", run.id, error)
+                runtime.journal.abandon(buffer, error)
+                if runtime.is_interrupting:
+                    return  # the next start ends it
+                await asyncio.sleep(RETRY_SECONDS)
+                continue
+            if not buffer.simplify():
+                raise
+            _log.error("run %s cannot be ended as it is", run.id, exc_info=error)
+            ending = _Ending("failed", error=_INTERNAL)
         else:
-            runtime.notifier.notify(run.session_id)
-            if ending.status == "requires_action":
-                runtime.notifier.notify(DEADLINES)
-            return
+            break
+    runtime.notifier.notify(run.session_id)
+    if ending.status == "requires_action":
+        runtime.notifier.notify(DEADLINES)
+
+
+async def _write_end(run: Run, ending: _Ending, deadline_seconds: float, tx: Transaction) -> list[Entry]:
+    if ending.status == "requires_action":
+        return [await wait_for_client(tx, run.id, ending.waiting, deadline_seconds)]
+    ended = await end_run(tx, run.id, ending.status, ending.error)
+    assert ended is not None, "the fence was passed in this transaction"
+    if ending.title and ending.status == "completed":
+        await store_sessions.set_first_title(tx, run.session_id, ending.title)
+    return ended.entries

@@ -15,7 +15,6 @@ from chatkeep.chat.events import Delta, Entry, Event, RunFinished
 from chatkeep.chat.types import Run
 from chatkeep.db import Database, Transaction
 from chatkeep.db.notifier import Notifier
-from chatkeep.errors import StorageFailed
 from chatkeep.runs.flush_schedule import FlushSchedule
 from chatkeep.runs.run_buffer import Fenced, FlushBatch, RunBuffer, resolve, write_batches
 from chatkeep.store import sessions as store_sessions
@@ -99,7 +98,7 @@ class Journal:
 
         try:
             last = await self._db.transaction(write_all)
-        except StorageFailed:
+        except Exception:
             batch.undo()
             raise
         finally:

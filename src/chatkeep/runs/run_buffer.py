@@ -163,6 +163,15 @@ class RunBuffer:
         """Put events that could not be written back before those that came since."""
         self._pending = events + self._pending
 
+    def simplify(self) -> bool:
+        """Give up what the database may not take: the usage, then the pending events. False if there is neither."""
+        if self.measure_turn is not None:
+            self.measure_turn = None
+            return True
+        self._position, self._backlog = self.window.committed, 0
+        has_pending, self._pending = bool(self._pending), []
+        return has_pending
+
     def next_commit(self) -> asyncio.Future[None]:
         """Return a future that resolves when the events that are pending now are committed, or have failed."""
         if self._commit is None:
