@@ -14,7 +14,7 @@ from chatkeep import clock
 from chatkeep.agent.turn_spec import TurnSpec, build_spec, hash_snapshot, recorded_client_tools
 from chatkeep.chat.types import Message, Run, Session
 from chatkeep.db import Transaction
-from chatkeep.errors import InvalidRequest
+from chatkeep.errors import InvalidRequest, Refused
 from chatkeep.runs.claim import PreparedTurn, SessionFields, check_not_busy, find_keyed_run
 from chatkeep.runs.request import NewMessage, NewRun, TurnRequest
 from chatkeep.runs.runtime import Runtime
@@ -51,6 +51,21 @@ async def prepare_turn(
     state = await runtime.db.snapshot(lambda tx: _read_state(tx, owner, session_id, request, key, request_hash))
     if state.keyed_run is not None:
         return state.keyed_run
+    try:
+        return await _prepare(runtime, state, request, run_id, owner, key, request_hash)
+    except Refused:
+        if key is None:
+            raise
+        # A repeat comes before every refusal, and its run may have been stored since the session was read.
+        run = await runtime.db.snapshot(lambda tx: find_keyed_run(tx, session_id, key, request_hash))
+        if run is None:
+            raise
+        return run
+
+
+async def _prepare(
+    runtime: Runtime, state: _State, request: TurnRequest, run_id: str, owner: str, key: str | None, request_hash: str
+) -> PreparedTurn:
     runtime.check_open()
     check_not_busy(state.open_run, request)
     if isinstance(request, NewRun) and state.user_message is None:
