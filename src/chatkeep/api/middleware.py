@@ -62,7 +62,7 @@ class RequestChecks:
         host = _without_port(headers.get("host", "")).lower()
         if "*" not in self._hosts and host not in self._hosts:
             return BadHost(f"this service does not answer to the name {host!r}; CHATKEEP_ALLOWED_HOSTS lists its names")
-        if method not in _SAFE_METHODS and not self._may_change(headers):
+        if method not in _SAFE_METHODS and not self._may_change(host, headers):
             return CrossSite("a page of another site may not do this; CHATKEEP_CORS_ORIGINS lists those that may")
         if len(headers.getlist("idempotency-key")) > 1:
             return InvalidRequest("idempotency-key: one, not several")
@@ -75,18 +75,17 @@ class RequestChecks:
             return UnsupportedMediaType("bodies are application/json")
         return None
 
-    def _may_change(self, headers: Headers) -> bool:
+    def _may_change(self, host: str, headers: Headers) -> bool:
         """Return False if a browser sends the request for a page of another site.
 
-        Programs send neither header, and browsers `Origin` alone to plain http. Then its name is compared with that
-        of `Host`, without the ports, since a proxy may leave them out.
+        Programs send neither header, and browsers `Origin` alone to plain http. Then its name is compared with `host`,
+        that of the request, without the ports, since a proxy may leave them out.
         """
         site, origin = headers.get("sec-fetch-site"), headers.get("origin", "")
         if site in ("same-origin", "none") or "*" in self._origins or origin in self._origins:
             return True
         if site is not None:
             return False
-        host = _without_port(headers.get("host", "")).lower()
         return not origin or _without_port(origin.lower().partition("://")[2]) == host
 
 

@@ -52,7 +52,7 @@ async def prepare_turn(
     if state.keyed_run is not None:
         return state.keyed_run
     try:
-        return await _prepare(runtime, state, request, run_id, owner, key, request_hash)
+        spec = await _admit(runtime, state, request, run_id)
     except Refused:
         if key is None:
             raise
@@ -61,18 +61,18 @@ async def prepare_turn(
         if run is None:
             raise
         return run
+    return _prepared(runtime, state, request, spec, run_id, owner, key, request_hash)
 
 
-async def _prepare(
-    runtime: Runtime, state: _State, request: TurnRequest, run_id: str, owner: str, key: str | None, request_hash: str
-) -> PreparedTurn:
+async def _admit(runtime: Runtime, state: _State, request: TurnRequest, run_id: str) -> TurnSpec:
+    """Return the spec of a turn that may start now, with a slot reserved for it."""
     runtime.check_open()
     check_not_busy(state.open_run, request)
     if isinstance(request, NewRun) and state.user_message is None:
         raise InvalidRequest("message_id: not a user message of this session")
     spec = await _build_spec(runtime, state, request)
     runtime.reserve_slot(run_id, replaces=state.open_run.id if state.open_run else None)
-    return _prepared(runtime, state, request, spec, run_id, owner, key, request_hash)
+    return spec
 
 
 async def _read_state(

@@ -2,9 +2,9 @@
 
 A schema is refused when it could keep the service busy: when it is too large, too heavy (`schema_weight`), or refers
 to anything outside itself. Nothing is fetched. Arguments are refused, as not valid, when they would take too long to
-check. So both are bounded, and checking may be done on the event loop: a validator visits some 20 nodes a microsecond.
+check. So both are bounded, and checking may be done on the event loop.
 
-Compiling takes longer (a regular expression 1 to 20 ms): call `schema_check` in a thread. Compiled schemas are kept.
+Compiling takes longer, above all of regular expressions: call `schema_check` in a thread. Compiled schemas are kept.
 """
 
 from functools import lru_cache
@@ -21,9 +21,9 @@ MAX_SCHEMA_BYTES = 32_768
 MAX_SCHEMA_WEIGHT = 10_000
 """The weight of the heaviest schema, in visits (`schema_weight`)."""
 MAX_VISITS = 1_000_000
-"""The visits that checking arguments may take, 50 ms."""
+"""The visits that checking arguments may take."""
 _MAX_ERRORS = 4_000
-"""Visits up to which a refusal names the wrong fields: each could make an error, at 25 µs."""
+"""Visits up to which a refusal names the wrong fields: each could make an error, which costs far more than a visit."""
 _MAX_ERROR_BYTES = 50_000_000
 """The same limit as memory: each error holds a copy of the value, in bytes of JSON."""
 _CACHED_SCHEMAS = 64
