@@ -236,18 +236,18 @@ async def test_the_focus_stays_in_the_list(chat: Chat, service: Service) -> None
 
 
 async def test_switching_versions_keeps_place_and_focus(chat: Chat, script: Script) -> None:
-    long = "\n\n".join(f"Paragraph {number}." for number in range(60))
-    script.play([say(long), stop()], [say(long), stop()], [say("Short."), stop()])
+    first, second = ("\n\n".join(f"{word} {number}." for number in range(60)) for word in ("Paragraph", "Line"))
+    script.play([say(first), stop()], [say(second), stop()], [say("Short."), stop()])
     await chat.say("first")
     await chat.answered("Paragraph 59.")
     await chat.say("second")
-    await chat.answered("Paragraph 59.")
+    await chat.answered("Line 59.")
     await chat.press(chat.user_messages.last.get_by_role("button", name="Edit"))
     await chat.page.get_by_role("textbox", name="Edit your message").fill("shorter")
     await chat.page.keyboard.press("Enter")
     await chat.answered("Short.")
     for label, other, answer in (
-        ("Version before", "Next version", "Paragraph 59."),
+        ("Version before", "Next version", "Line 59."),
         ("Next version", "Version before", "Short."),
     ):
         top = await chat.user_messages.last.evaluate(TOP)
