@@ -6,7 +6,7 @@ ChatkeepError
 │  ├─ BadPosition  EventsExpired  ShuttingDown  TooManyRuns  BadHost  CrossSite  UnsupportedMediaType  MethodNotAllowed
 │  └─ Internal
 ├─ TurnFailed                  a turn that ends as `failed`, with its code in `run.error`
-│  ├─ ModelUnavailable  ModelRateLimited  ModelAuth  ModelRejected  ModelTimeout  ModelProtocol
+│  ├─ ModelUnavailable  ModelRateLimited  ModelQuota  ModelAuth  ModelRejected  ModelTimeout  ModelProtocol
 │  └─ ContextOverflow  ToolStepsExceeded  InternalFailure
 ├─ StorageFailed               a transaction that the database refused
 │  └─ ValueRefused             it would refuse it again
@@ -162,7 +162,7 @@ class TurnFailed(ChatkeepError):
 
 
 class ModelUnavailable(TurnFailed):
-    """No connection, a 5xx, a connection torn in mid-stream, or an error frame of unknown kind."""
+    """No connection, a 408 or 5xx, a connection torn in mid-stream, or an error frame of unknown kind."""
 
     code, retryable = "model_unavailable", True
 
@@ -173,6 +173,12 @@ class ModelRateLimited(TurnFailed):
     code, retryable = "model_rate_limited", True
 
 
+class ModelQuota(TurnFailed):
+    """The provider's account is used up: its quota, its credit or its budget."""
+
+    code, retryable = "model_quota", False
+
+
 class ModelAuth(TurnFailed):
     """The provider refused the key (401, 403)."""
 
@@ -180,7 +186,7 @@ class ModelAuth(TurnFailed):
 
 
 class ModelRejected(TurnFailed):
-    """The provider refused the request (any other 4xx)."""
+    """The provider refused the request for another reason."""
 
     code, retryable = "model_rejected", False
 

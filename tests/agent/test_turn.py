@@ -188,11 +188,22 @@ async def test_a_call_that_was_whole_before_the_cut_succeeds() -> None:
     assert outcome(played, "good") == ("succeeded", None)
 
 
-async def test_a_filtered_answer_is_incomplete() -> None:
-    script = Script([say("Well, "), stop("content_filter")])
-    played = await play(script, turn_input("joke!"))
-    assert played.ending == ("incomplete", "content_filter")
+CUT = [
+    *["length", "content_filter", "MAX_TOKENS", "max_tokens", "model_length", "SAFETY", "RECITATION", "error"],
+    *["model_context_window_exceeded", "pause_turn", "abort", "MALFORMED_FUNCTION_CALL", "stopped early", "unknown"],
+]
+
+
+@pytest.mark.parametrize("reason", CUT)
+async def test_an_answer_that_was_cut_is_incomplete(reason: str) -> None:
+    played = await play(Script([say("Well, "), stop(reason)]), turn_input("joke!"))
+    assert played.ending == ("incomplete", reason)
     assert played.parts == (TextPart("Well, "),)
+
+
+@pytest.mark.parametrize("reason", ["stop", "STOP", "end_turn", "eos", "COMPLETE", "FINISH_REASON_STOP", "tool-calls"])
+async def test_a_good_end_is_completed_in_any_spelling(reason: str) -> None:
+    assert (await play(Script([say("Well."), stop(reason)]), turn_input("?"))).ending == ("completed", reason)
 
 
 async def test_an_unfinished_answer_is_incomplete_with_its_calls_open() -> None:

@@ -191,11 +191,47 @@ def test_half_a_character_is_replaced_when_another_part_follows() -> None:
     ]
 
 
-def test_only_the_first_of_several_choices_is_read() -> None:
-    feed = [Chunk([Choice(MessageDelta(content="a")), Choice(MessageDelta(content="b"), "length")])]
-    assembler = Assembler(0, KINDS.get, set())
-    assert assembled(feed, assembler) == [TextDelta(index=0, text="a")]
-    assert assembler.finish_reason is None
+@pytest.mark.parametrize("first", [0, 1])
+def test_text_is_that_of_the_first_choice_with_text(first: int) -> None:
+    a, b = Choice(MessageDelta(content="a"), index=first), Choice(MessageDelta(content="b"), index=1 - first)
+    for feed in ([Chunk([a, b]), Chunk([a, b])], [Chunk([each]) for each in (a, b, b, a)]):
+        assert folded(assembled(feed)) == (TextPart("aa"),)
+
+
+def test_text_and_call_of_two_choices_are_one_answer() -> None:
+    function = FunctionDelta("weather", "{}")
+    calls = MessageDelta(tool_calls=[CallDelta(0, "c", function)])
+    feed = [
+        Chunk([Choice(MessageDelta(), index=0), Choice(MessageDelta(content="Let me see."), index=1)]),
+        Chunk([Choice(calls, "tool_calls", index=2)]),
+    ]
+    text, call_part = folded(assembled(feed))
+    assert text == TextPart("Let me see.")
+    assert isinstance(call_part, ToolCallPart)
+    assert call_part.name == "weather"
+
+
+def test_a_message_is_read_in_place_of_deltas_not_after_them() -> None:
+    whole = Chunk([Choice(MessageDelta(), "stop", message=MessageDelta(content="Hello"))])
+    assert folded(assembled([whole])) == (TextPart("Hello"),)
+    assert folded(assembled([say("Hel"), say("lo"), whole])) == (TextPart("Hello"),)
+
+
+@pytest.mark.parametrize("length", [65_536, 65_537, 200_000])
+def test_a_delta_has_at_most_64_ki_characters(length: int) -> None:
+    function = FunctionDelta("weather", "x" * length)
+    early = MessageDelta(tool_calls=[CallDelta(0, "c", FunctionDelta(None, "x" * length))])
+    late = MessageDelta(tool_calls=[CallDelta(0, "c", FunctionDelta("weather", ""))])
+    for feed in (
+        [say("x" * length)],
+        [say("x")] * length,
+        [Chunk([Choice(MessageDelta(tool_calls=[CallDelta(0, "c", function)]))])],
+        [Chunk([Choice(early)]), Chunk([Choice(late)])],
+    ):
+        assembler = Assembler(0, KINDS.get, set())
+        events = [*assembler.read(feed), *assembler.finish()]
+        lengths = [event_log.position_length(event) for event in events if not isinstance(event, ToolCallStarted)]
+        assert (max(lengths), sum(lengths)) == (65_536, length)
 
 
 def test_the_last_finish_reason_and_count_are_kept() -> None:

@@ -37,7 +37,7 @@ def failing(kind: str, message: str = "no", code: str | int | None = None) -> di
         (404, {"error": "model 'x' not found"}, "model_rejected"),
         (422, {"detail": [{"loc": ["body", "tools"], "msg": "not supported"}]}, "model_rejected"),
         (429, failing("tokens", "Rate limit reached", "rate_limit_exceeded"), "model_rate_limited"),
-        (429, failing("insufficient_quota", "You exceeded your quota"), "model_rate_limited"),
+        (429, failing("insufficient_quota", "You exceeded your quota"), "model_quota"),
         (500, failing("server_error"), "model_unavailable"),
         (503, "<html><body>Service Unavailable</body></html>", "model_unavailable"),
         (529, failing("overloaded_error"), "model_unavailable"),
@@ -181,9 +181,9 @@ async def test_comments_keep_an_answer_alive(provider: Provider) -> None:
     [
         "<!DOCTYPE html><html><body>Welcome to nginx!</body></html>",
         "<!DOCTYPE html>\n\n<html>\n\n</html>\n\n",
-        {"id": "x", "choices": [{"message": {"role": "assistant", "content": "Hello"}, "finish_reason": "stop"}]},
+        '{"choices": [',
     ],
-    ids=["html", "html with blank lines", "json"],
+    ids=["html", "html with blank lines", "half of a JSON value"],
 )
 async def test_an_answer_that_is_no_stream_is_model_protocol(provider: Provider, body: object) -> None:
     provider.answers = [refuses(200, body)]
@@ -191,6 +191,27 @@ async def test_an_answer_that_is_no_stream_is_model_protocol(provider: Provider,
         received = await receive(model)
     assert (received.code, received.chunks) == ("model_protocol", [])
     assert len(provider.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (failing("rate_limit_error", "Rate limit reached"), "model_rate_limited"),
+        ([failing("invalid_request_error", "no such model")], "model_rejected"),
+        ({"message": "Input is too long for requested model.", "__type": "ValidationException"}, "context_overflow"),
+    ],
+)
+async def test_an_error_with_status_200_is_that_error(provider: Provider, body: object, code: str) -> None:
+    provider.answers = [refuses(200, body)]
+    async with connected(provider) as model:
+        received = await receive(model)
+    assert (received.code, received.chunks) == (code, [])
+
+
+async def test_a_rate_limit_with_status_200_is_retried(provider: Provider) -> None:
+    provider.answers = [refuses(200, failing("rate_limit_error")), streams(*text_chunks("Hello"))]
+    async with connected(provider, model_retries=1) as model:
+        assert (await receive(model)).text == "Hello"
 
 
 @SOON

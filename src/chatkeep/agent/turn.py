@@ -36,7 +36,9 @@ from chatkeep.chat.events import Event, StepStarted, ToolCallReady, ToolCallRunn
 from chatkeep.chat.types import CallError, Kind, Message, RunEnd, StepPart, ToolCallPart, Usage
 from chatkeep.errors import ToolStepsExceeded
 from chatkeep.llm import Model, Prompt
-from chatkeep.llm.assembler import Assembler, StreamedCall
+from chatkeep.llm.assembler import Assembler
+from chatkeep.llm.finish_reasons import is_done
+from chatkeep.llm.streamed_call import StreamedCall
 from chatkeep.tools.arguments import InvalidArguments, parse_arguments
 from chatkeep.tools.context import ToolContext
 from chatkeep.tools.declaration import Tool
@@ -46,8 +48,6 @@ MAX_STEPS = 8
 """How many steps a turn has at most (docs/functions.md, "How a step continues")."""
 MAX_CORRECTIONS = 2
 """How often a turn lets the model correct calls that are not valid (docs/functions.md, "Correction")."""
-_CUT_REASONS = ("length", "content_filter")
-"""Finish reasons of an answer that the provider cut off."""
 _CORRECTABLE_ERRORS = ("invalid_arguments", "unknown_function")
 """Codes of the errors that the model can correct."""
 
@@ -202,7 +202,7 @@ class Turn:
         """Return the calls of a finished step, with the events that say which of them are valid."""
         if step.finish_reason is None:  # the answer was cut off: its calls are closed where the run ends
             return _StepCalls([], False, {}, ())
-        is_cut = step.finish_reason in _CUT_REASONS
+        is_cut = not is_done(step.finish_reason)
         events: list[Event] = []
         has_invalid = False
         actions: dict[int, ValidatedCall] = {}
@@ -244,7 +244,7 @@ class Turn:
     def _find_outcome(self, step: Assembler, checked: _StepCalls) -> Outcome | None:
         """Return how the turn ends with this step, or that it waits; None if it goes on."""
         reason = step.finish_reason
-        if reason is None or reason in _CUT_REASONS:
+        if not is_done(reason):
             return Outcome("incomplete", self.finish_reason)
         if checked.waiting:
             return Outcome("requires_action", reason, checked.waiting)

@@ -20,18 +20,24 @@ message, and its events name that part by its index:
    is an id of ours.
 5. `arguments_text` is what the model sent, never repaired. The turn decides later if it is valid.
 6. Half of a surrogate pair waits for its other half. If none comes, it becomes U+FFFD.
+7. A delta has at most 65,536 characters. A longer piece becomes several.
+8. Calls are read from every choice, text from the first choice that has some: gateways put text and calls of one
+   answer into two choices, and what two choices both say are alternatives.
+9. A whole `message` is read as if it were a delta, if nothing came before it. Others repeat what was streamed.
 """
 
 import json
 import re
 from collections.abc import Callable, Iterable
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from chatkeep import ids
+from chatkeep.chat.event_log import MAX_MERGED_CHARS
 from chatkeep.chat.events import Event, ReasoningDelta, RefusalDelta, TextDelta, ToolCallDelta, ToolCallStarted
 from chatkeep.chat.types import Kind
 from chatkeep.llm.chunks import Chunk, FunctionDelta, MessageDelta, TokenCounts
-from chatkeep.llm.json_boundary import JsonBoundary
+from chatkeep.llm.content_list import read_content_list
+from chatkeep.llm.streamed_call import StreamedCall
 from chatkeep.text import clean, ends_with_half_pair
 
 TextLikeDelta: TypeAlias = TextDelta | ReasoningDelta | RefusalDelta
@@ -39,6 +45,7 @@ TextLikeDelta: TypeAlias = TextDelta | ReasoningDelta | RefusalDelta
 _LEGACY_INDEX = -1
 """The index of a call that came as `function_call`, the form before `tool_calls`."""
 _MAX_REASON_CHARS = 200
+_NOTHING = MessageDelta()
 _VALID_CALL_ID = re.compile(r"[\x21-\x7e]{1,128}")
 
 
@@ -48,38 +55,14 @@ def _text_only(chunk: Chunk) -> str | None:
         return None
     choice = chunk.choices[0]
     delta = choice.delta
-    if delta is None or choice.finish_reason or not isinstance(delta.content, str):
+    if delta is None or choice.finish_reason or choice.index or not isinstance(delta.content, str):
         return None
     return delta.content if delta == MessageDelta(content=delta.content) else None
 
 
-class StreamedCall:
-    """A function call, as far as it was streamed."""
-
-    def __init__(self, provider_index: int | None) -> None:
-        self.provider_index = provider_index
-        self.provider_id = ""
-        self.call_id = ""
-        self.name = ""
-        self.index: int | None = None  # of its part; None until it starts
-        self.fragments: list[str] = []
-        self._boundary = JsonBoundary()
-        self._scanned = 0  # fragments that the boundary was fed
-
-    @property
-    def arguments_text(self) -> str:
-        """The arguments so far, as the model sent them."""
-        return "".join(self.fragments)
-
-    def has_complete_arguments(self) -> bool:
-        """Return True if the arguments so far are a whole JSON value.
-
-        Some providers repeat the name in each piece, so this is asked for each. All text is looked at once.
-        """
-        while self._scanned < len(self.fragments):
-            self._boundary.feed(self.fragments[self._scanned])
-            self._scanned += 1
-        return self._boundary.is_value(self.fragments)
+def _cut(text: str) -> list[str]:
+    """Return `text` in pieces as long as a delta may be; none if it is empty."""
+    return [text[start : start + MAX_MERGED_CHARS] for start in range(0, len(text), MAX_MERGED_CHARS)]
 
 
 class Assembler:
@@ -91,9 +74,11 @@ class Assembler:
 
     __slots__ = (
         "_find_kind",
+        "_first_index",
         "_half_pairs",
         "_new_id",
         "_open_part",
+        "_text_choice",
         "_used_call_ids",
         "calls",
         "finish_reason",
@@ -117,6 +102,8 @@ class Assembler:
         self.finish_reason: str | None = None
         self.tokens: TokenCounts | None = None
         self.next_index = index
+        self._first_index = index
+        self._text_choice: int | None = None  # the choice whose text is read; None until one has some
         self._find_kind = find_kind
         self._used_call_ids = used_call_ids
         self._new_id = new_id
@@ -134,13 +121,13 @@ class Assembler:
         events: list[Event] = []
         texts: list[str] = []
         for chunk in chunks:
-            if (text := _text_only(chunk)) is not None:
+            if not self._text_choice and (text := _text_only(chunk)) is not None:
                 texts.append(text)
                 continue
-            self._add_text(TextDelta, "".join(texts), events)
+            self._add_choice_text(0, TextDelta, "".join(texts), events)
             texts.clear()
             events += self.feed(chunk)
-        self._add_text(TextDelta, "".join(texts), events)
+        self._add_choice_text(0, TextDelta, "".join(texts), events)
         return events
 
     def feed(self, chunk: Chunk) -> list[Event]:
@@ -148,9 +135,12 @@ class Assembler:
         if chunk.usage is not None:
             self.tokens = chunk.usage
         events: list[Event] = []
-        for choice in (chunk.choices or ())[:1]:
-            if choice.delta is not None:
-                self._read_delta(choice.delta, events)
+        is_silent = self.next_index == self._first_index
+        for choice in chunk.choices or ():
+            if choice.delta is not None and choice.delta != _NOTHING:
+                self._read_delta(choice.index or 0, choice.delta, events)
+            elif choice.message is not None and is_silent:
+                self._read_delta(choice.index or 0, choice.message, events)
             if choice.finish_reason:
                 self.finish_reason = clean(choice.finish_reason)[:_MAX_REASON_CHARS]
         return events
@@ -168,41 +158,33 @@ class Assembler:
                 events.append(ToolCallDelta(index=call.index, arguments_text="\ufffd"))
         return events
 
-    def _read_delta(self, delta: MessageDelta, events: list[Event]) -> None:
+    def _read_delta(self, choice: int, delta: MessageDelta, events: list[Event]) -> None:
         reasoning = delta.reasoning_content or delta.reasoning
         if isinstance(reasoning, str):
-            self._add_text(ReasoningDelta, reasoning, events)
+            self._add_choice_text(choice, ReasoningDelta, reasoning, events)
         if isinstance(delta.content, str):
-            self._add_text(TextDelta, delta.content, events)
-        elif delta.content:
-            self._read_content_list(delta.content, events)
+            self._add_choice_text(choice, TextDelta, delta.content, events)
+        for kind, text in read_content_list(delta.content) if isinstance(delta.content, list) else ():
+            self._add_choice_text(choice, TextDelta if kind == "text" else ReasoningDelta, text, events)
         if delta.refusal:
-            self._add_text(RefusalDelta, delta.refusal, events)
+            self._add_choice_text(choice, RefusalDelta, delta.refusal, events)
         for piece in delta.tool_calls or ():
             self._add_call_piece(piece.index, piece.id or "", piece.function or FunctionDelta(), events)
         if delta.function_call is not None:
             self._add_call_piece(_LEGACY_INDEX, "", delta.function_call, events)
 
-    def _read_content_list(self, content: list[Any], events: list[Event]) -> None:
-        """Read content that is a list of typed parts, as Mistral's reasoning models stream it."""
-        for item in content:
-            match item:
-                case {"type": "text", "text": str(text)}:
-                    self._add_text(TextDelta, text, events)
-                case {"type": "thinking", "thinking": [*thoughts]}:
-                    text = "".join(str(thought.get("text", "")) for thought in thoughts if isinstance(thought, dict))  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType, reportUnknownVariableType]  # a provider's JSON
-                    self._add_text(ReasoningDelta, text, events)
-                case _:
-                    continue
+    def _add_choice_text(self, choice: int, kind: type[TextLikeDelta], piece: str, events: list[Event]) -> None:
+        """Add a piece of text of the choice with that index, unless another choice has some (rule 8)."""
+        if piece and self._text_choice in (None, choice):
+            self._text_choice = choice
+            self._add_text(kind, piece, events)
 
     def _add_text(self, kind: type[TextLikeDelta], piece: str, events: list[Event]) -> None:
-        if not piece:
-            return
         if self._open_part is None or self._open_part[0] is not kind:
             self._end_part(events)
             self._open_part = (kind, self._take_index())
-        if text := self._complete_text(self._open_part[1], piece):
-            events.append(kind(index=self._open_part[1], text=text))
+        index = self._open_part[1]
+        events += [kind(index=index, text=text) for text in _cut(self._complete_text(index, piece))]
 
     def _end_part(self, events: list[Event]) -> None:
         """End the text-like part that goes on. Half of a surrogate pair that still waits in it becomes U+FFFD."""
@@ -265,14 +247,13 @@ class Assembler:
         events.append(
             ToolCallStarted(index=call.index, call_id=call.call_id, name=call.name, kind=self._find_kind(call.name))
         )
-        if early_arguments := call.arguments_text:
-            events.append(ToolCallDelta(index=call.index, arguments_text=early_arguments))
+        events += [ToolCallDelta(index=call.index, arguments_text=text) for text in _cut(call.arguments_text)]
 
     def _add_arguments(self, call: StreamedCall, piece: str, events: list[Event]) -> None:
         if text := self._complete_text(call, piece):
             call.fragments.append(text)
             if call.index is not None:
-                events.append(ToolCallDelta(index=call.index, arguments_text=text))
+                events += [ToolCallDelta(index=call.index, arguments_text=some) for some in _cut(text)]
 
     def _complete_text(self, key: StreamedCall | int, piece: str) -> str:
         """Return `piece` made storable. Half of a surrogate pair at its end is held back until the next piece."""

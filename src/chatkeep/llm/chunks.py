@@ -42,10 +42,16 @@ class MessageDelta(msgspec.Struct, gc=False):
 
 
 class Choice(msgspec.Struct, gc=False):
-    """One alternative of the answer. We ask for one, and read the first."""
+    """One alternative of the answer. We ask for one; some gateways spread one answer over several.
+
+    Some servers send a whole `message` in place of pieces, and say by `error` why the answer ends here.
+    """
 
     delta: MessageDelta | None = None
     finish_reason: str | None = None
+    index: int | None = None
+    message: MessageDelta | None = None
+    error: Any = None
 
 
 class TokenCounts(msgspec.Struct, gc=False):

@@ -23,9 +23,11 @@ def make_readable(chunk: Any) -> Any:
         fields["usage"] = _read_usage(fields["usage"])
     fields["choices"] = _as_list(fields.get("choices"))
     for choice in _objects(fields["choices"]):
+        choice["index"] = _read_integer(choice.get("index"))
         choice["finish_reason"] = _read_text(choice.get("finish_reason"))
-        if isinstance(choice.get("delta"), dict):
-            _read_delta(choice["delta"])
+        for name in ("delta", "message"):
+            if isinstance(choice.get(name), dict):
+                _read_delta(choice[name])
     return fields
 
 

@@ -15,6 +15,7 @@ import httpx2
 import msgspec
 import openai
 
+from chatkeep.errors import TurnFailed
 from chatkeep.llm import Prompt
 from chatkeep.llm.chunks import Chunk
 from chatkeep.llm.http.replay import RequestReplay
@@ -52,7 +53,7 @@ class OpenAIModel:
         return requested
 
     async def stream(self, prompt: Prompt) -> AsyncGenerator[Sequence[Chunk]]:
-        """See `Model.stream`. Connect errors, 429 and 5xx are retried, before the first chunk only."""
+        """See `Model.stream`. Errors that may pass are retried, before the first chunk only."""
         answer = await self._open_with_retries(prompt)
         del prompt  # it holds the whole conversation, and the answer may take long
         try:
@@ -72,7 +73,7 @@ class OpenAIModel:
         for left in range(self._settings.model_retries, -1, -1):
             try:
                 return await self._open_stream(prompt)
-            except _FAILURES as error:
+            except (TurnFailed, *_FAILURES) as error:
                 failure = translate_error(error, self._key)
                 if left == 0 or not is_retryable(error):
                     raise failure from error

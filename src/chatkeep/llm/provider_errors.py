@@ -1,41 +1,88 @@
 """Translates a provider's errors into ours (docs/http-api.md, "Errors of a run"), and says which to retry."""
 
 import re
-from typing import Any, cast
+from collections.abc import Container
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from typing import Any, NamedTuple
 
 import openai
 
+from chatkeep import clock
 from chatkeep.errors import (
     ContextOverflow,
     ModelAuth,
     ModelProtocol,
+    ModelQuota,
     ModelRateLimited,
     ModelRejected,
     ModelTimeout,
     ModelUnavailable,
     TurnFailed,
 )
+from chatkeep.llm.error_bodies import ProviderError, read_error
 from chatkeep.text import clean
 
 _SECRETS = re.compile(r"\b(?:sk|pk|rk)-[\w*.\-]{6,}|(?i:\bbearer\s+)[\w.\-]{16,}")
-_OVERFLOW = re.compile(
-    r"(?i)context[ _-]?(?:length|window|size)|maximum context|too many tokens|prompt is too long|exceed_context"
-)
 _MAX_MESSAGE_CHARS = 500
 """The length of the longest error message, in characters."""
+_NEVER = re.compile(r"(?!)")
+
+
+class _Rule(NamedTuple):
+    """The signs of one class: an HTTP status, a kind, or, if the provider refused the request, words of its message."""
+
+    failure: type[TurnFailed]
+    statuses: Container[int | None] = ()
+    kinds: re.Pattern[str] = _NEVER
+    words: re.Pattern[str] = _NEVER
+
+
+_RULES = (
+    _Rule(
+        ModelQuota,
+        (402,),
+        re.compile(r"(?i)insufficient_(?:quota|balance|credit)|billing|exceeded_current_quota|arrearage"),
+        re.compile(r"(?i)insufficient (?:balance|credit|funds)|credit balance is too low"),
+    ),
+    _Rule(ModelRateLimited, (429,), re.compile(r"(?i)rate_?limit|too_?many_?requests|throttl|resource_exhausted")),
+    _Rule(
+        ContextOverflow,
+        (),
+        re.compile(r"(?i)context_(?:length|window)|exceed_context|request_too_large"),
+        re.compile(
+            r"(?i)context[ _-]?(?:length|window|size|limit)"  # OpenAI, vLLM, DeepSeek, llama.cpp, Claude on Bedrock
+            r"|maximum (?:context|prompt|model) length|longer than the maximum"  # Mistral, xAI, vLLM
+            r"|too many (?:input )?tokens|prompt (?:is )?too long|prompt exceeds max"  # Cohere, Anthropic, Ollama, Z.ai
+            r"|input is too long|input token count|model token limit"  # Bedrock, Gemini, Moonshot
+            r"|range of input length|input tokens exceed|reduce the length of"  # Qwen (DashScope), OpenAI, Groq
+            r"|max_new_tokens` must be"  # Text Generation Inference
+        ),
+    ),
+    _Rule(
+        ModelAuth,
+        (401, 403),
+        re.compile(r"(?i)authenticat|unauthori[sz]ed|permission|invalid_api_key|api_key_invalid"),
+        re.compile(r"(?i)api key not valid|(?:invalid|incorrect) api key"),
+    ),
+    _Rule(ModelUnavailable, (408, *range(500, 600))),
+    _Rule(ContextOverflow, (413,)),
+)
+"""The first that fits decides. Each provider has words of its own."""
+_REJECTED_KINDS = re.compile(r"(?i)invalid|validation|bad_?request|not_found|unsupported")
 
 
 def translate_error(error: Exception, key: str | None = None) -> TurnFailed:
     """Return our error for `error`, which the SDK or its transport raised. `key` never appears in the message."""
     match error:
+        case TurnFailed():
+            return error
         case openai.APITimeoutError():
             return ModelUnavailable("no connection to the provider within the time limit")
         case openai.APIConnectionError():
             return ModelUnavailable(f"no connection to the provider: {_redact(error.__cause__ or error, key)}")
         case openai.APIStatusError():
-            return _error_from_status(
-                error.status_code, str(getattr(error, "code", "") or ""), _redact(_read_message(error), key)
-            )
+            return _error_from_status(error, key)
         case TimeoutError():
             return ModelTimeout("the provider sent nothing for the time limit")
         case ValueError():
@@ -45,59 +92,64 @@ def translate_error(error: Exception, key: str | None = None) -> TurnFailed:
 
 
 def error_from_frame(error: Any, key: str | None = None) -> TurnFailed:
-    """Return our error for one that came within the stream, as any JSON. `key` never appears in the message."""
-    fields: dict[str, Any] = cast("dict[str, Any]", error) if isinstance(error, dict) else {"message": error}
-    fields = fields["error"] if isinstance(fields.get("error"), dict) else fields
-    message = _redact(fields.get("message") or fields.get("detail") or "the provider reported an error", key)
-    kinds = " ".join(str(fields.get(name, "")) for name in ("type", "code", "status"))
-    if _OVERFLOW.search(kinds) or ("invalid" in kinds and _OVERFLOW.search(message)):
-        return ContextOverflow(message)
-    if "rate_limit" in kinds or "429" in kinds:
-        return ModelRateLimited(message)
-    if "authentication" in kinds or "permission" in kinds or "401" in kinds or "403" in kinds:
-        return ModelAuth(message)
-    if "invalid_request" in kinds:
-        return ModelRejected(message)
-    return ModelUnavailable(message)
+    """Return our error for one that came as any JSON in place of an answer. `key` never appears in the message."""
+    details = read_error(error)
+    return _classify(details, details.status)(_redact(details.message or "the provider reported an error", key))
 
 
 def is_retryable(error: Exception) -> bool:
-    """Return True for connect errors, 429 and 5xx, which may pass.
+    """Return True for connect errors, 408, 429 and 5xx, which may pass, and for their like with the status 200.
 
-    A time-out while reading is not retried: the user has waited long enough by then.
+    An empty account does not fill by waiting. A time-out while reading is not retried: the user has waited long enough
+    by then.
     """
     if isinstance(error, openai.APIStatusError):
-        return error.status_code == 429 or error.status_code >= 500
-    return isinstance(error, openai.APIConnectionError)
+        is_temporary = error.status_code in (408, 429) or error.status_code >= 500
+        return is_temporary and translate_error(error).retryable
+    return isinstance(error, (openai.APIConnectionError, ModelRateLimited, ModelUnavailable))
 
 
 def retry_after_seconds(error: Exception) -> float | None:
-    """Return the seconds of the response's `Retry-After` (RFC 9110 §10.2.3); None without one, or if it is a date."""
+    """Return how long the response asks to wait, in seconds; None if it does not say.
+
+    `Retry-After` is a number of seconds or a date (RFC 9110 §10.2.3).
+    """
     if not isinstance(error, openai.APIStatusError):
         return None
+    value = error.response.headers.get("retry-after", "")
     try:
-        return max(0.0, float(error.response.headers.get("retry-after", "")))
+        return max(0.0, float(value))
     except ValueError:
+        return _seconds_until(value)
+
+
+def _seconds_until(date: str) -> float | None:
+    try:
+        until = parsedate_to_datetime(date)
+    except (ValueError, OverflowError):
         return None
+    until = until if until.tzinfo else until.replace(tzinfo=UTC)
+    return max(0.0, (until - clock.parse(clock.now())).total_seconds())
 
 
-def _error_from_status(status: int, code: str, message: str) -> TurnFailed:
-    match status:
-        case 401 | 403:
-            return ModelAuth(message)
-        case 429:
-            return ModelRateLimited(message)
-        case 400 | 413 | 422 if _OVERFLOW.search(f"{code} {message}"):
-            return ContextOverflow(message)
-        case _ if status >= 500:
-            return ModelUnavailable(f"the provider answered {status}: {message}")
-        case _:
-            return ModelRejected(message)
+def _error_from_status(error: openai.APIStatusError, key: str | None) -> TurnFailed:
+    status = error.status_code
+    details = read_error(error.body if error.body is not None else error.message)
+    message = _redact(details.message or error.message, key)
+    if (kind := _classify(details, status)) is ModelUnavailable:
+        message = f"the provider answered {status}: {message}"
+    return kind(message)
 
 
-def _read_message(error: openai.APIStatusError) -> object:
-    body: Any = error.body
-    return body["message"] if isinstance(body, dict) and body.get("message") else error.message  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]  # a provider's JSON
+def _classify(error: ProviderError, status: int | None) -> type[TurnFailed]:
+    """Return the class of `error`. `status` is its HTTP status, None if that is not known."""
+    is_rejected = status in (400, 413, 422) or bool(_REJECTED_KINDS.search(error.kinds))
+    for rule in _RULES:
+        if status in rule.statuses or rule.kinds.search(error.kinds):
+            return rule.failure
+        if is_rejected and rule.words.search(error.message):
+            return rule.failure
+    return ModelRejected if is_rejected or status is not None else ModelUnavailable
 
 
 def _redact(error: object, key: str | None) -> str:

@@ -14,7 +14,9 @@
 4. `[DONE]` ends the stream: nothing after it counts.
 5. A frame that is not understood, or that reports an error, ends the stream with a failure. The chunks before it count.
 6. Half a frame at the end of the body is no failure: it only says that the stream was cut.
-7. A body with other lines and no `data` at all, such as an HTML page, is no event stream: a failure.
+7. A body with other lines and no `data` at all, such as an HTML page, is no event stream: a failure. One JSON value is
+   read: as the error that it describes, or as the one chunk of an answer that was not streamed.
+8. An answer that says nothing in a form that is read, but has text (`llm/unread.py`), is a failure.
 """
 
 import json
@@ -26,6 +28,7 @@ from chatkeep.errors import ModelProtocol, TurnFailed
 from chatkeep.llm.chunks import Chunk
 from chatkeep.llm.odd_chunks import make_readable
 from chatkeep.llm.provider_errors import error_from_frame
+from chatkeep.llm.unread import has_unread, says_something
 
 MAX_FRAME_BYTES = 16 * 1024 * 1024
 """The size of the largest frame, in bytes. A provider that sends more without an empty line is not understood."""
@@ -47,7 +50,18 @@ class SseParser:
     raise after it has used the chunks.
     """
 
-    __slots__ = ("_has_begun", "_has_seen_data", "_has_seen_other", "_key", "_pieces", "_rest", "done", "failure")
+    __slots__ = (
+        "_has_begun",
+        "_has_seen_data",
+        "_has_seen_other",
+        "_has_unread",
+        "_is_silent",
+        "_key",
+        "_pieces",
+        "_rest",
+        "done",
+        "failure",
+    )
 
     def __init__(self, key: str | None = None) -> None:
         """`key` is the provider's API key, which never appears in the message of a failure."""
@@ -59,6 +73,8 @@ class SseParser:
         self._has_begun = False
         self._has_seen_data = False
         self._has_seen_other = False
+        self._is_silent = True  # nothing was said yet in a form that is read
+        self._has_unread = False
 
     def feed(self, data: bytes) -> list[Chunk]:
         """Return the chunks that the bytes `data` complete, up to a failure."""
@@ -89,8 +105,11 @@ class SseParser:
     def finish(self) -> list[Chunk]:
         """End the body. Return the chunk of a last frame that is whole, only without its empty line."""
         self.done = True
-        chunks = self._parse_frames([b"".join([self._rest, *self._pieces]).strip(b"\r\n")])
-        if isinstance(self.failure, ModelProtocol):
+        rest = b"".join([self._rest, *self._pieces]).strip(b"\r\n")
+        if not self._has_seen_data and rest.lstrip().startswith((b"{", b"[")):
+            return self._parse_json_body(rest)
+        chunks = self._parse_frames([rest])
+        if isinstance(self.failure, ModelProtocol) and not (self._is_silent and self._has_unread):
             self.failure = None  # half a frame: the stream was cut
         if self._has_seen_other and not self._has_seen_data:
             self.failure = ModelProtocol("the provider did not answer with an event stream")
@@ -112,7 +131,20 @@ class SseParser:
         if len(frames) - len(lines) != len(chunks) * (len(_NEXT_DATA) - 1) - 1:
             return []
         self._has_seen_data, self.done = True, is_done
-        return self._stop_at_error(chunks)
+        return self._check(chunks, lines)
+
+    def _parse_json_body(self, body: bytes) -> list[Chunk]:
+        """Return the chunk of a whole body that is JSON and no event stream; a failure if it is an error."""
+        try:
+            value: Any = json.loads(body.decode("utf-8", "replace"))
+        except (ValueError, RecursionError):
+            self.failure = ModelProtocol("the provider did not answer with an event stream")
+            return []
+        if not isinstance(value, dict) or "choices" not in value:
+            self.failure = error_from_frame(value, self._key)
+            return []
+        payload = b" ".join(body.splitlines())
+        return self._check(self._decode_all([payload]), payload)
 
     def _parse_frames(self, frames: list[bytes]) -> list[Chunk]:
         payloads: list[bytes] = []
@@ -125,7 +157,7 @@ class SseParser:
                 self.done = True
                 break
             payloads.append(b'{"error":' + payload + b"}" if is_error else payload)
-        return self._stop_at_error(self._decode_all(payloads))
+        return self._check(self._decode_all(payloads), b"\n".join(payloads))
 
     def _read_frame(self, frame: bytes) -> tuple[bytes, bool]:
         """Return a frame's data, and True if only its `event` line says that it is an error."""
@@ -160,13 +192,33 @@ class SseParser:
                 break
         return chunks
 
-    def _stop_at_error(self, chunks: list[Chunk]) -> list[Chunk]:
-        """Return the chunks before the first that reports an error, which becomes the failure."""
+    def _check(self, chunks: list[Chunk], payloads: bytes) -> list[Chunk]:
+        """Return `chunks` up to the first that reports an error, which becomes the failure. `payloads` are lines."""
+        if self._is_silent:
+            self._watch_silence(chunks, payloads)
         for number, chunk in enumerate(chunks):
             if chunk.error is not None:
                 self.failure = error_from_frame(chunk.error, self._key)
                 return chunks[:number]
+            if chunk.choices and chunk.choices[0].error is not None:
+                self.failure = error_from_frame(chunk.choices[0].error, self._key)
+                return chunks[: number + 1]
         return chunks
+
+    def _watch_silence(self, chunks: list[Chunk], payloads: bytes) -> None:
+        """Look for text that is not read while nothing else was said, as in the first chunk or two of an answer."""
+        self._is_silent = not any(map(says_something, chunks))
+        if self._is_silent and not self._has_unread:
+            self._has_unread = any(has_unread(_read_json(line)) for line in payloads.split(b"\n"))
+        if self._is_silent and self._has_unread and self.done and self.failure is None:
+            self.failure = ModelProtocol("the provider answered in a form that is not understood")
+
+
+def _read_json(payload: bytes) -> Any:
+    try:
+        return json.loads(payload.decode("utf-8", "replace"))
+    except (ValueError, RecursionError):
+        return None
 
 
 def _decode_leniently(payload: bytes) -> Chunk:
