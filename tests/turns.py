@@ -65,6 +65,7 @@ def turn_input(
         history=[*history, user(text)],
         message=answer(),
         context_tokens=100_000,
+        max_answer_bytes=8_388_608,
         bytes_per_token=None,
     )
     return start._replace(**more)

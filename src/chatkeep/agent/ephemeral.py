@@ -39,6 +39,7 @@ def ephemeral_input(settings: Settings, model: str, spec: TurnSpec, history: lis
         history=history,
         message=new_answer(history[-1].id),
         context_tokens=settings.context_tokens,
+        max_answer_bytes=settings.max_answer_bytes,
         bytes_per_token=None,
     )
 

@@ -11,7 +11,7 @@ A turn answers one user message. It is made of steps; a step is one call of the 
 2. A reply is done when its arguments are valid. The actions of a step run side by side.
 3. After a step the turn ends, waits, or goes on. The first line that fits decides:
 
-       the model's answer was cut               ends: incomplete
+       the model's answer was cut, or too long  ends: incomplete
        a client function was called, validly    waits: requires_action; a later turn resumes it
        an action ran, or a call is not valid    goes on with the next step, so that the model reads the results
        otherwise                                ends: completed
@@ -30,6 +30,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from msgspec.structs import replace
 
+from chatkeep.agent.answer_limit import AnswerLimit
 from chatkeep.agent.context_window import DEFAULT_BYTES_PER_TOKEN, fit_history
 from chatkeep.chat import event_log
 from chatkeep.chat.events import Event, StepStarted, ToolCallReady, ToolCallRunning
@@ -79,6 +80,7 @@ class TurnInput(NamedTuple):
     history: Sequence[Message]
     message: Message
     context_tokens: int
+    max_answer_bytes: int
     bytes_per_token: float | None
     prior_usage: Usage = Usage()
     input_bytes: int = 0
@@ -123,6 +125,7 @@ class Turn:
         self._finished_usage = turn_input.prior_usage  # of the finished steps
         self._prompt_bytes = 0  # of the current step's prompt; 0 between steps
         self._output_chars = 0  # of the current step's answer
+        self._limit = AnswerLimit(turn_input.max_answer_bytes, turn_input.message)
 
     @property
     def usage(self) -> Usage:
@@ -153,6 +156,9 @@ class Turn:
                 message = event_log.apply(message, started)
             step = Assembler(len(message.parts), self._find_kind, self._call_ids)
             await self._ask_model(step, message, emit)
+            if self._limit.is_reached:  # some of the step's calls may have been cut off with it
+                self.finish_reason = "length"
+                return Outcome("incomplete", self.finish_reason)
             self.finish_reason = step.finish_reason or "missing"
             checked = self._check_calls(step)
             if checked.events:
@@ -171,14 +177,16 @@ class Turn:
         answer = self._model.stream(self._build_prompt(message))
         try:
             async for chunks in answer:
-                events = step.read(chunks)
+                events = self._limit.take(step.read(chunks))
                 del chunks  # frees their memory before the wait: this frame lives as long as the stream
                 if events:
                     self._output_chars += sum(map(event_log.position_length, events))
                     await emit(events)
+                if self._limit.is_reached:
+                    break
         finally:
             await answer.aclose()  # without `aclosing`, whose object would live as long as the stream
-        if last := step.finish():
+        if not self._limit.is_reached and (last := step.finish()):
             await emit(last)
         self._count_usage(step)
 

@@ -125,7 +125,7 @@ def after(events: Iterable[Event], position: int) -> list[Event]:
         if event.position - position_length(event) >= position:
             rest.append(event)
         elif event.position > position and isinstance(event, Delta):
-            rest.append(_with_text(event, _delta_text(event)[position - event.position :]))
+            rest.append(with_text(event, delta_text(event)[position - event.position :]))
     return rest
 
 
@@ -169,15 +169,17 @@ def _continues(last: Delta, event: Event) -> bool:
 def _join(deltas: Sequence[Delta]) -> Delta:
     if len(deltas) == 1:
         return deltas[0]
-    whole = _with_text(deltas[0], "".join(map(_delta_text, deltas)))
+    whole = with_text(deltas[0], "".join(map(delta_text, deltas)))
     return replace(whole, position=deltas[-1].position)
 
 
-def _delta_text(delta: Delta) -> str:
+def delta_text(delta: Delta) -> str:
+    """Return the characters that `delta` carries."""
     return delta.arguments_text if isinstance(delta, ToolCallDelta) else delta.text
 
 
-def _with_text(delta: Delta, text: str) -> Delta:
+def with_text(delta: Delta, text: str) -> Delta:
+    """Return `delta` with `text` in place of its characters; its position stays."""
     if isinstance(delta, ToolCallDelta):
         return replace(delta, arguments_text=text)
     return replace(delta, text=text)

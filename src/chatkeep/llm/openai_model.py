@@ -18,6 +18,7 @@ import openai
 from chatkeep.errors import TurnFailed
 from chatkeep.llm import Prompt
 from chatkeep.llm.chunks import Chunk
+from chatkeep.llm.http.bounds import IDENTITY, bound_response
 from chatkeep.llm.http.replay import RequestReplay
 from chatkeep.llm.http.transport import RESPONSE_BODY, ResponseBody, Transport
 from chatkeep.llm.provider_errors import is_retryable, retry_after_seconds, translate_error
@@ -123,6 +124,8 @@ class OpenAIModel:
             raise openai.APITimeoutError(request) from error
         except httpx2.HTTPError as error:
             raise openai.APIConnectionError(request=request) from error
+        if response is not None:
+            await bound_response(response)
         if response is not None and response.is_redirect:
             replay.forget()  # the provider has moved: the SDK follows
             await response.aclose()
@@ -202,22 +205,23 @@ async def _status_error(response: httpx2.Response) -> openai.APIStatusError:
 
 def _http_client(settings: Settings, transport: Transport | None) -> httpx2.AsyncClient:
     """Return a client over our own transport; without one (a proxy is set), the SDK's client."""
+    hooks = {"response": [bound_response]}
     if transport is None:
-        return openai.DefaultAsyncHttpxClient(limits=httpx2.Limits(max_connections=settings.max_runs))
-    headers = {"accept-encoding": "identity"}  # compressing small pieces gains nothing, and holds each back
-    return httpx2.AsyncClient(transport=transport, headers=headers, follow_redirects=True)
+        limits = httpx2.Limits(max_connections=settings.max_runs)
+        return openai.DefaultAsyncHttpxClient(limits=limits, headers=IDENTITY, event_hooks=hooks)
+    return httpx2.AsyncClient(transport=transport, headers=IDENTITY, event_hooks=hooks, follow_redirects=True)
 
 
 def _body(response: httpx2.Response) -> "ResponseBody | _SdkBody":
     """Return the body of `response`; nothing else of it stays in memory while it is read."""
     body = response.extensions.get(RESPONSE_BODY)
-    if isinstance(body, ResponseBody) and response.headers.get("content-encoding", "identity") == "identity":
+    if isinstance(body, ResponseBody):
         return body
     return _SdkBody(response)
 
 
 class _SdkBody:
-    """A body that httpx2 reads, and decompresses where it has to; used like `ResponseBody`."""
+    """A body that httpx2 reads; used like `ResponseBody`."""
 
     def __init__(self, response: httpx2.Response) -> None:
         self._response = response

@@ -55,6 +55,7 @@ def build_input(runtime: Runtime, run: Run, spec: TurnSpec, history: TurnHistory
         history=history.messages,
         message=history.answer,
         context_tokens=runtime.settings.context_tokens,
+        max_answer_bytes=runtime.settings.max_answer_bytes,
         finish_reason=run.finish_reason,
         bytes_per_token=history.bytes_per_token,
     )

@@ -69,6 +69,7 @@ class Settings(BaseSettings):
     max_body_bytes: PositiveInt = 1_048_576
     max_runs: PositiveInt = 2_000
     context_tokens: PositiveInt = 128_000
+    max_answer_bytes: PositiveInt = 8_388_608
     lease: Annotated[float, Field(ge=0.1, le=1e6)] = 30
     action_deadline: Seconds = 600
     tool_timeout: Seconds = 30

@@ -17,5 +17,5 @@ The path of an answer:
    closed list: a header that must differ for each request (an idempotency key, a trace id) is never sent twice.
 
 Not supported: proxies (where the environment names one, the SDK's own client is used for everything), HTTP/2,
-compressed bodies (they are asked for as `identity`; others are read by httpx2).
+compressed bodies (they are asked for as `identity`; others are refused, see `bounds.py`).
 """

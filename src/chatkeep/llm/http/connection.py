@@ -17,6 +17,10 @@ BODY_BUFFER_BYTES = 1_048_576
 """Bytes of a body that may wait for their reader before the provider has to wait too."""
 BODY_END_SECONDS = 1.0
 """How long the end of a body may take, once nothing more of it is needed, for the connection to be used again."""
+MAX_HEAD_BYTES = 65_536
+"""The size of the largest head of a response, in bytes, with the interim responses before it."""
+_UPGRADE = "the provider changes to another protocol, which was not asked for"
+_LARGE_HEAD = f"the head of the provider's response has over {MAX_HEAD_BYTES} bytes"
 SOCKET_READ_BYTES = 65_536
 """Bytes that one read past the transport takes."""
 
@@ -41,6 +45,7 @@ class HttpConnection(asyncio.Protocol):
     def _begin(self) -> None:
         self._parser = httptools.HttpResponseParser(self)
         self._headers: list[tuple[bytes, bytes]] = []
+        self._unfinished_head_size = 0
         self._status = 0
         self._data: list[bytes] = []
         self._size = 0
@@ -168,14 +173,24 @@ class HttpConnection(asyncio.Protocol):
             return
         try:
             self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._refuse(_UPGRADE)
         except httptools.HttpParserError as error:
-            self._error = httpx2.RemoteProtocolError(f"the provider does not speak HTTP: {error}")
-            self._abort()
+            self._refuse(f"the provider does not speak HTTP: {error}")
+        if not self._status:  # the parser keeps a header until it is whole
+            self._unfinished_head_size += len(data)
+            if self._unfinished_head_size > MAX_HEAD_BYTES:
+                self._refuse(_LARGE_HEAD)
         if self._is_ending and self._is_complete:
             self.release()
         if self._size > BODY_BUFFER_BYTES:
             self._pause()
         self._wake()
+
+    def _refuse(self, reason: str) -> None:
+        """End the response with an error, unless it has one."""
+        self._error = self._error or httpx2.RemoteProtocolError(reason)
+        self._abort()
 
     def eof_received(self) -> None:
         """Note the provider's end of sending (asyncio); returning None closes the transport."""
@@ -204,7 +219,11 @@ class HttpConnection(asyncio.Protocol):
         status = self._parser.get_status_code()
         if self._is_complete:
             return
-        if status >= 200:
+        if status == 101:
+            self._refuse(_UPGRADE)
+        elif sum(len(name) + len(value) for name, value in self._headers) > MAX_HEAD_BYTES:
+            self._refuse(_LARGE_HEAD)
+        elif status >= 200:
             self._status = status
             names = {name.lower() for name, _ in self._headers}
             self._ends_with_connection = not names & {b"content-length", b"transfer-encoding"}

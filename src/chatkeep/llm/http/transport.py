@@ -1,18 +1,22 @@
 """Carries requests to a provider, one at a time on each connection, as an httpx2 transport; and idle connections."""
 
 import asyncio
+import socket
 import ssl
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Awaitable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from math import inf
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import httpx2
+from aiohappyeyeballs import start_connection  # pyright: ignore[reportUnknownVariableType]  # tuples without items
 
 from chatkeep.llm.http.connection import BODY_END_SECONDS, HttpConnection
 
 IDLE_SECONDS = 30.0
 """How long an idle connection is used. A NAT or balancer may drop it silently, and a request would wait in vain."""
+NEXT_ADDRESS_SECONDS = 0.25
+"""How long a host's address may take to answer before the next one is tried beside it (RFC 8305 §5)."""
 ERROR_BODY_TIMEOUT_SECONDS = 60
 """How long the next piece of an error's body may take."""
 RESPONSE_BODY = "chatkeep.response_body"
@@ -20,6 +24,15 @@ RESPONSE_BODY = "chatkeep.response_body"
 
 _Origin: TypeAlias = tuple[bytes, str, int]
 """Scheme, host and port."""
+
+
+_Address: TypeAlias = tuple[int, int, int, str, tuple[Any, ...]]
+"""Family, type, protocol, canonical name and address of a socket, as `getaddrinfo` returns them."""
+Resolve: TypeAlias = Callable[[str, int], Awaitable[Sequence[_Address]]]
+
+
+async def _resolve(host: str, port: int) -> Sequence[_Address]:
+    return await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
 
 
 class ResponseBody(httpx2.AsyncByteStream):
@@ -85,10 +98,17 @@ class RequestHead(NamedTuple):
 class Transport(httpx2.AsyncBaseTransport):
     """Connections to providers, opened when they are needed and used again."""
 
-    def __init__(self, idle_seconds: float = IDLE_SECONDS, body_end_seconds: float = BODY_END_SECONDS) -> None:
+    def __init__(
+        self,
+        idle_seconds: float = IDLE_SECONDS,
+        body_end_seconds: float = BODY_END_SECONDS,
+        resolve: Resolve = _resolve,
+    ) -> None:
+        """`resolve` returns the addresses of a host and port, the best first."""
         self._idle: dict[_Origin, list[HttpConnection]] = defaultdict(list)
         self._idle_seconds = idle_seconds
         self._body_end_seconds = body_end_seconds
+        self._resolve = resolve
         self._tls: ssl.SSLContext | None = None
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
@@ -144,15 +164,24 @@ class Transport(httpx2.AsyncBaseTransport):
         return None
 
     async def _connect(self, head: RequestHead) -> HttpConnection:
+        """Open a connection; to the first address of the host that answers (RFC 8305, Happy Eyeballs)."""
         origin, limit = head.origin, head.connect_seconds
         scheme, host, port = origin
+        if scheme not in (b"http", b"https"):
+            raise httpx2.UnsupportedProtocol(f"a provider is reached by http or https, not by {scheme.decode()!r}")
         if scheme == b"https" and self._tls is None:
             self._tls = ssl.create_default_context()
-        tls = self._tls if scheme == b"https" else None
+        loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(limit):
-                _, connection = await asyncio.get_running_loop().create_connection(
-                    lambda: HttpConnection(self._idle[origin], self._body_end_seconds), host, port, ssl=tls
+                addresses = await self._resolve(host, port)
+                connected = await start_connection(addresses, happy_eyeballs_delay=NEXT_ADDRESS_SECONDS, interleave=1)
+                connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                _, connection = await loop.create_connection(
+                    lambda: HttpConnection(self._idle[origin], self._body_end_seconds),
+                    sock=connected,
+                    ssl=self._tls if scheme == b"https" else None,
+                    server_hostname=host if scheme == b"https" else None,
                 )
         except TimeoutError as error:
             raise httpx2.ConnectTimeout(f"no connection to {host}:{port} within {limit} s") from error
