@@ -67,6 +67,9 @@ bench: .venv/bench
 bench-quick: .venv/bench
 	$(BIN)/python bench/run.py --quick
 
+fuzz: .venv/tests
+	$(BIN)/python -m pytest -n 2 --hypothesis-profile fuzz tests/hostile/test_any_stream.py
+
 faults: .venv/tests
 	FAULT_KILLS=200 $(BIN)/python -m pytest tests/faults -s
 
@@ -76,4 +79,4 @@ soak: .venv/bench
 clean:
 	rm -rf .venv web/node_modules src/chatkeep/static
 
-.PHONY: serve serve-postgres serve-local test icu check fix web bench bench-quick faults soak clean
+.PHONY: serve serve-postgres serve-local test icu check fix web bench bench-quick fuzz faults soak clean

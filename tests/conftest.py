@@ -16,6 +16,7 @@ from tests.service import Service, serving, settings
 
 # Machines are noisy: how long an example takes, or is made, says nothing about the code.
 hypothesis_settings.register_profile("noisy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.register_profile("fuzz", hypothesis_settings.get_profile("noisy"), max_examples=25_000)
 hypothesis_settings.load_profile("noisy")
 
 
