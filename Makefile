@@ -68,7 +68,7 @@ bench-quick: .venv/bench
 	$(BIN)/python bench/run.py --quick
 
 fuzz: .venv/tests
-	$(BIN)/python -m pytest -n 2 --hypothesis-profile fuzz tests/hostile/test_any_stream.py
+	$(BIN)/python -m pytest -n 2 --timeout 0 --hypothesis-profile fuzz tests/hostile/test_any_stream.py
 
 faults: .venv/tests
 	FAULT_KILLS=200 $(BIN)/python -m pytest tests/faults -s

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from contextlib import aclosing
 
 from chatkeep.agent.context_window import to_chat_messages
+from chatkeep.chat.events import Event, TextDelta
 from chatkeep.chat.types import Message, TextPart
 from chatkeep.llm import Model, Prompt
+from chatkeep.llm.assembler import Assembler
 
 MAX_TITLE_CHARS = 60
 """The length of the longest title, in characters."""
@@ -38,11 +40,13 @@ async def title_from_model(model: Model, name: str, turn: Sequence[Message]) -> 
         f"{each['role']}: {each.get('content') or ''}" for message in turn for each in to_chat_messages(message)
     )
     messages = [{"role": "system", "content": PROMPT}, {"role": "user", "content": conversation[:MAX_PROMPT_CHARS]}]
-    text = ""
+    assembler = Assembler(0, lambda _: None, set())
+    events: list[Event] = []
     async with aclosing(model.stream(Prompt(name, messages, ()))) as answer:
         async for chunks in answer:
-            deltas = [choice.delta for chunk in chunks for choice in chunk.choices or () if choice.delta]
-            text += "".join(delta.content for delta in deltas if isinstance(delta.content, str))
+            events += assembler.read(chunks)
+    events += assembler.finish()
+    text = "".join(event.text for event in events if isinstance(event, TextDelta))  # and not what it thought
     line = _strip_marks(text.strip().partition("\n")[0])
     return line if 0 < len(line) <= MAX_TITLE_CHARS else None
 

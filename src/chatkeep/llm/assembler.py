@@ -23,7 +23,8 @@ message, and its events name that part by its index:
 7. A delta has at most 65,536 characters. A longer piece becomes several.
 8. Calls are read from every choice, text from the first choice that has some: gateways put text and calls of one
    answer into two choices, and what two choices both say are alternatives.
-9. A whole `message` is read as if it were a delta, if nothing came before it. Others repeat what was streamed.
+9. `<think>…</think>` at the start of the text is reasoning (`think_tags.py`).
+10. A whole `message` is read as if it were a delta, if nothing came before it. Others repeat what was streamed.
 """
 
 import json
@@ -38,6 +39,7 @@ from chatkeep.chat.types import Kind
 from chatkeep.llm.chunks import Chunk, FunctionDelta, MessageDelta, TokenCounts
 from chatkeep.llm.content_list import read_content_list
 from chatkeep.llm.streamed_call import StreamedCall
+from chatkeep.llm.think_tags import ThinkTags, ThoughtKind
 from chatkeep.text import clean, ends_with_half_pair
 
 TextLikeDelta: TypeAlias = TextDelta | ReasoningDelta | RefusalDelta
@@ -79,6 +81,7 @@ class Assembler:
         "_new_id",
         "_open_part",
         "_text_choice",
+        "_think_tags",
         "_used_call_ids",
         "calls",
         "finish_reason",
@@ -104,6 +107,7 @@ class Assembler:
         self.next_index = index
         self._first_index = index
         self._text_choice: int | None = None  # the choice whose text is read; None until one has some
+        self._think_tags = ThinkTags()
         self._find_kind = find_kind
         self._used_call_ids = used_call_ids
         self._new_id = new_id
@@ -148,6 +152,7 @@ class Assembler:
     def finish(self) -> list[Event]:
         """Return the events that were held back: of calls that never got a name, and of halves of surrogate pairs."""
         events: list[Event] = []
+        self._add_tagged(self._think_tags.finish(), events)
         for call in self.calls:
             if call.index is None:
                 self._start_call(call, events)
@@ -177,7 +182,14 @@ class Assembler:
         """Add a piece of text of the choice with that index, unless another choice has some (rule 8)."""
         if piece and self._text_choice in (None, choice):
             self._text_choice = choice
-            self._add_text(kind, piece, events)
+            if kind is TextDelta and not self._think_tags.is_plain:
+                self._add_tagged(self._think_tags.feed(piece), events)
+            else:
+                self._add_text(kind, piece, events)
+
+    def _add_tagged(self, texts: Iterable[tuple[ThoughtKind, str]], events: list[Event]) -> None:
+        for kind, text in texts:
+            self._add_text(TextDelta if kind == "text" else ReasoningDelta, text, events)
 
     def _add_text(self, kind: type[TextLikeDelta], piece: str, events: list[Event]) -> None:
         if self._open_part is None or self._open_part[0] is not kind:
@@ -237,6 +249,7 @@ class Assembler:
         return function.name != known.name or (bool(known.fragments) and known.has_complete_arguments())
 
     def _start_call(self, call: StreamedCall, events: list[Event]) -> None:
+        self._add_tagged(self._think_tags.finish(), events)
         self._end_part(events)
         call.index = self._take_index()
         call.name = clean(call.name)
