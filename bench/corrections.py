@@ -68,6 +68,9 @@ class Misled:
     def name(self, requested: str) -> str:
         return self._model.name(requested)
 
+    def provider(self, requested: str) -> str:
+        return self._model.provider(requested)
+
     async def stream(self, prompt: Prompt) -> AsyncGenerator[Sequence[Chunk]]:
         if not self._begun:
             self._begun = True

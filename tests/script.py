@@ -43,6 +43,9 @@ class Script:
     def name(self, requested: str) -> str:
         return requested
 
+    def provider(self, requested: str) -> str:
+        return "scripted"
+
     async def stream(self, prompt: Prompt) -> AsyncGenerator[Sequence[Chunk]]:
         self.prompts.append(prompt)
         scene = self.scenes.pop(0) if self.scenes else [say("Nothing more to say."), stop()]

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from chatkeep.chat.event_log import assign_positions, fold
 from chatkeep.chat.events import (
     Event,
+    ProviderStateKept,
     ReasoningDelta,
     RefusalDelta,
     RunFinished,
@@ -100,6 +101,7 @@ def _parts(index: int) -> st.SearchStrategy[Sequence[Event]]:
         deltas.map(lambda texts: [ReasoningDelta(index=index, text=text) for text in texts]),
         deltas.map(lambda texts: [RefusalDelta(index=index, text=text) for text in texts]),
         st.just([StepStarted(index=index)]),
+        st.just([ProviderStateKept(index=index, provider="p", model="m", value={"reasoning_details": [{"d": "x"}]})]),
         _calls(index),
         _waits(index),
     )
@@ -129,6 +131,8 @@ def _waits(draw: st.DrawFn, index: int) -> list[Event]:
 def _calls(draw: st.DrawFn, index: int) -> list[Event]:
     events: list[Event] = [ToolCallStarted(index=index, call_id=f"c{index}", name="f", kind="reply")]
     events += [ToolCallDelta(index=index, arguments_text=text) for text in draw(st.lists(_SAID, max_size=5))]
+    if draw(st.booleans()):
+        events.append(ProviderStateKept(index=index, provider="p", model="m", value={"a": [1, None]}))
     how_far = draw(st.integers(0, 3))
     if how_far > 0:
         events.append(ToolCallReady(index=index, arguments={"a": 1}))

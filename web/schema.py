@@ -33,9 +33,10 @@ def _declaration(name: str, schema: dict[str, Any]) -> str:
 
 
 def _is_always_present(name: str, schema: dict[str, Any], field: str) -> bool:
-    """True if a value always has this field. Responses have all of their fields, except problem documents."""
+    """True if a value always has this field. Responses have all that are required or have a default value."""
     is_request = schema.get("additionalProperties") is False
-    return field in schema.get("required", ()) or not (is_request or name == "ProblemDocument")
+    has_default = "default" in schema["properties"][field] and not (is_request or name == "ProblemDocument")
+    return field in schema.get("required", ()) or has_default
 
 
 def _type(schema: dict[str, Any]) -> str:

@@ -117,6 +117,9 @@ class CountingModel:
     def name(self, requested: str) -> str:
         return requested
 
+    def provider(self, requested: str) -> str:
+        return "scripted"
+
     async def stream(self, prompt: Prompt) -> AsyncGenerator[Sequence[Chunk]]:
         self.now, self.calls = self.now + 1, self.calls + 1
         self.most = max(self.most, self.now)

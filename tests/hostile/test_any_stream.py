@@ -65,6 +65,9 @@ class Bytes:
     def name(self, requested: str) -> str:
         return requested
 
+    def provider(self, requested: str) -> str:
+        return "scripted"
+
     async def stream(self, prompt: Prompt) -> AsyncGenerator[Sequence[Chunk]]:
         parser = SseParser()
         for piece in self._pieces:

@@ -4,7 +4,7 @@
 // same fold in Python. Tests hold both to the same recorded streams (`tests/streams`), so that a message built from a
 // stream is equal to the message that the service stores. Messages are never changed in place.
 
-import type { Event, Message, Session, ToolCallPart } from "./schema.ts";
+import type { Event, Message, ProviderStateKept, Session, ToolCallPart } from "./schema.ts";
 
 export type Part = Message["parts"][number];
 export type RunStatus = Message["status"];
@@ -40,6 +40,8 @@ export function apply(message: Message, event: Event): Message {
       return setPart(message, event.index, createCall(event));
     case "tool_call.delta":
       return updateCall(message, event.index, (call) => appendArguments(call, event.arguments_text));
+    case "provider_state":
+      return setState(message, event);
     case "tool_call.ready":
       return updateCall(message, event.index, () => ({ arguments: event.arguments, state: "ready" }));
     case "tool_call.running":
@@ -66,7 +68,13 @@ function appendText(message: Message, index: number, type: TextType, text: strin
   const part = message.parts[index];
   if (part === undefined) return setPart(message, index, { type, text });
   if (part.type !== type) throw new Error(`${type} does not fit the part at ${index}`);
-  return setPart(message, index, { type, text: part.text + text });
+  return setPart(message, index, { ...part, text: part.text + text });
+}
+
+function setState(message: Message, { index, provider, model, value }: ProviderStateKept): Message {
+  const part = message.parts[index] ?? { type: "reasoning", text: "" };
+  if (part.type === "step" || part.type === "refusal") throw new Error(`part ${index} has no state of a provider`);
+  return setPart(message, index, { ...part, provider_state: { provider, model, value } });
 }
 
 function setPart(message: Message, index: number, part: Part): Message {

@@ -37,7 +37,7 @@ export interface ClientTool {
 }
 
 /** An event of a run's stream. */
-export type Event = RunStarted | TextDelta | ReasoningDelta | RefusalDelta | StepStarted | ToolCallStarted | ToolCallDelta | ToolCallReady | ToolCallRunning | ToolCallFinished | RunWaiting | RunResumed | RunFinished;
+export type Event = RunStarted | TextDelta | ReasoningDelta | RefusalDelta | StepStarted | ToolCallStarted | ToolCallDelta | ProviderStateKept | ToolCallReady | ToolCallRunning | ToolCallFinished | RunWaiting | RunResumed | RunFinished;
 
 /** A sentence that the user asked to be remembered, across sessions. */
 export interface Fact {
@@ -137,6 +137,23 @@ export interface PromptView {
   functions: readonly Readonly<Record<string, unknown>>[];
 }
 
+/** State that a provider wants back with the part it came with, such as a signature of its reasoning. It means nothing to anyone but the provider and model that made it, and only they get it. `value` has the fields as that provider names them; null stands for the part's own text. */
+export interface ProviderState {
+  provider: string;
+  model: string;
+  value: Readonly<Record<string, unknown>>;
+}
+
+/** The provider wants `value` back with the part at `index`. A part that is not there yet is a reasoning. */
+export interface ProviderStateKept {
+  type: "provider_state";
+  position: number;
+  index: number;
+  provider: string;
+  model: string;
+  value: Readonly<Record<string, unknown>>;
+}
+
 /** More of the model's thinking aloud. */
 export interface ReasoningDelta {
   type: "reasoning.delta";
@@ -145,10 +162,11 @@ export interface ReasoningDelta {
   text: string;
 }
 
-/** The model's thinking aloud. Shown to the user, never sent back to the model. */
+/** The model's thinking aloud. Shown to the user; sent back only where `provider_state` says so. */
 export interface ReasoningPart {
   type: "reasoning";
   text: string;
+  provider_state?: ProviderState;
 }
 
 /** More of the model's words for declining. */
@@ -292,6 +310,7 @@ export interface TextDelta {
 export interface TextPart {
   type: "text";
   text: string;
+  provider_state?: ProviderState;
 }
 
 /** A fragment of a call's arguments, as the model sent it. */
@@ -323,6 +342,7 @@ export interface ToolCallPart {
   state: "cancelled" | "failed" | "ready" | "running" | "streaming" | "succeeded" | "unknown" | "waiting";
   output: unknown;
   error: CallError | null;
+  provider_state?: ProviderState;
 }
 
 /** The arguments are complete and valid. */

@@ -24,26 +24,27 @@ A turn answers one user message. It is made of steps; a step is one call of the 
 The whole table is in docs/functions.md, "How a step continues".
 """
 
+import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Literal, NamedTuple, TypeAlias
 
-from msgspec.structs import replace
-
 from chatkeep.agent.answer_limit import AnswerLimit
-from chatkeep.agent.context_window import DEFAULT_BYTES_PER_TOKEN, fit_history
+from chatkeep.agent.context_window import DEFAULT_BYTES_PER_TOKEN, Recipient, fit_history, has_calls
+from chatkeep.agent.step_calls import StepCalls, check_calls
+from chatkeep.agent.usage_meter import UsageMeter
 from chatkeep.chat import event_log
-from chatkeep.chat.events import Event, StepStarted, ToolCallReady, ToolCallRunning
-from chatkeep.chat.types import CallError, Kind, Message, RunEnd, StepPart, ToolCallPart, Usage
-from chatkeep.errors import ToolStepsExceeded
+from chatkeep.chat.events import Event, ProviderStateKept, StepStarted, ToolCallRunning
+from chatkeep.chat.types import Kind, Message, RunEnd, StepPart, ToolCallPart, Usage
+from chatkeep.errors import ModelRejected, ToolStepsExceeded
 from chatkeep.llm import Model, Prompt
 from chatkeep.llm.assembler import Assembler
 from chatkeep.llm.finish_reasons import is_done
-from chatkeep.llm.streamed_call import StreamedCall
-from chatkeep.tools.arguments import InvalidArguments, parse_arguments
 from chatkeep.tools.context import ToolContext
 from chatkeep.tools.declaration import Tool
-from chatkeep.tools.execution import ToolResult, ValidatedCall, finished_event, run_calls
+from chatkeep.tools.execution import ValidatedCall, finished_event, run_calls
+
+_log = logging.getLogger("chatkeep")
 
 MAX_STEPS = 8
 """How many steps a turn has at most (docs/functions.md, "How a step continues")."""
@@ -95,51 +96,32 @@ class Outcome(NamedTuple):
     waiting: tuple[str, ...] = ()
 
 
-class _InvalidCall(Exception):  # noqa: N818  # named for what it is
-    """A call that is not valid, and is not run. The message is written for the model."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-
-
-class _StepCalls(NamedTuple):
-    """The calls of a step, checked: the events of the check, the actions to run by part, the ids of client calls."""
-
-    events: list[Event]
-    has_invalid: bool
-    actions: Mapping[int, ValidatedCall]
-    waiting: tuple[str, ...]
-
-
 class Turn:
     """One turn. Call `run` once; `usage` and `measure` may be read at any time."""
 
     def __init__(self, model: Model, turn_input: TurnInput) -> None:
-        self.input_bytes = turn_input.input_bytes
         self.finish_reason = turn_input.finish_reason  # the provider's last; `missing` if a stream ended without
         self._model = model
         self._input = turn_input
-        self._bytes_per_token = turn_input.bytes_per_token or DEFAULT_BYTES_PER_TOKEN
         self._call_ids = {part.call_id for part in turn_input.message.parts if isinstance(part, ToolCallPart)}
-        self._finished_usage = turn_input.prior_usage  # of the finished steps
-        self._prompt_bytes = 0  # of the current step's prompt; 0 between steps
-        self._output_chars = 0  # of the current step's answer
+        bytes_per_token = turn_input.bytes_per_token or DEFAULT_BYTES_PER_TOKEN
+        self._meter = UsageMeter(turn_input.prior_usage, turn_input.input_bytes, bytes_per_token)
+        self._recipient = Recipient(model.provider(turn_input.model), turn_input.model)
         self._limit = AnswerLimit(turn_input.max_answer_bytes, turn_input.message)
 
     @property
     def usage(self) -> Usage:
         """The tokens so far: the provider's figures for finished steps, an estimate for the current one."""
-        return Usage(*self.measure()[:3])
+        return Usage(*self._meter.measure())
+
+    @property
+    def input_bytes(self) -> int:
+        """The size of the prompts so far, in bytes of JSON."""
+        return self._meter.input_bytes
 
     def measure(self) -> tuple[int, int, bool, int, str | None]:
         """Return the fields of `usage`, then `input_bytes` and `finish_reason`. Every flush calls this."""
-        finished, others = self._finished_usage, (self.input_bytes, self.finish_reason)
-        if not self._prompt_bytes:
-            return finished.input_tokens, finished.output_tokens, finished.estimated, *others
-        input_tokens = finished.input_tokens + round(self._prompt_bytes / self._bytes_per_token)
-        output_tokens = finished.output_tokens + round(self._output_chars / self._bytes_per_token)
-        return input_tokens, output_tokens, True, *others
+        return *self._meter.measure(), self._meter.input_bytes, self.finish_reason
 
     async def run(self, emit: Emit, load_message: LoadMessage) -> Outcome:
         """Carry out the turn, and return how it ended. `emit` gets its events.
@@ -160,7 +142,7 @@ class Turn:
                 self.finish_reason = "length"
                 return Outcome("incomplete", self.finish_reason)
             self.finish_reason = step.finish_reason or "missing"
-            checked = self._check_calls(step)
+            checked = check_calls(step, self._input.tools)
             if checked.events:
                 await emit(checked.events)
             if checked.actions:
@@ -173,31 +155,60 @@ class Turn:
         raise ToolStepsExceeded(f"the model still wants functions after {MAX_STEPS} calls")
 
     async def _ask_model(self, step: Assembler, message: Message, emit: Emit) -> None:
-        """Ask the model to go on from `message`, the answer so far, and emit what it answers."""
+        """Ask the model to go on from `message`, the answer so far, and emit what it answers.
+
+        A history with calls that the provider refuses is tried once more, with the calls told as text: it may lack what
+        this provider wants beside them, and would be refused with every later message too.
+        """
+        try:
+            await self._stream_answer(step, message, emit)
+        except ModelRejected as refusal:
+            gentler = self._find_gentler_recipient(message)
+            if gentler == self._recipient or self._meter.has_output:
+                raise
+            _log.warning("the provider refused the history with its calls; they are told as text: %s", refusal)
+            self._recipient = gentler
+            self._meter.refuse_step()
+            await self._stream_answer(step, message, emit)
+        self._meter.end_step(step.tokens)
+
+    def _find_gentler_recipient(self, message: Message) -> Recipient:
+        """Return a recipient that gets the calls of earlier turns as text, or all if `message` has some."""
+        if has_calls([message]):
+            return self._recipient._replace(calls_as_text=True)
+        return self._recipient._replace(earlier_as_text=has_calls(self._input.history))
+
+    async def _stream_answer(self, step: Assembler, message: Message, emit: Emit) -> None:
         answer = self._model.stream(self._build_prompt(message))
         try:
             async for chunks in answer:
                 events = self._limit.take(step.read(chunks))
                 del chunks  # frees their memory before the wait: this frame lives as long as the stream
                 if events:
-                    self._output_chars += sum(map(event_log.position_length, events))
+                    self._meter.add_output(sum(map(event_log.position_length, events)))
                     await emit(events)
                 if self._limit.is_reached:
                     break
         finally:
             await answer.aclose()  # without `aclosing`, whose object would live as long as the stream
-        if not self._limit.is_reached and (last := step.finish()):
+        if not self._limit.is_reached and (last := [*step.finish(), *self._keep_states(step)]):
             await emit(last)
-        self._count_usage(step)
+
+    def _keep_states(self, step: Assembler) -> list[Event]:
+        provider, model = self._recipient[:2]
+        return [
+            ProviderStateKept(index=index, provider=provider, model=model, value=value)
+            for index, value in step.take_states()
+        ]
 
     def _build_prompt(self, message: Message) -> Prompt:
         """Return the prompt of the next step, `message` being the answer so far."""
         turn_input = self._input
         offered = [tool.definition for tool in turn_input.tools.values()]
-        budget = turn_input.context_tokens * self._bytes_per_token
-        fitted = fit_history(turn_input.prompt, [*turn_input.history, message], offered, budget)
-        self._prompt_bytes, self._output_chars = fitted.size, 0
-        self.input_bytes += fitted.size
+        budget = turn_input.context_tokens * self._meter.bytes_per_token
+        history = [*turn_input.history, message]
+        fitted = fit_history(turn_input.prompt, history, offered, budget, self._recipient)
+        self._meter.begin_step(fitted.size)
         return Prompt(turn_input.model, fitted.messages, offered, turn_input.temperature)
 
     async def _run_actions(self, actions: Mapping[int, ValidatedCall], emit: Emit) -> None:
@@ -206,50 +217,7 @@ class Turn:
             async for results in finished:
                 await emit([finished_event(index, result) for index, result in results])
 
-    def _check_calls(self, step: Assembler) -> _StepCalls:
-        """Return the calls of a finished step, with the events that say which of them are valid."""
-        if step.finish_reason is None:  # the answer was cut off: its calls are closed where the run ends
-            return _StepCalls([], False, {}, ())
-        is_cut = not is_done(step.finish_reason)
-        events: list[Event] = []
-        has_invalid = False
-        actions: dict[int, ValidatedCall] = {}
-        waiting: list[str] = []
-        for call in step.calls:
-            assert call.index is not None, "a step that is finished has given every call its part"
-            try:
-                valid = self._validate_call(call)
-            except _InvalidCall as error:
-                events.append(finished_event(call.index, ToolResult(None, CallError(error.code, str(error)))))
-                has_invalid = True
-                continue
-            events.append(ToolCallReady(index=call.index, arguments=valid.arguments))
-            if valid.tool.kind == "reply":
-                events.append(finished_event(call.index, ToolResult(valid.arguments)))
-            elif is_cut:
-                continue  # the model was not done: the call is closed where the run ends
-            elif valid.tool.kind == "action":
-                actions[call.index] = valid
-            else:
-                waiting.append(call.call_id)
-        return _StepCalls(events, has_invalid, actions, tuple(waiting))
-
-    def _validate_call(self, call: StreamedCall) -> ValidatedCall:
-        """Return `call` with its arguments parsed and checked.
-
-        Raises:
-            _InvalidCall: the arguments are not valid, or no such function is on offer.
-        """
-        tool = self._input.tools.get(call.name)
-        if tool is None:
-            known = ", ".join(self._input.tools) or "none"
-            raise _InvalidCall("unknown_function", f"there is no function {call.name!r}; known: {known}")
-        try:
-            return ValidatedCall(tool, tool.check(parse_arguments(call.arguments_text)))
-        except InvalidArguments as error:
-            raise _InvalidCall("invalid_arguments", str(error)) from error
-
-    def _find_outcome(self, step: Assembler, checked: _StepCalls) -> Outcome | None:
+    def _find_outcome(self, step: Assembler, checked: StepCalls) -> Outcome | None:
         """Return how the turn ends with this step, or that it waits; None if it goes on."""
         reason = step.finish_reason
         if not is_done(reason):
@@ -257,19 +225,6 @@ class Turn:
         if checked.waiting:
             return Outcome("requires_action", reason, checked.waiting)
         return None if checked.has_invalid or checked.actions else Outcome("completed", reason)
-
-    def _count_usage(self, step: Assembler) -> None:
-        """Add the finished step to the usage: the provider's figures, or the estimate where it sent none."""
-        estimate, tokens = self.usage, step.tokens
-        self._prompt_bytes = 0
-        if tokens is None or tokens.prompt_tokens is None or tokens.completion_tokens is None:
-            self._finished_usage = estimate
-            return
-        self._finished_usage = replace(
-            self._finished_usage,
-            input_tokens=self._finished_usage.input_tokens + tokens.prompt_tokens,
-            output_tokens=self._finished_usage.output_tokens + tokens.completion_tokens,
-        )
 
     def _find_kind(self, name: str) -> Kind | None:
         tool = self._input.tools.get(name)

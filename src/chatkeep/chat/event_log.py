@@ -32,6 +32,7 @@ from msgspec.structs import replace
 from chatkeep.chat.events import (
     Delta,
     Event,
+    ProviderStateKept,
     ReasoningDelta,
     RefusalDelta,
     RunFinished,
@@ -46,7 +47,16 @@ from chatkeep.chat.events import (
     ToolCallRunning,
     ToolCallStarted,
 )
-from chatkeep.chat.types import Message, Part, ReasoningPart, RefusalPart, StepPart, TextPart, ToolCallPart
+from chatkeep.chat.types import (
+    Message,
+    Part,
+    ProviderState,
+    ReasoningPart,
+    RefusalPart,
+    StepPart,
+    TextPart,
+    ToolCallPart,
+)
 
 MAX_MERGED_CHARS = 65_536
 """The most characters of a delta that `merge` makes (`docs/events.md`, "Positions")."""
@@ -79,6 +89,8 @@ def apply(message: Message, event: Event) -> Message:  # noqa: C901  # one case 
             return _with_part(message, event.index, StepPart())
         case ToolCallStarted():
             return _with_part(message, event.index, ToolCallPart(event.call_id, event.name, event.kind))
+        case ProviderStateKept():
+            return _with_part(message, event.index, _with_state(message, event))
         case ToolCallReady():
             return _with_call(message, event.index, arguments=event.arguments, state="ready")
         case ToolCallRunning():
@@ -185,17 +197,26 @@ def with_text(delta: Delta, text: str) -> Delta:
     return replace(delta, text=text)
 
 
+def _with_state(message: Message, event: ProviderStateKept) -> Part:
+    part = message.parts[event.index] if event.index < len(message.parts) else ReasoningPart("")
+    if not isinstance(part, TextPart | ReasoningPart | ToolCallPart):
+        raise ValueError(f"the part at {event.index} has no state of a provider")
+    return replace(part, provider_state=ProviderState(event.provider, event.model, event.value))
+
+
 def _extended_part(message: Message, delta: Delta) -> Part:
     part = message.parts[delta.index] if delta.index < len(message.parts) else None
     match delta, part:
         case ToolCallDelta(), ToolCallPart():
             return replace(part, arguments_text=part.arguments_text + delta.arguments_text)
-        case TextDelta(), TextPart() | None:
-            return TextPart((part.text if part else "") + delta.text)
-        case ReasoningDelta(), ReasoningPart() | None:
-            return ReasoningPart((part.text if part else "") + delta.text)
-        case RefusalDelta(), RefusalPart() | None:
-            return RefusalPart((part.text if part else "") + delta.text)
+        case (TextDelta(), TextPart()) | (ReasoningDelta(), ReasoningPart()) | (RefusalDelta(), RefusalPart()):
+            return replace(part, text=part.text + delta.text)
+        case TextDelta(), None:
+            return TextPart(delta.text)
+        case ReasoningDelta(), None:
+            return ReasoningPart(delta.text)
+        case RefusalDelta(), None:
+            return RefusalPart(delta.text)
         case _:
             raise ValueError(f"{type(delta).__name__} does not fit the part at {delta.index}")
 

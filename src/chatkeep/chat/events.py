@@ -75,6 +75,15 @@ class ToolCallDelta(BaseEvent, frozen=True, kw_only=True, tag="tool_call.delta")
     arguments_text: str
 
 
+class ProviderStateKept(BaseEvent, frozen=True, kw_only=True, tag="provider_state"):
+    """The provider wants `value` back with the part at `index`. A part that is not there yet is a reasoning."""
+
+    index: int
+    provider: str
+    model: str
+    value: dict[str, Any]
+
+
 class ToolCallReady(BaseEvent, frozen=True, kw_only=True, tag="tool_call.ready"):
     """The arguments are complete and valid."""
 
@@ -129,6 +138,7 @@ Event: TypeAlias = (
     | StepStarted
     | ToolCallStarted
     | ToolCallDelta
+    | ProviderStateKept
     | ToolCallReady
     | ToolCallRunning
     | ToolCallFinished

@@ -9,6 +9,7 @@ Times are RFC 3339 text (`chatkeep.clock`). `docs/http-api.md`, "Nouns", has the
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 SessionStatus: TypeAlias = Literal["idle", "busy", "requires_action"]
 Role: TypeAlias = Literal["user", "assistant"]
@@ -81,16 +82,30 @@ class Usage(Value, frozen=True):
     estimated: bool = False
 
 
+class ProviderState(Value, frozen=True):
+    """State that a provider wants back with the part it came with, such as a signature of its reasoning.
+
+    It means nothing to anyone but the provider and model that made it, and only they get it. `value` has the fields as
+    that provider names them; null stands for the part's own text.
+    """
+
+    provider: str
+    model: str
+    value: dict[str, Any]
+
+
 class TextPart(Value, frozen=True, tag="text"):
     """Words of the user or of the assistant."""
 
     text: str
+    provider_state: ProviderState | UnsetType = UNSET
 
 
 class ReasoningPart(Value, frozen=True, tag="reasoning"):
-    """The model's thinking aloud. Shown to the user, never sent back to the model."""
+    """The model's thinking aloud. Shown to the user; sent back only where `provider_state` says so."""
 
     text: str
+    provider_state: ProviderState | UnsetType = UNSET
 
 
 class RefusalPart(Value, frozen=True, tag="refusal"):
@@ -114,6 +129,7 @@ class ToolCallPart(Value, frozen=True, tag="tool_call"):
     state: CallState = "streaming"
     output: Any = None
     error: CallError | None = None
+    provider_state: ProviderState | UnsetType = UNSET
 
 
 Part: TypeAlias = TextPart | ReasoningPart | RefusalPart | StepPart | ToolCallPart

@@ -23,6 +23,10 @@ class Model(Protocol):
         """Return the name that is recorded as the model of a run that asked for the model `requested`."""
         ...
 
+    def provider(self, requested: str) -> str:
+        """Return the name of the provider that answers for the model `requested`: it gets back what it has made."""
+        ...
+
     def stream(self, prompt: Prompt) -> AsyncGenerator[Sequence[Chunk]]:
         """Stream the answer to `prompt`: each item has the chunks that one read from the network brought.
 

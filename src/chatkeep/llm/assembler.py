@@ -12,9 +12,8 @@ message, and its events name that part by its index:
 
 1. A text-like part goes on until a piece of another kind comes, or a call starts. The pieces of calls may be
    interleaved.
-2. A piece of a call belongs to a call by its provider's id, else by its index, else it continues the last call.
-   A name begins a new call, unless it only repeats the name of a call whose arguments are not complete yet: some
-   servers give all calls the same index or id, others repeat the name in every piece.
+2. A piece of a call belongs to a call by its provider's id, else by its index, else it continues the last call
+   (`streamed_call.py`).
 3. A call starts when its name is known. Arguments that came before are held back until then.
 4. `call_id` is the provider's id if that came no later than the name, is legal, and was not used in this run. Else it
    is an id of ours.
@@ -30,7 +29,7 @@ message, and its events name that part by its index:
 import json
 import re
 from collections.abc import Callable, Iterable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from chatkeep import ids
 from chatkeep.chat.event_log import MAX_MERGED_CHARS
@@ -38,7 +37,8 @@ from chatkeep.chat.events import Event, ReasoningDelta, RefusalDelta, TextDelta,
 from chatkeep.chat.types import Kind
 from chatkeep.llm.chunks import Chunk, FunctionDelta, MessageDelta, TokenCounts
 from chatkeep.llm.content_list import read_content_list
-from chatkeep.llm.streamed_call import StreamedCall
+from chatkeep.llm.provider_state import ReasoningField, StateCollector
+from chatkeep.llm.streamed_call import StreamedCall, find_call
 from chatkeep.llm.think_tags import ThinkTags, ThoughtKind
 from chatkeep.text import clean, ends_with_half_pair
 
@@ -62,6 +62,10 @@ def _text_only(chunk: Chunk) -> str | None:
     return delta.content if delta == MessageDelta(content=delta.content) else None
 
 
+def _reasoning_field(delta: MessageDelta) -> ReasoningField:
+    return "reasoning_content" if delta.reasoning_content else "reasoning"
+
+
 def _cut(text: str) -> list[str]:
     """Return `text` in pieces as long as a delta may be; none if it is empty."""
     return [text[start : start + MAX_MERGED_CHARS] for start in range(0, len(text), MAX_MERGED_CHARS)]
@@ -80,6 +84,7 @@ class Assembler:
         "_half_pairs",
         "_new_id",
         "_open_part",
+        "_states",
         "_text_choice",
         "_think_tags",
         "_used_call_ids",
@@ -108,6 +113,7 @@ class Assembler:
         self._first_index = index
         self._text_choice: int | None = None  # the choice whose text is read; None until one has some
         self._think_tags = ThinkTags()
+        self._states = StateCollector()
         self._find_kind = find_kind
         self._used_call_ids = used_call_ids
         self._new_id = new_id
@@ -163,10 +169,23 @@ class Assembler:
                 events.append(ToolCallDelta(index=call.index, arguments_text="\ufffd"))
         return events
 
+    def take_states(self) -> list[tuple[int, dict[str, Any]]]:
+        """Return, after `finish`, what the provider wants back: the index of a part, and its state."""
+        for call in self.calls:
+            if call.extra_content is not None and call.index is not None:
+                self._states.add(call.index, {"extra_content": call.extra_content})
+        states = self._states.finish(self.next_index, has_calls=bool(self.calls))
+        self.next_index = max([self.next_index, *(index + 1 for index, _ in states)])
+        return states
+
     def _read_delta(self, choice: int, delta: MessageDelta, events: list[Event]) -> None:
         reasoning = delta.reasoning_content or delta.reasoning
-        if isinstance(reasoning, str):
+        if reasoning and isinstance(reasoning, str):
             self._add_choice_text(choice, ReasoningDelta, reasoning, events)
+            if self._open_part is not None:  # else it is the reasoning of another choice
+                self._states.add_reasoning(_reasoning_field(delta), self._open_part[1])
+        if delta.reasoning_details is not None:
+            self._states.add_details(delta.reasoning_details)
         if isinstance(delta.content, str):
             self._add_choice_text(choice, TextDelta, delta.content, events)
         for kind, text in read_content_list(delta.content) if isinstance(delta.content, list) else ():
@@ -174,7 +193,10 @@ class Assembler:
         if delta.refusal:
             self._add_choice_text(choice, RefusalDelta, delta.refusal, events)
         for piece in delta.tool_calls or ():
-            self._add_call_piece(piece.index, piece.id or "", piece.function or FunctionDelta(), events)
+            call = self._add_call_piece(piece.index, piece.id or "", piece.function or FunctionDelta(), events)
+            call.extra_content = call.extra_content if piece.extra_content is None else piece.extra_content
+        if delta.extra_content is not None and self._open_part is not None and self._open_part[0] is TextDelta:
+            self._states.add(self._open_part[1], {"extra_content": delta.extra_content})
         if delta.function_call is not None:
             self._add_call_piece(_LEGACY_INDEX, "", delta.function_call, events)
 
@@ -208,8 +230,8 @@ class Assembler:
 
     def _add_call_piece(
         self, index: int | None, provider_id: str, function: FunctionDelta, events: list[Event]
-    ) -> None:
-        call = self._find_call(index, provider_id, function)
+    ) -> StreamedCall:
+        call = find_call(self.calls, index, provider_id, function)
         call.provider_id = call.provider_id or provider_id
         call.name = call.name or function.name or ""
         if call.index is None and call.name:
@@ -219,34 +241,7 @@ class Assembler:
         elif function.arguments is not None:
             text = json.dumps(function.arguments, ensure_ascii=False, separators=(",", ":"))
             self._add_arguments(call, clean(text), events)
-
-    def _find_call(self, index: int | None, provider_id: str, function: FunctionDelta) -> StreamedCall:
-        """Return the call that a piece belongs to, by rule 2 of this file: one that is known, or a new one."""
-        name = function.name or ""
-        same_id = [call for call in self.calls if provider_id and call.provider_id == provider_id]
-        same_index = [call for call in self.calls if index is not None and call.provider_index == index]
-        if same_id and same_index:
-            known = next((call for call in same_index if call in same_id), same_index[-1])
-        elif same_id:
-            known = None if index is not None and name else same_id[-1]
-        elif same_index:
-            known = same_index[-1]
-        else:
-            known = self.calls[-1] if index is None and self.calls and not provider_id else None
-        if known is None or (name and self._begins_call(known, provider_id, function)):
-            known = StreamedCall(index)
-            self.calls.append(known)
-        return known
-
-    def _begins_call(self, known: StreamedCall, provider_id: str, function: FunctionDelta) -> bool:
-        """Return True if a piece with a name begins a new call, and does not belong to `known`."""
-        if not known.name:
-            return False
-        if provider_id and known.provider_id and provider_id != known.provider_id:
-            return True
-        if provider_id and function.name == known.name and not function.arguments:
-            return False  # some servers end a call by repeating its id and name, without arguments
-        return function.name != known.name or (bool(known.fragments) and known.has_complete_arguments())
+        return call
 
     def _start_call(self, call: StreamedCall, events: list[Event]) -> None:
         self._add_tagged(self._think_tags.finish(), events)

@@ -23,15 +23,19 @@ class FunctionDelta(msgspec.Struct, gc=False):
 
 
 class CallDelta(msgspec.Struct, gc=False):
-    """A piece of one call in `tool_calls`."""
+    """A piece of one call in `tool_calls`. `extra_content` is opaque: Gemini wants it back."""
 
     index: int | None = None
     id: str | None = None
     function: FunctionDelta | None = None
+    extra_content: Any = None
 
 
 class MessageDelta(msgspec.Struct, gc=False):
-    """The pieces that a chunk adds to the message. `reasoning_content` and `reasoning` are two names for one thing."""
+    """The pieces that a chunk adds to the message. `reasoning_content` and `reasoning` are two names for one thing.
+
+    `extra_content` (Gemini) and `reasoning_details` (OpenRouter) are opaque: the provider wants them back.
+    """
 
     content: str | list[Any] | None = None
     refusal: str | None = None
@@ -39,6 +43,8 @@ class MessageDelta(msgspec.Struct, gc=False):
     reasoning: Any = None
     tool_calls: list[CallDelta] | None = None
     function_call: FunctionDelta | None = None
+    extra_content: Any = None
+    reasoning_details: Any = None
 
 
 class Choice(msgspec.Struct, gc=False):

@@ -53,6 +53,11 @@ class OpenAIModel:
         """Return the provider's own name of the model."""
         return requested
 
+    def provider(self, requested: str) -> str:
+        """Return the host of the provider."""
+        del requested  # one provider has them all
+        return self._client.base_url.host
+
     async def stream(self, prompt: Prompt) -> AsyncGenerator[Sequence[Chunk]]:
         """See `Model.stream`. Errors that may pass are retried, before the first chunk only."""
         answer = await self._open_with_retries(prompt)

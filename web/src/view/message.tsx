@@ -98,7 +98,7 @@ function PartView({ part, isLive, onAnswer }: PartProps) {
     case "refusal":
       return <Prose text={part.text} isLive={isLive} />;
     case "reasoning":
-      return (
+      return part.text === "" ? null : (
         <details class="reasoning">
           <summary>{isLive ? "Thinking…" : "Thoughts"}</summary>
           <p dir="auto">{part.text}</p>

@@ -64,6 +64,10 @@ class Practice:
         del requested
         return "practice"
 
+    def provider(self, requested: str) -> str:
+        """Return `practice`, as for the name."""
+        return self.name(requested)
+
     async def stream(self, prompt: Prompt) -> AsyncGenerator[Sequence[Chunk]]:
         """See `Model.stream`."""
         words = 0
