@@ -93,12 +93,11 @@ def nested(levels: int) -> dict[str, Any]:
         ({"type": "object", "required": 7}, "7 is not of type"),
         ({"type": "object", "properties": {"a": {"$ref": "https://example.org/a"}}}, "example.org"),
         ({"type": "array"}, "its schema is not that of an object"),
-        ({}, "its schema is not that of an object"),
         ({"type": "object", "description": "x" * 40_000}, "the schema is longer than 32768 bytes"),
         (nested(600), ""),
         (doubling(29), "too many"),
     ],
-    ids=["no schema", "elsewhere", "array", "empty", "long", "deep", "heavy"],
+    ids=["no schema", "elsewhere", "array", "long", "deep", "heavy"],
 )
 def test_only_a_tool_with_an_unusable_schema_is_omitted(
     schema: dict[str, Any], why: str, caplog: pytest.LogCaptureFixture

@@ -115,10 +115,11 @@ def _to_tool(known: Mapping[str, Tool], client_tool: ClientTool) -> Tool:
     name, description, parameters = client_tool.name, client_tool.description, client_tool.parameters
     if description is not None and parameters is not None:
         try:
-            check = schema_check(parameters)
-        except ValueError as error:
+            tool = Tool(name, description, "client", parameters, schema_check(parameters))
+            assert tool.definition  # made and kept: here, because this runs in a thread
+        except (ValueError, RecursionError) as error:
             raise InvalidRequest(f"tools: the parameters of {name!r} cannot be used: {error}") from error
-        return Tool(name, description, "client", parameters, check)
+        return tool
     tool = known.get(name)
     if tool is None or tool.kind != "client":
         raise InvalidRequest(f"tools: there is no client function {name!r} here: describe it")

@@ -28,6 +28,7 @@ from chatkeep.chat.types import Kind
 from chatkeep.tools.arguments import ArgumentCheck, model_check, validate
 from chatkeep.tools.context import ToolContext
 from chatkeep.tools.names import NAME_PATTERN
+from chatkeep.tools.offered_schema import to_offered_schema
 from chatkeep.tools.strict_schema import to_strict_schema
 from chatkeep.tools.threads import run_in_thread
 
@@ -67,9 +68,17 @@ class Tool:
 
     @cached_property
     def definition(self) -> dict[str, Any]:
-        """The function as the provider is sent it (Chat Completions, `tools`), in strict form if the schema allows."""
-        function: dict[str, Any] = {"name": self.name, "description": self.description, "parameters": self.parameters}
-        if (strict_schema := to_strict_schema(self.parameters)) is not None:
+        """The function as the provider is sent it (Chat Completions, `tools`), in strict form if the schema allows.
+
+        It is made once, which takes a while for a large schema. Code that makes functions asks for it at once, so that
+        a schema that no provider takes fails there, and not in a turn.
+
+        Raises:
+            ValueError: its schema is not that of an object.
+        """
+        offered = to_offered_schema(self.parameters)
+        function: dict[str, Any] = {"name": self.name, "description": self.description, "parameters": offered}
+        if (strict_schema := to_strict_schema(offered)) is not None:
             function |= {"parameters": strict_schema, "strict": True}
         return {"type": "function", "function": function}
 
@@ -161,6 +170,10 @@ def _register(tool: Tool, target: Any, file: str, line: int) -> Any:
     origin = f"{target.__module__}.{target.__qualname__}"
     if not NAME_PATTERN.fullmatch(tool.name):
         raise TypeError(f"{origin}: a function's name has 1 to 64 letters, digits, - or _")
+    try:
+        assert tool.definition  # made and kept
+    except ValueError as error:
+        raise TypeError(f"{origin}: {error}") from error
     other = _declarations.get(tool.name)
     if other is not None and (other.origin != origin or (other.file == file and other.line != line)):
         existing = f"{other.origin} ({Path(other.file).name}, line {other.line})"

@@ -74,7 +74,7 @@ def count_visits(schema: Schema, value: Any, limit: int, visits_per_char: int) -
     return _VisitCounter(schema, limit, visits_per_char).count(schema, value)
 
 
-def _resolve(root: Schema, reference: Any) -> Any:
+def resolve_reference(root: Schema, reference: Any) -> Any:
     """Return the subschema that a `$ref` means.
 
     Raises:
@@ -100,7 +100,7 @@ def _for_same_value(root: Schema, node: Schema) -> Iterator[Any]:
     """Yield the subschemas of `node` that apply to the same value."""
     for keyword in _SAME_VALUE:
         if keyword in node:
-            yield _resolve(root, node[keyword]) if keyword == "$ref" else node[keyword]
+            yield resolve_reference(root, node[keyword]) if keyword == "$ref" else node[keyword]
     for keyword in _SAME_VALUE_LISTS:
         yield from _list(node.get(keyword))
     for keyword in _SAME_VALUE_MAPS:
