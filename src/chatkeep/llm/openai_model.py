@@ -6,6 +6,7 @@ The SDK builds the request, authenticates, and checks the answer. The body is re
 """
 
 import asyncio
+import logging
 import random
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any, cast
@@ -21,7 +22,7 @@ from chatkeep.llm.chunks import Chunk
 from chatkeep.llm.http.bounds import IDENTITY, bound_response
 from chatkeep.llm.http.replay import RequestReplay
 from chatkeep.llm.http.transport import RESPONSE_BODY, ResponseBody, Transport
-from chatkeep.llm.provider_errors import is_retryable, retry_after_seconds, translate_error
+from chatkeep.llm.provider_errors import is_retryable, refuses_strict, retry_after_seconds, translate_error
 from chatkeep.llm.sse_parser import SseParser
 from chatkeep.settings import Settings
 
@@ -31,6 +32,7 @@ RETRY_AFTER_LIMIT_SECONDS = 20.0
 """The longest `Retry-After` that is waited for; beyond it the run fails and says so."""
 _FAILURES = (openai.OpenAIError, httpx2.HTTPError, OSError, ValueError)
 """The errors of the provider, of the network, and of the SDK."""
+_log = logging.getLogger("chatkeep")
 
 
 class OpenAIModel:
@@ -38,6 +40,7 @@ class OpenAIModel:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._sends_strict = True
         self._key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else None
         transport = None if getproxies() else Transport()
         self._replay = RequestReplay(transport) if transport else None
@@ -93,7 +96,14 @@ class OpenAIModel:
 
     async def _open_stream(self, prompt: Prompt) -> "_ChunkStream":
         deadline = asyncio.get_running_loop().time() + self._settings.first_byte_timeout
-        body = await self._send(msgspec.json.encode(_parameters(prompt)), deadline)
+        try:
+            body = await self._send(msgspec.json.encode(_parameters(prompt, self._sends_strict)), deadline)
+        except openai.APIStatusError as error:
+            if not self._sends_strict or not refuses_strict(error):
+                raise
+            self._sends_strict = False
+            _log.warning("the provider refuses strict functions; they are sent without from now on")
+            return await self._open_stream(prompt)
         answer = _ChunkStream(body, SseParser(self._key), self._settings.idle_timeout)
         try:
             await answer.fetch(deadline)
@@ -241,7 +251,7 @@ class _SdkBody:
         await self._response.aclose()
 
 
-def _parameters(prompt: Prompt) -> dict[str, Any]:
+def _parameters(prompt: Prompt, sends_strict: bool) -> dict[str, Any]:
     parameters: dict[str, Any] = {
         "model": prompt.model,
         "messages": prompt.messages,
@@ -249,7 +259,12 @@ def _parameters(prompt: Prompt) -> dict[str, Any]:
         "stream_options": {"include_usage": True},
     }
     if prompt.tools:
-        parameters["tools"] = prompt.tools
+        parameters["tools"] = prompt.tools if sends_strict else [_without_strict(tool) for tool in prompt.tools]
     if prompt.temperature is not None:
         parameters["temperature"] = prompt.temperature
     return parameters
+
+
+def _without_strict(tool: dict[str, Any]) -> dict[str, Any]:
+    """Return the definition of a function without the key that some providers refuse."""
+    return {**tool, "function": {key: value for key, value in tool["function"].items() if key != "strict"}}
