@@ -81,7 +81,9 @@ async def run_call(call: ValidatedCall, context: ToolContext, seconds: float) ->
     limit = asyncio.timeout(seconds)
     try:
         async with limit:
-            return ToolResult(to_storable(await tool.run(call.arguments, context)))
+            output = await tool.run(call.arguments, context)
+            is_small = output is None or isinstance(output, str | int | float)  # others may be millions of values
+            return ToolResult(to_storable(output) if is_small else await asyncio.to_thread(to_storable, output))
     except (ToolError, TooManyThreads) as error:
         return _failed("tool_error", str(error))
     except BaseException as error:  # the model is told, and the log has it

@@ -239,6 +239,8 @@ class _VisitCounter:
         return len(text) if "format" in schema else 0
 
     def _count_parts(self, schema: Schema, value: Any) -> int:
+        if isinstance(value, dict | list) and len(cast("list[Any]", value)) > self._limit:
+            raise TooManyVisits
         if isinstance(value, dict):
             return sum(self._count_property(schema, *each) for each in cast("dict[str, Any]", value).items())
         if not isinstance(value, list):
