@@ -1,22 +1,22 @@
 """The connection to an MCP server: open it, list its tools, call one. The only module that uses the SDK's client."""
 
-import sys
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Any
 
 import anyio
-import httpx2
-from mcp import Client, MCPError, StdioServerParameters, stdio_client
-from mcp.client import Transport
-from mcp.client.streamable_http import streamable_http_client
+from mcp import Client, MCPError
 from mcp.client.subscriptions import SubscriptionLost
 from mcp.shared.message import SessionMessage
-from mcp.types import CONNECTION_CLOSED, CallToolResult, Implementation, ServerNotification, Tool
-from mcp.types import ToolListChangedNotification as Changed
+from mcp.types import CONNECTION_CLOSED, Implementation
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+from pydantic import ValidationError
 
 import chatkeep
+from chatkeep.mcp.http import over_http
+from chatkeep.mcp.raw_results import Json, unwrap
+from chatkeep.mcp.server_messages import pass_on
+from chatkeep.mcp.stdio import over_stdio
 from chatkeep.settings.mcp_servers import McpServer
 from chatkeep.tools.declaration import ToolError
 
@@ -24,10 +24,13 @@ MAX_TOOLS = 128
 """How many tools of one server are used. A request to the provider takes no more in all (OpenAI, Chat Completions,
 `tools`).
 """
+MAX_PAGES = 64
+"""How many pages of its list a server is asked for."""
 RESUBSCRIBE_SECONDS = 5.0
 """The pause before subscribing again to changes of the tool list, after the subscription has ended."""
-HTTP_SECONDS, READ_SECONDS = 30.0, 300.0
-"""How long a request may take, and how long a stream may be silent. The values are the SDK's own."""
+
+Warn = Callable[[str], None]
+"""Takes a line about what a server does wrong."""
 
 
 class ConnectionLost(Exception):  # noqa: N818  # named for what happened
@@ -35,20 +38,15 @@ class ConnectionLost(Exception):  # noqa: N818  # named for what happened
 
 
 @asynccontextmanager
-async def open_client(server: McpServer, on_tools_changed: Callable[[], None]) -> AsyncGenerator[Client]:
+async def open_client(server: McpServer, on_tools_changed: Callable[[], None], warn: Warn) -> AsyncGenerator[Client]:
     """Connect to `server`, and give the block a client. `on_tools_changed` is called when its tool list has changed.
 
-    Enter and leave it in the same task. Cancel it by a cancel scope only, never by `Task.cancel`: the SDK shields the
-    end of the server's process from cancel scopes alone.
+    Enter and leave it in the same task. Cancel it by a cancel scope only, never by `Task.cancel`: the end of the
+    server's process is shielded from cancel scopes alone.
 
     Raises:
         Exception: the connection failed or broke. It may be of any class, also an exception group.
     """
-
-    async def on_message(message: ServerNotification | Exception) -> None:
-        if isinstance(message, Changed):
-            on_tools_changed()
-
     refusals: list[str] = []
     async with _transport(server, refusals) as (read, write), anyio.create_task_group() as tasks:
         send, receive = anyio.create_memory_object_stream[SessionMessage | Exception](0)
@@ -56,45 +54,63 @@ async def open_client(server: McpServer, on_tools_changed: Callable[[], None]) -
         async def watch() -> None:
             """Pass on the server's messages, and raise when they end: the SDK reports the end to open requests only."""
             async with send:
-                async for message in read:
-                    await send.send(message)
+                await pass_on(read, send, write, on_tools_changed, warn)
             raise ConnectionError(refusals[-1] if refusals else "it has ended the connection")
 
         tasks.start_soon(watch)
         client_info = Implementation(name="chatkeep", version=chatkeep.__version__)
-        streams = nullcontext((receive, write))
-        async with receive, Client(streams, message_handler=on_message, client_info=client_info, cache=None) as client:
+        async with receive, Client(nullcontext((receive, write)), client_info=client_info, cache=None) as client:
             tasks.start_soon(_listen, client, on_tools_changed)
             yield client
             tasks.cancel_scope.cancel()
 
 
-async def list_tools(client: Client) -> list[Tool]:
-    """Return the first `MAX_TOOLS` tools of the server."""
-    tools: list[Tool] = []
-    cursor: str | None = None
-    while True:
-        page = await client.list_tools(cursor=cursor)
-        tools += page.tools
-        cursor = page.next_cursor
-        if cursor is None or len(tools) >= MAX_TOOLS:
-            return tools[:MAX_TOOLS]
+async def list_tools(client: Client, warn: Warn) -> list[Json]:
+    """Return the first `MAX_TOOLS` tools of the server as it describes them, each name once.
 
-
-async def call_tool(client: Client, name: str, arguments: dict[str, Any]) -> CallToolResult:
-    """Call the tool `name` and return its result. Cancelling the call cancels it at the server.
+    A page after the first that is faulty ends the list.
 
     Raises:
-        ToolError: the server refused, and the message is its own; or its answer does not fit its own schema.
+        MCPError: there is no first page.
+        ValidationError: the first page is no page.
+    """
+    tools: dict[str, Json] = {}
+    cursor: str | None = None
+    cursors: set[str | None] = set()
+    while cursor not in cursors and len(cursors) < MAX_PAGES and len(tools) < MAX_TOOLS:
+        cursors.add(cursor)
+        try:
+            page = await client.list_tools(cursor=cursor)
+        except (MCPError, ValidationError) as error:
+            if cursor is None or (isinstance(error, MCPError) and error.code == CONNECTION_CLOSED):
+                raise
+            warn(f"a page of its list of tools is faulty, and the list ends there: {type(error).__name__}")
+            break
+        for each in page.tools:
+            if tools.setdefault(each.name, original := unwrap(each.meta)) is not original:
+                warn(f"it has two tools {each.name!r:.100}, and the first is used")
+        if page.next_cursor is None:
+            break
+        cursor = page.next_cursor
+    return [*tools.values()][:MAX_TOOLS]
+
+
+async def call_tool(client: Client, name: str, arguments: dict[str, Any]) -> Json:
+    """Call the tool `name` and return its result, as the server sent it. Cancelling the call cancels it at the server.
+
+    Raises:
+        ToolError: the server refused, and the message is its own; or its answer is no result.
         ConnectionLost: the connection ended before the answer.
     """
     try:
-        return await client.call_tool(name, arguments)
+        return unwrap((await client.call_tool(name, arguments)).meta)
     except MCPError as error:
         # Over HTTP, a server that was restarted answers 404. The SDK has no code for that, only this message.
         if error.code == CONNECTION_CLOSED or error.message == "Session terminated":
             raise ConnectionLost from error
         raise ToolError(error.message) from error
+    except ValidationError as error:
+        raise ToolError("the answer is not understood; this may have been done all the same") from error
     except RuntimeError as error:
         raise ToolError(str(error)) from error
 
@@ -109,7 +125,7 @@ async def _listen(client: Client, on_tools_changed: Callable[[], None]) -> None:
             async with client.listen(tools_list_changed=True) as changes:
                 on_tools_changed()  # it may have changed since it was listed
                 async for _ in changes:
-                    pass  # `on_message` gets them too
+                    pass  # `pass_on` has seen them
         except SubscriptionLost:
             pass  # the server may be well: proxies cut idle streams
         except MCPError:
@@ -117,27 +133,7 @@ async def _listen(client: Client, on_tools_changed: Callable[[], None]) -> None:
         await anyio.sleep(RESUBSCRIBE_SECONDS)
 
 
-def _transport(server: McpServer, refusals: list[str]) -> Transport | AbstractAsyncContextManager[Any]:
+def _transport(server: McpServer, refusals: list[str]) -> AbstractAsyncContextManager[Any]:
     if server.url is not None:
-        return _over_http(server.url, server.headers, refusals)
-    # The SDK passes only PATH, HOME and the like to the process. The rest of our environment may be secret.
-    command, *arguments = server.command
-    return stdio_client(StdioServerParameters(command=command, args=arguments), errlog=sys.__stderr__ or sys.stderr)
-
-
-@asynccontextmanager
-async def _over_http(url: str, headers: Sequence[tuple[str, str]], refusals: list[str]) -> AsyncGenerator[Any]:
-    """Connect over the streamable HTTP transport.
-
-    The SDK follows no redirect to another origin, for which the headers are not meant. `refusals` gets a line for each
-    401 and 403 of the server, which the SDK does not report.
-    """
-
-    async def note_refusal(response: httpx2.Response) -> None:
-        if response.status_code in (401, 403):
-            refusals.append(f"it answers {response.status_code} {response.reason_phrase}")
-
-    limits = httpx2.Timeout(HTTP_SECONDS, read=READ_SECONDS)
-    client = httpx2.AsyncClient(headers=[*headers], timeout=limits, event_hooks={"response": [note_refusal]})
-    async with client, streamable_http_client(url, http_client=client) as streams:
-        yield streams
+        return over_http(server.url, server.headers, refusals)
+    return over_stdio(server.command)

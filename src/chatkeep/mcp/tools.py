@@ -1,13 +1,13 @@
 """Converts a server's tools to functions of ours, and their results to outputs. A server is never trusted."""
 
 import hashlib
-import logging
+import json
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
-from mcp import types
-
+from chatkeep.mcp.raw_results import Json
 from chatkeep.text import clean
+from chatkeep.tools.arguments import ArgumentCheck, InvalidArguments
 from chatkeep.tools.context import ToolContext
 from chatkeep.tools.declaration import Safety, Tool, ToolError, ToolRunner
 from chatkeep.tools.json_schema import schema_check
@@ -16,82 +16,111 @@ from chatkeep.tools.names import MAX_NAME_CHARS, NAME_PATTERN, legal_name
 MAX_DESCRIPTION_CHARS = 1_024
 """The length of the longest description, in characters. A longer one is cut."""
 
-CallTool = Callable[[str, dict[str, Any]], Awaitable[Any]]
-"""Calls a tool by the server's name for it, with its arguments, and returns its output."""
+CallTool = Callable[[str, dict[str, Any]], Awaitable[Json]]
+"""Calls a tool by the server's name for it, with its arguments, and returns its result."""
 
 _HASH_CHARS = 6
 """Characters of the hash that tells names apart."""
-_log = logging.getLogger("chatkeep")
 
 
-def to_tools(server: str, tools: Sequence[types.Tool], call: CallTool) -> dict[str, Tool]:
-    """Return `tools` as functions, by their names `SERVER_TOOL`. A tool that cannot be offered is logged and left out.
+def to_tools(server: str, tools: Sequence[Json], call: CallTool, warn: Callable[[str], None]) -> dict[str, Tool]:
+    """Return `tools` as functions, by their names `SERVER_TOOL`. `warn` gets a line for each that cannot be offered.
 
     Tools whose plain name is legal come first, so that no changed name takes theirs.
     """
     functions: dict[str, Tool] = {}
-    for tool in sorted(tools, key=lambda tool: (_plain_name(server, tool.name) is None, tool.name)):
-        name = _plain_name(server, tool.name)
+    named = [(_text(tool.get("name")), tool) for tool in tools]
+    for tool_name, tool in sorted(named, key=lambda each: (_plain_name(server, each[0]) is None, each[0])):
+        name = _plain_name(server, tool_name)
         if name is None or name in functions:
-            name = _distinct_name(server, tool.name)
+            name = _distinct_name(server, tool_name)
         try:
-            functions[name] = _to_tool(name, tool, call)
+            functions[name] = _to_tool(name, tool_name, tool, call, warn)
         except (ValueError, RecursionError) as error:
-            _log.warning("MCP server %s: its tool %.100r cannot be offered: %s", server, tool.name, error)
+            warn(f"its tool {tool_name!r:.100} cannot be offered: {error}")
     return functions
 
 
-def tool_output(result: types.CallToolResult) -> Any:
+def tool_output(result: Json, check: ArgumentCheck | None = None) -> Any:
     """Return a tool's output: its structured content, or else its text. Images and other data are only named.
+
+    `check` is that of its output schema. An output that does not fit is an output all the same, with a remark.
 
     Raises:
         ToolError: the tool reports that it failed.
     """
-    texts = [_describe_block(block) for block in result.content]
-    if result.is_error:
+    blocks = _blocks(result.get("content"))
+    texts = [_describe_block(block) for block in blocks]
+    if result.get("isError") is True:
         raise ToolError("\n".join(texts) or "the function failed, and does not say why")
-    if result.structured_content is None:
-        return "\n".join(texts)
-    others = [text for text, block in zip(texts, result.content, strict=True) if not _is_text(block)]
-    return {"result": result.structured_content, "beside": others} if others else result.structured_content
+    structured = result.get("structuredContent")
+    remark = {} if check is None else _remark(structured, check)
+    if structured is None:
+        output = "\n".join(texts)
+        return {"result": output} | remark if remark else output
+    others = [text for text, block in zip(texts, blocks, strict=True) if not _is_text(block)]
+    beside = {"beside": others} if others else {}
+    return {"result": structured} | beside | remark if beside or remark else structured
 
 
-def _to_tool(name: str, tool: types.Tool, call: CallTool) -> Tool:
-    schema = tool.input_schema
-    if schema.get("type") != "object":
+def _remark(structured: Any, check: ArgumentCheck) -> dict[str, str]:
+    """Return a remark for the model if an output does not fit its schema; empty if it does."""
+    if structured is None:
+        return {"remark": "this breaks the function's own output schema: it has no structured content"}
+    try:
+        check(structured)
+    except InvalidArguments as error:
+        return {"remark": f"this breaks the function's own output schema: {error}"}
+    return {}
+
+
+def _to_tool(name: str, tool_name: str, tool: Json, call: CallTool, warn: Callable[[str], None]) -> Tool:
+    schema: Any = tool.get("inputSchema")
+    if not tool_name or tool_name != clean(tool_name):
+        raise ValueError("it has no name, or none that can be sent")
+    schema = {} if schema is None else schema
+    if not isinstance(schema, dict) or cast("Json", schema).get("type", "object") != "object":
         raise ValueError("its schema is not that of an object")
-    function = Tool(
-        name,
-        _read_description(tool),
-        "action",
-        schema,
-        schema_check(schema),
-        _read_safety(tool.annotations),
-        _make_runner(tool.name, call),
-    )
-    assert function.definition  # computed and cached now: a schema that cannot be converted fails here, not in a turn
+    schema = {"type": "object"} | cast("Json", schema)
+    output_check = _output_check(tool_name, tool.get("outputSchema"), warn)
+
+    async def run(arguments: dict[str, Any], context: ToolContext) -> Any:
+        del context  # a server is not told for whom it works
+        return tool_output(await call(tool_name, arguments), output_check)
+
+    runner: ToolRunner = run
+    description = _read_description(tool_name, tool)
+    safety = _read_safety(tool.get("annotations"))
+    function = Tool(name, description, "action", schema, schema_check(schema), safety, runner)
+    assert function.definition  # made and kept: a schema that no provider takes fails here, not in a turn
     return function
 
 
-def _make_runner(tool: str, call: CallTool) -> ToolRunner:
-    async def run(arguments: dict[str, Any], context: ToolContext) -> Any:
-        del context  # a server is not told for whom it works
-        return await call(tool, arguments)
+def _output_check(tool_name: str, schema: Any, warn: Callable[[str], None]) -> ArgumentCheck | None:
+    """Return the check of an output, or None if the tool has no output schema that can be used."""
+    if schema is None:
+        return None
+    try:
+        return schema_check(schema, "results")
+    except (ValueError, RecursionError) as error:
+        warn(f"the output schema of its tool {tool_name!r:.100} is not used: {error}")
+        return None
 
-    return run
 
-
-def _read_description(tool: types.Tool) -> str:
-    text = clean(tool.description or tool.title or tool.name).strip()
+def _read_description(tool_name: str, tool: Json) -> str:
+    texts = [_text(tool.get("description")), _text(tool.get("title")), tool_name]
+    text = clean(next(filter(None, texts))).strip()
     return text if len(text) <= MAX_DESCRIPTION_CHARS else f"{text[: MAX_DESCRIPTION_CHARS - 1]}…"
 
 
-def _read_safety(annotations: types.ToolAnnotations | None) -> Safety:
-    if annotations is not None and annotations.read_only_hint:
-        return "read_only"
-    if annotations is not None and annotations.idempotent_hint:
-        return "idempotent"
-    return "unsafe"
+def _read_safety(annotations: Any) -> Safety:
+    match annotations:
+        case {"readOnlyHint": True}:
+            return "read_only"
+        case {"idempotentHint": True}:
+            return "idempotent"
+        case _:
+            return "unsafe"
 
 
 def _plain_name(server: str, tool: str) -> str | None:
@@ -106,27 +135,34 @@ def _distinct_name(server: str, tool: str) -> str:
     return f"{legal_name(f'{server}_{tool}')[: MAX_NAME_CHARS - _HASH_CHARS - 1]}_{digest}"
 
 
-def _is_text(block: types.ContentBlock) -> bool:
-    return isinstance(block, types.TextContent)
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
 
 
-def _describe_block(block: types.ContentBlock) -> str:
+def _blocks(content: Any) -> list[Any]:
+    """Return the blocks of content. Some servers send one that is no list."""
+    if isinstance(content, list):
+        return cast("list[Any]", content)
+    return [] if content is None else [content]
+
+
+def _is_text(block: Any) -> bool:
+    return isinstance(block, str) or (isinstance(block, dict) and cast("Json", block).get("type") == "text")
+
+
+def _describe_block(block: Any) -> str:
     """Return the text of a block of content; for other data, a note of what was left out."""
     match block:
-        case types.TextContent():
-            return block.text
-        case types.ImageContent() | types.AudioContent():
-            return f"[{block.type} left out: {block.mime_type}, {_describe_size(block.data)}]"
-        case types.ResourceLink():
-            return f"[link: {block.uri}]"
-        case types.EmbeddedResource():
-            return _describe_resource(block.resource)
-
-
-def _describe_resource(resource: types.TextResourceContents | types.BlobResourceContents) -> str:
-    if isinstance(resource, types.TextResourceContents):
-        return resource.text
-    return f"[resource left out: {resource.uri}, {_describe_size(resource.blob)}]"
+        case str(text) | {"type": "text", "text": str(text)} | {"type": "resource", "resource": {"text": str(text)}}:
+            return text
+        case {"type": "image" | "audio" as kind, "data": str(data)}:
+            return f"[{kind} left out: {_text(cast('Json', block).get('mimeType'))}, {_describe_size(data)}]"
+        case {"type": "resource_link", "uri": str(uri)}:
+            return f"[link: {uri}]"
+        case {"type": "resource", "resource": {"uri": str(uri), "blob": str(blob)}}:
+            return f"[resource left out: {uri}, {_describe_size(blob)}]"
+        case _:
+            return f"[not understood: {json.dumps(block)[:200]}]"
 
 
 def _describe_size(base64: str) -> str:

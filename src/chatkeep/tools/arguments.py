@@ -69,9 +69,12 @@ def validate(model: type[BaseModel], arguments: dict[str, Any]) -> BaseModel:
         raise InvalidArguments("a number is too large") from error
 
 
-def error_line(problems: list[tuple[tuple[int | str, ...], str]]) -> str:
-    """Return one short line that says of each wrong field, given by its path, what was expected of it."""
-    return one_line("; ".join(f"{'.'.join(map(str, path)) or 'arguments'}: {message}" for path, message in problems))
+def error_line(problems: list[tuple[tuple[int | str, ...], str]], subject: str = "arguments") -> str:
+    """Return one short line that says of each wrong field, given by its path, what was expected of it.
+
+    `subject` is the name of the whole, whose path is empty.
+    """
+    return one_line("; ".join(f"{'.'.join(map(str, path)) or subject}: {message}" for path, message in problems))
 
 
 def one_line(text: str) -> str:

@@ -35,8 +35,8 @@ _LINEAR_VISITS, _FANCY_VISITS = 1, 80
 """Visits that a character counts which a pattern is matched against: without and with steps back."""
 
 
-def schema_check(schema: dict[str, Any]) -> ArgumentCheck:
-    """Return a check against a JSON Schema that a client or an MCP server sent.
+def schema_check(schema: dict[str, Any], subject: str = "arguments") -> ArgumentCheck:
+    """Return a check against a JSON Schema that a client or an MCP server sent. `subject` is what its errors call it.
 
     Raises:
         ValueError: the schema is not valid, or exceeds a limit. The message is one line.
@@ -47,12 +47,12 @@ def schema_check(schema: dict[str, Any]) -> ArgumentCheck:
         raise ValueError("the schema is nested too deeply") from error
     if len(encoded) > MAX_SCHEMA_BYTES:
         raise ValueError(f"the schema is longer than {MAX_SCHEMA_BYTES} bytes")
-    return _compiled(encoded).check
+    return _compiled(encoded, subject).check
 
 
 @lru_cache(_CACHED_SCHEMAS)
-def _compiled(encoded: bytes) -> "_SchemaValidator":
-    return _SchemaValidator(msgspec.json.decode(encoded))
+def _compiled(encoded: bytes, subject: str) -> "_SchemaValidator":
+    return _SchemaValidator(msgspec.json.decode(encoded), subject)
 
 
 class _SchemaValidator:
@@ -62,8 +62,9 @@ class _SchemaValidator:
         ValueError: it is not valid, or too heavy.
     """
 
-    def __init__(self, schema: dict[str, Any]) -> None:
+    def __init__(self, schema: dict[str, Any], subject: str) -> None:
         self._schema = schema
+        self._subject = subject
         self._weight = weigh_schema(schema, MAX_SCHEMA_WEIGHT)
         limits = {"size_limit": _REGEX_BYTES, "dfa_size_limit": _REGEX_BYTES}
         try:
@@ -87,7 +88,7 @@ class _SchemaValidator:
                 return arguments
             reason = self._explain(arguments, size)
         except (TooManyVisits, RecursionError) as error:
-            raise InvalidArguments("the arguments are too large or too deep to be checked") from error
+            raise InvalidArguments(f"the {self._subject} cannot be checked: too large, or too deep") from error
         except (ValueError, OverflowError) as error:  # an integer that is too large for the validator
             raise InvalidArguments(one_line(str(error))) from error
         raise InvalidArguments(reason)
@@ -99,9 +100,9 @@ class _SchemaValidator:
         """Return what is wrong. The validator makes all errors at once, so only where there can be few."""
         visits = self._count(arguments)
         if visits > _MAX_ERRORS or visits * size > _MAX_ERROR_BYTES:
-            return "the arguments do not fit the schema of the function"
+            return f"the {self._subject} do not fit the schema of the function"
         problems = list(self._validator.iter_errors(arguments))[:MAX_ERROR_FIELDS]
-        return error_line([(tuple(each.instance_path), each.message) for each in problems])
+        return error_line([(tuple(each.instance_path), each.message) for each in problems], self._subject)
 
 
 def _compile(
