@@ -10,6 +10,7 @@ from chatkeep.agent.turn import MAX_STEPS, Turn
 from chatkeep.chat.events import Event, StepStarted, ToolCallFinished, ToolCallReady, ToolCallRunning
 from chatkeep.chat.types import CallError, StepPart, TextPart, ToolCallPart, Usage
 from chatkeep.errors import ToolStepsExceeded
+from chatkeep.llm.assembler import MAX_CALLS
 from tests.functions import TOOLS, forget, gates, sent
 from tests.script import Line, Script, call, say, stop
 from tests.turns import answer, play, turn_input
@@ -51,6 +52,32 @@ async def test_an_action_starts_after_its_running_event() -> None:
     await Turn(script, turn_input("write!", tools=TOOLS)).run(take, collector.load_message)
     assert sent_by_event[ToolCallRunning] == [], "that it runs is written down before it does"
     assert sent_by_event[ToolCallFinished] == ["Ola"]
+
+
+@pytest.mark.parametrize("with_index", [True, False])
+async def test_of_too_many_calls_the_first_are_run(with_index: bool) -> None:
+    calls: list[Line] = [
+        call("weather", f'{{"city":"{number}"}}', number if with_index else None, f"w{number}")
+        for number in range(MAX_CALLS + 500)
+    ]
+    script = Script([*calls, stop("tool_calls")], DONE)
+    played = await play(script, turn_input("weather?", tools=TOOLS))
+    assert played.ending == ("completed", "stop")
+    parts = [part for part in played.parts if isinstance(part, ToolCallPart)]
+    assert [part.call_id for part in parts] == [f"w{number}" for number in range(MAX_CALLS + 1)]
+    assert {part.state for part in parts[:MAX_CALLS]} == {"succeeded"}
+    assert parts[0].output == {"city": "0", "days": 1}
+    message = "at most 64 calls at a time: this one and all that followed it were not done"
+    assert (parts[-1].state, parts[-1].arguments_text) == ("failed", "")
+    assert parts[-1].error == CallError("too_many_calls", message)
+    assert len(tool_messages(script)) == MAX_CALLS + 1
+    assert tool_messages(script)[-1]["content"] == f"Error (too_many_calls): {message}"
+
+
+async def test_exactly_as_many_calls_as_are_read_are_run() -> None:
+    calls: list[Line] = [call("weather", '{"city":"Oslo"}', n, f"w{n}") for n in range(MAX_CALLS)]
+    played = await play(Script([*calls, stop("tool_calls")], DONE), turn_input("weather?", tools=TOOLS))
+    assert {part.state for part in played.parts if isinstance(part, ToolCallPart)} == {"succeeded"}
 
 
 async def test_calls_of_one_step_run_side_by_side() -> None:

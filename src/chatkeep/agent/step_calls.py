@@ -7,7 +7,7 @@ from chatkeep.chat.events import Event, ToolCallReady
 from chatkeep.chat.types import CallError
 from chatkeep.llm.assembler import Assembler
 from chatkeep.llm.finish_reasons import is_done
-from chatkeep.llm.streamed_call import StreamedCall
+from chatkeep.llm.streamed_call import MAX_CALLS, StreamedCall
 from chatkeep.tools.arguments import InvalidArguments, parse_arguments
 from chatkeep.tools.declaration import Tool
 from chatkeep.tools.execution import ToolResult, ValidatedCall, finished_event
@@ -42,10 +42,10 @@ def check_calls(step: Assembler, tools: Mapping[str, Tool]) -> StepCalls:
     has_invalid = False
     actions: dict[int, ValidatedCall] = {}
     waiting: list[str] = []
-    for call in step.calls:
+    for number, call in enumerate(step.calls):
         assert call.index is not None, "a step that is finished has given every call its part"
         try:
-            valid = _validate_call(call, tools)
+            valid = _validate_call(call, number, tools)
         except _InvalidCall as error:
             events.append(finished_event(call.index, ToolResult(None, CallError(error.code, str(error)))))
             has_invalid = True
@@ -62,12 +62,15 @@ def check_calls(step: Assembler, tools: Mapping[str, Tool]) -> StepCalls:
     return StepCalls(events, has_invalid, actions, tuple(waiting))
 
 
-def _validate_call(call: StreamedCall, tools: Mapping[str, Tool]) -> ValidatedCall:
-    """Return `call` with its arguments parsed and checked.
+def _validate_call(call: StreamedCall, number: int, tools: Mapping[str, Tool]) -> ValidatedCall:
+    """Return `call` with its arguments parsed and checked. `number` calls of the step come before it.
 
     Raises:
-        _InvalidCall: the arguments are not valid, or no such function is on offer.
+        _InvalidCall: the arguments are not valid, no such function is on offer, or there are too many calls.
     """
+    if number >= MAX_CALLS:
+        message = f"at most {MAX_CALLS} calls at a time: this one and all that followed it were not done"
+        raise _InvalidCall("too_many_calls", message)
     tool = tools.get(call.name)
     if tool is None:
         known = ", ".join(tools) or "none"

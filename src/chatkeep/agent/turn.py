@@ -9,17 +9,18 @@ A turn answers one user message. It is made of steps; a step is one call of the 
 1. An event is emitted, and the emit awaited, before anything that follows from it is done. So the log says that an
    action runs before the action starts.
 2. A reply is done when its arguments are valid. The actions of a step run side by side.
-3. After a step the turn ends, waits, or goes on. The first line that fits decides:
+3. Of an answer with more than `MAX_CALLS` calls, these are run. One more fails, and stands for all that follow.
+4. After a step the turn ends, waits, or goes on. The first line that fits decides:
 
        the model's answer was cut, or too long  ends: incomplete
        a client function was called, validly    waits: requires_action; a later turn resumes it
        an action ran, or a call is not valid    goes on with the next step, so that the model reads the results
        otherwise                                ends: completed
 
-4. The model may correct itself `MAX_CORRECTIONS` times. After that a call that is not valid ends the turn, too:
+5. The model may correct itself `MAX_CORRECTIONS` times. After that a call that is not valid ends the turn, too:
    completed.
-5. A turn that would need more than `MAX_STEPS` steps fails. A turn that resumes counts the steps before the wait.
-6. Calls that are still open when the turn ends are closed where the run ends (`runs/end.py`).
+6. A turn that would need more than `MAX_STEPS` steps fails. A turn that resumes counts the steps before the wait.
+7. Calls that are still open when the turn ends are closed where the run ends (`runs/end.py`).
 
 The whole table is in docs/functions.md, "How a step continues".
 """
@@ -50,7 +51,7 @@ MAX_STEPS = 8
 """How many steps a turn has at most (docs/functions.md, "How a step continues")."""
 MAX_CORRECTIONS = 2
 """How often a turn lets the model correct calls that are not valid (docs/functions.md, "Correction")."""
-_CORRECTABLE_ERRORS = ("invalid_arguments", "unknown_function")
+_CORRECTABLE_ERRORS = ("invalid_arguments", "unknown_function", "too_many_calls")
 """Codes of the errors that the model can correct."""
 
 Emit: TypeAlias = Callable[[list[Event]], Awaitable[object]]

@@ -24,6 +24,7 @@ message, and its events name that part by its index:
    answer into two choices, and what two choices both say are alternatives.
 9. `<think>…</think>` at the start of the text is reasoning (`think_tags.py`).
 10. A whole `message` is read as if it were a delta, if nothing came before it. Others repeat what was streamed.
+11. Of more than `MAX_CALLS` calls, one more is kept, without its arguments: it stands for all that follow.
 """
 
 import json
@@ -38,7 +39,7 @@ from chatkeep.chat.types import Kind
 from chatkeep.llm.chunks import Chunk, FunctionDelta, MessageDelta, TokenCounts
 from chatkeep.llm.content_list import read_content_list
 from chatkeep.llm.provider_state import ReasoningField, StateCollector
-from chatkeep.llm.streamed_call import StreamedCall, find_call
+from chatkeep.llm.streamed_call import MAX_CALLS, StreamedCall, find_call
 from chatkeep.llm.think_tags import ThinkTags, ThoughtKind
 from chatkeep.text import clean, ends_with_half_pair
 
@@ -236,6 +237,8 @@ class Assembler:
         call.name = call.name or function.name or ""
         if call.index is None and call.name:
             self._start_call(call, events)
+        if len(self.calls) > MAX_CALLS and call is self.calls[-1]:
+            return call
         if isinstance(function.arguments, str):
             self._add_arguments(call, function.arguments, events)
         elif function.arguments is not None:

@@ -5,6 +5,9 @@ from typing import Any
 from chatkeep.llm.chunks import FunctionDelta
 from chatkeep.llm.json_boundary import JsonBoundary
 
+MAX_CALLS = 64
+"""How many calls of an answer are read (docs/functions.md, "How a step continues")."""
+
 
 class StreamedCall:
     """A function call, as far as it was streamed."""
@@ -39,6 +42,8 @@ class StreamedCall:
 def find_call(calls: list[StreamedCall], index: int | None, provider_id: str, function: FunctionDelta) -> StreamedCall:
     """Return the call that a piece belongs to: one of `calls`, or a new one, which is added to them.
 
+    Of more than `MAX_CALLS` calls, one more is kept: it stands for all that follow.
+
     A piece belongs to a call by its provider's id, else by its index, else it continues the last call. A name begins
     a new call, unless it only repeats the name of a call whose arguments are not complete yet: some servers give all
     calls the same index or id, others repeat the name in every piece.
@@ -55,6 +60,8 @@ def find_call(calls: list[StreamedCall], index: int | None, provider_id: str, fu
     else:
         known = calls[-1] if index is None and calls and not provider_id else None
     if known is None or (name and _begins_call(known, provider_id, function)):
+        if len(calls) > MAX_CALLS:
+            return calls[-1]
         known = StreamedCall(index)
         calls.append(known)
     return known
