@@ -12,11 +12,11 @@ import pytest
 
 from chatkeep import mcp
 from chatkeep.errors import CannotStart
-from chatkeep.mcp.server_task import ServerTask
+from chatkeep.mcp.server_task import MAX_WAITING_CALLS, ServerTask
 from chatkeep.mcp.stdio import MAX_MESSAGE_BYTES
 from chatkeep.settings.mcp_servers import McpServer
 from chatkeep.tools.context import ToolContext
-from chatkeep.tools.declaration import Tool
+from chatkeep.tools.declaration import Tool, ToolError
 from chatkeep.tools.execution import MAX_OUTPUT_BYTES, ToolResult, ValidatedCall, run_call
 from tests.functions import TOOLS
 from tests.mcp.start import STDIO, is_there, over_http
@@ -153,6 +153,18 @@ async def test_a_call_without_a_server_is_not_done() -> None:
     away = await call_tool(tools, "echo", text="x")
     assert away.error is not None
     assert away.error.message == "t cannot be reached at the moment; this was not done"
+    await task.close()
+
+
+async def test_no_more_calls_wait_for_a_server_than_are_allowed() -> None:
+    task = ServerTask(McpServer("mute", command=("sleep", "600")), reconnect_wait_seconds=600)
+    waiting = [asyncio.ensure_future(task.call("x", {})) for _ in range(MAX_WAITING_CALLS)]
+    await asyncio.sleep(0)
+    with pytest.raises(ToolError, match="mute cannot be reached at the moment; this was not done"):
+        await task.call("x", {})
+    for each in waiting:
+        each.cancel()
+    await asyncio.wait(waiting)
     await task.close()
 
 

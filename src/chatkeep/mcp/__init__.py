@@ -3,6 +3,9 @@
 Each server has one task that owns its connection (`server_task.py`). Only that task opens and closes the connection,
 because the SDK's cancel scopes require it. Calls reach the task through a queue. When the server dies, the task starts
 it again. `connection.py` is the only module that talks to the SDK's client.
+
+Servers are never trusted. All that they send comes over connections with limits (`stdio.py`, `http.py`), passes
+`server_messages.py`, and is read part by part (`tools.py`).
 """
 
 import asyncio

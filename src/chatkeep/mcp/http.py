@@ -1,5 +1,6 @@
 """The connection to an MCP server over HTTP: the SDK's streamable HTTP transport, with limits."""
 
+import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -8,6 +9,9 @@ import httpx2
 from mcp.client.streamable_http import streamable_http_client
 
 from chatkeep.mcp.stdio import MAX_MESSAGE_BYTES
+
+# The SDK logs a traceback for each answer that it cannot read. The call's error says the same.
+logging.getLogger("mcp.client.streamable_http").setLevel(logging.CRITICAL)
 
 HTTP_SECONDS, READ_SECONDS = 30.0, 300.0
 """How long a request may take, and how long a stream may be silent. The values are the SDK's own."""
