@@ -42,7 +42,7 @@ cases:
 
 
 def settings(**more: str) -> Settings:
-    return Settings(_env_file=None, **more)  # pyright: ignore[reportCallIssue, reportArgumentType]  # pydantic-settings' own parameter
+    return Settings.model_validate(more)
 
 
 @pytest.fixture

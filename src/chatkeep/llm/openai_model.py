@@ -10,7 +10,7 @@ import logging
 import random
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any, cast
-from urllib.request import getproxies
+from urllib.parse import urlsplit
 
 import httpx2
 import msgspec
@@ -25,7 +25,11 @@ from chatkeep.llm.http.transport import RESPONSE_BODY, ResponseBody, Transport
 from chatkeep.llm.provider_errors import is_retryable, refuses_strict, retry_after_seconds, translate_error
 from chatkeep.llm.sse_parser import SseParser
 from chatkeep.settings import Settings
+from chatkeep.settings.provider import COMPLETIONS_PATH
+from chatkeep.settings.proxies import is_proxy_set
 
+OPENAI_URL = "https://api.openai.com/v1"
+"""The base URL if none is set. The SDK's own default would be `OPENAI_BASE_URL` again, even if that is blank."""
 _JSON = {"content-type": "application/json"}
 
 RETRY_AFTER_LIMIT_SECONDS = 20.0
@@ -42,11 +46,13 @@ class OpenAIModel:
         self._settings = settings
         self._sends_strict = True
         self._key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else None
-        transport = None if getproxies() else Transport()
+        base = urlsplit(settings.openai_base_url or OPENAI_URL)
+        self._path = COMPLETIONS_PATH + (f"?{base.query}" if base.query else "")  # the SDK would put it before the path
+        transport = None if is_proxy_set() else Transport()
         self._replay = RequestReplay(transport) if transport else None
         self._client = openai.AsyncOpenAI(
             api_key=self._key or "none",  # a server at home asks for none; the SDK insists on one
-            base_url=settings.openai_base_url,
+            base_url=base._replace(query="").geturl(),
             max_retries=0,
             timeout=httpx2.Timeout(None, connect=settings.connect_timeout),
             http_client=_http_client(settings, transport),
@@ -150,7 +156,7 @@ class OpenAIModel:
         async with asyncio.timeout_at(deadline):
             answer: object = (
                 await self._client.post(  # its door for plain requests; `create` looks at each parameter's type
-                    "/chat/completions",
+                    self._path,
                     cast_to=httpx2.Response,
                     content=content,
                     options={"headers": _JSON},

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
+from urllib.request import getproxies
 
 from chatkeep.errors import CannotStart
 from chatkeep.settings import Settings
@@ -31,7 +32,7 @@ def run_model(settings: Settings) -> Generator[None]:
     """Run the local model until the block ends.
 
     Environment variables make it the model that this process and its children ask: `OPENAI_BASE_URL`,
-    `OPENAI_API_KEY`, `CHATKEEP_MODEL` and `CHATKEEP_CONTEXT_TOKENS`.
+    `OPENAI_API_KEY`, `CHATKEEP_MODEL` and `CHATKEEP_CONTEXT_TOKENS`. No proxy is between: `no_proxy` names its address.
 
     Raises:
         CannotStart: another model is set, a package is not installed, or the model does not start.
@@ -47,6 +48,7 @@ def run_model(settings: Settings) -> Generator[None]:
     try:
         os.environ["OPENAI_BASE_URL"] = f"{_read_address(process)}/v1"
         os.environ["OPENAI_API_KEY"] = key
+        os.environ["no_proxy"] = ",".join(filter(None, [getproxies().get("no"), "127.0.0.1"]))  # it wins over NO_PROXY
         os.environ["CHATKEEP_MODEL"] = MODEL
         os.environ["CHATKEEP_CONTEXT_TOKENS"] = str(min(settings.context_tokens, MAX_PROMPT_TOKENS))
         yield

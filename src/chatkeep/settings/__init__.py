@@ -1,19 +1,37 @@
 """The settings, read from the environment and `.env`. A wrong or unknown one stops the start, with one line."""
 
 import os
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from dotenv import dotenv_values
-from pydantic import AfterValidator, BeforeValidator, Field, PositiveInt, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import (
+    AfterValidator,
+    AliasGenerator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PositiveInt,
+    SecretStr,
+    ValidationError,
+)
 
 from chatkeep.errors import CannotStart
+from chatkeep.settings.env_file import read_env_file
 from chatkeep.settings.mcp_servers import McpServer, parse_servers
+from chatkeep.settings.provider import SDK_HEADERS, check_base_url, check_headers, check_key
+from chatkeep.settings.proxies import check_proxies
 
 PREFIX = "CHATKEEP_"
 """The beginning of every setting's name, except the two that are the OpenAI SDK's."""
+_SERVICE_LINK = re.compile(
+    r"CHATKEEP_(\w+_)?(SERVICE_HOST=.*|SERVICE_PORT(_\w+)?=\d*|PORT=\w+://.*|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?=.*)"
+)
+"""Variables that Kubernetes sets in every container for a service `chatkeep` or `chatkeep-…` (Kubernetes, "Service",
+"Environment variables"). A port of ours would be a number there, not a URL."""
 
 
 def _split_commas(value: object) -> object:
@@ -26,6 +44,10 @@ def _read_servers(value: object) -> object:
     return parse_servers(value) if isinstance(value, str) else value
 
 
+def _check_key(value: object) -> object:
+    return check_key(value) if isinstance(value, str) else value
+
+
 def _check_time_zone(name: str) -> str:
     try:
         ZoneInfo(name)
@@ -36,27 +58,37 @@ def _check_time_zone(name: str) -> str:
 
 Seconds = Annotated[float, Field(gt=0, le=1e9)]
 """Seconds, over 0. The upper bound excludes `inf` and times that no calendar has."""
-CommaList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_commas)]
+CommaList = Annotated[tuple[str, ...], BeforeValidator(_split_commas)]
 """Texts, read from one text with `,` between them."""
 
 
-class Settings(BaseSettings):
-    """All settings. A blank value counts as unset.
+def _variable(field: str) -> str:
+    """Return the name of a setting, which is that of its variable."""
+    return field.upper() if field.startswith("openai_") else PREFIX + field.upper()
+
+
+class Settings(BaseModel):
+    """All settings.
 
     `docs/settings.md` has the meaning, unit and range of each, `.env.example` its default.
     """
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="ignore")
+    model_config = ConfigDict(
+        frozen=True,
+        alias_generator=AliasGenerator(validation_alias=_variable),
+        validate_by_name=True,
+        hide_input_in_errors=True,  # it may be a secret
+    )
 
-    openai_api_key: Annotated[SecretStr | None, Field(validation_alias="OPENAI_API_KEY")] = None
-    openai_base_url: Annotated[str | None, Field(validation_alias="OPENAI_BASE_URL")] = None
+    openai_api_key: Annotated[SecretStr | None, BeforeValidator(_check_key)] = None
+    openai_base_url: Annotated[Annotated[str, AfterValidator(check_base_url)] | None, Field(repr=False)] = None
     model: str = "gpt-5-mini"
     database_url: Annotated[str, Field(repr=False)] = "sqlite:///chatkeep.db"  # no repr: it may hold a password
     database_pool: PositiveInt = 10
     assistant: str = "default"
     assistants_dir: Path | None = None
     tools: CommaList = ()
-    mcp_servers: Annotated[tuple[McpServer, ...], NoDecode, BeforeValidator(_read_servers), Field(repr=False)] = ()
+    mcp_servers: Annotated[tuple[McpServer, ...], BeforeValidator(_read_servers), Field(repr=False)] = ()
     titles: Literal["words", "model", "off"] = "words"
     time_zone: Annotated[str, AfterValidator(_check_time_zone)] = "UTC"
     connect_timeout: Seconds = 5
@@ -98,23 +130,50 @@ class Settings(BaseSettings):
 def load_settings(env_file: Path = Path(".env")) -> Settings:
     """Read the settings of this process; the environment wins over `env_file`, which need not exist.
 
+    Blanks around a value do not count, and a blank value counts as unset.
+
     Raises:
-        CannotStart: a value is wrong, a `CHATKEEP_*` name is unknown (most likely a typing error), or the file is not
-            UTF-8.
+        CannotStart: a value is wrong, a `CHATKEEP_*` name is unknown (most likely a typing error), or the file cannot
+            be read.
     """
+    in_file = read_env_file(env_file)
+    sources = [(name.upper(), text.strip()) for source in (in_file, os.environ) for name, text in source.items()]
+    _refuse_unknown(dict(sources))
+    texts = {name: text for name, text in sources if text}
+    _refuse_quotes(texts)
     try:
-        _refuse_unknown({*os.environ, *dotenv_values(env_file)})
-        return Settings(_env_file=env_file)  # pyright: ignore[reportCallIssue]  # pydantic-settings' own parameter
-    except UnicodeDecodeError as error:
-        raise CannotStart(f"{env_file}: not UTF-8") from error
+        settings = Settings.model_validate({name: texts[name] for name in _names() if name in texts})
     except ValidationError as error:
         first = error.errors()[0]
-        name = str(first["loc"][0]).upper()
-        name = name if name.startswith("OPENAI_") else PREFIX + name
-        raise CannotStart(f"{name}: {first['msg'].removeprefix('Value error, ')}") from error
+        raise CannotStart(f"{first['loc'][0]}: {first['msg'].removeprefix('Value error, ')}") from None
+    _check_requests(settings, in_file)
+    return settings
 
 
-def _refuse_unknown(names: set[str]) -> None:
-    known = {PREFIX + name.upper() for name, field in Settings.model_fields.items() if field.validation_alias is None}
-    if unknown := sorted(name for name in names if name.startswith(PREFIX) and name not in known):
-        raise CannotStart(f"unknown setting {unknown[0]}; .env.example lists all")
+def _names() -> set[str]:
+    return {_variable(field) for field in Settings.model_fields}
+
+
+def _refuse_unknown(texts: Mapping[str, str]) -> None:
+    for name in sorted(name for name in texts.keys() - _names() if name.startswith(PREFIX)):
+        if not _SERVICE_LINK.fullmatch(f"{name}={texts[name]}"):
+            raise CannotStart(f"unknown setting {name}; .env.example lists all")
+
+
+def _refuse_quotes(texts: Mapping[str, str]) -> None:
+    for name in sorted(_names() & texts.keys() - {f"{PREFIX}MCP_SERVERS"}):  # a list in which quotes have a meaning
+        text = texts[name]
+        if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
+            raise CannotStart(f"{name}: there are quotes around the value; leave them out")
+
+
+def _check_requests(settings: Settings, in_file: Mapping[str, str]) -> None:
+    """Check what the environment adds to the service's own requests, if it makes any."""
+    has_provider = settings.openai_api_key is not None or settings.openai_base_url is not None
+    for name in SDK_HEADERS if has_provider else ():
+        try:
+            check_headers(os.environ.get(name, ""))
+        except ValueError as error:
+            raise CannotStart(f"{name}: {error}") from None
+    if has_provider or any(server.url for server in settings.mcp_servers):
+        check_proxies(in_file)
