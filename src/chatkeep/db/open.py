@@ -9,7 +9,8 @@ from chatkeep import ids
 from chatkeep.db import Database
 from chatkeep.db.notifier import Notifier
 from chatkeep.db.pg_notify import PostgresNotifier
-from chatkeep.db.postgres import Postgres, parse_url
+from chatkeep.db.postgres import Postgres
+from chatkeep.db.postgres_url import parse_url
 from chatkeep.db.process_lock import ProcessLock
 from chatkeep.db.sqlite import Sqlite
 from chatkeep.settings import Settings
@@ -49,14 +50,14 @@ async def join_processes(settings: Settings, notifier: Notifier) -> AsyncGenerat
     3. PostgreSQL behind a proxy that pools transactions: neither, since no process has a connection to itself.
 
     Raises:
-        CannotStart: the database cannot be reached.
+        CannotStart: the database cannot be reached, or the URL is wrong.
     """
     path = settings.database_path()
     if path is not None:
         with ProcessLock(path) as lock:
             yield ProcessIdentity(ids.new(), lock.try_exclusive(), lambda: asyncio.to_thread(lock.share))
         return
-    dsn, is_proxied = parse_url(settings.database_url)
+    dsn, _, is_proxied = parse_url(settings.database_url)
     if is_proxied:
         yield ProcessIdentity(ids.new(), is_alone=False, admit_others=_do_nothing)
         return

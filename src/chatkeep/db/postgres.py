@@ -28,12 +28,12 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Self, TypeVar
-from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import asyncpg
 
 from chatkeep.db import Transaction
 from chatkeep.db.postgres_transaction import PostgresTransaction, set_codecs
+from chatkeep.db.postgres_url import parse_url
 from chatkeep.errors import CannotStart, StorageFailed, ValueRefused
 
 T = TypeVar("T")
@@ -100,8 +100,7 @@ class Postgres:
         Raises:
             CannotStart: the URL is wrong, or the database cannot be reached.
         """
-        dsn, is_proxied = parse_url(url)
-        name = _without_password(dsn)
+        dsn, name, is_proxied = parse_url(url)
         try:
             pool = await asyncpg.create_pool(
                 dsn,
@@ -231,21 +230,6 @@ async def _roll_back(raw: Any) -> None:
 async def _skip_reset(raw: Any) -> None:
     """Reset nothing when a connection is returned to the pool: no state outlives a transaction."""
     del raw
-
-
-def parse_url(url: str) -> tuple[str, bool]:
-    """Return the URL without `pgbouncer`, and True if that says that a proxy which pools transactions is in between."""
-    parts = urlsplit(url)
-    query = parse_qsl(parts.query, keep_blank_values=True)
-    is_proxied = any(name == "pgbouncer" and value == "true" for name, value in query)
-    dsn_query = urlencode([(name, value) for name, value in query if name != "pgbouncer"])
-    return parts._replace(query=dsn_query).geturl(), is_proxied
-
-
-def _without_password(url: str) -> str:
-    parts = urlsplit(url)
-    user, _, address = parts.netloc.rpartition("@")
-    return parts._replace(netloc=f"{user.partition(':')[0]}@{address}" if user else address, query="").geturl()
 
 
 def error_line(error: BaseException) -> str:

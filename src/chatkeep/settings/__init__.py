@@ -115,14 +115,15 @@ class Settings(BaseModel):
         `sqlite:///relative.db` is a relative path, `sqlite:////absolute.db` an absolute one.
 
         Raises:
-            CannotStart: the URL names another engine.
+            CannotStart: the URL names another engine, or is none. The message has no part of it: it may be a password.
         """
         scheme, _, path = self.database_url.partition("://")
         if scheme in ("postgresql", "postgres"):
             return None
         if scheme != "sqlite" or not path.startswith("/") or path[1:2] in ("", ":"):
             raise CannotStart(
-                f"CHATKEEP_DATABASE_URL: {scheme}:… is not supported; use sqlite:///PATH or postgresql://HOST/NAME"
+                "the URL of the database (CHATKEEP_DATABASE_URL) is neither sqlite:///PATH"
+                " nor postgresql://USER:PASSWORD@HOST/NAME"
             )
         return Path(path[1:])
 
