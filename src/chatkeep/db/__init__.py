@@ -39,6 +39,10 @@ class Transaction(Protocol):
         """Return the database's time, in the form of `chatkeep.clock`. It stays the same within a transaction."""
         ...
 
+    async def list_columns(self, table: str) -> set[str]:
+        """Return the names of a table's columns; none if there is no such table."""
+        ...
+
     async def lock_schema(self) -> None:
         """Lock the schema against other processes until the transaction ends. Waits while another one has the lock."""
         ...

@@ -8,6 +8,7 @@
 
 import hashlib
 import re
+from collections.abc import Mapping
 from importlib import resources
 from typing import LiteralString, NamedTuple, cast
 
@@ -15,6 +16,9 @@ from chatkeep.db import Database, Transaction
 from chatkeep.errors import CannotStart
 
 _NAME = re.compile(r"(?P<version>\d{4})_(?P<name>\w+)\.(?P<engine>\w+)\.sql")
+
+_TABLE = re.compile(r"CREATE TABLE (\w+)")
+_UNRELEASED = "an unreleased version made it; go on with that version, or name another database"
 
 
 class Migration(NamedTuple):
@@ -44,13 +48,13 @@ async def migrate(db: Database, migrations: list[Migration]) -> list[Migration]:
     """Apply those of `migrations` that the database does not have yet, in one transaction, and return them.
 
     Raises:
-        CannotStart: the database is newer, or a migration was changed after it was applied.
+        CannotStart: the database is newer or incomplete, or a migration was changed after it was applied.
     """
 
     async def apply(tx: Transaction) -> list[Migration]:
         await tx.lock_schema()
-        checksums = await _read_checksums(tx)
-        missing = _find_missing(checksums, migrations)
+        checksums = await _read_checksums(tx, db.name, migrations)
+        missing = find_missing(checksums, migrations)
         for migration in missing:
             # The one cast of SQL that is no literal: it comes from files of this package.
             await tx.run(cast("LiteralString", migration.sql))
@@ -66,24 +70,48 @@ async def migrate(db: Database, migrations: list[Migration]) -> list[Migration]:
     return await db.transaction(apply)
 
 
-async def _read_checksums(tx: Transaction) -> dict[int, str]:
+async def _read_checksums(tx: Transaction, name: str, migrations: list[Migration]) -> dict[int, str]:
     """Return the checksums of the migrations that were applied, by version."""
-    await tx.run(
-        """CREATE TABLE IF NOT EXISTS schema_migrations
-           (version INTEGER PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL, applied_at TEXT NOT NULL)"""
-    )
+    columns = await tx.list_columns("schema_migrations")
+    if not columns:
+        await _check_empty(tx, name, migrations)
+        await tx.run(
+            """CREATE TABLE schema_migrations
+               (version INTEGER PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL, applied_at TEXT NOT NULL)"""
+        )
+    elif not {"version", "checksum"} <= columns:
+        raise CannotStart(f"{name}: the table schema_migrations is another program's; name another database")
     rows = await tx.all("SELECT version, checksum FROM schema_migrations ORDER BY version")
     return {int(version): str(checksum) for version, checksum in rows}
 
 
-def _find_missing(checksums: dict[int, str], migrations: list[Migration]) -> list[Migration]:
+async def _check_empty(tx: Transaction, name: str, migrations: list[Migration]) -> None:
+    for table in _TABLE.findall(migrations[0].sql):
+        if await tx.list_columns(table):
+            raise CannotStart(
+                f"{name} has a table {table}, but no record of chatkeep's migrations (schema_migrations):"
+                " it is another program's, or incomplete; name another database, or restore a backup"
+            )
+
+
+def find_missing(checksums: Mapping[int, str], migrations: list[Migration]) -> list[Migration]:
+    """Return those of `migrations` that are not among the applied ones, which have these `checksums` by version.
+
+    Raises:
+        CannotStart: an applied one is not among `migrations`, or was another text.
+    """
     ours = {migration.version: migration for migration in migrations}
-    if newer := sorted(checksums.keys() - ours.keys()):
+    unknown = sorted(checksums.keys() - ours.keys())
+    if unknown and unknown[-1] > max(ours):
         raise CannotStart(
-            f"the database is newer than this version of chatkeep: it has migration {newer[-1]:04d},"
-            f" this version ends with {max(ours):04d}"
+            f"the database is newer than this version of chatkeep: it has migration {unknown[-1]:04d}, this version"
+            f" ends with {max(ours):04d}; install the version that it was used with, or restore a backup"
         )
+    if unknown:
+        raise CannotStart(f"the database has migration {unknown[-1]:04d}, which no release has: {_UNRELEASED}")
     for version, checksum in checksums.items():
         if ours[version].checksum != checksum:
-            raise CannotStart(f"migration {version:04d}_{ours[version].name} was changed after it was applied")
+            raise CannotStart(
+                f"migration {version:04d}_{ours[version].name} was changed after it was applied: {_UNRELEASED}"
+            )
     return [migration for migration in migrations if migration.version not in checksums]

@@ -13,6 +13,7 @@ from chatkeep.db.postgres import Postgres
 from chatkeep.db.postgres_url import parse_url
 from chatkeep.db.process_lock import ProcessLock
 from chatkeep.db.sqlite import Sqlite
+from chatkeep.db.sqlite_form import check_sqlite_file
 from chatkeep.settings import Settings
 
 
@@ -32,11 +33,12 @@ async def connect(settings: Settings) -> Database:
     """Open the database that CHATKEEP_DATABASE_URL names, without migrating it.
 
     Raises:
-        CannotStart: it cannot be opened, or the URL is wrong.
+        CannotStart: it cannot be opened, is newer or another program's, or the URL is wrong.
     """
     path = settings.database_path()
     if path is None:
         return await Postgres.connect(settings.database_url, settings.database_pool)
+    check_sqlite_file(path)
     return Sqlite(path)
 
 

@@ -58,6 +58,15 @@ class PostgresTransaction:
         now = self._now = self._now or await self._raw.fetchval("SELECT clock_timestamp()")
         return now
 
+    async def list_columns(self, table: str) -> set[str]:
+        """Return the names of a table's columns; none if there is no such table on the search path."""
+        rows = await self.all(
+            """SELECT attname FROM pg_attribute
+                WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped""",
+            table,
+        )
+        return {name for (name,) in rows}
+
     async def lock_schema(self) -> None:
         """Lock the schema against other processes until the transaction ends. Waits while another one has the lock."""
         await self._raw.execute("SELECT pg_advisory_xact_lock($1)", MIGRATION_LOCK)

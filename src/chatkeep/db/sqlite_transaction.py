@@ -59,6 +59,10 @@ class SqliteTransaction:
         now = self._now = self._now or clock.now()
         return now
 
+    async def list_columns(self, table: str) -> set[str]:
+        """Return the names of a table's columns; none if there is no such table."""
+        return {name for (name,) in await self.all("SELECT name FROM pragma_table_info($1)", table)}
+
     async def lock_schema(self) -> None:
         """Do nothing: SQLite has one writing transaction at a time."""
 
