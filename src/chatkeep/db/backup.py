@@ -7,6 +7,7 @@ file with the name of a backup is always a whole one.
 # pyright: reportUnknownMemberType=false
 # (apsw's stubs name a buffer type that Python 3.11 does not have)
 
+import logging
 import os
 from pathlib import Path
 
@@ -14,6 +15,8 @@ import apsw
 
 from chatkeep.db.private_file import make_private_file
 from chatkeep.errors import CannotStart
+
+_log = logging.getLogger("chatkeep")
 
 
 def back_up(source: Path, target: Path) -> None:
@@ -39,6 +42,42 @@ def back_up(source: Path, target: Path) -> None:
     except (apsw.Error, OSError) as error:
         unfinished.unlink(missing_ok=True)
         raise CannotStart(f"cannot copy {source} to {target}: {error}") from error
+
+
+class SafetyCopy:
+    """The copy of a database that is made before a migration changes it: `NAME.before-0005`."""
+
+    def __init__(self, database: Path) -> None:
+        self._database = database
+        self._copy: Path | None = None
+
+    def make(self, version: int) -> None:
+        """Make the copy, unless that is done. `version` is the migration's.
+
+        Raises:
+            CannotStart: it cannot be made. A copy of an earlier time is not overwritten.
+        """
+        if self._copy is not None:
+            return
+        copy = self._database.with_name(f"{self._database.name}.before-{version:04d}")
+        try:
+            back_up(self._database, copy)
+        except CannotStart as error:
+            raise CannotStart(
+                f"the database needs migration {version:04d}, and a copy before it, and was left as it is: {error};"
+                " make room, or move an earlier copy away"
+            ) from error
+        self._copy = copy
+
+    def announce(self) -> None:
+        """Log the copy's name, if it was made: the migration has taken place."""
+        if self._copy is not None:
+            _log.warning("%s has a new schema; %s is a copy from before", self._database, self._copy)
+
+    def discard(self) -> None:
+        """Delete the copy, if it was made: the migration has failed, and changed nothing."""
+        if self._copy is not None:
+            self._copy.unlink(missing_ok=True)
 
 
 def _sync(path: Path) -> None:

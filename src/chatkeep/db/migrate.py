@@ -4,11 +4,13 @@
 2. A file that was applied is never changed: the database keeps its checksum.
 3. A database with a migration that this version does not have is refused. So an old process never writes into a newer
    schema.
+4. A migration may rewrite tables. A SQLite file is copied before, in the same transaction, so that no other process
+   writes between the copy and the change.
 """
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import resources
 from typing import LiteralString, NamedTuple, cast
 
@@ -44,17 +46,25 @@ def load_migrations(engine: str) -> list[Migration]:
     return sorted(migrations)
 
 
-async def migrate(db: Database, migrations: list[Migration]) -> list[Migration]:
+async def migrate(
+    db: Database, migrations: list[Migration], keep_copy: Callable[[int], None] | None = None
+) -> list[Migration]:
     """Apply those of `migrations` that the database does not have yet, in one transaction, and return them.
 
+    `keep_copy` is called before a database that is not empty is changed, with the version of the first one. It may be
+    called again when the transaction is.
+
     Raises:
-        CannotStart: the database is newer or incomplete, or a migration was changed after it was applied.
+        CannotStart: the database is newer or incomplete, a migration was changed after it was applied, or there is no
+            copy.
     """
 
     async def apply(tx: Transaction) -> list[Migration]:
         await tx.lock_schema()
         checksums = await _read_checksums(tx, db.name, migrations)
         missing = find_missing(checksums, migrations)
+        if checksums and missing and keep_copy is not None:
+            keep_copy(missing[0].version)
         for migration in missing:
             # The one cast of SQL that is no literal: it comes from files of this package.
             await tx.run(cast("LiteralString", migration.sql))

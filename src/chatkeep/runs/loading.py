@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from chatkeep import mcp
 from chatkeep.agent.assistants import AssistantLibrary
 from chatkeep.db import Database
+from chatkeep.db.backup import SafetyCopy
 from chatkeep.db.migrate import load_migrations, migrate
 from chatkeep.db.open import connect
 from chatkeep.errors import CannotStart, StorageFailed
@@ -14,20 +15,25 @@ from chatkeep.tools.declaration import Tool
 
 
 async def open_database(settings: Settings) -> Database:
-    """Open the database of `settings` and bring it to this version's schema.
+    """Open the database of `settings` and bring it to this version's schema. A SQLite file is copied before.
 
     Raises:
-        CannotStart: it cannot be opened, or is newer than this version.
+        CannotStart: it cannot be opened or copied, is newer than this version, or another program's.
     """
     db = await connect(settings)
+    path = settings.database_path()
+    copy = SafetyCopy(path) if path is not None else None
     try:
-        await migrate(db, load_migrations(db.engine))
-    except StorageFailed as failure:
+        await migrate(db, load_migrations(db.engine), copy.make if copy else None)
+    except (StorageFailed, CannotStart) as failure:
         await db.close()
-        raise CannotStart(f"cannot use the database {db.name}: {failure}") from failure
-    except CannotStart:
-        await db.close()
+        if copy is not None:
+            copy.discard()
+        if isinstance(failure, StorageFailed):
+            raise CannotStart(f"cannot use the database {db.name}: {failure}") from failure
         raise
+    if copy is not None:
+        copy.announce()
     return db
 
 
