@@ -1,7 +1,9 @@
-"""SIGTERM and Ctrl-C: the service drains first, while it still answers, and then uvicorn exits.
+"""SIGTERM, SIGHUP and Ctrl-C: the service drains first, while it still answers, and then uvicorn exits.
 
-Uvicorn waits for open responses before it runs the lifespan's end, and tells no stream to end. So its own signal
-handler is called only when the streams have ended and the runs are written.
+1. Uvicorn waits for open responses before it runs the lifespan's end, and tells no stream to end. So its own signal
+   handler is called only when the streams have ended and the runs are written.
+2. SIGHUP, the end of the terminal, is taken for SIGTERM: uvicorn does not handle it, and it would kill the process.
+   Where it is ignored, as `nohup` has it, it stays so.
 """
 
 import asyncio
@@ -16,23 +18,28 @@ from typing import Any
 from chatkeep.runs.runtime import Runtime
 from chatkeep.runs.startup import drain
 
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
 
 @contextmanager
 def drain_on_signals(runtime: Runtime) -> Generator[None]:
-    """Drain `runtime` on SIGTERM and SIGINT, then call the handlers that were there before.
+    """Drain `runtime` on SIGTERM, SIGHUP and SIGINT, then call the handler of SIGTERM or SIGINT that was there before.
 
-    A second SIGTERM changes nothing; a second Ctrl-C ends the grace period.
+    A second SIGTERM or SIGHUP changes nothing; a second Ctrl-C ends the grace period.
     """
     if threading.current_thread() is not threading.main_thread():  # signals can be handled in the main thread only
         yield
         return
     loop = asyncio.get_running_loop()
-    previous: dict[int, Any] = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    previous: dict[int, Any] = {number: signal.getsignal(number) for number in _SIGNALS}
+    if previous[signal.SIGHUP] is signal.SIG_IGN:
+        del previous[signal.SIGHUP]
     tasks: list[asyncio.Task[None]] = []
 
     async def drain_and_exit(number: int) -> None:
         await drain(runtime, runtime.settings.shutdown_grace)
-        _call(previous[number], number)
+        as_number = signal.SIGTERM if number == signal.SIGHUP else number
+        _call(previous[as_number], as_number)
 
     def begin(number: int) -> None:
         if not tasks:

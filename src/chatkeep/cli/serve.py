@@ -29,7 +29,7 @@ GC_THRESHOLD_OBJECTS = 10_000
 
 
 class Server(uvicorn.Server):
-    """A uvicorn server that prints its URL once it listens, and exits with status 0 after SIGINT or SIGTERM."""
+    """A uvicorn server that prints its URL once it listens, and exits with status 0 after SIGINT, SIGTERM or SIGHUP."""
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to stop. Uvicorn's method would raise the signal again after the shutdown, which kills the process."""
@@ -53,6 +53,24 @@ class Server(uvicorn.Server):
             print(f"chatkeep is ready: http://{f'[{host}]' if ':' in host else host}:{port}", flush=True)
 
 
+class Supervisor(Multiprocess):
+    """The process that starts the workers of `--workers` and stops them.
+
+    SIGHUP stops them all, as SIGTERM does. Uvicorn would replace them one after the other instead; but at the end of a
+    terminal the workers get the signal too, and the new ones would run on without it.
+    """
+
+    def __init__(self, config: uvicorn.Config, sockets: list[socket.socket]) -> None:
+        is_ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        super().__init__(config, sockets)
+        if is_ignored:  # by `nohup`; the workers inherit it
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    def handle_hup(self) -> None:
+        """Begin to stop."""
+        self.handle_term()
+
+
 def serve(settings: Settings, host: str, port: int, *, reload: bool, workers: int) -> int:
     """Serve until a signal stops the service, and return the exit status.
 
@@ -67,7 +85,7 @@ def serve(settings: Settings, host: str, port: int, *, reload: bool, workers: in
         if reload:
             ChangeReload(config, uvicorn.Server(config).run, sockets).run()
         else:
-            Multiprocess(config, sockets).run()
+            Supervisor(config, sockets).run()
         return 0
     config = _config(create_app(settings), host, port, log_level="warning")
     server = Server(config)
