@@ -45,6 +45,8 @@ def test_an_empty_setting_is_no_server(text: str) -> None:
         ("a=http://x/mcp 'x-key: line\nbreak'", AFTER_A_URL),
         ("a=http://x/mcp 'x-key: é'", AFTER_A_URL),
         ('a="run', "No closing quotation"),
+        ("a=http://", "the URL has no host"),
+        ("a=https://u:secret/x@h/mcp", "the host or port of the URL is wrong"),
     ],
 )
 def test_an_invalid_setting_says_why(text: str, message: str) -> None:

@@ -12,6 +12,8 @@ import shlex
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from chatkeep.settings.provider import split_url
+
 _NAME = re.compile(r"[A-Za-z0-9-]{1,32}")
 _HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ ]*([!-~](?:[ -~]*[!-~])?)")
 """A header: its field name, and a value of printable ASCII (RFC 9110 §5.1 and §5.5)."""
@@ -62,6 +64,7 @@ def _parse_server(words: list[str]) -> McpServer:
         raise ValueError(f"a server's name has 1 to 32 letters, digits or '-', unlike {name!r}")
     if not location.startswith(("http://", "https://")):
         return McpServer(name, command=(location, *words[1:]))
+    split_url(location, ("http", "https"))
     headers = [_HEADER.fullmatch(word) for word in words[1:]]
     if None in headers:  # the message leaves the word out: it may be a secret
         raise ValueError(f"after the URL of {name!r} come headers, 'NAME: VALUE' in quotes, or ';'")
