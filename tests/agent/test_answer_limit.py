@@ -42,6 +42,19 @@ async def test_calls_of_an_answer_that_is_cut_do_not_run(limit: int) -> None:
     assert all(part.state == "streaming" for part in calls)  # closed where the run ends
 
 
+async def test_arguments_that_wait_for_a_name_are_cut_too() -> None:
+    script = Script([call(None, "x" * 1_000), stop("tool_calls")])
+    played = await play(script, turn_input("?", max_answer_bytes=100))
+    assert played.ending == ("incomplete", "length")
+    assert [part.arguments_text for part in played.parts if isinstance(part, ToolCallPart)] == ["x" * 100]
+
+
+async def test_a_call_that_never_gets_a_name_is_not_endless() -> None:
+    script = Script([call(None, "x" * 1_000)] * 100_000)
+    played = await play(script, turn_input("?", max_answer_bytes=100_000))
+    assert played.ending == ("incomplete", "length")
+
+
 async def test_the_limit_counts_all_steps_and_those_before_a_wait() -> None:
     script = Script([say("And "), stop()])
     before = answer(TextPart("12345"), StepPart(), TextPart("67890"))

@@ -75,6 +75,12 @@ async def test_reasoning_details_go_back_whole() -> None:
     ]
 
 
+async def test_endless_reasoning_details_are_let_go() -> None:
+    piece = details({"type": "reasoning.text", "text": "x" * 100, "index": 0})
+    _, sent = await played_twice(*[piece] * 10_000, signed_call(None))
+    assert "reasoning_details" not in sent
+
+
 async def test_a_later_turn_sends_the_same() -> None:
     played, sent = await played_twice(think("Hm."), signed_call())
     assert to_chat_messages(as_message(played), ME)[0] == sent

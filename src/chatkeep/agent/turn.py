@@ -192,7 +192,10 @@ class Turn:
                     break
         finally:
             await answer.aclose()  # without `aclosing`, whose object would live as long as the stream
-        if not self._limit.is_reached and (last := [*step.finish(), *self._keep_states(step)]):
+        last = [] if self._limit.is_reached else self._limit.take(step.finish())
+        if not self._limit.is_reached:
+            last += self._keep_states(step)
+        if last:
             await emit(last)
 
     def _keep_states(self, step: Assembler) -> list[Event]:

@@ -14,7 +14,7 @@ message, and its events name that part by its index:
    interleaved.
 2. A piece of a call belongs to a call by its provider's id, else by its index, else it continues the last call
    (`streamed_call.py`).
-3. A call starts when its name is known. Arguments that came before are held back until then.
+3. A call starts when its name is known. Arguments that came before are held back until then, up to a limit.
 4. `call_id` is the provider's id if that came no later than the name, is legal, and was not used in this run. Else it
    is an id of ours.
 5. `arguments_text` is what the model sent, never repaired. The turn decides later if it is valid.
@@ -235,7 +235,7 @@ class Assembler:
         call = find_call(self.calls, index, provider_id, function)
         call.provider_id = call.provider_id or provider_id
         call.name = call.name or function.name or ""
-        if call.index is None and call.name:
+        if call.index is None and (call.name or call.size > MAX_MERGED_CHARS):
             self._start_call(call, events)
         if len(self.calls) > MAX_CALLS and call is self.calls[-1]:
             return call
@@ -263,6 +263,7 @@ class Assembler:
     def _add_arguments(self, call: StreamedCall, piece: str, events: list[Event]) -> None:
         if text := self._complete_text(call, piece):
             call.fragments.append(text)
+            call.size += len(text)
             if call.index is not None:
                 events += [ToolCallDelta(index=call.index, arguments_text=some) for some in _cut(text)]
 

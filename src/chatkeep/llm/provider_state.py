@@ -25,6 +25,7 @@ class StateCollector:
     def __init__(self) -> None:
         self._states: dict[int, dict[str, Any]] = {}
         self._details: list[dict[str, Any]] = []
+        self._details_size = 0
         self._reasoning_field: ReasoningField | None = None
         self._reasoning_index: int | None = None
 
@@ -39,7 +40,7 @@ class StateCollector:
     def add_details(self, details: Any) -> None:
         """Add a piece of `reasoning_details`: items, of which some continue the last one."""
         for detail in cast("list[Any]", details) if isinstance(details, list) else ():
-            if not isinstance(detail, dict):
+            if not isinstance(detail, dict) or not self._has_room(detail):
                 continue
             item, last = cast("dict[str, Any]", detail), self._details[-1] if self._details else {}
             key = next(
@@ -50,6 +51,13 @@ class StateCollector:
                 last.update({**item, key: text})
             else:
                 self._details.append(dict(item))
+
+    def _has_room(self, detail: Any) -> bool:
+        """Count `detail`; return False, and let go of all, once there is too much: a part of them is worth nothing."""
+        self._details_size += len(str(detail))
+        if self._details_size > MAX_STATE_BYTES:
+            self._details.clear()
+        return self._details_size <= MAX_STATE_BYTES
 
     def finish(self, next_index: int, *, has_calls: bool) -> list[tuple[int, dict[str, Any]]]:
         """Return the states with the index of their part; `next_index` is that of a part which is not there yet.

@@ -19,6 +19,7 @@ class StreamedCall:
         self.name = ""
         self.index: int | None = None  # of its part; None until it starts
         self.fragments: list[str] = []
+        self.size = 0  # of the fragments, in characters
         self.extra_content: Any = None  # what the provider wants back with the call
         self._boundary = JsonBoundary()
         self._scanned = 0  # fragments that the boundary was fed
