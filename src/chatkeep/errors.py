@@ -8,8 +8,8 @@ ChatkeepError
 ├─ TurnFailed                  a turn that ends as `failed`, with its code in `run.error`
 │  ├─ ModelUnavailable  ModelRateLimited  ModelQuota  ModelAuth  ModelRejected  ModelTimeout  ModelProtocol
 │  └─ ContextOverflow  ToolStepsExceeded  InternalFailure
-├─ StorageFailed               a transaction that the database refused
-│  └─ ValueRefused             it would refuse it again
+├─ StorageFailed               a transaction that failed because the database cannot be used for now
+├─ ValueRefused                a transaction that the database would refuse again
 └─ CannotStart                 one line for the operator: settings, database, migrations
 
 `code`, `status` and `retryable` stand on the class. `docs/http-api.md` lists them: "Error codes" has the refusals,
@@ -222,16 +222,17 @@ class InternalFailure(TurnFailed):
 
 
 class StorageFailed(ChatkeepError):
-    """A transaction that the database refused, on a full disk for example. Nothing of it is stored.
+    """A transaction that failed because the database cannot be used for now: its disk is full, for example.
 
-    One exception: a COMMIT whose outcome cannot be found out (`db/postgres.py`). It may have been stored.
+    Nothing of it is stored, and it may be repeated. One exception: a COMMIT whose outcome cannot be found out
+    (`db/postgres.py`). It may have been stored.
     """
 
 
-class ValueRefused(StorageFailed):
+class ValueRefused(ChatkeepError):
     """A transaction with a value that the database does not take: too large, or against a constraint.
 
-    The same transaction would be refused again. One that failed for another reason may be repeated.
+    It would be refused again, and others are not: the fault lies with the value. So this is no `StorageFailed`.
     """
 
 

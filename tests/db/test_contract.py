@@ -8,7 +8,7 @@ import pytest
 from chatkeep import clock
 from chatkeep.db import Database, Transaction
 from chatkeep.db.open import connect
-from chatkeep.errors import StorageFailed
+from chatkeep.errors import StorageFailed, ValueRefused
 from chatkeep.settings import Settings
 from tests.service import settings
 from tests.values import TIME, uid
@@ -70,10 +70,13 @@ async def test_one_returns_none_without_a_row(db: Database) -> None:
     assert await db.snapshot(lambda tx: tx.one("SELECT name FROM things WHERE name = $1", "nobody")) is None
 
 
-async def test_a_refused_statement_is_a_storage_failure(db: Database) -> None:
+async def test_a_refused_value_is_no_storage_failure(db: Database) -> None:
     await db.transaction(lambda tx: add(tx, "same"))
-    with pytest.raises(StorageFailed, match=r"(?i)unique"):
+    with pytest.raises(ValueRefused, match=r"(?i)unique"):
         await db.transaction(lambda tx: add(tx, "same"))
+
+
+async def test_a_refused_statement_is_a_storage_failure(db: Database) -> None:
     with pytest.raises(StorageFailed):
         await db.transaction(lambda tx: tx.run("SELECT nothing FROM nowhere"))
 

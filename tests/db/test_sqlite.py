@@ -138,12 +138,6 @@ async def test_a_writer_that_cannot_roll_back_goes_on(tmp_path: Path) -> None:
     await db.close()
 
 
-async def test_a_refused_statement_is_a_storage_failure(db: Sqlite) -> None:
-    await db.transaction(lambda tx: add(tx, "same"))
-    with pytest.raises(StorageFailed, match="UNIQUE"):
-        await db.transaction(lambda tx: add(tx, "same"))
-
-
 async def test_a_cancelled_caller_does_not_undo_its_transaction(db: Sqlite) -> None:
     task = asyncio.ensure_future(db.transaction(lambda tx: add(tx, "there")))
     await asyncio.sleep(0)

@@ -12,7 +12,7 @@ from chatkeep.chat.events import Event, StepStarted, TextDelta, ToolCallRunning,
 from chatkeep.chat.types import Session
 from chatkeep.db import Database, Transaction
 from chatkeep.db.notifier import Notifier
-from chatkeep.errors import StorageFailed
+from chatkeep.errors import StorageFailed, ValueRefused
 from chatkeep.runs.flush_schedule import SLICE_SIZE, FlushSchedule
 from chatkeep.runs.journal import Journal
 from chatkeep.runs.loading import open_database
@@ -215,6 +215,32 @@ async def test_a_failed_flush_keeps_its_events_and_fails_every_turn(db: Counting
 
     await journal.finish(buffer, nothing_more)
     assert [type(event) for event in await stored_events(db)] == [TextDelta, StepStarted]
+
+
+async def test_a_refused_value_fails_its_own_run_only(db: CountingDatabase, journal: Journal) -> None:
+    buffers = [await open_run(db, journal, f"r{number}") for number in range(5)]
+    buffers[2].measure_turn = lambda: (None, 0, False, 0, None)  # type: ignore[assignment,return-value]  # on purpose: no column takes it
+    outcomes = await asyncio.gather(
+        *(journal.append(buffer, [StepStarted(index=0)]) for buffer in buffers), return_exceptions=True
+    )
+    assert [type(outcome) for outcome in outcomes] == [type(None)] * 2 + [ValueRefused] + [type(None)] * 2
+    assert [len(await stored_events(db, buffer.run.id)) for buffer in buffers] == [1, 1, 0, 1, 1]
+    assert list(buffers[2].pending) == [StepStarted(position=2, index=0)]
+    await journal.append(buffers[3], text("goes on"))
+    await wait_until_committed(buffers[3], 9)
+
+
+async def test_a_batch_that_cannot_be_made_stops_no_flush(db: CountingDatabase, journal: Journal) -> None:
+    broken, other = await open_run(db, journal, "r1"), await open_run(db, journal, "r2")
+    broken.measure_turn = lambda: 1 / 0  # type: ignore[assignment,return-value]  # on purpose: it fails
+    outcomes = await asyncio.wait_for(
+        asyncio.gather(
+            *(journal.append(buffer, [StepStarted(index=0)]) for buffer in (broken, other)), return_exceptions=True
+        ),
+        10,
+    )
+    assert [type(outcome) for outcome in outcomes] == [ZeroDivisionError, type(None)]
+    assert len(await stored_events(db, uid("r2"))) == 1
 
 
 async def test_the_end_and_pending_events_are_one_commit(db: CountingDatabase, journal: Journal) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
+from msgspec.structs import replace as replace_fields
 
 from chatkeep.chat.event_log import fold
 from chatkeep.chat.events import RunFinished, ToolCallFinished
@@ -112,6 +113,26 @@ async def test_a_start_interrupts_the_runs_of_a_dead_process(database: str, scri
         assert events[-2].state == "cancelled"
         again = await ended(runtime, await ask(runtime, "Are you there?"))
         assert again.status == "completed"
+
+
+@only_sqlite
+async def test_one_row_that_is_refused_stops_no_recovery(database: str, script: Script) -> None:
+    script.play(*[[say("Half an ans"), asyncio.Event()]] * 3)
+    sessions = [replace_fields(SESSION, id=uid(f"s{number}")) for number in range(3)]
+    async with open_runtime(settings(database), script) as runtime:
+        for session in sessions:
+            await runtime.db.transaction(lambda tx, session=session: store_sessions.add_session(tx, OWNER, session))
+        runs = [await start_run(runtime, OWNER, each.id, NewMessage(content="Hi"), None) for each in sessions]
+        await runtime.db.transaction(
+            lambda tx: tx.run(f"""CREATE TRIGGER refuse BEFORE UPDATE OF status ON runs WHEN new.number = 1
+                                   AND new.session_id = '{uid("s1")}' BEGIN SELECT RAISE(ABORT, 'on purpose'); END""")  # type: ignore[arg-type]  # an id of ours
+        )
+        for run in runs:
+            runtime.tasks[run.id].cancel()  # as if the process died here
+        await asyncio.wait(tuple(runtime.tasks.values()))
+    async with open_runtime(settings(database), Script()) as runtime:
+        statuses = [(await ended(runtime, run)).status for run in runs]
+    assert statuses == ["interrupted", "in_progress", "interrupted"]
 
 
 async def test_a_second_process_interrupts_nothing(database: str, script: Script) -> None:

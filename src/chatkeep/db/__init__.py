@@ -62,7 +62,8 @@ class Database(Protocol):
         3. A caller that is cancelled does not undo the transaction.
 
         Raises:
-            StorageFailed: the database refused.
+            StorageFailed: the database cannot be used for now.
+            ValueRefused: it does not take a value, and would not the next time either.
         """
         ...
 

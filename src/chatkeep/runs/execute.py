@@ -12,7 +12,7 @@ from chatkeep.agent.turn_spec import TurnSpec
 from chatkeep.chat.events import Entry
 from chatkeep.chat.types import Problem, Run, RunEnd
 from chatkeep.db import Transaction
-from chatkeep.errors import InternalFailure, StorageFailed, TurnFailed, ValueRefused
+from chatkeep.errors import InternalFailure, StorageFailed, TurnFailed
 from chatkeep.runs.end import end_run
 from chatkeep.runs.run_buffer import Fenced, RunBuffer
 from chatkeep.runs.runtime import Runtime
@@ -108,7 +108,7 @@ async def _finish(runtime: Runtime, buffer: RunBuffer, ending: _Ending) -> None:
         except Fenced:
             return
         except Exception as error:  # logged; the run must end
-            if isinstance(error, StorageFailed) and not isinstance(error, ValueRefused):
+            if isinstance(error, StorageFailed):
                 _log.error("run %s cannot be written yet: %s", run.id, error)
                 runtime.journal.abandon(buffer, error)
                 if runtime.is_interrupting:

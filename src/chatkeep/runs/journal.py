@@ -6,6 +6,7 @@
 3. A run's first delta, and every event that is no delta, is urgent: it is flushed at once, without the others.
 4. A flush begins with the fence of each run. Events of a run that another worker has ended are dropped, and its turn
    is stopped. The same statement renews the lease, so renewing is a flush without events.
+5. A value that the database refuses fails the run that brought it, and no other: the flush is repeated in halves.
 """
 
 import asyncio
@@ -15,6 +16,7 @@ from chatkeep.chat.events import Delta, Entry, Event, RunFinished
 from chatkeep.chat.types import Run
 from chatkeep.db import Database, Transaction
 from chatkeep.db.notifier import Notifier
+from chatkeep.errors import StorageFailed
 from chatkeep.runs.flush_schedule import FlushSchedule
 from chatkeep.runs.run_buffer import Fenced, FlushBatch, RunBuffer, resolve, write_batches
 from chatkeep.store import sessions as store_sessions
@@ -68,7 +70,7 @@ class Journal:
 
         Raises:
             Fenced: another worker has ended the run.
-            StorageFailed: an earlier flush failed; its events are pending.
+            StorageFailed, ValueRefused: an earlier flush failed; its events are pending.
         """
         is_first = buffer.is_new
         buffer.append(events, self._loop.time())
@@ -83,7 +85,7 @@ class Journal:
 
         Raises:
             Fenced: another worker has ended the run.
-            StorageFailed: nothing was written; the events are still pending.
+            StorageFailed, ValueRefused: nothing was written; the events are still pending.
         """
         buffer.begin_end()  # no flush takes its events from now on
         if self._flush is not None:  # it may hold events of this run
@@ -196,20 +198,38 @@ class Journal:
             self._schedule_next()
 
     async def _flush_buffers(self, buffers: Sequence[RunBuffer], *, is_all: bool) -> None:
-        batches = [buffer.take_batch() for buffer in buffers if buffer.is_flushable]
-        try:
-            accepted = await self._db.transaction(lambda tx: write_batches(tx, batches, self._lease_seconds))
-            self._show(batches, accepted=frozenset(accepted))
-        except Exception as failure:  # noqa: BLE001  # every turn of the flush is told, and ends its run with it
-            for batch in batches:
-                batch.undo()
-                self.abandon(batch.buffer, failure)
+        batches = [batch for buffer in buffers if (batch := self._take_batch(buffer))]
+        await self._write(batches)
         for batch in batches:
             batch.release()
         if is_all:
             self._schedule.on_flushed(self._loop.time())
         self._flush = None
         self._schedule_next()  # even without new events: turns may wait for the gap to be over
+
+    def _take_batch(self, buffer: RunBuffer) -> FlushBatch | None:
+        """Return the run's share of a flush; None if its end is being written, or its events cannot be encoded."""
+        try:
+            return buffer.take_batch() if buffer.is_flushable else None
+        except Exception as failure:  # noqa: BLE001  # its turn is told, and ends its run with it
+            self.abandon(buffer, failure)
+            buffer.finish_end()
+            return None
+
+    async def _write(self, batches: Sequence[FlushBatch]) -> None:
+        """Commit `batches` and show them. If a value is refused, find its run by halving: only that one fails."""
+        try:
+            accepted = await self._db.transaction(lambda tx: write_batches(tx, batches, self._lease_seconds))
+            self._show(batches, accepted=frozenset(accepted))
+        except Exception as failure:  # noqa: BLE001  # every turn that it concerns is told, and ends its run with it
+            if len(batches) > 1 and not isinstance(failure, StorageFailed):
+                middle = len(batches) // 2
+                await self._write(batches[:middle])
+                await self._write(batches[middle:])
+                return
+            for batch in batches:
+                batch.undo()
+                self.abandon(batch.buffer, failure)
 
     def _show(self, batches: Sequence[FlushBatch], accepted: frozenset[str]) -> None:
         """Show what was committed to readers; stop the turns of runs that are no longer this worker's."""

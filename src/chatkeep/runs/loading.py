@@ -8,7 +8,7 @@ from chatkeep.db import Database
 from chatkeep.db.backup import SafetyCopy
 from chatkeep.db.migrate import load_migrations, migrate
 from chatkeep.db.open import connect
-from chatkeep.errors import CannotStart, StorageFailed
+from chatkeep.errors import CannotStart, StorageFailed, ValueRefused
 from chatkeep.settings import Settings
 from chatkeep.toolbox.loading import load
 from chatkeep.tools.declaration import Tool
@@ -25,11 +25,11 @@ async def open_database(settings: Settings) -> Database:
     copy = SafetyCopy(path) if path is not None else None
     try:
         await migrate(db, load_migrations(db.engine), copy.make if copy else None)
-    except (StorageFailed, CannotStart) as failure:
+    except (StorageFailed, ValueRefused, CannotStart) as failure:
         await db.close()
         if copy is not None:
             copy.discard()
-        if isinstance(failure, StorageFailed):
+        if not isinstance(failure, CannotStart):
             raise CannotStart(f"cannot use the database {db.name}: {failure}") from failure
         raise
     if copy is not None:

@@ -142,7 +142,7 @@ class RunBuffer:
 
         Raises:
             Fenced: another worker has ended the run.
-            StorageFailed: an earlier flush failed; its events are pending.
+            StorageFailed, ValueRefused: an earlier flush failed; its events are pending.
         """
         if self.failure is not None:
             raise self.failure

@@ -5,7 +5,7 @@ import logging
 
 from chatkeep.agent.titles import title_from_model, title_from_words
 from chatkeep.chat.types import Message, Run
-from chatkeep.errors import StorageFailed, TurnFailed
+from chatkeep.errors import StorageFailed, TurnFailed, ValueRefused
 from chatkeep.runs.runtime import Runtime
 from chatkeep.store import messages as store_messages
 from chatkeep.store import sessions as store_sessions
@@ -28,7 +28,7 @@ async def _add_title(runtime: Runtime, run: Run) -> None:
         title = clean(await _find_title(runtime, run, turn) or "")
         if title and await runtime.db.transaction(lambda tx: store_sessions.set_first_title(tx, run.session_id, title)):
             runtime.notifier.notify(run.session_id)
-    except StorageFailed as failure:
+    except (StorageFailed, ValueRefused) as failure:
         _log.warning("session %s stays without a title: %s", run.session_id, failure)
 
 
