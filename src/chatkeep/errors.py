@@ -4,11 +4,12 @@ ChatkeepError
 ├─ Refused                     a request that gets a problem document (RFC 9457); nothing is stored
 │  ├─ NotFound  InvalidRequest  BodyTooLarge  IdTaken  SessionBusy  IdempotencyMismatch  CallNotWaiting
 │  ├─ BadPosition  EventsExpired  ShuttingDown  TooManyRuns  BadHost  CrossSite  UnsupportedMediaType  MethodNotAllowed
-│  └─ Internal
+│  └─ DatabaseUnavailable  Internal
 ├─ TurnFailed                  a turn that ends as `failed`, with its code in `run.error`
 │  ├─ ModelUnavailable  ModelRateLimited  ModelQuota  ModelAuth  ModelRejected  ModelTimeout  ModelProtocol
 │  └─ ContextOverflow  ToolStepsExceeded  InternalFailure
 ├─ StorageFailed               a transaction that failed because the database cannot be used for now
+│  └─ StatementFailed          a statement does not fit the schema
 ├─ ValueRefused                a transaction that the database would refuse again
 └─ CannotStart                 one line for the operator: settings, database, migrations
 
@@ -144,6 +145,16 @@ class MethodNotAllowed(Refused):
     status, code, title = 405, "invalid_request", "Method not allowed"
 
 
+class DatabaseUnavailable(Refused):
+    """A database that cannot be used for now: its disk is full, or another program holds its lock.
+
+    Repeating helps as soon as the cause is gone. `Internal` is for faults that a repetition would meet again.
+    """
+
+    status, code, title = 503, "database_unavailable", "Database unavailable"
+    headers: ClassVar = {"retry-after": "5"}
+
+
 class Internal(Refused):
     """A fault of the service itself. Its log has the traceback."""
 
@@ -227,6 +238,10 @@ class StorageFailed(ChatkeepError):
     Nothing of it is stored, and it may be repeated. One exception: a COMMIT whose outcome cannot be found out
     (`db/postgres.py`). It may have been stored.
     """
+
+
+class StatementFailed(StorageFailed):
+    """A transaction with a statement that the schema does not allow: a fault of ours, or a schema changed by hand."""
 
 
 class ValueRefused(ChatkeepError):

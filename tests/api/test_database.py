@@ -36,7 +36,8 @@ async def test_a_full_disk_refuses_messages_until_there_is_space(service: Servic
     big = "x" * 200_000
     for _ in range(2):
         answer = await service.client.post(f"/api/sessions/{session_id}/messages", json={"content": big})
-        problem(answer, 500, "internal")
+        problem(answer, 503, "database_unavailable")
+        assert int(answer.headers["retry-after"]) > 0
     assert (await service.client.get("/healthz")).status_code == 200
     assert (await service.client.get(f"/api/sessions/{session_id}/messages")).json()["data"] == []
     await limit_pages(service, 1_000_000)
@@ -56,3 +57,17 @@ async def test_the_service_waits_for_another_writer(tmp_path: Path, script: Scri
         other.execute("ROLLBACK")
         assert (await sending)["run"]["status"] == "completed"
         other.close()
+
+
+@only_sqlite
+async def test_a_lock_held_for_too_long_is_told_and_retryable(service: Service, script: Script) -> None:
+    session_id = await service.session()
+    path = service.runtime.settings.database_path()
+    other = apsw.Connection(str(path))
+    other.execute("BEGIN IMMEDIATE")
+    answer = await service.client.post(f"/api/sessions/{session_id}/messages", json={"content": "Hi"})
+    problem(answer, 503, "database_unavailable")
+    assert int(answer.headers["retry-after"]) > 0
+    other.execute("ROLLBACK")
+    other.close()
+    assert (await service.send(session_id, "Hi"))["run"]["status"] == "completed"

@@ -30,7 +30,7 @@ OPERATIONS = {
 }
 CODES = {
     "not_found", "invalid_request", "body_too_large", "id_taken", "session_busy", "idempotency_mismatch",
-    "bad_position", "events_expired", "shutting_down", "too_many_runs",
+    "bad_position", "events_expired", "shutting_down", "too_many_runs", "database_unavailable", "internal",
 }  # fmt: skip
 STREAMS = [
     ("post", "/api/sessions/{session_id}/messages"),

@@ -8,7 +8,7 @@ import pytest
 from chatkeep import clock
 from chatkeep.db import Database, Transaction
 from chatkeep.db.open import connect
-from chatkeep.errors import StorageFailed, ValueRefused
+from chatkeep.errors import StatementFailed, StorageFailed, ValueRefused
 from chatkeep.settings import Settings
 from tests.service import settings
 from tests.values import TIME, uid
@@ -76,8 +76,8 @@ async def test_a_refused_value_is_no_storage_failure(db: Database) -> None:
         await db.transaction(lambda tx: add(tx, "same"))
 
 
-async def test_a_refused_statement_is_a_storage_failure(db: Database) -> None:
-    with pytest.raises(StorageFailed):
+async def test_a_refused_statement_is_a_failed_one(db: Database) -> None:
+    with pytest.raises(StatementFailed):
         await db.transaction(lambda tx: tx.run("SELECT nothing FROM nowhere"))
 
 

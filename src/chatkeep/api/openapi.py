@@ -23,10 +23,19 @@ from chatkeep.api.views import (
 )
 from chatkeep.chat.events import Event
 from chatkeep.chat.types import Message, Run, Session, Value
-from chatkeep.errors import BadHost, BodyTooLarge, CrossSite, Internal, InvalidRequest, Refused, UnsupportedMediaType
+from chatkeep.errors import (
+    BadHost,
+    BodyTooLarge,
+    CrossSite,
+    DatabaseUnavailable,
+    Internal,
+    InvalidRequest,
+    Refused,
+    UnsupportedMediaType,
+)
 
 _REF = "#/components/schemas/{name}"
-_ANY_REQUEST = (InvalidRequest, BodyTooLarge, BadHost, CrossSite, UnsupportedMediaType, Internal)
+_ANY_REQUEST = (InvalidRequest, BodyTooLarge, BadHost, CrossSite, UnsupportedMediaType, DatabaseUnavailable, Internal)
 """The errors that any request may be answered with."""
 _ANSWERS = [
     Session, Message, Run, SessionPage, MessagePage, RunAnswer, PromptView, AssistantPage, AssistantDetails,

@@ -15,11 +15,13 @@ from chatkeep.api.views import RunAnswer
 from chatkeep.chat.types import Run, Value
 from chatkeep.errors import (
     BodyTooLarge,
+    DatabaseUnavailable,
     Internal,
     InvalidRequest,
     MethodNotAllowed,
     NotFound,
     Refused,
+    StatementFailed,
     UnsupportedMediaType,
 )
 from chatkeep.runs.follow import follow, wait_until_at_rest
@@ -108,9 +110,12 @@ async def handle_http(_: Request, error: Exception) -> Response:
 
 
 async def handle_storage(_: Request, error: Exception) -> Response:
-    """Answer that the database refused: its disk is full, say, or another process holds its lock for too long."""
+    """Answer that the database cannot be used: its disk is full, say, or another process holds its lock."""
+    if isinstance(error, StatementFailed):
+        _log.error("a statement failed", exc_info=error)
+        return problem_response(Internal("the service failed; its log says why"))
     _log.error("the database refused: %s", error)
-    return problem_response(Internal("the database cannot be used for now; nothing was stored"))
+    return problem_response(DatabaseUnavailable("the database cannot be used for now; repeat the request later"))
 
 
 async def handle_unexpected(_: Request, error: Exception) -> Response:

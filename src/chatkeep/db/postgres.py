@@ -34,7 +34,7 @@ import asyncpg
 from chatkeep.db import Transaction
 from chatkeep.db.postgres_transaction import PostgresTransaction, set_codecs
 from chatkeep.db.postgres_url import parse_url
-from chatkeep.errors import CannotStart, StorageFailed, ValueRefused
+from chatkeep.errors import CannotStart, StatementFailed, StorageFailed, ValueRefused
 
 T = TypeVar("T")
 Work = Callable[[Transaction], Awaitable[T]]
@@ -164,6 +164,8 @@ class Postgres:
                 pause = RETRY_DELAYS_SECONDS[min(tries, len(RETRY_DELAYS_SECONDS) - 1)]
                 if loop.time() + pause >= until:
                     raise StorageFailed(error_line(error)) from error
+            except asyncpg.SyntaxOrAccessError as error:
+                raise StatementFailed(error_line(error)) from error
             except _REFUSALS as error:
                 raise StorageFailed(error_line(error)) from error
             tries += 1

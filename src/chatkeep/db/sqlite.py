@@ -37,7 +37,7 @@ import apsw
 from chatkeep.db import Transaction
 from chatkeep.db.private_file import make_private_file
 from chatkeep.db.sqlite_transaction import SqliteTransaction, run_to_end
-from chatkeep.errors import CannotStart, StorageFailed, ValueRefused
+from chatkeep.errors import CannotStart, ChatkeepError, StatementFailed, StorageFailed, ValueRefused
 
 _VALUE_ERRORS = (apsw.ConstraintError, apsw.MismatchError, apsw.TooBigError, apsw.RangeError)
 _log = logging.getLogger("chatkeep")
@@ -244,7 +244,7 @@ class _Submission:
     def fail(self, error: BaseException) -> None:
         self.error = error
         if isinstance(error, apsw.Error):
-            self.error = (ValueRefused if isinstance(error, _VALUE_ERRORS) else StorageFailed)(str(error))
+            self.error = _translate(error)
             self.error.__cause__ = error
 
     def resolve(self) -> None:
@@ -254,6 +254,12 @@ class _Submission:
             self.future.set_exception(self.error)
         else:
             self.future.set_result(self.result)
+
+
+def _translate(error: apsw.Error) -> ChatkeepError:
+    if isinstance(error, _VALUE_ERRORS):
+        return ValueRefused(str(error))
+    return (StatementFailed if isinstance(error, apsw.SQLError) else StorageFailed)(str(error))
 
 
 def _resolve(group: list[_Submission]) -> None:
