@@ -5,10 +5,12 @@
 
 import asyncio
 import os
+import shutil
 import subprocess
 import sys
 import threading
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -180,7 +182,7 @@ async def test_a_snapshot_cannot_write(db: Sqlite) -> None:
 
 async def test_a_reader_that_failed_to_open_can_open_later(db: Sqlite, tmp_path: Path) -> None:
     file = db.path.rename(tmp_path / "moved.db")
-    with pytest.raises(StorageFailed, match="unable to open"):
+    with pytest.raises(StorageFailed, match="deleted or replaced"):
         await db.snapshot(lambda tx: tx.one("SELECT 1"))
     file.rename(db.path)
     assert await db.snapshot(lambda tx: tx.one("SELECT 1")) == (1,)
@@ -278,6 +280,59 @@ async def test_a_corrupt_file_is_refused_and_unchanged(tmp_path: Path) -> None:
 async def test_a_missing_folder_is_one_clear_error(tmp_path: Path) -> None:
     with pytest.raises(CannotStart, match="nowhere"):
         Sqlite(tmp_path / "nowhere" / "chat.db")
+
+
+@pytest.mark.parametrize("suffix", ["", "-wal", "-shm"])
+async def test_no_write_goes_into_a_file_that_is_gone(
+    db: Sqlite, tmp_path: Path, suffix: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    path, away = f"{db.path}{suffix}", tmp_path / "away"
+    shutil.move(path, away)
+    stored = await add_until_refused(db)
+    for is_replaced in (False, True):
+        if is_replaced:
+            shutil.copyfile(away, path)
+        for name in ("lost", "lost too"):
+            with pytest.raises(StorageFailed, match="deleted or replaced"):
+                await db.transaction(lambda tx, name=name: add(tx, name))
+    assert len(caplog.messages) == 1
+    shutil.move(away, path)
+    await db.transaction(lambda tx: add(tx, "later"))
+    assert await names(db) == sorted([*stored, "later"])
+
+
+async def add_until_refused(db: Sqlite) -> list[str]:
+    """Write until the file is found to be gone, and return what was stored: that of the last second."""
+    stored: list[str] = []
+    async with asyncio.timeout(10):
+        with suppress(StorageFailed):
+            while True:
+                await db.transaction(lambda tx: add(tx, f"number {len(stored)}"))
+                stored.append(f"number {len(stored)}")
+    return stored
+
+
+async def test_a_new_reader_reads_no_other_file(db: Sqlite, tmp_path: Path) -> None:
+    db.path.rename(tmp_path / "away")
+    await Sqlite(db.path).close()
+    with pytest.raises(StorageFailed, match="deleted or replaced"):
+        await names(db)
+
+
+async def test_a_writer_opened_again_takes_no_other_file(tmp_path: Path) -> None:
+    db = Sqlite(tmp_path / "test.db", Unruly)
+
+    async def fail(tx: Transaction) -> None:
+        await tx.run("CREATE TABLE lost (name TEXT) STRICT")
+        raise LookupError("on purpose")
+
+    db.path.unlink()
+    Unruly.failures = 2
+    for _ in range(2):
+        with pytest.raises(StorageFailed):
+            await db.transaction(fail)
+    assert not db.path.exists()
+    await db.close()
 
 
 async def test_a_closed_database_refuses_work(tmp_path: Path) -> None:

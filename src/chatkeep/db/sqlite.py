@@ -16,7 +16,9 @@ Each caller submits one transaction and waits for the outcome of that one:
    Errors Within A Transaction"). Then the whole group is refused, never half of it. If it cannot even be rolled back,
    the connection is closed and opened again, for the next group if not for this one.
 4. BEGIN IMMEDIATE is a statement, never `with connection:`, which would wait for SQLite's lock while holding the GIL.
-5. Readers have connections of their own that cannot write. In WAL mode they and the writer do not wait for each other.
+5. Before a COMMIT the writer looks whether the files are still there, once a second (`open_files.py`). So no write is
+   acknowledged that began more than a second after a file was deleted or replaced.
+6. Readers have connections of their own that cannot write. In WAL mode they and the writer do not wait for each other.
 """
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
@@ -35,14 +37,14 @@ from typing import Any, TypeVar
 import apsw
 
 from chatkeep.db import Transaction
+from chatkeep.db.open_files import OpenFiles
 from chatkeep.db.private_file import make_private_file
+from chatkeep.db.sqlite_submission import Submission, Work, resolve_all
 from chatkeep.db.sqlite_transaction import SqliteTransaction, run_to_end
-from chatkeep.errors import CannotStart, ChatkeepError, StatementFailed, StorageFailed, ValueRefused
+from chatkeep.errors import CannotStart, StorageFailed
 
-_VALUE_ERRORS = (apsw.ConstraintError, apsw.MismatchError, apsw.TooBigError, apsw.RangeError)
 _log = logging.getLogger("chatkeep")
 T = TypeVar("T")
-Work = Callable[[Transaction], Awaitable[Any]]
 
 BUSY_TIMEOUT_MS = 5_000
 """Milliseconds that a statement waits for the lock of another process."""
@@ -87,7 +89,7 @@ class Sqlite:
         """See `Database.snapshot`."""
         if self._is_closed:
             raise StorageFailed("the database is closed")
-        submission = _Submission(fn)
+        submission = Submission(fn)
         self._readers.submit(self._read, submission)
         return await submission.future
 
@@ -102,6 +104,7 @@ class Sqlite:
     def _reader(self) -> apsw.Connection:
         """Return this thread's connection, opened by the first call, or after a failure by the next one."""
         if not hasattr(self._local, "connection"):
+            self._writer.files.check_database()  # the path may lead to another one by now
             try:
                 self._local.connection = _open(self.path, apsw.SQLITE_OPEN_READONLY)
             except CannotStart as error:
@@ -109,7 +112,7 @@ class Sqlite:
             self._connections.append(self._local.connection)
         return self._local.connection
 
-    def _read(self, submission: "_Submission") -> None:
+    def _read(self, submission: Submission) -> None:
         try:
             connection = self._reader()
             connection.execute("BEGIN")
@@ -119,7 +122,7 @@ class Sqlite:
                 connection.execute("ROLLBACK")
         except BaseException as error:  # noqa: BLE001  # raised in the caller that submitted it
             submission.fail(error)
-        _resolve([submission])
+        resolve_all([submission])
 
 
 class _Writer:
@@ -128,8 +131,9 @@ class _Writer:
     def __init__(self, path: Path, connection_class: type[apsw.Connection]) -> None:
         self._path = path
         self._connection_class = connection_class
-        self._connection = self._open()
-        self._queue: deque[_Submission] = deque()
+        self._connection = _open(path, apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE, connection_class)
+        self.files = OpenFiles(path)
+        self._queue: deque[Submission] = deque()
         self._wake = threading.Event()
         self._is_stopping = False
         self._thread = threading.Thread(target=self._run, name="chatkeep-writer")
@@ -138,7 +142,7 @@ class _Writer:
     async def submit(self, fn: Work) -> Any:
         if self._is_stopping:
             raise StorageFailed("the database is closed")
-        submission = _Submission(fn)
+        submission = Submission(fn)
         self._queue.append(submission)
         if not self._wake.is_set():  # if set, the writer looks again anyway; setting takes a lock
             self._wake.set()
@@ -149,9 +153,6 @@ class _Writer:
         self._wake.set()
         self._thread.join()
 
-    def _open(self) -> apsw.Connection:
-        return _open(self._path, apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE, self._connection_class)
-
     def _run(self) -> None:
         while not (self._is_stopping and not self._queue):
             self._wake.wait()
@@ -159,12 +160,12 @@ class _Writer:
             while self._queue:
                 group = [self._queue.popleft() for _ in range(min(len(self._queue), MAX_GROUP_SIZE))]
                 self._commit(group)
-                _resolve(group)
+                resolve_all(group)
         with suppress(apsw.Error):  # it only makes later statements faster; the disk may be full
             self._connection.execute("PRAGMA optimize")
         self._connection.close()
 
-    def _commit(self, group: "list[_Submission]") -> None:
+    def _commit(self, group: list[Submission]) -> None:
         execute = self._connection.execute
         try:
             execute("BEGIN IMMEDIATE")
@@ -173,6 +174,7 @@ class _Writer:
                 execute("BEGIN IMMEDIATE")
                 for submission in group:
                     self._run_isolated(submission)
+            self.files.check()
             execute("COMMIT")
         except BaseException as error:  # noqa: BLE001  # raised in the callers; without this thread nothing is written
             for submission in group:
@@ -188,11 +190,17 @@ class _Writer:
             _log.error("the database cannot roll back, and is opened again: %s", error)
             try:
                 self._connection.close(True)
-                self._connection = self._open()
-            except (apsw.Error, CannotStart) as failure:  # tried again at the next group, whose BEGIN fails
+                self.files.check_database()
+                self._connection = _open(self._path, apsw.SQLITE_OPEN_READWRITE, self._connection_class)
+                self.files.note_companions()
+            except (
+                apsw.Error,
+                CannotStart,
+                StorageFailed,
+            ) as failure:  # tried again at the next group, whose BEGIN fails
                 _log.error("the database cannot be written for now: %s", failure)
 
-    def _run_all(self, group: "list[_Submission]") -> bool:
+    def _run_all(self, group: list[Submission]) -> bool:
         """Run the submissions. Return False at the first that raises after it has written: all have to run again."""
         schema_version = self._schema_version()
         for submission in group:
@@ -212,7 +220,7 @@ class _Writer:
     def _transaction(self) -> SqliteTransaction:
         return SqliteTransaction(self._connection.cursor())
 
-    def _run_isolated(self, submission: "_Submission") -> None:
+    def _run_isolated(self, submission: Submission) -> None:
         execute = self._connection.execute
         execute("SAVEPOINT submission")
         submission.error = None
@@ -229,61 +237,15 @@ class _Writer:
             raise apsw.FullError(f"SQLite ended the transaction: {error}") from error
 
 
-class _Submission:
-    """A transaction or a snapshot that a thread runs, and its outcome for the caller's event loop."""
-
-    __slots__ = ("error", "fn", "future", "loop", "result")
-
-    def __init__(self, fn: Work) -> None:
-        self.fn = fn
-        self.loop = asyncio.get_running_loop()
-        self.future: asyncio.Future[Any] = self.loop.create_future()
-        self.result: Any = None
-        self.error: BaseException | None = None
-
-    def fail(self, error: BaseException) -> None:
-        self.error = error
-        if isinstance(error, apsw.Error):
-            self.error = _translate(error)
-            self.error.__cause__ = error
-
-    def resolve(self) -> None:
-        if self.future.done():  # the caller was cancelled
-            return
-        if self.error is not None:
-            self.future.set_exception(self.error)
-        else:
-            self.future.set_result(self.result)
-
-
-def _translate(error: apsw.Error) -> ChatkeepError:
-    if isinstance(error, _VALUE_ERRORS):
-        return ValueRefused(str(error))
-    return (StatementFailed if isinstance(error, apsw.SQLError) else StorageFailed)(str(error))
-
-
-def _resolve(group: list[_Submission]) -> None:
-    """Give all callers of the group their outcomes, with one call into their event loop."""
-
-    def resolve() -> None:
-        for submission in group:
-            submission.resolve()
-
-    try:
-        group[0].loop.call_soon_threadsafe(resolve)
-    except RuntimeError:  # the loop is closed, so no caller waits any more
-        return
-
-
 def _open(path: Path, flags: int, connection_class: type[apsw.Connection] = apsw.Connection) -> apsw.Connection:
     is_writer = bool(flags & apsw.SQLITE_OPEN_READWRITE)
     try:
-        if is_writer:
+        if flags & apsw.SQLITE_OPEN_CREATE:
             make_private_file(path)
         connection = connection_class(str(path), flags=flags)
         connection.set_busy_timeout(BUSY_TIMEOUT_MS)
         if is_writer:
-            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA journal_mode = WAL; SELECT 1 FROM sqlite_schema").fetchall()  # makes both files
         connection.execute(f"PRAGMA cache_size = -{WRITER_CACHE_KIB if is_writer else READER_CACHE_KIB}")
         connection.execute("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF")
         connection.execute(f"PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
