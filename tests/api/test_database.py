@@ -71,3 +71,19 @@ async def test_a_lock_held_for_too_long_is_told_and_retryable(service: Service, 
     other.execute("ROLLBACK")
     other.close()
     assert (await service.send(session_id, "Hi"))["run"]["status"] == "completed"
+
+
+@only_sqlite
+async def test_a_deleted_database_is_not_ready(service: Service) -> None:
+    path = service.runtime.settings.database_path()
+    assert path is not None
+    away = path.rename(path.with_suffix(".away"))
+    async with asyncio.timeout(10):
+        while (answer := await service.client.post("/api/sessions")).status_code == 201:
+            await asyncio.sleep(0.01)
+    problem(answer, 503, "database_unavailable")
+    ready = await service.client.get("/readyz")
+    assert ready.status_code == 503
+    assert "deleted or replaced" in ready.json()["checks"]["database"]
+    away.rename(path)
+    assert (await service.client.post("/api/sessions")).status_code == 201

@@ -36,7 +36,7 @@ class CountingDatabase:
 
     def __init__(self, db: Database) -> None:
         self._db = db
-        self.engine, self.name = db.engine, db.name
+        self.engine, self.name, self.last_failure = db.engine, db.name, db.last_failure
         self.transactions = 0
         self.before: Callable[[], Awaitable[object]] | None = None
 

@@ -218,7 +218,7 @@ class DeletingDatabase:
     def __init__(self, db: Database) -> None:
         self.is_deleting = False
         self._db = db
-        self.engine, self.name = db.engine, db.name
+        self.engine, self.name, self.last_failure = db.engine, db.name, db.last_failure
 
     async def transaction(self, fn: Callable[[Transaction], Awaitable[T]]) -> T:
         return await self._db.transaction(fn)

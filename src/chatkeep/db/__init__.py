@@ -5,7 +5,7 @@ text is `LiteralString`: pyright refuses SQL that was put together from variable
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Any, LiteralString, Protocol, TypeAlias, TypeVar
+from typing import Any, LiteralString, NamedTuple, Protocol, TypeAlias, TypeVar
 
 Param: TypeAlias = str | int | float | None
 Row: TypeAlias = tuple[Any, ...]
@@ -48,11 +48,23 @@ class Transaction(Protocol):
         ...
 
 
+class FailedWrite(NamedTuple):
+    """A transaction that failed because the database cannot be used: why, and when, by `time.monotonic`."""
+
+    reason: str
+    at: float
+
+
 class Database(Protocol):
-    """An open database. `engine` is `sqlite` or `postgres`; `name` names it in messages, without a password."""
+    """An open database. `engine` is `sqlite` or `postgres`; `name` names it in messages, without a password.
+
+    `last_failure` is the last transaction that ended in `StorageFailed`, but not for a wrong statement; None before the
+    first.
+    """
 
     engine: str
     name: str
+    last_failure: FailedWrite | None
 
     async def transaction(self, fn: Callable[[Transaction], Awaitable[T]]) -> T:
         """Run `fn` in a transaction and return its result: committed if `fn` returns, rolled back if it raises.

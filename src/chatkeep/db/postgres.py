@@ -26,12 +26,13 @@ connection can look up the outcome (PostgreSQL, "Transaction ID and Snapshot Inf
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Self, TypeVar
 
 import asyncpg
 
-from chatkeep.db import Transaction
+from chatkeep.db import FailedWrite, Transaction
 from chatkeep.db.postgres_transaction import PostgresTransaction, set_codecs
 from chatkeep.db.postgres_url import parse_url
 from chatkeep.errors import CannotStart, StatementFailed, StorageFailed, ValueRefused
@@ -85,6 +86,7 @@ class Postgres:
 
     def __init__(self, pool: Any, name: str, retry_seconds: float, pool_wait_seconds: float) -> None:
         self.name = name
+        self.last_failure: FailedWrite | None = None
         self._pool = pool
         self._retry_seconds = retry_seconds
         self._pool_wait_seconds = pool_wait_seconds
@@ -119,7 +121,12 @@ class Postgres:
 
     async def transaction(self, fn: Work[T]) -> T:
         """See `Database.transaction`."""
-        return await self._shield(self._retry(fn, self._write))
+        try:
+            return await self._shield(self._retry(fn, self._write))
+        except StorageFailed as failure:
+            if not isinstance(failure, StatementFailed):
+                self.last_failure = FailedWrite(str(failure), time.monotonic())
+            raise
 
     async def snapshot(self, fn: Work[T]) -> T:
         """See `Database.snapshot`."""

@@ -27,6 +27,7 @@ Each caller submits one transaction and waits for the outcome of that one:
 import asyncio
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -36,12 +37,12 @@ from typing import Any, TypeVar
 
 import apsw
 
-from chatkeep.db import Transaction
+from chatkeep.db import FailedWrite, Transaction
 from chatkeep.db.open_files import OpenFiles
 from chatkeep.db.private_file import make_private_file
 from chatkeep.db.sqlite_submission import Submission, Work, resolve_all
 from chatkeep.db.sqlite_transaction import SqliteTransaction, run_to_end
-from chatkeep.errors import CannotStart, StorageFailed
+from chatkeep.errors import CannotStart, StatementFailed, StorageFailed
 
 _log = logging.getLogger("chatkeep")
 T = TypeVar("T")
@@ -75,6 +76,7 @@ class Sqlite:
         """
         self.path = path
         self.name = str(path)
+        self.last_failure: FailedWrite | None = None
         self._writer = _Writer(path, connection_class)
         self._local = threading.local()
         self._connections: list[apsw.Connection] = []  # of the readers
@@ -83,7 +85,12 @@ class Sqlite:
 
     async def transaction(self, fn: Callable[[Transaction], Awaitable[T]]) -> T:
         """See `Database.transaction`."""
-        return await self._writer.submit(fn)
+        try:
+            return await self._writer.submit(fn)
+        except StorageFailed as failure:
+            if not isinstance(failure, StatementFailed):
+                self.last_failure = FailedWrite(str(failure), time.monotonic())
+            raise
 
     async def snapshot(self, fn: Callable[[Transaction], Awaitable[T]]) -> T:
         """See `Database.snapshot`."""

@@ -9,6 +9,7 @@ from chatkeep.agent.assistants import Assistant, AssistantLibrary
 from chatkeep.chat.events import Entry
 from chatkeep.db import Database
 from chatkeep.db.notifier import Notifier
+from chatkeep.db.write_probe import WriteProbe
 from chatkeep.errors import InvalidRequest, ShuttingDown, TooManyRuns
 from chatkeep.llm import Model
 from chatkeep.runs.journal import Journal
@@ -40,10 +41,14 @@ class Runtime:
     background_tasks: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
     reserved_slots: set[str] = field(default_factory=set[str])
     stored_prompts: set[str] = field(default_factory=set[str])
+    write_probe: WriteProbe = field(init=False)
     run_poll_seconds: float = 0.5
     session_poll_seconds: float = 2.0
     is_draining: bool = False
     is_interrupting: bool = False
+
+    def __post_init__(self) -> None:
+        self.write_probe = WriteProbe(self.db)
 
     def get_assistant(self, name: str) -> Assistant:
         """Return the assistant of that name.

@@ -9,8 +9,7 @@ from chatkeep.api.deps import RuntimeDep
 from chatkeep.api.openapi import error_answers, json_answer
 from chatkeep.api.responses import json_response
 from chatkeep.api.views import AssistantDetails, AssistantPage, AssistantView, Health, ToolView
-from chatkeep.db import Transaction
-from chatkeep.errors import NotFound, StorageFailed
+from chatkeep.errors import NotFound
 from chatkeep.runs.runtime import Runtime
 from chatkeep.tools.declaration import select_tools
 
@@ -51,16 +50,8 @@ async def check_alive() -> Response:
 
 @router.get("/readyz", responses={200: json_answer(Health), 503: json_answer(Health)})
 async def check_ready(runtime: RuntimeDep) -> Response:
-    """Ok if requests may be sent here: the database answers, and the service does not drain."""
-
-    async def ping(tx: Transaction) -> None:
-        await tx.one("SELECT COUNT(*) FROM schema_migrations")
-
-    checks = {"database": "ok", "draining": "yes" if runtime.is_draining else "no"}
-    try:
-        await runtime.db.snapshot(ping)
-    except StorageFailed as failure:
-        checks["database"] = str(failure)
+    """Ok if requests may be sent here: the database can be read and written, and the service does not drain."""
+    checks = {"database": await runtime.write_probe.check(), "draining": "yes" if runtime.is_draining else "no"}
     ready = checks == {"database": "ok", "draining": "no"}
     checks["assistants"] = runtime.assistants.problem or "ok"  # the files as they were before are still in use
     return json_response(Health("ok" if ready else "unavailable", checks), 200 if ready else 503)
