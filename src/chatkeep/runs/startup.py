@@ -12,6 +12,7 @@ from chatkeep.llm import Model, connect_model
 from chatkeep.runs.flush_schedule import FlushSchedule
 from chatkeep.runs.journal import Journal
 from chatkeep.runs.loading import load_assistants, load_tools, open_database
+from chatkeep.runs.loop_lag import watch_loop_lag_forever
 from chatkeep.runs.reaper import maintain_leases, recover
 from chatkeep.runs.retention import delete_old_logs_forever
 from chatkeep.runs.runtime import Runtime
@@ -82,7 +83,13 @@ async def refresh_assistants_forever(runtime: Runtime) -> None:
         await asyncio.to_thread(runtime.assistants.refresh)
 
 
-BACKGROUND_WORK = (maintain_leases, delete_old_logs_forever, expire_deadlines_forever, refresh_assistants_forever)
+BACKGROUND_WORK = (
+    maintain_leases,
+    delete_old_logs_forever,
+    expire_deadlines_forever,
+    refresh_assistants_forever,
+    watch_loop_lag_forever,
+)
 """The background tasks of every runtime."""
 
 
