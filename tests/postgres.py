@@ -9,6 +9,7 @@ the process dies, however it dies, and the keeper (this module, run as a program
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
 # (asyncpg has no types)
 
+import asyncio
 import fcntl
 import functools
 import importlib.util
@@ -20,11 +21,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import asyncpg
+
+from chatkeep.db.pg_notify import slot_number
 
 WAIT = 60.0
 """Seconds after which a server that has not started counts as failed."""
@@ -182,6 +186,23 @@ async def fetch_rows(url: str, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         return [tuple(row) for row in cast("list[Any]", await connection.fetch(sql, *values))]
     finally:
         await connection.close()
+
+
+@asynccontextmanager
+async def slot_taken_over(url: str, slot: str) -> AsyncGenerator[None]:
+    """End the connection that holds a process's `slot`, and hold it from that moment until the block ends."""
+    thief = cast("Any", await asyncpg.connect(url))
+    try:
+        taking = asyncio.ensure_future(thief.execute("SELECT pg_advisory_lock($1)", slot_number(slot)))
+        holders: list[tuple[Any, ...]] = []
+        while not holders:
+            await asyncio.sleep(0.005)
+            holders = await fetch_rows(url, "SELECT unnest(pg_blocking_pids($1))", thief.get_server_pid())
+        await execute(url, f"SELECT pg_terminate_backend({holders[0][0]})")
+        await taking
+        yield
+    finally:
+        thief.terminate()
 
 
 def keep(directory: Path) -> None:

@@ -10,7 +10,7 @@ from chatkeep.db.notifier import Notifier
 from chatkeep.db.pg_notify import PostgresNotifier
 from tests.api.streams import PATIENCE, until
 from tests.databases import new_database
-from tests.postgres import Server, execute
+from tests.postgres import Server, execute, slot_taken_over
 
 pytestmark = pytest.mark.anyio
 
@@ -87,3 +87,15 @@ async def test_a_lost_connection_is_restored_and_wakes_all(ends: tuple[End, End]
             while not await subscription.wait(0.1):
                 here.notifier.notify("topic", everywhere=True)
     assert there.relay.slot == slot != here.relay.slot
+
+
+async def test_a_slot_lost_to_another_process_is_replaced(ends: tuple[End, End], url: str) -> None:
+    here, there = ends
+    lost, new_slots = here.relay.slot, list[str]()
+    here.relay.on_new_slot = new_slots.append
+    async with slot_taken_over(url, lost):
+        await until(lambda: new_slots)
+        assert new_slots == [here.relay.slot]
+        assert here.relay.slot not in (lost, there.relay.slot, "")
+        there.notifier.notify("for-all", everywhere=True)
+        await until(lambda: "for-all" in here.received)

@@ -14,6 +14,7 @@ from chatkeep.store import leases as store_leases
 from chatkeep.store import sessions as store_sessions
 from tests.api.streams import PATIENCE, split_units, streaming, text_of, until
 from tests.databases import only_postgres
+from tests.postgres import slot_taken_over
 from tests.script import Script, say, stop
 from tests.service import Service, serving, settings
 
@@ -173,3 +174,30 @@ async def test_the_next_process_in_the_slot_recovers_at_once(database: str, scri
             assert second.runtime.name.split()[0] == first.runtime.name.split()[0]
             assert (await second.run(run_id))["status"] == "interrupted"
             assert (await second.send(session_id, "Go on"))["run"]["status"] == "completed"
+
+
+@only_postgres
+async def test_a_process_that_lost_its_slot_keeps_its_runs(database: str, script: Script) -> None:
+    gate = asyncio.Event()
+    script.play([say("Half an ans"), gate, say("wer."), stop()])
+    async with serving(settings(database), script) as service:
+        session_id = await service.session()
+        run_id = (await service.start(session_id, "Hi"))["run"]["id"]
+        await until(lambda: script.prompts)
+        name = service.runtime.name
+        slot = name.split()[0]
+        async with slot_taken_over(database, slot):
+            await until(lambda: service.runtime.name != name)
+
+            async def owner(tx: Transaction) -> str:
+                return (await tx.all("SELECT worker FROM runs WHERE id = $1", run_id))[0][0]
+
+            async with asyncio.timeout(PATIENCE):
+                while await service.runtime.db.snapshot(owner) != service.runtime.name:
+                    await asyncio.sleep(0.02)
+        async with serving(settings(database), Script()) as successor:
+            assert successor.runtime.name.split()[0] == slot
+            assert (await successor.run(run_id))["status"] == "in_progress"
+            gate.set()
+            async with streaming(successor, f"/api/runs/{run_id}/events") as stream:
+                assert text_of((await stream.rest())[-1]["message"]) == "Half an answer."

@@ -97,6 +97,7 @@ def in_memory(detail: str) -> bool:
 BESIDE = {
     "leases.list_leased": "at the start of a process",
     "leases.list_expired": "a third of a lease apart",
+    "leases.rename_worker": "when a process has lost its slot",
     "leases.list_owned_ids": "once a second, by the index of one process's runs",
     "runs.list_expired_logs": "every ten seconds",
     "waiting.list_overdue": "at a deadline",

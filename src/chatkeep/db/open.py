@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import NamedTuple
+from dataclasses import dataclass, field
 
 from chatkeep import ids
 from chatkeep.db import Database
@@ -17,16 +17,28 @@ from chatkeep.db.sqlite_form import check_sqlite_file
 from chatkeep.settings import Settings
 
 
-class ProcessIdentity(NamedTuple):
+async def _do_nothing() -> None:
+    """Return at once: other processes are always admitted."""
+
+
+@dataclass
+class ProcessIdentity:
     """This process among those on the same database.
 
-    `name` is unique for as long as the database exists. `is_alone`: no other process uses the database, and none can
-    join until this one calls `admit_others`.
+    `name` is unique for as long as the database exists. It changes when the process has lost its slot to another one;
+    `former_names` are those that it had before. `is_alone`: no other process uses the database, and none can join until
+    this one calls `admit_others`.
     """
 
     name: str
-    is_alone: bool
-    admit_others: Callable[[], Awaitable[None]]
+    is_alone: bool = False
+    admit_others: Callable[[], Awaitable[None]] = _do_nothing
+    former_names: list[str] = field(default_factory=list[str])
+
+    def rename(self, name: str) -> None:
+        """Take another name."""
+        self.former_names.append(self.name)
+        self.name = name
 
 
 async def connect(settings: Settings) -> Database:
@@ -61,11 +73,13 @@ async def join_processes(settings: Settings, notifier: Notifier) -> AsyncGenerat
         return
     dsn, _, is_proxied = parse_url(settings.database_url)
     if is_proxied:
-        yield ProcessIdentity(ids.new(), is_alone=False, admit_others=_do_nothing)
+        yield ProcessIdentity(ids.new())
         return
     async with PostgresNotifier(dsn, notifier) as remote:
-        yield ProcessIdentity(f"{remote.slot} {ids.new()}".lstrip(), is_alone=False, admit_others=_do_nothing)
+        process = ProcessIdentity(_name_in(remote.slot))
+        remote.on_new_slot = lambda slot: process.rename(_name_in(slot))
+        yield process
 
 
-async def _do_nothing() -> None:
-    """Return at once: other processes are always admitted."""
+def _name_in(slot: str) -> str:
+    return f"{slot} {ids.new()}".lstrip()

@@ -14,6 +14,8 @@ Each process has a connection of its own for this, beside the pool. A payload is
    the whole server, which holds up all other commits.
 4. The connection holds an advisory lock on the process's slot, `hostname/number`. Only one process at a time can have
    a slot. So a process that gets one knows that the slot's previous process is dead, and ends the runs that it left.
+5. With the connection the lock is lost, and another process may get the slot meanwhile. Then this one takes another
+   slot, so that the next process in the old slot takes no living run for one that was left.
 """
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
@@ -23,6 +25,7 @@ import asyncio
 import hashlib
 import logging
 import socket
+from collections.abc import Callable
 from contextlib import suppress
 from itertools import islice
 from typing import Any, Self
@@ -53,10 +56,14 @@ _log = logging.getLogger("chatkeep")
 
 
 class PostgresNotifier:
-    """The `RemoteNotifier` of this process. `slot` is its slot; empty if all are in use."""
+    """The `RemoteNotifier` of this process. `slot` is its slot; empty if all are in use.
+
+    `on_new_slot` is called with the new slot when the process has lost its own to another one.
+    """
 
     def __init__(self, dsn: str, notifier: Notifier) -> None:
         self.slot = ""
+        self.on_new_slot: Callable[[str], None] = lambda slot: None
         self._sender_id = ids.new()
         self._dsn = dsn
         self._notifier = notifier
@@ -106,7 +113,7 @@ class PostgresNotifier:
             try:
                 if self._connection is None:
                     await self._connect()
-                    await self._lock_slot(self.slot)
+                    await self._keep_slot()
                     self._notifier.notify_all()
                     tries = 0
                 await self._send()
@@ -137,6 +144,15 @@ class PostgresNotifier:
         for topic in self._notifier.topics:
             self.request(topic)
 
+    async def _keep_slot(self) -> None:
+        if await self._lock_slot(self.slot):
+            return
+        slot = await self._take_free_slot()
+        if slot != self.slot:
+            _log.warning("another process has the slot %s: this one goes on in %s", self.slot, slot or "none")
+            self.slot = slot
+            self.on_new_slot(slot)
+
     async def _take_free_slot(self) -> str:
         for number in range(MAX_SLOTS):
             if await self._lock_slot(slot := f"{socket.gethostname()}/{number}"):
@@ -144,8 +160,7 @@ class PostgresNotifier:
         return ""
 
     async def _lock_slot(self, slot: str) -> bool:
-        number = int.from_bytes(hashlib.sha256(slot.encode()).digest()[:8], signed=True)
-        return bool(slot) and await self._connection.fetchval("SELECT pg_try_advisory_lock($1)", number)
+        return bool(slot) and await self._connection.fetchval("SELECT pg_try_advisory_lock($1)", slot_number(slot))
 
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
@@ -190,3 +205,8 @@ class PostgresNotifier:
                 self._requested_until[topic[1:]] = until
             else:
                 self._notifier.receive(topic)
+
+
+def slot_number(slot: str) -> int:
+    """Return the number of the advisory lock on `slot`."""
+    return int.from_bytes(hashlib.sha256(slot.encode()).digest()[:8], signed=True)

@@ -50,11 +50,13 @@ async def maintain_leases(runtime: Runtime) -> None:
 
 
 async def check_ownership(runtime: Runtime) -> None:
-    """Stop the turns of runs that are no longer this worker's."""
-    worker = runtime.name
+    """Stop the turns of runs that are no longer this worker's. Those under a former name of it get the present one."""
+    worker, former_names = runtime.name, runtime.process.former_names
     if run_ids := runtime.journal.run_ids:
-        owned = await runtime.db.snapshot(lambda tx: store_leases.list_owned_ids(tx, worker))
-        for run_id in run_ids - owned:
+        lost = run_ids - await runtime.db.snapshot(lambda tx: store_leases.list_owned_ids(tx, worker))
+        if lost and former_names:
+            lost -= await runtime.db.transaction(lambda tx: store_leases.rename_worker(tx, former_names, worker))
+        for run_id in lost:
             runtime.journal.check_ownership(run_id)
 
 

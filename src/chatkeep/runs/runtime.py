@@ -9,6 +9,7 @@ from chatkeep.agent.assistants import Assistant, AssistantLibrary
 from chatkeep.chat.events import Entry
 from chatkeep.db import Database
 from chatkeep.db.notifier import Notifier
+from chatkeep.db.open import ProcessIdentity
 from chatkeep.db.write_probe import WriteProbe
 from chatkeep.errors import InvalidRequest, ShuttingDown, TooManyRuns
 from chatkeep.llm import Model
@@ -22,7 +23,7 @@ from chatkeep.tools.declaration import Tool
 class Runtime:
     """This process, as one that executes runs.
 
-    - `name`: the worker's name, which no other process has or ever had.
+    - `process`: the worker's name, which no other process has or ever had, and its former names.
     - `tasks`: the executing runs by id; `reserved_slots`: ids of runs that are about to be among them.
     - `stored_prompts`: hashes of prompt snapshots that are known to be stored for all sessions; they are few.
     - `run_poll_seconds`, `session_poll_seconds`: how often a reader looks at what another process may write.
@@ -36,7 +37,7 @@ class Runtime:
     model: Model
     assistants: AssistantLibrary
     tools: Mapping[str, Tool]
-    name: str
+    process: ProcessIdentity
     tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict[str, asyncio.Task[None]])
     background_tasks: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
     reserved_slots: set[str] = field(default_factory=set[str])
@@ -49,6 +50,11 @@ class Runtime:
 
     def __post_init__(self) -> None:
         self.write_probe = WriteProbe(self.db)
+
+    @property
+    def name(self) -> str:
+        """The worker's name, under which it holds its leases."""
+        return self.process.name
 
     def get_assistant(self, name: str) -> Assistant:
         """Return the assistant of that name.

@@ -43,7 +43,7 @@ async def open_runtime(settings: Settings, model: Model | None = None) -> AsyncG
         notifier.on_remote = journal.check_ownership
         try:
             model = model or connect_model(settings)
-            runtime = Runtime(settings, db, notifier, journal, model, library, tools, process.name)
+            runtime = Runtime(settings, db, notifier, journal, model, library, tools, process)
             await recover(runtime, alone=process.is_alone)
             await process.admit_others()
             async with _background_tasks(runtime):

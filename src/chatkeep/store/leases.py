@@ -21,7 +21,7 @@ have come further than its worker knows. Then the worker stops and its lease exp
 be written twice (`docs/decisions/0008-leases.md`).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from chatkeep.db import Transaction
@@ -100,6 +100,15 @@ async def list_expired(tx: Transaction, before: str) -> list[LeasedRun]:
 async def list_owned_ids(tx: Transaction, worker: str) -> set[str]:
     """Return the ids of the runs that `worker` owns according to the database."""
     rows = await tx.all("SELECT id FROM runs WHERE status = 'in_progress' AND worker = $1", worker)
+    return {row[0] for row in rows}
+
+
+async def rename_worker(tx: Transaction, names: Sequence[str], name: str) -> set[str]:
+    """Give the runs in progress of the workers `names` to `name`, which is the same worker; return their ids."""
+    rows = await tx.returning(
+        "UPDATE runs SET worker = $2 WHERE status = 'in_progress' AND worker = $1 RETURNING id",
+        [(former, name) for former in names],
+    )
     return {row[0] for row in rows}
 
 
