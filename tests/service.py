@@ -13,8 +13,9 @@ import uvicorn
 from fastapi import FastAPI
 
 from chatkeep.api.app import create_api
+from chatkeep.api.connections import Connections
 from chatkeep.api.stream_server import StreamServer
-from chatkeep.cli.serve import Server
+from chatkeep.cli.serve import Server, http_of
 from chatkeep.llm import Model
 from chatkeep.runs.runtime import Runtime
 from chatkeep.settings import Settings
@@ -77,10 +78,14 @@ class Service:
 
 
 @asynccontextmanager
-async def serving(settings: Settings, model: Model | None = None) -> AsyncGenerator[Service]:
+async def serving(
+    settings: Settings, model: Model | None = None, connections: Connections | None = None
+) -> AsyncGenerator[Service]:
     """Run the service on a free port of loopback until the block ends."""
     app = create_api(settings, model)
-    server = Server(uvicorn.Config(StreamServer(app), port=0, log_level="warning", timeout_graceful_shutdown=2))
+    http = http_of(connections or Connections(settings.max_connections))
+    config = uvicorn.Config(StreamServer(app), port=0, http=http, log_level="warning", timeout_graceful_shutdown=2)
+    server = Server(config)
     task = asyncio.create_task(server.serve())
     try:
         while not server.started:

@@ -4,6 +4,7 @@ ChatkeepError
 ├─ Refused                     a request that gets a problem document (RFC 9457); nothing is stored
 │  ├─ NotFound  InvalidRequest  BodyTooLarge  IdTaken  SessionBusy  IdempotencyMismatch  CallNotWaiting
 │  ├─ BadPosition  EventsExpired  ShuttingDown  TooManyRuns  BadHost  CrossSite  UnsupportedMediaType  MethodNotAllowed
+│  ├─ BadRequest  HeadTooLarge  RequestTimeout  TooManyConnections      before there is a request
 │  └─ DatabaseUnavailable  Internal
 ├─ TurnFailed                  a turn that ends as `failed`, with its code in `run.error`
 │  ├─ ModelUnavailable  ModelRateLimited  ModelQuota  ModelAuth  ModelRejected  ModelTimeout  ModelProtocol
@@ -125,6 +126,31 @@ class BadHost(Refused):
     """A `Host` header that is not in `CHATKEEP_ALLOWED_HOSTS`."""
 
     status, code, title = 400, "bad_host", "Bad host"
+
+
+class BadRequest(Refused):
+    """Bytes that are not HTTP."""
+
+    status, code, title = 400, "bad_request", "Bad request"
+
+
+class HeadTooLarge(Refused):
+    """A request whose target and headers are too long."""
+
+    status, code, title = 431, "head_too_large", "Head too large"
+
+
+class RequestTimeout(Refused):
+    """A request that takes too long to arrive."""
+
+    status, code, title = 408, "request_timeout", "Request timeout"
+
+
+class TooManyConnections(Refused):
+    """A connection beyond `CHATKEEP_MAX_CONNECTIONS`, or beyond the share of its address."""
+
+    status, code, title = 503, "too_many_connections", "Too many connections"
+    headers: ClassVar = {"retry-after": "2"}
 
 
 class CrossSite(Refused):

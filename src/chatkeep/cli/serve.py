@@ -6,17 +6,24 @@ import os
 import signal
 import socket
 import sys
+from functools import partial
 from pathlib import Path
 from types import FrameType
+from typing import cast
 
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.supervisors import ChangeReload, Multiprocess
 
 from chatkeep.api.app import create_app
+from chatkeep.api.connections import Connections
+from chatkeep.api.http_protocol import HttpProtocol
 from chatkeep.errors import CannotStart
 from chatkeep.runs.loading import load_assistants, load_tools, open_database
 from chatkeep.settings import Settings
+
+if sys.platform != "win32":
+    import resource
 
 SHUTDOWN_TIMEOUT_SECONDS = 5
 """How long a response that does not end may delay the exit after the service has drained."""
@@ -26,6 +33,9 @@ KEEP_ALIVE_SECONDS = 15
 """How long an idle connection stays open. A reset connection holds its memory until then."""
 GC_THRESHOLD_OBJECTS = 10_000
 """How many new objects start a garbage collection of the youngest generation. Python's default is 700."""
+
+SPARE_FILES = 256
+"""How many files a process has open beside its connections: the database, the log, pipes of functions."""
 
 
 class Server(uvicorn.Server):
@@ -80,14 +90,14 @@ def serve(settings: Settings, host: str, port: int, *, reload: bool, workers: in
     """
     asyncio.run(_check(settings, host, port))
     if reload or workers > 1:  # each process creates its own application; the supervisor prints the URL
-        config = _config("chatkeep.api.app:create_app", host, port, log_level="info", reload=reload, workers=workers)
+        config = _config("chatkeep.api.app:create_app", settings, host, port, "info", reload=reload, workers=workers)
         sockets = [_bind(config)]
         if reload:
             ChangeReload(config, uvicorn.Server(config).run, sockets).run()
         else:
             Supervisor(config, sockets).run()
         return 0
-    config = _config(create_app(settings), host, port, log_level="warning")
+    config = _config(create_app(settings), settings, host, port, "warning")
     server = Server(config)
     server.run([_bind(config)])
     return 0 if server.started else 1
@@ -112,14 +122,28 @@ def _bind(config: uvicorn.Config) -> socket.socket:
     return listening
 
 
+def http_of(connections: Connections) -> type[asyncio.Protocol]:
+    """Return what makes a protocol for each of `connections`, as uvicorn's configuration takes it."""
+    return cast("type[asyncio.Protocol]", partial(HttpProtocol, connections))  # uvicorn only calls it
+
+
 def _config(
-    app: ASGIApp | str, host: str, port: int, *, log_level: str, reload: bool = False, workers: int = 1
+    app: ASGIApp | str,
+    settings: Settings,
+    host: str,
+    port: int,
+    log_level: str,
+    *,
+    reload: bool = False,
+    workers: int = 1,
 ) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         host,
         port,
         factory=isinstance(app, str),
+        http=http_of(Connections(_fit_into_files(settings))),
+        ws="none",
         log_level=log_level,
         reload=reload,
         reload_dirs=[str(Path(__file__).parent.parent), "."] if reload else None,
@@ -128,6 +152,23 @@ def _config(
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         server_header=False,
     )
+
+
+def _fit_into_files(settings: Settings) -> int:
+    """Return how many connections the process may have, after raising its limit of open files as far as it may.
+
+    A run has a connection, too, to its provider; without the limit, the database could not open its files.
+    """
+    if sys.platform == "win32":
+        return settings.max_connections
+    needed = settings.max_connections + settings.max_runs + SPARE_FILES
+    files, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if files < needed and files != resource.RLIM_INFINITY:
+        files = needed if most == resource.RLIM_INFINITY else min(needed, most)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (files, most))
+        if files < needed:
+            return max(1, min(settings.max_connections, files // 2))
+    return settings.max_connections
 
 
 async def _check(settings: Settings, host: str, port: int) -> None:

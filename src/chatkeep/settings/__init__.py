@@ -100,6 +100,7 @@ class Settings(BaseModel):
     events_retention: Seconds = 86_400
     max_body_bytes: PositiveInt = 1_048_576
     max_runs: PositiveInt = 2_000
+    max_connections: PositiveInt = 4_000
     context_tokens: PositiveInt = 128_000
     max_answer_bytes: PositiveInt = 8_388_608
     lease: Annotated[float, Field(ge=0.1, le=1e6)] = 30
