@@ -30,6 +30,11 @@ from chatkeep.store.history import get_answer
 
 _log = logging.getLogger("chatkeep")
 
+MAX_LISTED_ERRORS = 20
+"""How many errors of a request its answer lists."""
+MAX_NAME_CHARS = 100
+"""How much of a wrong field's name the answer repeats."""
+
 ResponseForm: TypeAlias = Literal["stream", "json", "async"]
 
 _BY_STATUS: dict[int, type[Refused]] = {
@@ -90,14 +95,20 @@ async def handle_refused(_: Request, error: Exception) -> Response:
 
 
 async def handle_invalid(_: Request, error: Exception) -> Response:
-    """Answer FastAPI's validation errors, with a list of the wrong fields."""
+    """Answer FastAPI's validation errors, with a list of the first wrong fields."""
     assert isinstance(error, RequestValidationError)
     errors: list[dict[str, Any]] = [
-        {"loc": list(each["loc"]), "msg": each["msg"], "type": each["type"]} for each in error.errors()
+        {"loc": [_cut(part) for part in each["loc"]], "msg": each["msg"], "type": each["type"]}
+        for each in error.errors()[:MAX_LISTED_ERRORS]
     ]
     where = ".".join(map(str, errors[0]["loc"])) if errors else "request"
     detail = f"{where}: {errors[0]['msg']}" if errors else "the request is not valid"
     return problem_response(InvalidRequest(detail, errors=errors))
+
+
+def _cut(part: str | int) -> str | int:
+    """Return a part of a path in the body. The name of a field is the client's, and may be long."""
+    return part[:MAX_NAME_CHARS] if isinstance(part, str) else part
 
 
 async def handle_http(_: Request, error: Exception) -> Response:
