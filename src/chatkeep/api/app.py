@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
-from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
@@ -13,7 +12,8 @@ import chatkeep
 from chatkeep.api import responses
 from chatkeep.api.middleware import RequestChecks
 from chatkeep.api.openapi import openapi_document
-from chatkeep.api.routes import memory, messages, pages, runs, service, session_events, sessions, turns
+from chatkeep.api.response_headers import ResponseHeaders
+from chatkeep.api.routes import docs, memory, messages, pages, runs, service, session_events, sessions, turns
 from chatkeep.api.shutdown import drain_on_signals, stop_with_supervisor
 from chatkeep.api.stream_server import StreamServer
 from chatkeep.errors import Refused, StorageFailed
@@ -21,6 +21,8 @@ from chatkeep.llm import Model
 from chatkeep.runs.startup import open_runtime
 from chatkeep.settings import Settings, load_settings
 
+ROUTERS = tuple(each.router for each in (turns, sessions, session_events, messages, runs, memory, service, pages, docs))
+"""All routes, the most used first."""
 DESCRIPTION = """Sessions, messages, and answers streamed as they are made; everything is kept.
 
 Answers come as Server-Sent Events (`text/event-stream`); with `Accept: application/json`, which this page sends,
@@ -46,17 +48,28 @@ def create_api(settings: Settings, model: Model | None = None) -> FastAPI:
             with drain_on_signals(runtime), stop_with_supervisor():
                 yield
 
-    app = FastAPIOffline(  # /docs with its own copy of Swagger UI: no request leaves for another host
-        redoc_url=None, title="chatkeep", version=chatkeep.__version__, description=DESCRIPTION, lifespan=lifespan
-    )
+    app = FastAPI(
+        docs_url=None, redoc_url=None, title="chatkeep", version=chatkeep.__version__, description=DESCRIPTION,
+        lifespan=lifespan,
+    )  # fmt: skip
     app.openapi = lambda: openapi_document(app)
-    for routes in (turns, sessions, session_events, messages, runs, memory, service, pages):  # the most used first
-        app.include_router(routes.router)
+    for router in ROUTERS:
+        app.include_router(router)
+    app.mount(f"/{docs.FOLDER}", docs.files())
+    _add_error_handlers(app)
+    _add_middleware(app, settings)
+    return app
+
+
+def _add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(Refused, responses.handle_refused)
     app.add_exception_handler(RequestValidationError, responses.handle_invalid)
     app.add_exception_handler(HTTPException, responses.handle_http)
     app.add_exception_handler(StorageFailed, responses.handle_storage)
     app.add_exception_handler(Exception, responses.handle_unexpected)
+
+
+def _add_middleware(app: FastAPI, settings: Settings) -> None:
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -68,4 +81,4 @@ def create_api(settings: Settings, model: Model | None = None) -> FastAPI:
     hosts = frozenset(host.lower() for host in settings.allowed_hosts)
     origins = frozenset(settings.cors_origins)
     app.add_middleware(RequestChecks, hosts=hosts, origins=origins, max_body_bytes=settings.max_body_bytes)
-    return app
+    app.add_middleware(ResponseHeaders)  # the last one is the outermost

@@ -19,6 +19,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from chatkeep.api.connections import Awaited, Connections
+from chatkeep.api.response_headers import RAW_HEADERS
 from chatkeep.errors import BadRequest, HeadTooLarge, Refused
 
 MAX_HEAD_BYTES = 32_768
@@ -27,7 +28,7 @@ MAX_WAITING_REQUESTS = 32
 """How many requests of a connection may wait for the answer to the one before them."""
 LINGER_SECONDS = 2.0
 """How long a refused client may go on sending. What it sends is thrown away."""
-_HEADERS = b"content-type: application/problem+json\r\nconnection: close\r\n"
+_HEADERS = (*RAW_HEADERS, (b"content-type", b"application/problem+json"), (b"connection", b"close"))
 
 
 class HttpProtocol(HttpToolsProtocol):
@@ -141,5 +142,5 @@ def _answer(error: Refused, headers: list[tuple[bytes, bytes]]) -> bytes:
     """Return `error` as the bytes of a response; it is a problem document (RFC 9457)."""
     body = msgspec.json.encode(error.document())
     more = [(name.encode(), value.encode()) for name, value in error.headers.items()]
-    lines = [b"%b: %b\r\n" % each for each in (*headers, *more, (b"content-length", b"%d" % len(body)))]
-    return b"".join((STATUS_LINE[error.status], *lines, _HEADERS, b"\r\n", body))
+    lines = [b"%b: %b\r\n" % each for each in (*headers, *_HEADERS, *more, (b"content-length", b"%d" % len(body)))]
+    return b"".join((STATUS_LINE[error.status], *lines, b"\r\n", body))

@@ -9,6 +9,7 @@ from fastapi import Depends, Header, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
+from chatkeep.api.response_headers import HEADERS
 from chatkeep.api.sse import ends_run, run_frame
 from chatkeep.api.stream_server import EventStream
 from chatkeep.api.views import RunAnswer
@@ -132,4 +133,6 @@ async def handle_storage(_: Request, error: Exception) -> Response:
 async def handle_unexpected(_: Request, error: Exception) -> Response:
     """Answer a fault of ours; the server logs it with its traceback afterwards."""
     del error
-    return problem_response(Internal("the service failed; its log says why"))
+    answer = problem_response(Internal("the service failed; its log says why"))
+    answer.headers.update(dict(HEADERS))  # Starlette answers this outside of all middleware
+    return answer

@@ -31,7 +31,7 @@ POLICY = "; ".join((
 ))  # fmt: skip
 """The page's Content-Security-Policy."""
 
-_HEADERS = {"x-content-type-options": "nosniff", "referrer-policy": "no-referrer", "vary": "accept-encoding"}
+_HEADERS = {"vary": "accept-encoding"}
 _PAGE_HEADERS = {**_HEADERS, "content-security-policy": POLICY, "cross-origin-opener-policy": "same-origin"}
 _IMMUTABLE = "public, max-age=31536000, immutable"
 """For assets whose names change with their content."""

@@ -20,11 +20,11 @@ const apply = (message, event) => {                            // the fold, as f
   return message;
 };
 let id = localStorage.session;
-if (!id || !(await fetch(`/api/sessions/${id}`)).ok) id = localStorage.session = (await json("/api/sessions", { method: "POST" })).id;
-const history = await json(`/api/sessions/${id}/messages`);
+if (!id || !(await fetch(`api/sessions/${id}`)).ok) id = localStorage.session = (await json("api/sessions", { method: "POST" })).id;
+const history = await json(`api/sessions/${id}/messages`);
 history.data.forEach(show);
 let open = history.data.at(-1);
-const feed = new EventSource(`/api/sessions/${id}/events?after=${history.position}`);   // resumes by itself
+const feed = new EventSource(`api/sessions/${id}/events?after=${history.position}`);   // resumes by itself
 feed.onmessage = ({ data }) => {
   const event = JSON.parse(data);
   if (event.user_message) show(event.user_message);
@@ -33,6 +33,6 @@ feed.onmessage = ({ data }) => {
 document.getElementById("form").onsubmit = submitted => {
   submitted.preventDefault();
   const text = document.getElementById("text");
-  if (text.value.trim()) post(`/api/sessions/${id}/messages`, { content: text.value, on_busy: "interrupt" });
+  if (text.value.trim()) post(`api/sessions/${id}/messages`, { content: text.value, on_busy: "interrupt" });
   text.value = "";
 };
