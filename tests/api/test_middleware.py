@@ -38,7 +38,7 @@ async def test_an_unknown_host_is_refused_on_every_path(service: Service, subtes
             async with nothing_stored(service):
                 for method, path in (
                     ("GET", "/"),
-                    ("GET", "/healthz"),
+                    ("GET", "/api/sessions"),
                     ("GET", "/openapi.json"),
                     ("GET", "/docs"),
                     ("GET", "/nothing"),
@@ -53,7 +53,7 @@ async def test_an_unknown_host_is_refused_on_every_path(service: Service, subtes
 async def test_a_request_has_one_host(service: Service, hosts: bytes) -> None:
     address = httpx2.URL(service.url)
     reader, writer = await asyncio.open_connection(address.host, address.port)
-    writer.write(b"GET /healthz HTTP/1.0\r\n" + hosts + b"\r\n")
+    writer.write(b"GET /api/sessions HTTP/1.0\r\n" + hosts + b"\r\n")
     answer = await asyncio.wait_for(reader.read(), 10)
     writer.close()
     await writer.wait_closed()
@@ -109,7 +109,7 @@ async def test_own_pages_and_programs_may_change(service: Service, subtests: pyt
 async def test_the_operator_configures_the_known_hosts(database: str, script: Script) -> None:
     async with serving(settings(database, allowed_hosts=("Chat.Example",)), script) as service:
         for host, status in (("chat.example", 200), ("CHAT.example:443", 200), ("localhost", 400)):
-            assert (await service.client.get("/healthz", headers={"host": host})).status_code == status
+            assert (await service.client.get("/api/sessions", headers={"host": host})).status_code == status
 
 
 async def test_a_body_of_another_type_is_refused(service: Service, script: Script, subtests: pytest.Subtests) -> None:

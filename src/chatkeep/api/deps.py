@@ -5,7 +5,7 @@ All of them are `async`, also those that await nothing: FastAPI runs a plain `de
 
 from typing import Annotated, TypeAlias
 
-from fastapi import Depends, Header, Path, Request
+from fastapi import Depends, Header, Path, Query, Request
 
 from chatkeep import ids
 from chatkeep.chat.types import Run, Session
@@ -61,6 +61,23 @@ async def parse_message_id(message_id: Annotated[str, Path(description="A messag
     """Return the message id of the path in canonical form; see `parse_session_id`."""
     return _parse_id(message_id, "message")
 
+
+async def get_place(
+    after: Annotated[str | None, Query(description="A place in the log; absent: see docs/events.md")] = None,
+    last_event_id: Annotated[str | None, Header(description="As `after`; an EventSource sends it by itself")] = None,
+    last_event_id_of_query: Annotated[
+        str | None, Query(alias="lastEventId", description="The same, as stand-ins for EventSource send it")
+    ] = None,
+) -> str | None:
+    """Return from where on a stream is read; None if the client does not say.
+
+    What an EventSource adds comes first: `after` is still in its address when it connects again. An empty id is none
+    (WHATWG HTML §9.2.4).
+    """
+    return last_event_id or last_event_id_of_query or after
+
+
+Place: TypeAlias = Annotated[str | None, Depends(get_place)]
 
 # scope="function": no dependency holds anything while a stream is open.
 OwnSession: TypeAlias = Annotated[Session, Depends(get_own_session, scope="function")]

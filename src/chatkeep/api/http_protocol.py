@@ -5,8 +5,9 @@
 2. A head has at most `MAX_HEAD_BYTES`, and so has all that stands between two pieces of a body: sizes, trailers.
 3. A client may send requests before it has the answer to its first, but not thousands: `MAX_WAITING_REQUESTS`.
 4. Trailers are no headers (RFC 9110 §6.5.1).
+5. A client of HTTP/1.0 gets no chunks (RFC 9112 §6.1): the end of the connection ends its stream.
 
-No piece of a stream passes any of this.
+No piece of a stream passes any of this, except to a client of HTTP/1.0.
 """
 
 import asyncio
@@ -14,8 +15,9 @@ from typing import Any
 
 import httptools
 import msgspec
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from chatkeep.api.connections import Awaited, Connections
@@ -123,6 +125,9 @@ class HttpProtocol(HttpToolsProtocol):
         self._bare_bytes = 0
         super().on_message_complete()
 
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:  # uvicorn's type of an application
+        super()._start_asgi_task(cycle, _without_chunks(cycle, app) if cycle.scope["http_version"] == "1.0" else app)
+
     def _should_upgrade(self) -> bool:
         return False
 
@@ -132,6 +137,26 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _address(self) -> str | None:
         return self.client[0] if self.client else None
+
+
+def _without_chunks(cycle: RequestResponseCycle, app: ASGIApp) -> Any:
+    """Return an application that answers in `cycle` as `app` does, and says of no answer that it comes in chunks."""
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        has_length = True
+
+        async def send_plain(message: Message) -> None:
+            nonlocal has_length
+            if message["type"] == "http.response.start":
+                has_length = any(name == b"content-length" for name, _ in message["headers"])
+                cycle.chunked_encoding = None if has_length else False  # uvicorn decides about None
+            elif not has_length:
+                cycle.expected_content_length = len(message.get("body", b""))  # all that is expected is this piece
+            await send(message)
+
+        await app(scope, receive, send_plain)
+
+    return answer
 
 
 def _head_too_large() -> HeadTooLarge:

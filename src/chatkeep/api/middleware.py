@@ -13,6 +13,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from chatkeep.api.responses import problem_response
 from chatkeep.errors import BadHost, BodyTooLarge, CrossSite, InvalidRequest, Refused, UnsupportedMediaType
 
+_PROBES = ("/healthz", "/readyz")
+"""Paths for monitors and load balancers, which name an address of their own in `Host`. They show no data."""
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 """Methods that change nothing (RFC 9110, section 9.2.1)."""
 
@@ -35,7 +37,7 @@ class RequestChecks:
         headers = Headers(scope=scope) if scope["type"] == "http" else Headers()
         if scope["type"] != "http":
             await self._app(scope, receive, send)
-        elif refusal := self._find_refusal(scope["method"], headers):
+        elif refusal := self._find_refusal(scope, headers):
             await problem_response(refusal)(scope, receive, send)
         elif "transfer-encoding" in headers:  # it does not say how long it is
             await self._pass_counted(scope, receive, send)
@@ -56,11 +58,12 @@ class RequestChecks:
                 return
         await self._app(scope, replay_body(body, receive), send)
 
-    def _find_refusal(self, method: str, headers: Headers) -> Refused | None:
-        if len(headers.getlist("host")) > 1:
-            return BadHost("a request has one Host header, not several")
+    def _find_refusal(self, scope: Scope, headers: Headers) -> Refused | None:
+        method, hosts = scope["method"], headers.getlist("host")
+        if len(hosts) > 1 or (not hosts and scope["http_version"] != "1.0"):
+            return BadHost("a request has one Host header")
         host = _without_port(headers.get("host", "")).lower()
-        if "*" not in self._hosts and host not in self._hosts:
+        if "*" not in self._hosts and host not in self._hosts and scope["path"] not in _PROBES:
             return BadHost(f"this service does not answer to the name {host!r}; CHATKEEP_ALLOWED_HOSTS lists its names")
         if method not in _SAFE_METHODS and not self._may_change(host, headers):
             return CrossSite("a page of another site may not do this; CHATKEEP_CORS_ORIGINS lists those that may")

@@ -118,6 +118,8 @@ async def handle_http(_: Request, error: Exception) -> Response:
     refused = _BY_STATUS.get(error.status_code, InvalidRequest)(str(error.detail))
     answer = problem_response(refused)
     answer.headers.update(error.headers or {})
+    if "GET" in answer.headers.get("allow", ""):
+        answer.headers["allow"] += ", HEAD"  # `stream_server.py` answers it
     return answer
 
 

@@ -11,6 +11,8 @@ dependencies, middleware), and each event would pass through all of them. So a s
 2. `EventStream`, the route's response, sends the head and appends its `StreamSender` to that list.
 3. When the application has returned, and all its frames are gone, the server runs the sender.
 
+A `HEAD` (RFC 9110 §9.3.2) is answered like a `GET`, and its sender is not run.
+
 Measured at 200 streams of 50 chunks/s: 4 % less CPU per chunk, and some 7 KB less memory per stream.
 
 The price: the application never sends the last message of such a response, so no middleware between the two may wait
@@ -97,6 +99,11 @@ class StreamSender(Generic[T]):
             with suppress(asyncio.CancelledError):
                 await sending
 
+    async def leave_out(self, send: Send) -> None:
+        """End the response without its body."""
+        await self._source.aclose()
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
     async def _send_all(self, send: Send) -> None:
         prefix = RETRY
         try:
@@ -140,8 +147,15 @@ class StreamServer:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Have the application answer the request, then send the body if it is a stream (ASGI)."""
         senders: list[StreamSender[Any]] = []
-        await self._app({**scope, _SENDERS: senders}, receive, send)  # a copy: what others put into it goes with it
+        inner = {**scope, _SENDERS: senders}  # a copy: what others put into it goes with it
+        is_head = scope.get("method") == "HEAD"
+        if is_head:  # each route that has GET; the server sends no body
+            inner["method"] = "GET"
+        await self._app(inner, receive, send)
         for sender in senders:
+            if is_head:
+                await sender.leave_out(send)
+                continue
             self._senders.add(sender)
             if self._timer is None:
                 self._check_progress()

@@ -1,10 +1,8 @@
 """Runs: reading one, following it from any position, cancelling it, and its prompt."""
 
-from typing import Annotated
+from fastapi import APIRouter, Response
 
-from fastapi import APIRouter, Header, Query, Response
-
-from chatkeep.api.deps import OwnerId, OwnRun, RuntimeDep
+from chatkeep.api.deps import OwnerId, OwnRun, Place, RuntimeDep
 from chatkeep.api.openapi import EVENT_STREAM, error_answers, json_answer
 from chatkeep.api.responses import json_response
 from chatkeep.api.sse import ends_run, run_frame
@@ -35,14 +33,9 @@ async def get_run(run: OwnRun) -> Response:
         **error_answers(NotFound, BadPosition, EventsExpired),
     },
 )
-async def follow_events(
-    runtime: RuntimeDep,
-    run: OwnRun,
-    after: Annotated[str | None, Query(description="A position; absent: from the start")] = None,
-    last_event_id: Annotated[str | None, Header(description="As `after`; an EventSource sends it by itself")] = None,
-) -> Response:
+async def follow_events(runtime: RuntimeDep, run: OwnRun, place: Place) -> Response:
     """The events after a position, then those that come, until the run has ended."""
-    position = _parse_position(last_event_id if last_event_id is not None else after)
+    position = _parse_position(place)
     if has_ended(run.status):
         if position >= run.position:
             return Response(status_code=204)

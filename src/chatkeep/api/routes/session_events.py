@@ -2,11 +2,10 @@
 
 import re
 from functools import partial
-from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Response
 
-from chatkeep.api.deps import OwnerId, RuntimeDep, SessionId
+from chatkeep.api.deps import OwnerId, Place, RuntimeDep, SessionId
 from chatkeep.api.openapi import EVENT_STREAM, error_answers
 from chatkeep.api.sse import session_frame
 from chatkeep.api.stream_server import EventStream
@@ -27,15 +26,8 @@ router = APIRouter(prefix="/api/sessions", tags=["sessions"])
         **error_answers(NotFound, BadPosition, EventsExpired),
     },
 )
-async def follow_events(
-    runtime: RuntimeDep,
-    owner: OwnerId,
-    session_id: SessionId,
-    after: Annotated[str | None, Query(description="NUMBER.POSITION; absent: from now")] = None,
-    last_event_id: Annotated[str | None, Header()] = None,
-) -> Response:
+async def follow_events(runtime: RuntimeDep, owner: OwnerId, session_id: SessionId, place: Place) -> Response:
     """All runs of the session, one after the other, whichever client starts them, for as long as you stay."""
-    place = last_event_id if last_event_id is not None else after
 
     async def read(tx: Transaction) -> tuple[Session, int, int]:
         session = await store_sessions.get_session(tx, owner, session_id)
