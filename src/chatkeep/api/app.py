@@ -52,7 +52,7 @@ def create_api(settings: Settings, model: Model | None = None) -> FastAPI:
         docs_url=None, redoc_url=None, title="chatkeep", version=chatkeep.__version__, description=DESCRIPTION,
         lifespan=lifespan,
     )  # fmt: skip
-    app.openapi = lambda: openapi_document(app)
+    app.openapi = lambda: openapi_document(app, settings.public_url.path if settings.public_url else "")
     for router in ROUTERS:
         app.include_router(router)
     app.mount(f"/{docs.FOLDER}", docs.files())
@@ -78,7 +78,10 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
             allow_headers=["content-type", "idempotency-key", "last-event-id", "prefer"],
             expose_headers=["Location", "Content-Location"],
         )
-    hosts = frozenset(host.lower() for host in settings.allowed_hosts)
-    origins = frozenset(settings.cors_origins)
+    hosts = {host.lower() for host in settings.allowed_hosts}
+    origins = set(settings.cors_origins)
+    if public := settings.public_url:  # its pages are our own, also where a proxy changes Host
+        hosts.add(public.host)
+        origins.add(public.origin)
     app.add_middleware(RequestChecks, hosts=hosts, origins=origins, max_body_bytes=settings.max_body_bytes)
-    app.add_middleware(ResponseHeaders)  # the last one is the outermost
+    app.add_middleware(ResponseHeaders, public_path=public.path if public else "")  # the last one is the outermost

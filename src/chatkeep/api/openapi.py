@@ -69,10 +69,12 @@ def error_answers(*errors: type[Refused]) -> dict[int | str, dict[str, Any]]:
     }
 
 
-def openapi_document(app: FastAPI) -> dict[str, Any]:
-    """Return the OpenAPI document of `app`, made once."""
+def openapi_document(app: FastAPI, public_path: str = "") -> dict[str, Any]:
+    """Return the OpenAPI document of `app`, made once. Its paths are below `public_path`."""
     if app.openapi_schema is None:
         schema = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+        if public_path:
+            schema["servers"] = [{"url": public_path}]
         union, components = msgspec.json.schema_components([Event, *_ANSWERS], ref_template=_REF)
         schemas = schema.setdefault("components", {}).setdefault("schemas", {})
         schemas.update(components)

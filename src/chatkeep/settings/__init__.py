@@ -24,6 +24,7 @@ from chatkeep.settings.env_file import read_env_file
 from chatkeep.settings.mcp_servers import McpServer, parse_servers
 from chatkeep.settings.provider import SDK_HEADERS, check_base_url, check_headers, check_key
 from chatkeep.settings.proxies import check_proxies
+from chatkeep.settings.public_url import PublicUrl, parse_public_url
 
 PREFIX = "CHATKEEP_"
 """The beginning of every setting's name, except the two that are the OpenAI SDK's."""
@@ -46,6 +47,10 @@ def _read_servers(value: object) -> object:
 
 def _check_key(value: object) -> object:
     return check_key(value) if isinstance(value, str) else value
+
+
+def _read_public_url(value: object) -> object:
+    return parse_public_url(value) if isinstance(value, str) else value
 
 
 def _check_time_zone(name: str) -> str:
@@ -109,6 +114,7 @@ class Settings(BaseModel):
     shutdown_grace: Annotated[float, Field(ge=0, le=1e9)] = 10
     allowed_hosts: CommaList = ("localhost", "127.0.0.1", "[::1]")
     cors_origins: CommaList = ()
+    public_url: Annotated[PublicUrl | None, BeforeValidator(_read_public_url)] = None
 
     def database_path(self) -> Path | None:
         """Return the path of the SQLite file that `database_url` names; None if it names a PostgreSQL database.
