@@ -47,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_chat_commands(add: _AddParser) -> None:
     serve = add("serve", help="start the service")
-    serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    serve.add_argument("--host", default="127.0.0.1", help="address, or unix:PATH (default: %(default)s)")
     serve.add_argument("--port", type=_port, default=8000, help="port to listen on (default: %(default)s; 0: any free)")
     serve.add_argument("--reload", action="store_true", help="start again when a .py file here or below changes")
     serve.add_argument("--workers", type=_count, default=1, metavar="N", help="processes (default: %(default)s)")
@@ -100,7 +100,7 @@ def _serve(arguments: argparse.Namespace) -> int:
 
     settings = load_settings()
     # Set in the environment, which the processes of --workers and --reload inherit. A local model is set there, too.
-    os.environ["CHATKEEP_ALLOWED_HOSTS"] = ",".join([*settings.allowed_hosts, _as_host(arguments.host)])
+    os.environ["CHATKEEP_ALLOWED_HOSTS"] = ",".join([*settings.allowed_hosts, *_as_host(arguments.host)])
     with local.run_model(settings) if arguments.local else nullcontext():
         return serve(
             load_settings(), arguments.host, arguments.port, reload=arguments.reload, workers=arguments.workers
@@ -197,5 +197,8 @@ def _file(text: str) -> Path:
     return path
 
 
-def _as_host(address: str) -> str:
-    return f"[{address}]" if ":" in address else address
+def _as_host(address: str) -> list[str]:
+    """Return the `Host` of an address that is listened on; a unix socket has none."""
+    if address.startswith("unix:"):
+        return []
+    return [f"[{address}]" if ":" in address else address]

@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import os
 import signal
 import socket
 import sys
@@ -18,7 +17,7 @@ from uvicorn.supervisors import ChangeReload, Multiprocess
 from chatkeep.api.app import create_app
 from chatkeep.api.connections import Connections
 from chatkeep.api.http_protocol import HttpProtocol
-from chatkeep.errors import CannotStart
+from chatkeep.cli.listening import check_address, listening, name_of
 from chatkeep.runs.loading import load_assistants, load_tools, open_database
 from chatkeep.settings import Settings
 
@@ -27,8 +26,6 @@ if sys.platform != "win32":
 
 SHUTDOWN_TIMEOUT_SECONDS = 5
 """How long a response that does not end may delay the exit after the service has drained."""
-UNREAD_TIMEOUT_SECONDS = 60
-"""How long a client may read nothing before its connection is closed. It can connect again and resume its stream."""
 KEEP_ALIVE_SECONDS = 15
 """How long an idle connection stays open. A reset connection holds its memory until then."""
 GC_THRESHOLD_OBJECTS = 10_000
@@ -58,9 +55,8 @@ class Server(uvicorn.Server):
         await super().startup(sockets)
         _configure_gc()
         if self.started:
-            listening = sockets[0] if sockets else self.servers[0].sockets[0]
-            host, port = listening.getsockname()[:2]
-            print(f"chatkeep is ready: http://{f'[{host}]' if ':' in host else host}:{port}", flush=True)
+            bound = sockets[0] if sockets else self.servers[0].sockets[0]
+            print(f"chatkeep is ready: {name_of(bound)}", flush=True)
 
 
 class Supervisor(Multiprocess):
@@ -91,15 +87,16 @@ def serve(settings: Settings, host: str, port: int, *, reload: bool, workers: in
     asyncio.run(_check(settings, host, port))
     if reload or workers > 1:  # each process creates its own application; the supervisor prints the URL
         config = _config("chatkeep.api.app:create_app", settings, host, port, "info", reload=reload, workers=workers)
-        sockets = [_bind(config)]
-        if reload:
-            ChangeReload(config, uvicorn.Server(config).run, sockets).run()
-        else:
-            Supervisor(config, sockets).run()
+        with listening(config) as bound:
+            if reload:
+                ChangeReload(config, uvicorn.Server(config).run, [bound]).run()
+            else:
+                Supervisor(config, [bound]).run()
         return 0
     config = _config(create_app(settings), settings, host, port, "warning")
     server = Server(config)
-    server.run([_bind(config)])
+    with listening(config) as bound:
+        server.run([bound])
     return 0 if server.started else 1
 
 
@@ -112,14 +109,6 @@ def _configure_gc() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD_OBJECTS)
-
-
-def _bind(config: uvicorn.Config) -> socket.socket:
-    """Return the socket to listen on. On Linux the kernel closes connections that are not read for a while."""
-    listening = config.bind_socket()
-    if sys.platform == "linux":  # inherited by each connection; a receive window that stays closed counts, too (tcp(7))
-        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_TIMEOUT_SECONDS * 1000)
-    return listening
 
 
 def http_of(connections: Connections) -> type[asyncio.Protocol]:
@@ -174,10 +163,4 @@ def _fit_into_files(settings: Settings) -> int:
 async def _check(settings: Settings, host: str, port: int) -> None:
     load_assistants(settings, load_tools(settings))
     await (await open_database(settings)).close()
-    try:
-        with socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET):
-            pass
-    except OSError as error:
-        number = error.errno or 0  # negative: from the resolver, whose text ends with the address in parentheses
-        reason = os.strerror(number) if number > 0 else str(error.strerror).partition(" (")[0]
-        raise CannotStart(f"cannot listen on {host}:{port}: {reason}") from error
+    check_address(host, port)
