@@ -113,6 +113,42 @@ async def test_an_empty_id_is_no_place(service: Service) -> None:
     assert answer.text == (await service.client.get(f"/api/runs/{run['id']}/events")).text
 
 
+@pytest.mark.parametrize(
+    ("target", "host", "status"),
+    [
+        (b"http://localhost/api/sessions", b"evil.example", 200),
+        (b"HTTP://LocalHost:8000/api/sessions?limit=1", b"evil.example", 200),
+        (b"https://[::1]/api/sessions", b"evil.example", 200),
+        (b"http://localhost", b"evil.example", 200),
+        (b"http://localhost?x", b"evil.example", 200),
+        (b"http://evil.example/api/sessions", b"localhost", 400),
+        (b"http://evil.example", b"localhost", 400),
+        (b"http://localhost@evil.example/api/sessions", b"localhost", 400),
+        (b"http://evil.example@localhost/api/sessions", b"localhost", 400),
+        (b"http:///api/sessions", b"localhost", 400),
+        (b"ftp://localhost/api/sessions", b"localhost", 400),
+        (b"localhost:80", b"localhost", 400),
+        (b"http://localhost/api/sessions", b"localhost\r\nHost: localhost", 400),
+        (b"//evil.example/api/sessions", b"localhost", 404),
+        (b"*", b"localhost", 404),
+    ],
+)
+async def test_the_target_decides_over_host(service: Service, target: bytes, host: bytes, status: int) -> None:
+    request = b"GET %b HTTP/1.1\r\nHost: %b\r\nConnection: close\r\n\r\n" % (target, host)
+    answer = await ask(service.url, request)
+    assert answer.startswith(b"HTTP/1.1 %d " % status), answer
+    if status == 200 and b"api" in target:
+        assert answer.endswith(b'{"data":[],"next":null}')
+
+
+async def test_a_target_of_another_site_changes_nothing(service: Service) -> None:
+    request = (
+        b"POST http://localhost/api/sessions HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n"
+        b"Origin: http://evil.example\r\n\r\n"
+    )
+    assert b'"code":"cross_site"' in await ask(service.url, request)
+
+
 async def test_a_request_of_http_1_1_names_a_host(service: Service) -> None:
     async with connected(service.url) as connection:
         await connection.send(b"GET /healthz HTTP/1.1\r\n\r\n")

@@ -4,13 +4,14 @@
    and the connection is closed.
 2. A head has at most `MAX_HEAD_BYTES`, and so has all that stands between two pieces of a body: sizes, trailers.
 3. A client may send requests before it has the answer to its first, but not thousands: `MAX_WAITING_REQUESTS`.
-4. Trailers are no headers (RFC 9110 §6.5.1).
+4. A target with a name in it decides over `Host` (RFC 9112 §3.2.2). Trailers are no headers (RFC 9110 §6.5.1).
 5. A client of HTTP/1.0 gets no chunks (RFC 9112 §6.1): the end of the connection ends its stream.
 
 No piece of a stream passes any of this, except to a client of HTTP/1.0.
 """
 
 import asyncio
+import re
 from typing import Any
 
 import httptools
@@ -30,6 +31,7 @@ MAX_WAITING_REQUESTS = 32
 """How many requests of a connection may wait for the answer to the one before them."""
 LINGER_SECONDS = 2.0
 """How long a refused client may go on sending. What it sends is thrown away."""
+_ABSOLUTE_TARGET = re.compile(rb"https?://([^/?#@]+)(/[^?]*)?(\?.*)?", re.IGNORECASE)
 _HEADERS = (*RAW_HEADERS, (b"content-type", b"application/problem+json"), (b"connection", b"close"))
 
 
@@ -112,6 +114,8 @@ class HttpProtocol(HttpToolsProtocol):
             raise _head_too_large()
         if len(self.pipeline) >= MAX_WAITING_REQUESTS:
             raise BadRequest(f"more than {MAX_WAITING_REQUESTS} requests wait for their answers")
+        if not self.url.startswith(b"/"):
+            self._read_absolute_target()
         super().on_headers_complete()
         self.headers = []  # for trailers: the scope has the other list
 
@@ -134,6 +138,19 @@ class HttpProtocol(HttpToolsProtocol):
     def _reads_body(self) -> bool:
         """Return True if the body of the request that is being answered is not complete."""
         return self.cycle.more_body and not self.pipeline
+
+    def _read_absolute_target(self) -> None:
+        """Make `http://name/path` a path, and put its name into `Host`. No `Host`, or several, are refused later.
+
+        A user's name in it is an error (RFC 9110 §4.2.4). `*`, the target of OPTIONS, stays.
+        """
+        if self.url == b"*":
+            return
+        if not (match := _ABSOLUTE_TARGET.fullmatch(self.url)):
+            raise BadRequest("the target is a path, or http:// with a name and a path")
+        host, path, query = match.groups(b"")
+        self.url = (path or b"/") + query
+        self.headers[:] = [(name, host if name == b"host" else value) for name, value in self.headers]
 
     def _address(self) -> str | None:
         return self.client[0] if self.client else None
