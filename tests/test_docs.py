@@ -1,5 +1,6 @@
 """The code is documented, and the documentation is true."""
 
+import importlib
 import os
 import re
 import subprocess
@@ -276,3 +277,30 @@ def test_the_tests_that_a_page_names_are_there() -> None:
         name for file in ROOT.glob("tests/**/*.py") for name in re.findall(r"def (test_\w+)", file.read_text("utf-8"))
     }
     assert named - written == set()
+
+
+LIMITS = [
+    *[("Settings", "max_connections"), ("Settings", "max_body_bytes"), ("Settings", "max_runs")],
+    *[("Settings", "max_answer_bytes")],
+    *[("api.http_protocol", "MAX_HEAD_BYTES"), ("api.connections", "HEAD_SECONDS")],
+    *[("api.connections", "BODY_SECONDS"), ("api.responses", "MAX_LISTED_ERRORS")],
+    *[("runs.request", "MAX_CONTENT_BYTES"), ("runs.request", "MAX_CLIENT_TOOLS")],
+    *[("agent.turn", "MAX_STEPS"), ("llm.streamed_call", "MAX_CALLS"), ("llm.sse_parser", "MAX_FRAME_BYTES")],
+    *[("llm.http.connection", "MAX_HEAD_BYTES"), ("llm.http.bounds", "MAX_ERROR_BODY_BYTES")],
+    *[("llm.provider_state", "MAX_STATE_BYTES"), ("tools.json_schema", "MAX_SCHEMA_BYTES")],
+    *[("tools.json_schema", "MAX_SCHEMA_WEIGHT"), ("tools.json_schema", "MAX_VISITS")],
+    *[("tools.execution", "MAX_OUTPUT_BYTES"), ("mcp.stdio", "MAX_MESSAGE_BYTES")],
+    *[("mcp.server_messages", "MAX_MESSAGES_PER_SECOND"), ("mcp.connection", "MAX_TOOLS")],
+    ("mcp.connection", "MAX_PAGES"),
+]
+"""Modules and constants whose values docs/security.md states."""
+
+
+@pytest.mark.parametrize(("module", "name"), LIMITS)
+def test_limits_of_the_security_page_are_those_of_the_code(module: str, name: str) -> None:
+    if module == "Settings":
+        value: float = Settings.model_fields[name].default
+    else:
+        value = getattr(importlib.import_module(f"chatkeep.{module}"), name)
+    page = (ROOT / "docs/security.md").read_text("utf-8")
+    assert re.search(rf"(?<![\d,]){value:,.0f}(?!,?\d)", page), f"{name} is {value:,.0f}"
