@@ -70,6 +70,9 @@ bench-quick: .venv/bench
 fuzz: .venv/tests
 	$(BIN)/python -m pytest -n 2 --timeout 0 --hypothesis-profile fuzz tests/hostile/test_any_stream.py
 
+hostile: .venv/bench
+	$(BIN)/python bench/hostile.py
+
 faults: .venv/tests
 	FAULT_KILLS=200 $(BIN)/python -m pytest tests/faults -s
 
@@ -79,4 +82,4 @@ soak: .venv/bench
 clean:
 	rm -rf .venv web/node_modules src/chatkeep/static
 
-.PHONY: serve serve-postgres serve-local test icu check fix web bench bench-quick fuzz faults soak clean
+.PHONY: serve serve-postgres serve-local test icu check fix web bench bench-quick hostile fuzz faults soak clean
