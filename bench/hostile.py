@@ -141,7 +141,7 @@ async def schemas(player: Player) -> str:
 
 async def wrong_values(player: Player) -> str:
     """As many errors as are made, and so many values that no error is."""
-    return await all_of([player.call(WRONG_ITEMS, [1] * count) for count in (1_990, 100_000)])
+    return await all_of([player.call(WRONG_ITEMS, [1] * count) for count in (1_990, 100_000, 400_000)])
 
 
 async def heavy_schemas(player: Player) -> str:

@@ -138,7 +138,7 @@ def test_a_large_value_is_not_copied_into_many_errors() -> None:
 
 def test_heavy_schemas_leave_little_room_for_arguments() -> None:
     check = schema_check({"type": "object", "properties": {"a": {"items": {"allOf": [{}] * 5_000}}}})
-    assert check({"a": list(range(50))})
+    assert check({"a": list(range(10))})
     with pytest.raises(InvalidArguments, match="too large"):
         check({"a": list(range(1_000))})
 

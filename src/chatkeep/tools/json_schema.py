@@ -20,7 +20,7 @@ MAX_SCHEMA_BYTES = 32_768
 """The size of the largest schema, in bytes of JSON: it goes into every prompt."""
 MAX_SCHEMA_WEIGHT = 10_000
 """The weight of the heaviest schema, in visits (`schema_weight`)."""
-MAX_VISITS = 1_000_000
+MAX_VISITS = 200_000
 """The visits that checking arguments may take."""
 _MAX_ERRORS = 4_000
 """Visits up to which a refusal names the wrong fields: each could make an error, which costs far more than a visit."""
