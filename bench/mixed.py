@@ -6,23 +6,30 @@ import json
 import random
 import uuid
 from collections import Counter
-from collections.abc import AsyncGenerator, Sequence
-from typing import Any
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from typing import Any, TypeAlias
 
 import httpx2
 
 HEAD = b"HTTP/1.1 %d Whatever\r\ncontent-type: %b\r\nconnection: close\r\n\r\n"
-FAULTS = {"none": 70, "slow": 8, "500": 3, "429": 2, "torn": 4, "stall": 2, "garbage": 3, "cut": 3, "call": 5}
+FAULTS = {"none": 60, "slow": 8, "500": 3, "429": 2, "torn": 4, "stall": 2, "garbage": 3, "cut": 3, "call": 8}
 """The kinds of answers of the provider, and how many of 100 answers are of each."""
 STALL_SECONDS = 6
 """Longer than the service waits for the next chunk (`soak.SETTINGS`)."""
 
 
+Odd: TypeAlias = Callable[[asyncio.StreamWriter], Awaitable[None]]
+"""Writes an answer of another kind."""
+
+
 class Provider:
     """An OpenAI-compatible provider with faults; `faults` counts the answers of each kind."""
 
-    def __init__(self) -> None:
+    def __init__(self, odd: "Mapping[str, Odd] | None" = None, functions: Sequence[str] = ("tell_joke",)) -> None:
+        """`odd` are further kinds of answers, each given as often as a rare fault; `functions` are called."""
         self.faults: Counter[str] = Counter()
+        self._odd = odd or {}
+        self._functions = functions
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one connection: one request, one answer."""
@@ -30,9 +37,10 @@ class Provider:
             head = await reader.readuntil(b"\r\n\r\n")
             length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length"))
             await reader.readexactly(int(length.partition(b":")[2]))
-            fault = random.choices(list(FAULTS), list(FAULTS.values()))[0]
+            kinds = {**FAULTS, **dict.fromkeys(self._odd, 2)}
+            fault = random.choices(list(kinds), list(kinds.values()))[0]
             self.faults[fault] += 1
-            await self._answer(writer, fault)
+            await (self._odd[fault](writer) if fault in self._odd else self._answer(writer, fault))
         writer.close()
 
     async def _answer(self, writer: asyncio.StreamWriter, fault: str) -> None:
@@ -55,7 +63,7 @@ class Provider:
             writer.write(b"data: {no json\n\n" * 3)
         elif fault != "cut":
             if fault == "call":
-                call = {"name": "tell_joke", "arguments": '{"text": "the other side"}'}
+                call = {"name": random.choice(self._functions), "arguments": '{"text": "the other side"}'}
                 writer.write(_chunk({"tool_calls": [{"index": 0, "id": "call_1", "function": call}]}))
             writer.write(_chunk({}, "tool_calls" if fault == "call" else "stop"))
             writer.write(b'data: {"choices":[],"usage":{"prompt_tokens":9,"completion_tokens":9}}\n\ndata: [DONE]\n\n')

@@ -3,8 +3,9 @@
     .venv/bin/python bench/soak.py --minutes 20 --plot soak.png --json soak.json
 
 Sessions are created and deleted, readers disconnect and resume, answers are cancelled, interrupted and repeated. The
-provider fails, cuts connections, stalls and sends nonsense. Logs are deleted after seconds. A figure that grows and
-does not shrink again is a leak. Needs Linux.
+provider fails, cuts connections, stalls and sends nonsense. Hostile clients send bad requests and half ones. Hostile
+MCP servers flood, change their lists all the time, send 100 MB lines, die. Logs are deleted after seconds. A figure
+that grows and does not shrink again is a leak. Needs Linux.
 """
 
 import argparse
@@ -16,18 +17,31 @@ import sqlite3
 import sys
 import tempfile
 import time
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from statistics import mean
 from typing import Any, TypeAlias
 
+from hostile_clients import annoy, answer_oddly
 from mixed import Load, Provider
 
 Sample: TypeAlias = dict[str, float]
 
 EVERY = 2.0
 """Seconds between two samples."""
-SETTINGS = {"CHATKEEP_EVENTS_RETENTION": "5", "CHATKEEP_IDLE_TIMEOUT": "4", "CHATKEEP_PING_INTERVAL": "2"}
+SETTINGS = {
+    "CHATKEEP_EVENTS_RETENTION": "5",
+    "CHATKEEP_IDLE_TIMEOUT": "4",
+    "CHATKEEP_PING_INTERVAL": "2",
+    "CHATKEEP_ASSISTANT": "soak",
+    "CHATKEEP_ASSISTANTS_DIR": ".",
+}
+MCP_SERVER = Path(__file__).parent.parent / "tests" / "hostile" / "mcp_server.py"
+MCP_WAYS = ("storm", "dies", "huge", "flood", "noise")
+"""How the MCP servers misbehave (`tests/hostile/mcp_server.py`)."""
+HOSTILE_CLIENTS = 4
+ASSISTANT = "---\nname: soak\ndescription: For the soak\nfunctions: [{functions}]\n---\nYou are a test.\n"
 QUIET_SECONDS = 120
 """How long to wait for quiet at the end, at most: logs are deleted and idle connections closed (15 s each)."""
 FIGURES = {
@@ -75,11 +89,15 @@ def sample(pid: int, database: Path, load: Load, began: float) -> Sample:
 
 async def soak(minutes: float, people: int, folder: Path) -> dict[str, Any]:
     """Run the whole soak with `people` clients, and return all samples and counts."""
-    provider, database, began = Provider(), folder / "soak.db", time.monotonic()
+    odd = {way: partial(answer_oddly, way=way) for way in ("odd", "endless", "gzip", "switch", "calls")}
+    functions = ("tell_joke", *(f"{way}_echo" for way in MCP_WAYS))
+    provider, database, began = Provider(odd, functions), folder / "soak.db", time.monotonic()
+    (folder / "soak.md").write_text(ASSISTANT.format(functions=", ".join(functions)))
     upstream = await asyncio.start_server(provider.serve, "127.0.0.1", 0, backlog=1024)
     url = f"http://127.0.0.1:{upstream.sockets[0].getsockname()[1]}/v1"
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("OPENAI_", "CHATKEEP_"))}
     own = {"CHATKEEP_DATABASE_URL": f"sqlite:///{database}", "OPENAI_BASE_URL": url, "OPENAI_API_KEY": "x", **SETTINGS}
+    own |= {"CHATKEEP_MCP_SERVERS": "; ".join(f"{way}={sys.executable} {MCP_SERVER} {way}" for way in MCP_WAYS)}
     with (folder / "stderr.txt").open("wb") as stderr:
         command = (sys.executable, "-m", "chatkeep", "serve", "--port", "0")
         pipe = asyncio.subprocess.PIPE
@@ -90,6 +108,7 @@ async def soak(minutes: float, people: int, folder: Path) -> dict[str, Any]:
         load = Load(line.rpartition(" ")[2].strip())
         samples = [sample(process.pid, database, load, began)]
         tasks = [asyncio.create_task(load.person()) for _ in range(people)]
+        tasks += [asyncio.create_task(annoy(load)) for _ in range(HOSTILE_CLIENTS)]
         while time.monotonic() - began < minutes * 60 and process.returncode is None:
             await asyncio.sleep(EVERY)
             samples.append(sample(process.pid, database, load, began))
@@ -124,6 +143,7 @@ async def soak(minutes: float, people: int, folder: Path) -> dict[str, Any]:
         "examples": load.examples[:50],
         "stderr": said[-4000:],
         "tracebacks": said.count("Traceback"),
+        "lag_lines": [line for line in said.splitlines() if "stood still" in line],
     }
 
 
@@ -153,6 +173,7 @@ def report(result: dict[str, Any]) -> str:
         f"exit status {result['exit_status']}, clients stuck {result['clients_stuck']}, "
         f"tracebacks on stderr {result['tracebacks']}"
     )
+    lines += [f"lag of a second or more: {len(result['lag_lines'])} lines", *result["lag_lines"][:5]]
     return "\n".join([*lines, result["stderr"][-1500:]])
 
 
