@@ -76,6 +76,9 @@ hostile: .venv/bench
 faults: .venv/tests
 	FAULT_KILLS=200 $(BIN)/python -m pytest tests/faults -s
 
+fuzz: .venv/tests
+	FUZZ_SEQUENCES=1000 $(BIN)/python -m pytest tests/faults/test_sequences.py -s
+
 soak: .venv/bench
 	$(BIN)/python bench/soak.py --minutes 20 --plot soak.png --json soak.json
 

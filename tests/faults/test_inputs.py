@@ -43,6 +43,14 @@ def ids_of_a_chat(client: httpx2.Client) -> dict[str, str]:
     return {"session_id": session_id, "run_id": run_id, "message_id": message_id, "name": "default"}
 
 
+def check_answer(case: Any, answer: Any, checks: list[Any]) -> None:
+    """Check that an answer is one that the OpenAPI document allows."""
+    try:
+        case.validate_response(answer, checks=checks)
+    except BaseExceptionGroup as failures:  # no `Exception`, which an event loop would not survive
+        raise AssertionError("\n\n".join(map(str, failures.exceptions))) from None  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]  # a foreign group
+
+
 def probe(url: str) -> set[str]:
     """Call every operation with all that its schema allows, for existing and missing ids. Return the statuses."""
     whole: Any = schemathesis.openapi.from_url(f"{url}/openapi.json")
@@ -60,10 +68,7 @@ def probe(url: str) -> set[str]:
                     case.path_parameters = {name: real.get(name, given) for name, given in case.path_parameters.items()}
                 answer = case.call(base_url=url, timeout=10)
                 is_stream = answer.headers.get("content-type", [""])[0].startswith("text/event-stream")
-                try:
-                    case.validate_response(answer, checks=CHECKS[:-1] if is_stream else CHECKS)
-                except BaseExceptionGroup as failures:  # no `Exception`, which an event loop would not survive
-                    raise AssertionError("\n\n".join(map(str, failures.exceptions))) from None  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]  # a foreign group
+                check_answer(case, answer, CHECKS[:-1] if is_stream else CHECKS)
                 statuses.add(f"{case.operation.method} {case.operation.path} {answer.status_code}")
 
             ask()
