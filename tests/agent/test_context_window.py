@@ -99,6 +99,21 @@ def check_sendable(messages: Sequence[ChatMessage]) -> None:
         before = message["role"]
 
 
+@given(histories(), st.data())
+def test_the_next_prompt_begins_with_the_one_before(history: list[Message], data: st.DataObject) -> None:
+    """Providers keep the beginning of a prompt that they have seen: a cached token costs a tenth."""
+    *before, last = history
+    steps = [place for place, part in enumerate(last.parts) if isinstance(part, StepPart)]
+    place = data.draw(st.sampled_from([0, *(step + 1 for step in steps)]))
+    during = fit_history("You are a test.", [*before, answer(*last.parts[:place])], TOOLS, PLENTY).messages
+    after = fit_history("You are a test.", [*history, user("And?"), answer()], TOOLS, PLENTY).messages
+    if len(during) < len(after) and after[len(during)]["role"] != "user":
+        assert after[: len(during)] == during
+    else:  # the answer brought nothing: the next message is joined to the one that it follows
+        assert after[: len(during) - 1] == during[:-1]
+        assert after[len(during) - 1]["content"].startswith(during[-1]["content"])
+
+
 @given(histories(), st.integers(0, 4_000))
 def test_whole_turns_are_left_out_oldest_first(history: list[Message], budget: int) -> None:
     whole = fit_history("You are a test.", history, TOOLS, PLENTY)
