@@ -26,6 +26,7 @@ FIELDS = {
     "step.started": {"index"},
     "tool_call.started": {"index", "call_id", "name", "kind"},
     "tool_call.delta": {"index", "arguments_text"},
+    "provider_state": {"index", "provider", "model", "value"},
     "tool_call.ready": {"index", "arguments"},
     "tool_call.finished": {"index", "state", "output", "error"},
     "run.finished": {"run", "message"},

@@ -143,6 +143,9 @@ class SseParser:
         if not isinstance(value, dict) or "choices" not in value:
             self.failure = error_from_frame(value, self._key)
             return []
+        if not value["choices"]:
+            self.failure = ModelProtocol("the provider did not answer with an event stream")
+            return []
         payload = b" ".join(body.splitlines())
         return self._check(self._decode_all([payload]), payload)
 

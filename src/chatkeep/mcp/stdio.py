@@ -41,7 +41,11 @@ async def over_stdio(command: Sequence[str]) -> AsyncGenerator[Streams]:
     """
     # Only PATH, HOME and the like are passed to the process. The rest of our environment may be secret.
     errors = sys.__stderr__ or subprocess.DEVNULL
-    process = await anyio.open_process([*command], env=get_default_environment(), stderr=errors, start_new_session=True)
+    env = get_default_environment()
+    process: Process | None = None
+    with anyio.CancelScope(shield=True):  # cancelled in the middle, it would leave the process behind
+        process = await anyio.open_process([*command], env=env, stderr=errors, start_new_session=True)
+    assert process is not None, "a shielded scope ends as its block does"
     assert process.stdin is not None
     assert process.stdout is not None
     received, messages = anyio.create_memory_object_stream[SessionMessage | Exception](0)
