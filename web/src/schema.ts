@@ -29,11 +29,12 @@ export interface CallError {
   message: string;
 }
 
-/** A function that the client runs. One that is declared in the service may be named alone. */
+/** A function of the client. One that is declared in the service may be named alone. `kind`: `client` is run by the client, and its output goes back to the model. The validated arguments of a `reply` are the answer itself. */
 export interface ClientTool {
   name: string;
   description?: string | null;
   parameters?: Readonly<Record<string, unknown>> | null;
+  kind?: "client" | "reply";
 }
 
 /** An event of a run's stream. */

@@ -115,7 +115,7 @@ def _to_tool(known: Mapping[str, Tool], client_tool: ClientTool) -> Tool:
     name, description, parameters = client_tool.name, client_tool.description, client_tool.parameters
     if description is not None and parameters is not None:
         try:
-            tool = Tool(name, description, "client", parameters, schema_check(parameters))
+            tool = Tool(name, description, client_tool.kind, parameters, schema_check(parameters))
             assert tool.definition  # made and kept: here, because this runs in a thread
         except (ValueError, RecursionError) as error:
             raise InvalidRequest(f"tools: the parameters of {name!r} cannot be used: {error}") from error
