@@ -22,17 +22,15 @@ import jinja2.nodes
 import yaml
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic_core import ErrorDetails
 
 from chatkeep.errors import CannotStart
+from chatkeep.settings.faults import UNKNOWN_KEY, first_fault
 from chatkeep.tools.declaration import Tool
 from chatkeep.tools.names import NAME_REGEX
 
 VARIABLES = ("date", "time_zone", "session_title")
 """The variables of a prompt: today's date in words, its time zone, and the session's title or None."""
 
-UNKNOWN_KEY = "extra_forbidden"
-"""Pydantic's error type for a key that the model does not have."""
 _FRONT_MATTER_LINE = 2
 """The number of the line in which the front matter of a file begins, after the opening `---`."""
 _FRONT_MATTER_END = re.compile(r"\n---[ \t]*\n")
@@ -191,15 +189,6 @@ def read_yaml(file: str, text: str, first_line: int = 1) -> Any:
         mark = getattr(error, "problem_mark", None)
         line = first_line + (mark.line if mark else 0)
         raise CannotStart(f"{file}:{line}: {' '.join(str(getattr(error, 'problem', error)).split())}") from error
-
-
-def first_fault(error: ValidationError) -> ErrorDetails:
-    """Return the most useful of the faults in `error`.
-
-    An unknown key comes before a missing one: it may be the missing key, misspelt.
-    """
-    faults = error.errors()
-    return next((each for each in faults if each["type"] == UNKNOWN_KEY), faults[0])
 
 
 def _check_functions(

@@ -13,8 +13,9 @@ from typing import Annotated, Any, TypeAlias, cast
 import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo
 
-from chatkeep.agent.assistants import UNKNOWN_KEY, first_fault, read_yaml
+from chatkeep.agent.assistants import read_yaml
 from chatkeep.errors import CannotStart
+from chatkeep.settings.faults import UNKNOWN_KEY, first_fault
 from chatkeep.tools.declaration import Tool
 
 Fault: TypeAlias = tuple[tuple[int | str, ...], str]
