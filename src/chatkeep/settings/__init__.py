@@ -88,6 +88,8 @@ class Settings(BaseModel):
     openai_api_key: Annotated[SecretStr | None, BeforeValidator(_check_key)] = None
     openai_base_url: Annotated[Annotated[str, AfterValidator(check_base_url)] | None, Field(repr=False)] = None
     model: str = "gpt-5-mini"
+    models: Path | None = None
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "USD"
     database_url: Annotated[str, Field(repr=False)] = "sqlite:///chatkeep.db"  # no repr: it may hold a password
     database_pool: PositiveInt = 10
     assistant: str = "default"
@@ -115,6 +117,11 @@ class Settings(BaseModel):
     allowed_hosts: CommaList = ("localhost", "127.0.0.1", "[::1]")
     cors_origins: CommaList = ()
     public_url: Annotated[PublicUrl | None, BeforeValidator(_read_public_url)] = None
+
+    @property
+    def has_provider(self) -> bool:
+        """True if a provider is set; else the practice model answers."""
+        return any(each is not None for each in (self.openai_api_key, self.openai_base_url, self.models))
 
     def database_path(self) -> Path | None:
         """Return the path of the SQLite file that `database_url` names; None if it names a PostgreSQL database.
@@ -177,11 +184,10 @@ def _refuse_quotes(texts: Mapping[str, str]) -> None:
 
 def _check_requests(settings: Settings, in_file: Mapping[str, str]) -> None:
     """Check what the environment adds to the service's own requests, if it makes any."""
-    has_provider = settings.openai_api_key is not None or settings.openai_base_url is not None
-    for name in SDK_HEADERS if has_provider else ():
+    for name in SDK_HEADERS if settings.has_provider else ():
         try:
             check_headers(os.environ.get(name, ""))
         except ValueError as error:
             raise CannotStart(f"{name}: {error}") from None
-    if has_provider or any(server.url for server in settings.mcp_servers):
+    if settings.has_provider or any(server.url for server in settings.mcp_servers):
         check_proxies(in_file)

@@ -7,6 +7,8 @@ in it: each may hold a secret.
 import re
 from urllib.parse import SplitResult, urlsplit
 
+OPENAI_URL = "https://api.openai.com/v1"
+"""The base URL if none is set. The SDK's own default would be `OPENAI_BASE_URL` again, even if that is blank."""
 COMPLETIONS_PATH = "/chat/completions"
 """The path of the Chat Completions API below the base URL. The client adds it."""
 SDK_HEADERS = ("OPENAI_ORG_ID", "OPENAI_PROJECT_ID", "OPENAI_CUSTOM_HEADERS")
