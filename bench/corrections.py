@@ -25,7 +25,7 @@ from chatkeep.agent.turn import Turn
 from chatkeep.agent.turn_spec import TurnSpec
 from chatkeep.chat.types import ToolCallPart
 from chatkeep.errors import TurnFailed
-from chatkeep.llm import Model, Prompt, connect_model
+from chatkeep.llm import Model, ModelInfo, Prompt, connect_model
 from chatkeep.llm.chunks import CallDelta, Choice, Chunk, FunctionDelta, MessageDelta, TokenCounts
 from chatkeep.runs.loading import load_tools
 from chatkeep.settings import Settings, load_settings
@@ -68,8 +68,8 @@ class Misled:
     def name(self, requested: str) -> str:
         return self._model.name(requested)
 
-    def provider(self, requested: str) -> str:
-        return self._model.provider(requested)
+    def describe(self, requested: str) -> ModelInfo:
+        return self._model.describe(requested)
 
     async def stream(self, prompt: Prompt) -> AsyncGenerator[Sequence[Chunk]]:
         if not self._begun:

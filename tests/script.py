@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any, TypeAlias
 
-from chatkeep.llm import Prompt
+from chatkeep.llm import ModelInfo, Prompt
 from chatkeep.llm.chunks import CallDelta, Choice, Chunk, FunctionDelta, MessageDelta, TokenCounts
 
 Line: TypeAlias = Chunk | Sequence[Chunk] | asyncio.Event | Exception
@@ -43,8 +43,8 @@ class Script:
     def name(self, requested: str) -> str:
         return requested
 
-    def provider(self, requested: str) -> str:
-        return "scripted"
+    def describe(self, requested: str) -> ModelInfo:
+        return ModelInfo("scripted", requested)
 
     async def stream(self, prompt: Prompt) -> AsyncGenerator[Sequence[Chunk]]:
         self.prompts.append(prompt)

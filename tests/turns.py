@@ -58,7 +58,7 @@ def turn_input(
     start = TurnInput(
         model="m",
         prompt="You are a test.",
-        temperature=None,
+        params={},
         tools=declared_tools() if tools is None else tools,
         tool_context=ToolContext("me", "s", "r"),
         tool_timeout=5,

@@ -49,7 +49,7 @@ async def test_a_plain_answer_completes_the_turn() -> None:
 
 async def test_the_prompt_holds_the_whole_turn_input() -> None:
     script = Script([say("Hello"), stop()])
-    await play(script, turn_input("c?", [user("a?"), answer(TextPart("b."))], temperature=0.5, model="big"))
+    await play(script, turn_input("c?", [user("a?"), answer(TextPart("b."))], params={"temperature": 0.5}, model="big"))
     assert script.prompts == [
         Prompt(
             "big",
@@ -60,7 +60,7 @@ async def test_the_prompt_holds_the_whole_turn_input() -> None:
                 {"role": "user", "content": "c?"},
             ],
             [function.definition for function in declared_tools().values()],
-            0.5,
+            {"temperature": 0.5},
         )
     ]
 

@@ -14,7 +14,7 @@ from chatkeep.evals.measure import MAX_CONCURRENT_SAMPLES, EvalFilter, Report, R
 from chatkeep.evals.play import play
 from chatkeep.evals.suite import Case, builtin_suites, load_suite
 from chatkeep.evals.table import save, show
-from chatkeep.llm import Prompt
+from chatkeep.llm import ModelInfo, Prompt
 from chatkeep.llm.chunks import Chunk
 from chatkeep.llm.practice import Practice
 from chatkeep.runs.loading import load_tools
@@ -117,8 +117,8 @@ class CountingModel:
     def name(self, requested: str) -> str:
         return requested
 
-    def provider(self, requested: str) -> str:
-        return "scripted"
+    def describe(self, requested: str) -> ModelInfo:
+        return ModelInfo("scripted", requested)
 
     async def stream(self, prompt: Prompt) -> AsyncGenerator[Sequence[Chunk]]:
         self.now, self.calls = self.now + 1, self.calls + 1

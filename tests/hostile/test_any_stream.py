@@ -17,7 +17,7 @@ from chatkeep.chat import event_log
 from chatkeep.chat.events import Delta
 from chatkeep.chat.types import TextPart, ToolCallPart
 from chatkeep.errors import TurnFailed
-from chatkeep.llm import Prompt
+from chatkeep.llm import ModelInfo, Prompt
 from chatkeep.llm.chunks import MAX_TOKENS, Chunk
 from chatkeep.llm.sse_parser import SseParser
 from chatkeep.text import clean
@@ -65,8 +65,8 @@ class Bytes:
     def name(self, requested: str) -> str:
         return requested
 
-    def provider(self, requested: str) -> str:
-        return "scripted"
+    def describe(self, requested: str) -> ModelInfo:
+        return ModelInfo("scripted", requested)
 
     async def stream(self, prompt: Prompt) -> AsyncGenerator[Sequence[Chunk]]:
         parser = SseParser()

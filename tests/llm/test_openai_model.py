@@ -48,7 +48,7 @@ async def test_the_request_is_a_streamed_chat_completion(provider: Provider) -> 
 async def test_functions_and_temperature_are_sent_when_there_are_any(provider: Provider) -> None:
     provider.answers = [streams(*text_chunks("Hello"))]
     async with connected(provider) as model:
-        await receive(model, Prompt("m", PROMPT.messages, [TOOL], 0.0))
+        await receive(model, Prompt("m", PROMPT.messages, [TOOL], {"temperature": 0.0}))
     (asked,) = provider.requests
     assert asked.body["tools"] == [TOOL]
     assert asked.body["temperature"] == 0.0

@@ -254,22 +254,3 @@ async def test_the_key_is_in_no_message(provider: Provider, answer: Answer) -> N
         received = await receive(model)
     assert received.failure is not None
     assert KEY not in str(received.failure)
-
-
-@pytest.mark.parametrize("status", [400, 422])
-async def test_strict_is_sent_until_it_is_refused(provider: Provider, status: int) -> None:
-    strict = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}, "strict": True}}
-    plain = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
-    refusal = refuses(status, failing("x", "tools.0.function.strict: Extra inputs are not permitted"))
-    provider.answers = [refusal, streams(HELLO, *REST), streams(HELLO, *REST)]
-    async with connected(provider) as model:
-        prompt = PROMPT._replace(tools=[strict])
-        assert [(await receive(model, prompt)).text for _ in range(2)] == ["Hello", "Hello"]
-    assert [request.body["tools"] for request in provider.requests] == [[strict], [plain], [plain]]
-
-
-async def test_a_refusal_of_strict_is_final_the_second_time(provider: Provider) -> None:
-    provider.answers = [refuses(400, failing("x", "strict"))] * 2
-    async with connected(provider) as model:
-        assert (await receive(model)).code == "model_rejected"
-    assert len(provider.requests) == 2

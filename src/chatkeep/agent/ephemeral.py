@@ -32,7 +32,7 @@ def ephemeral_input(settings: Settings, model: str, spec: TurnSpec, history: lis
     return TurnInput(
         model=model,
         prompt=spec.prompt,
-        temperature=spec.temperature,
+        params=spec.params,
         tools=spec.tools,
         tool_context=ToolContext("local", "", ""),
         tool_timeout=settings.tool_timeout,

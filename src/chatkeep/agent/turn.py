@@ -38,7 +38,7 @@ from chatkeep.chat import event_log
 from chatkeep.chat.events import Event, ProviderStateKept, StepStarted, ToolCallRunning
 from chatkeep.chat.types import Kind, Message, RunEnd, StepPart, ToolCallPart, Usage
 from chatkeep.errors import ModelRejected, ToolStepsExceeded
-from chatkeep.llm import Model, Prompt
+from chatkeep.llm import Model, Params, Prompt
 from chatkeep.llm.assembler import Assembler
 from chatkeep.llm.finish_reasons import is_done
 from chatkeep.tools.context import ToolContext
@@ -67,6 +67,7 @@ class TurnInput(NamedTuple):
     """The input of a turn.
 
     `prompt` is the system prompt, `tools` are the functions on offer by name, `tool_timeout` is in seconds.
+    `context_tokens` is the longest prompt, unless the model has a limit of its own.
     `history` ends with the user's message. `message` is the answer to it: empty in a new turn; in one that resumes,
     the answer as it was when it began to wait. `prior_usage`, `input_bytes` (of the prompts, in bytes of JSON) and
     `finish_reason` are those of the steps before the wait.
@@ -75,7 +76,7 @@ class TurnInput(NamedTuple):
 
     model: str
     prompt: str
-    temperature: float | None
+    params: Params
     tools: Mapping[str, Tool]
     tool_context: ToolContext
     tool_timeout: float
@@ -101,13 +102,16 @@ class Turn:
     """One turn. Call `run` once; `usage` and `measure` may be read at any time."""
 
     def __init__(self, model: Model, turn_input: TurnInput) -> None:
+        """Raises TurnFailed if `model` no longer has the model that is asked for."""
         self.finish_reason = turn_input.finish_reason  # the provider's last; `missing` if a stream ended without
         self._model = model
         self._input = turn_input
         self._call_ids = {part.call_id for part in turn_input.message.parts if isinstance(part, ToolCallPart)}
         bytes_per_token = turn_input.bytes_per_token or DEFAULT_BYTES_PER_TOKEN
         self._meter = UsageMeter(turn_input.prior_usage, turn_input.input_bytes, bytes_per_token)
-        self._recipient = Recipient(model.provider(turn_input.model), turn_input.model)
+        info = model.describe(turn_input.model)
+        self._recipient = Recipient(info.provider, info.model)
+        self._context_tokens = info.context_tokens or turn_input.context_tokens
         self._limit = AnswerLimit(turn_input.max_answer_bytes, turn_input.message)
 
     @property
@@ -209,11 +213,11 @@ class Turn:
         """Return the prompt of the next step, `message` being the answer so far."""
         turn_input = self._input
         offered = [tool.definition for tool in turn_input.tools.values()]
-        budget = turn_input.context_tokens * self._meter.bytes_per_token
+        budget = self._context_tokens * self._meter.bytes_per_token
         history = [*turn_input.history, message]
         fitted = fit_history(turn_input.prompt, history, offered, budget, self._recipient)
         self._meter.begin_step(fitted.size)
-        return Prompt(turn_input.model, fitted.messages, offered, turn_input.temperature)
+        return Prompt(turn_input.model, fitted.messages, offered, turn_input.params)
 
     async def _run_actions(self, actions: Mapping[int, ValidatedCall], emit: Emit) -> None:
         await emit([ToolCallRunning(index=index) for index in actions])

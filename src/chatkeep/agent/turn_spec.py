@@ -17,6 +17,7 @@ from chatkeep.agent.assistants import Assistant
 from chatkeep.agent.context_window import DATA_NOTICE
 from chatkeep.chat.types import PromptSnapshot
 from chatkeep.errors import InvalidRequest
+from chatkeep.llm import Params
 from chatkeep.tools.client_tool import ClientTool
 from chatkeep.tools.declaration import Tool, select_tools
 from chatkeep.tools.json_schema import schema_check
@@ -31,7 +32,7 @@ class TurnSpec(NamedTuple):
 
     assistant: str
     prompt: str
-    temperature: float | None
+    params: Params
     tools: Mapping[str, Tool]
     client_tools: Sequence[ClientTool]
     is_untitled: bool
@@ -46,7 +47,7 @@ class TurnSpec(NamedTuple):
         return {
             "assistant": self.assistant,
             "prompt": prompt_hash,
-            "temperature": self.temperature,
+            "params": dict(self.params),
             "functions": list(self.tools),
             "client_functions": [each.model_dump() for each in self.client_tools],
             "untitled": self.is_untitled,
@@ -85,9 +86,8 @@ def build_spec(
     is_session_specific = names_session or any(each.is_described for each in client_tools)
     if any(tool.kind != "reply" for tool in tools.values()):
         prompt = f"{prompt}\n\n{DATA_NOTICE}"
-    return TurnSpec(
-        assistant.name, prompt, assistant.temperature, tools, client_tools, is_untitled, is_session_specific
-    )
+    params = _params(assistant.temperature)
+    return TurnSpec(assistant.name, prompt, params, tools, client_tools, is_untitled, is_session_specific)
 
 
 def restore_spec(snapshot: PromptSnapshot, known: Mapping[str, Tool], record: Mapping[str, Any]) -> TurnSpec:
@@ -95,9 +95,8 @@ def restore_spec(snapshot: PromptSnapshot, known: Mapping[str, Tool], record: Ma
     client_tools = recorded_client_tools(known, record)
     by_name = {each.name: _to_tool(known, each) for each in client_tools}
     tools = {name: tool for name in record["functions"] if (tool := by_name.get(name) or known.get(name))}
-    return TurnSpec(
-        record["assistant"], snapshot.prompt, record["temperature"], tools, client_tools, record["untitled"]
-    )
+    params = record["params"] if "params" in record else _params(record["temperature"])  # as it was recorded before
+    return TurnSpec(record["assistant"], snapshot.prompt, params, tools, client_tools, record["untitled"])
 
 
 def recorded_client_tools(known: Mapping[str, Tool], record: Mapping[str, Any]) -> list[ClientTool]:
@@ -109,6 +108,10 @@ def recorded_client_tools(known: Mapping[str, Tool], record: Mapping[str, Any]) 
             _to_tool(known, each)
             client_tools.append(each)
     return client_tools
+
+
+def _params(temperature: float | None) -> Params:
+    return {} if temperature is None else {"temperature": temperature}
 
 
 def _to_tool(known: Mapping[str, Tool], client_tool: ClientTool) -> Tool:

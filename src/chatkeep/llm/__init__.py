@@ -1,19 +1,40 @@
 """Models: a `Model` turns a prompt into chunks. There are two: any OpenAI-compatible one, and the practice model."""
 
-from collections.abc import AsyncGenerator, Sequence
-from typing import Any, NamedTuple, Protocol
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from chatkeep.llm.chunks import Chunk
 from chatkeep.settings import Settings
 
+Params: TypeAlias = Mapping[str, Any]
+"""How a model is to answer, by the names of `settings.models_file.ModelParams`. One that is absent is not sent."""
+NO_PARAMS: Params = MappingProxyType({})
+
 
 class Prompt(NamedTuple):
-    """One question to a model. The fields are those of the Chat Completions API; `temperature` None is not sent."""
+    """One question to a model. `messages` and `tools` have the form of the Chat Completions API.
+
+    `omit`: fields of the request that are left out for this model, since its server refuses them (`omit` in a models
+    file).
+    """
 
     model: str
     messages: Sequence[dict[str, Any]]
     tools: Sequence[dict[str, Any]]
-    temperature: float | None = None
+    params: Params = NO_PARAMS
+    omit: Sequence[str] = ()
+
+
+class ModelInfo(NamedTuple):
+    """The provider and model that answer, by the names under which they get back what they have made.
+
+    `context_tokens` is the longest prompt; None: that of the settings.
+    """
+
+    provider: str
+    model: str
+    context_tokens: int | None = None
 
 
 class Model(Protocol):
@@ -23,8 +44,12 @@ class Model(Protocol):
         """Return the name that is recorded as the model of a run that asked for the model `requested`."""
         ...
 
-    def provider(self, requested: str) -> str:
-        """Return the name of the provider that answers for the model `requested`: it gets back what it has made."""
+    def describe(self, requested: str) -> ModelInfo:
+        """Return what answers for the model `requested`.
+
+        Raises:
+            TurnFailed: there is no such model any more.
+        """
         ...
 
     def stream(self, prompt: Prompt) -> AsyncGenerator[Sequence[Chunk]]:

@@ -8,7 +8,7 @@ The SDK builds the request, authenticates, and checks the answer. The body is re
 import asyncio
 import logging
 import random
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -16,21 +16,23 @@ import httpx2
 import msgspec
 import openai
 
-from chatkeep.errors import TurnFailed
-from chatkeep.llm import Prompt
+from chatkeep.errors import CannotStart, TurnFailed
+from chatkeep.llm import ModelInfo, Prompt
+from chatkeep.llm.chat_request import RefusedFields, build_request, find_refused
 from chatkeep.llm.chunks import Chunk
 from chatkeep.llm.http.bounds import IDENTITY, bound_response
 from chatkeep.llm.http.replay import RequestReplay
 from chatkeep.llm.http.transport import RESPONSE_BODY, ResponseBody, Transport
-from chatkeep.llm.provider_errors import is_retryable, refuses_strict, retry_after_seconds, translate_error
+from chatkeep.llm.provider_errors import is_retryable, retry_after_seconds, translate_error
 from chatkeep.llm.sse_parser import SseParser
 from chatkeep.settings import Settings
-from chatkeep.settings.provider import COMPLETIONS_PATH
+from chatkeep.settings.models_file import ProviderEntry
+from chatkeep.settings.provider import COMPLETIONS_PATH, OPENAI_URL
 from chatkeep.settings.proxies import is_proxy_set
 
-OPENAI_URL = "https://api.openai.com/v1"
-"""The base URL if none is set. The SDK's own default would be `OPENAI_BASE_URL` again, even if that is blank."""
 _JSON = {"content-type": "application/json"}
+_NO_KEY = "none"
+"""A server at home asks for no key; the SDK insists on one."""
 
 RETRY_AFTER_LIMIT_SECONDS = 20.0
 """The longest `Retry-After` that is waited for; beyond it the run fails and says so."""
@@ -42,16 +44,22 @@ _log = logging.getLogger("chatkeep")
 class OpenAIModel:
     """A model behind an OpenAI-compatible HTTP API."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, provider: ProviderEntry | None = None) -> None:
+        """Connect to `provider`; without one, to that of `settings`, which have all limits.
+
+        Raises:
+            ValueError, CannotStart: the key of `provider` cannot be read.
+        """
         self._settings = settings
-        self._sends_strict = True
-        self._key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else None
-        base = urlsplit(settings.openai_base_url or OPENAI_URL)
+        self._provider = provider
+        self._refused = RefusedFields()
+        self._key = self._read_key()
+        base = urlsplit(provider.base_url if provider else settings.openai_base_url or OPENAI_URL)
         self._path = COMPLETIONS_PATH + (f"?{base.query}" if base.query else "")  # the SDK would put it before the path
         transport = None if is_proxy_set() else Transport()
         self._replay = RequestReplay(transport) if transport else None
         self._client = openai.AsyncOpenAI(
-            api_key=self._key or "none",  # a server at home asks for none; the SDK insists on one
+            api_key=self._key or _NO_KEY,
             base_url=base._replace(query="").geturl(),
             max_retries=0,
             timeout=httpx2.Timeout(None, connect=settings.connect_timeout),
@@ -62,10 +70,9 @@ class OpenAIModel:
         """Return the provider's own name of the model."""
         return requested
 
-    def provider(self, requested: str) -> str:
-        """Return the host of the provider."""
-        del requested  # one provider has them all
-        return self._client.base_url.host
+    def describe(self, requested: str) -> ModelInfo:
+        """Return the host of the provider, and the name as it is."""
+        return ModelInfo(self._client.base_url.host, requested)
 
     async def stream(self, prompt: Prompt) -> AsyncGenerator[Sequence[Chunk]]:
         """See `Model.stream`. Errors that may pass are retried, before the first chunk only."""
@@ -102,13 +109,12 @@ class OpenAIModel:
 
     async def _open_stream(self, prompt: Prompt) -> "_ChunkStream":
         deadline = asyncio.get_running_loop().time() + self._settings.first_byte_timeout
+        request, key = build_request(prompt, self._refused.of(prompt)), self._key
         try:
-            body = await self._send(msgspec.json.encode(_parameters(prompt, self._sends_strict)), deadline)
+            body = await self._send(msgspec.json.encode(request), deadline)
         except openai.APIStatusError as error:
-            if not self._sends_strict or not refuses_strict(error):
+            if not self._learn_refused(request, error) and not await self._renew_key(key, error):
                 raise
-            self._sends_strict = False
-            _log.warning("the provider refuses strict functions; they are sent without from now on")
             return await self._open_stream(prompt)
         answer = _ChunkStream(body, SseParser(self._key), self._settings.idle_timeout)
         try:
@@ -117,6 +123,34 @@ class OpenAIModel:
             await answer.close()
             raise
         return answer
+
+    def _learn_refused(self, request: Mapping[str, Any], error: openai.APIStatusError) -> bool:
+        """Return True if `error` refuses fields of `request` that it can do without; they are not sent any more."""
+        if error.status_code not in (400, 422):
+            return False
+        names = find_refused(request, error.body if error.body is not None else error.message)
+        if new := self._refused.add(request["model"], names):
+            _log.warning("%s refuses %s; not sent any more", request["model"], ", ".join(sorted(new)))
+        return bool(names)
+
+    async def _renew_key(self, used: str | None, error: openai.APIStatusError) -> bool:
+        """Return True if the key `used` was refused and there is another by now: it is read again."""
+        if error.status_code != 401:
+            return False
+        if self._replay is not None:
+            self._replay.forget()  # the head has a key in it
+        if self._key == used:
+            try:
+                self._key = await asyncio.to_thread(self._read_key)
+            except (ValueError, CannotStart) as problem:
+                _log.error("the key of %s cannot be read again: %s", self._client.base_url.host, problem)
+            self._client.api_key = self._key or _NO_KEY
+        return self._key != used
+
+    def _read_key(self) -> str | None:
+        if self._provider is not None:
+            return self._provider.read_key()
+        return self._settings.openai_api_key.get_secret_value() if self._settings.openai_api_key else None
 
     async def _send(self, content: bytes, deadline: float) -> "ResponseBody | _SdkBody":
         """Send a request with that body; return the body of its response as soon as its head is there.
@@ -255,22 +289,3 @@ class _SdkBody:
     async def close(self, *, is_done: bool) -> None:
         del is_done
         await self._response.aclose()
-
-
-def _parameters(prompt: Prompt, sends_strict: bool) -> dict[str, Any]:
-    parameters: dict[str, Any] = {
-        "model": prompt.model,
-        "messages": prompt.messages,
-        "stream": True,
-        "stream_options": {"include_usage": True},
-    }
-    if prompt.tools:
-        parameters["tools"] = prompt.tools if sends_strict else [_without_strict(tool) for tool in prompt.tools]
-    if prompt.temperature is not None:
-        parameters["temperature"] = prompt.temperature
-    return parameters
-
-
-def _without_strict(tool: dict[str, Any]) -> dict[str, Any]:
-    """Return the definition of a function without the key that some providers refuse."""
-    return {**tool, "function": {key: value for key, value in tool["function"].items() if key != "strict"}}

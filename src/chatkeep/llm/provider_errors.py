@@ -109,14 +109,6 @@ def is_retryable(error: Exception) -> bool:
     return isinstance(error, (openai.APIConnectionError, ModelRateLimited, ModelUnavailable))
 
 
-def refuses_strict(error: openai.APIStatusError) -> bool:
-    """Return True for a refusal that names the strict form of functions: an unknown key, or a schema of no use in it.
-
-    Servers that check requests strictly answer "tools.0.function.strict: Extra inputs are not permitted" or similar.
-    """
-    return error.status_code in (400, 422) and "strict" in str(error).lower()
-
-
 def retry_after_seconds(error: Exception) -> float | None:
     """Return how long the response asks to wait, in seconds; None if it does not say.
 

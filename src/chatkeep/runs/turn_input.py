@@ -48,7 +48,7 @@ def build_input(runtime: Runtime, run: Run, spec: TurnSpec, history: TurnHistory
     turn_input = TurnInput(
         model=run.model,
         prompt=spec.prompt,
-        temperature=spec.temperature,
+        params=spec.params,
         tools=spec.tools,
         tool_context=DatabaseToolContext(history.owner, run.session_id, run.id, runtime.db),
         tool_timeout=runtime.settings.tool_timeout,

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from chatkeep.errors import TurnFailed
-from chatkeep.llm import Prompt
+from chatkeep.llm import ModelInfo, Prompt
 from chatkeep.llm.chunks import CallDelta, Choice, Chunk, FunctionDelta, MessageDelta, TokenCounts
 from chatkeep.llm.practice.mentions import Mention, find_mentions
 from chatkeep.llm.practice.mistakes import correct, find_maximum, make_invalid
@@ -64,9 +64,9 @@ class Practice:
         del requested
         return "practice"
 
-    def provider(self, requested: str) -> str:
-        """Return `practice`, as for the name."""
-        return self.name(requested)
+    def describe(self, requested: str) -> ModelInfo:
+        """Return `practice` for both names."""
+        return ModelInfo(self.name(requested), self.name(requested))
 
     async def stream(self, prompt: Prompt) -> AsyncGenerator[Sequence[Chunk]]:
         """See `Model.stream`."""

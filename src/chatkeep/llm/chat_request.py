@@ -1,0 +1,92 @@
+"""The request to the Chat Completions API, and which of its fields a server refuses. Pure.
+
+Servers differ in the fields that they know, and some refuse a request with any other: strict ones, and those of models
+that have no such choice. A refusal names the field. It is left out from then on, for that model: `RefusedFields`.
+
+The longest answer is sent as `max_completion_tokens` (OpenAI's reference; `max_tokens` is deprecated there, and refused
+for its reasoning models). A server that refuses it, or for which it is omitted, gets `max_tokens`.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, cast, get_args
+
+from chatkeep.llm import Prompt
+from chatkeep.settings.models_file import OmittedField
+
+_OPTIONAL = get_args(OmittedField)
+_FIELDS = {"max_output_tokens": "max_completion_tokens"}
+"""The names of parameters where those of the API differ."""
+
+_UNKNOWN = re.compile(
+    r"(?i)unrecogni[sz]ed|unknown|unsupported|not supported?|not (?:permitted|allowed)|unexpected|only the default"
+    r"|extra_forbidden|additional propert"
+)
+"""Words of a refusal of a field; one of its value has others."""
+_BAD_VALUE = re.compile(r"(?i)unsupported[ _]value(?!.*only the default)", re.DOTALL)
+"""OpenAI's words for a value that another would replace: that is for the operator to mend, unless there is no other."""
+_MAX_DEPTH = 8
+
+
+def build_request(prompt: Prompt, refused: Collection[str] = ()) -> dict[str, Any]:
+    """Return the body of the request for the answer to `prompt`, without the fields in `refused`."""
+    request: dict[str, Any] = {
+        "model": prompt.model,
+        "messages": prompt.messages,
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+    if prompt.tools:
+        request["tools"] = [_without_strict(tool) for tool in prompt.tools] if "strict" in refused else prompt.tools
+    request |= {_FIELDS.get(name, name): value for name, value in prompt.params.items()}
+    if "max_completion_tokens" in refused and "max_completion_tokens" in request:
+        request["max_tokens"] = request["max_completion_tokens"]
+    return {name: value for name, value in request.items() if name not in refused}
+
+
+def find_refused(request: Mapping[str, Any], refusal: Any) -> list[str]:
+    """Return the optional fields of `request` that `refusal` names as unknown; it is the JSON of an error, or a text.
+
+    Any word of `strict` counts, since it may also be the schema that is of no use in the strict form.
+    """
+    text = "\n".join(_texts(refusal))
+    is_unknown = bool(_UNKNOWN.search(text)) and not _BAD_VALUE.search(text)
+    sent = [name for name in _OPTIONAL if name in request and is_unknown]
+    if any("strict" in tool["function"] for tool in request.get("tools", ())):
+        sent.append("strict")
+    return [name for name in sent if re.search(rf"(?<!\w){name}(?!\w)", text)]
+
+
+class RefusedFields:
+    """The fields that each model of a provider has refused since the process began."""
+
+    def __init__(self) -> None:
+        self._by_model: defaultdict[str, set[str]] = defaultdict(set)
+
+    def of(self, prompt: Prompt) -> set[str]:
+        """Return the fields that a request for `prompt` does without."""
+        return {*prompt.omit, *self._by_model.get(prompt.model, ())}
+
+    def add(self, model: str, names: Collection[str]) -> set[str]:
+        """Remember that `model` refuses the fields `names`; return those that were not known to be refused."""
+        new = set(names) - self._by_model[model]
+        self._by_model[model] |= new
+        return new
+
+
+def _without_strict(tool: dict[str, Any]) -> dict[str, Any]:
+    return {**tool, "function": {key: value for key, value in tool["function"].items() if key != "strict"}}
+
+
+def _texts(value: Any, depth: int = 0) -> Iterator[str]:
+    """Yield every text in a JSON value but those of `input`, where a refusal may repeat what was sent."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list | dict) and depth < _MAX_DEPTH:
+        items = (
+            cast("dict[Any, Any]", value).items() if isinstance(value, dict) else enumerate(cast("list[Any]", value))
+        )
+        for key, item in items:
+            if key != "input":
+                yield from _texts(item, depth + 1)
