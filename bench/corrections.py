@@ -27,6 +27,7 @@ from chatkeep.chat.types import ToolCallPart
 from chatkeep.errors import TurnFailed
 from chatkeep.llm import Model, ModelInfo, Prompt, connect_model
 from chatkeep.llm.chunks import CallDelta, Choice, Chunk, FunctionDelta, MessageDelta, TokenCounts
+from chatkeep.llm.model_library import ModelLibrary
 from chatkeep.runs.loading import load_tools
 from chatkeep.settings import Settings, load_settings
 from chatkeep.tools.declaration import Tool
@@ -119,7 +120,7 @@ async def measure(samples: int, *, loose: bool) -> dict[str, dict[str, int]]:
     """Print and return how many samples were corrected, by case and by the kind of error (named or bare)."""
     settings = load_settings()
     tools = load_tools(settings)
-    model = connect_model(settings, pace=0)
+    model = connect_model(ModelLibrary(settings), settings, pace=0)
     figures: dict[str, dict[str, int]] = {}
     print(f"{model.name(settings.model)}, {samples} samples{', loose' if loose else ''}: valid calls after the error")
     print(f"{'wrong in':20} {'named':>6} {'bare':>6}")

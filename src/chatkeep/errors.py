@@ -2,7 +2,7 @@
 
 ChatkeepError
 ├─ Refused                     a request that gets a problem document (RFC 9457); nothing is stored
-│  ├─ NotFound  InvalidRequest  BodyTooLarge  IdTaken  SessionBusy  IdempotencyMismatch  CallNotWaiting
+│  ├─ NotFound  InvalidRequest  ModelNotAllowed  BodyTooLarge  IdTaken  SessionBusy  IdempotencyMismatch  CallNotWaiting
 │  ├─ BadPosition  EventsExpired  ShuttingDown  TooManyRuns  BadHost  CrossSite  UnsupportedMediaType  MethodNotAllowed
 │  ├─ BadRequest  HeadTooLarge  RequestTimeout  TooManyConnections      before there is a request
 │  └─ DatabaseUnavailable  Internal
@@ -63,6 +63,12 @@ class InvalidRequest(Refused):
     """A body, header or parameter that breaks the rules of the HTTP API."""
 
     status, code, title = 422, "invalid_request", "Invalid request"
+
+
+class ModelNotAllowed(Refused):
+    """A model that is not in `CHATKEEP_MODELS`."""
+
+    status, code, title = 422, "model_not_allowed", "Model not allowed"
 
 
 class BodyTooLarge(Refused):

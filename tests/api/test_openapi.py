@@ -24,13 +24,14 @@ OPERATIONS = {
     ("get", "/api/runs/{run_id}"): {"200", "404"},
     ("get", "/api/runs/{run_id}/events"): {"200", "204", "400", "404", "410"},
     ("post", "/api/runs/{run_id}/cancel"): {"200", "202", "404"},
+    ("get", "/api/models"): {"200"},
     ("get", "/api/assistants"): {"200"},
     ("get", "/healthz"): {"200"},
     ("get", "/readyz"): {"200", "503"},
 }
 CODES = {
-    "not_found", "invalid_request", "body_too_large", "id_taken", "session_busy", "idempotency_mismatch",
-    "bad_position", "events_expired", "shutting_down", "too_many_runs", "database_unavailable", "internal",
+    "not_found", "invalid_request", "model_not_allowed", "body_too_large", "id_taken", "session_busy",
+    "idempotency_mismatch", "bad_position", "events_expired", "shutting_down", "too_many_runs", "database_unavailable",
 }  # fmt: skip
 STREAMS = [
     ("post", "/api/sessions/{session_id}/messages"),

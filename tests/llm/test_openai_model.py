@@ -9,6 +9,7 @@ from pydantic import SecretStr
 
 from chatkeep.llm import Prompt, connect_model
 from chatkeep.llm.chunks import TokenCounts
+from chatkeep.llm.model_library import ModelLibrary
 from chatkeep.llm.openai_model import OpenAIModel
 from chatkeep.llm.practice import Practice
 from tests.llm.asking import KEY, PROMPT, connected, receive, until
@@ -151,13 +152,14 @@ async def test_a_run_records_the_requested_model_name(provider: Provider) -> Non
 
 @pytest.mark.parametrize("set_", [{"openai_api_key": SecretStr(KEY)}, {"openai_base_url": "http://localhost:1/v1"}])
 async def test_a_key_or_a_base_url_chooses_the_real_model(set_: dict[str, Any]) -> None:
-    model = connect_model(settings(Path(), **set_))
+    with_provider = settings(Path(), **set_)
+    model = connect_model(ModelLibrary(with_provider), with_provider)
     assert isinstance(model, OpenAIModel)
     await model.close()
 
 
 async def test_without_key_and_base_url_the_practice_model_answers() -> None:
-    assert isinstance(connect_model(settings(Path())), Practice)
+    assert isinstance(connect_model(ModelLibrary(settings(Path())), settings(Path())), Practice)
 
 
 async def test_all_requests_have_the_head_of_the_first(provider: Provider) -> None:

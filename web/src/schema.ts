@@ -86,6 +86,21 @@ export interface MessagePage {
   position: string;
 }
 
+/** All models. */
+export interface ModelPage {
+  data: readonly ModelView[];
+  next: string | null;
+}
+
+/** A model that a session or a message may name. `context_tokens`: the longest prompt; `input`: kinds of parts. */
+export interface ModelView {
+  name: string;
+  provider: string;
+  context_tokens: number;
+  input: readonly ("file" | "image" | "text")[];
+  price: PriceView | null;
+}
+
 /** A message of the user. `parent_id` left out: after the head; null: as a new first message. */
 export interface NewMessage {
   content: string;
@@ -109,6 +124,14 @@ export interface NewSession {
   assistant?: string | null;
   model?: string | null;
   metadata?: Readonly<Record<string, string>> | null;
+}
+
+/** Prices of a million tokens. `cached_input` is null where it is the same as `input`. */
+export interface PriceView {
+  input: number;
+  cached_input: number | null;
+  output: number;
+  currency: string;
 }
 
 /** Why a run failed. `docs/http-api.md`, "Errors of a run", lists the codes. */

@@ -24,6 +24,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from chatkeep.errors import CannotStart
+from chatkeep.llm.model_library import ModelLibrary
 from chatkeep.settings.faults import UNKNOWN_KEY, first_fault
 from chatkeep.tools.declaration import Tool
 from chatkeep.tools.names import NAME_REGEX
@@ -66,7 +67,13 @@ class Assistant(BaseModel):
 class AssistantLibrary:
     """All assistants: those that come with chatkeep, and those in the operator's folder. The folder's win by name."""
 
-    def __init__(self, directory: Path | None, tools: Mapping[str, Tool], servers: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        directory: Path | None,
+        tools: Mapping[str, Tool],
+        servers: Collection[str] = (),
+        models: ModelLibrary | None = None,
+    ) -> None:
         """Read the assistants.
 
         Args:
@@ -74,6 +81,7 @@ class AssistantLibrary:
             tools: the functions that an assistant may name.
             servers: the names of MCP servers, whose functions it may name too. A server's functions are not known
                 until it has been asked, so the names are not checked further.
+            models: the models that an assistant may name; None: any.
 
         Raises:
             CannotStart: the folder does not exist, or a file is wrong; the message names the file and the line.
@@ -82,6 +90,7 @@ class AssistantLibrary:
         self._directory = directory
         self.tools = tools
         self._servers = servers
+        self._models = models
         self._stamps: FileStamps = ()
         self._assistants: Mapping[str, Assistant] = {}
         self._load(self._read_stamps())
@@ -121,9 +130,11 @@ class AssistantLibrary:
                 text = file.read_text("utf-8-sig")
             except UnicodeDecodeError as error:
                 raise CannotStart(f"{file.name}: not UTF-8") from error
-            each = parse_assistant(file.name, text, self.tools, self._servers)
+            each, front = parse_assistant(file.name, text, self.tools, self._servers), text.partition("\n")[2]
+            if each.model and self._models and (refusal := self._models.find_refusal(each.model)):
+                raise CannotStart(f"{file.name}:{_find_line(front, 'model')}: {refusal}")
             if each.name in assistants:
-                line, other = _find_line(text.partition("\n")[2], "name"), file_names[each.name]
+                line, other = _find_line(front, "name"), file_names[each.name]
                 raise CannotStart(f"{file.name}:{line}: the name {each.name!r} is that of {other} already")
             assistants[each.name], file_names[each.name] = each, file.name
         return assistants

@@ -11,6 +11,7 @@ from chatkeep.chat import event_log
 from chatkeep.chat.events import Event
 from chatkeep.chat.types import Message, Part, Role, TextPart
 from chatkeep.errors import CannotStart
+from chatkeep.llm.model_library import ModelLibrary
 from chatkeep.settings import Settings
 from chatkeep.tools.context import ToolContext
 
@@ -25,6 +26,17 @@ def get_assistant(library: AssistantLibrary, name: str) -> Assistant:
         known = ", ".join(each.name for each in library.all())
         raise CannotStart(f"there is no assistant {name!r}; known: {known}")
     return library[name]
+
+
+def choose_model(library: ModelLibrary, name: str) -> str:
+    """Return `name`, if it may be asked for.
+
+    Raises:
+        CannotStart: it may not; the message lists the models that may.
+    """
+    if refusal := library.find_refusal(name):
+        raise CannotStart(refusal)
+    return name
 
 
 def ephemeral_input(settings: Settings, model: str, spec: TurnSpec, history: list[Message]) -> TurnInput:

@@ -15,6 +15,7 @@ from chatkeep.api.views import (
     FactPage,
     Health,
     MessagePage,
+    ModelPage,
     ProblemDocument,
     PromptView,
     RunAnswer,
@@ -39,7 +40,7 @@ _ANY_REQUEST = (InvalidRequest, BodyTooLarge, BadHost, CrossSite, UnsupportedMed
 """The errors that any request may be answered with."""
 _ANSWERS = [
     Session, Message, Run, SessionPage, MessagePage, RunAnswer, PromptView, AssistantPage, AssistantDetails,
-    FactPage, SearchResultPage, Health, ProblemDocument,
+    ModelPage, FactPage, SearchResultPage, Health, ProblemDocument,
 ]  # fmt: skip
 
 EVENT_STREAM: dict[str, Any] = {

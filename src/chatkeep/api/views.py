@@ -3,6 +3,7 @@
 from typing import Any
 
 from chatkeep.chat.types import Fact, Kind, Message, Run, SearchResult, Session, Value
+from chatkeep.settings.models_file import ModelInput
 
 
 class FieldProblem(Value, frozen=True):
@@ -86,6 +87,32 @@ class AssistantPage(Value, frozen=True):
     """All assistants."""
 
     data: list[AssistantView]
+    next: str | None
+
+
+class PriceView(Value, frozen=True):
+    """Prices of a million tokens. `cached_input` is null where it is the same as `input`."""
+
+    input: float
+    cached_input: float | None
+    output: float
+    currency: str
+
+
+class ModelView(Value, frozen=True):
+    """A model that a session or a message may name. `context_tokens`: the longest prompt; `input`: kinds of parts."""
+
+    name: str
+    provider: str
+    context_tokens: int
+    input: list[ModelInput]
+    price: PriceView | None
+
+
+class ModelPage(Value, frozen=True):
+    """All models."""
+
+    data: list[ModelView]
     next: str | None
 
 

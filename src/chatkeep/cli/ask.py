@@ -16,7 +16,7 @@ from chatkeep.agent.turn_spec import build_spec
 from chatkeep.cli.output import JsonPrinter, TerminalPrinter, print_error
 from chatkeep.cli.printed_turn import run_printed_turn
 from chatkeep.errors import TurnFailed
-from chatkeep.llm import connect_model
+from chatkeep.llm import ModelLibrary, connect_model
 from chatkeep.runs.loading import find_assistants, load_tools
 from chatkeep.settings import Settings
 from chatkeep.settings.mcp_servers import McpServer
@@ -28,11 +28,14 @@ async def ask(settings: Settings, text: str, assistant: str | None, model: str |
     """Ask the model, print the answer while it arrives, and return the exit status: 0, or 1 if the turn failed.
 
     Raises:
-        CannotStart: there is no such assistant, or a setting is not valid.
+        CannotStart: there is no such assistant or model, or a setting is not valid.
     """
     declared_tools = load_tools(settings)
-    selected = ephemeral.get_assistant(find_assistants(settings, declared_tools), assistant or settings.assistant)
-    connected_model = connect_model(settings)
+    models = ModelLibrary(settings)
+    library = find_assistants(settings, declared_tools, models)
+    selected = ephemeral.get_assistant(library, assistant or settings.assistant)
+    model = ephemeral.choose_model(models, model or selected.model or settings.model)
+    connected_model = connect_model(models, settings)
     printer = JsonPrinter() if as_json else TerminalPrinter()
     can_ask = not as_json and sys.stdin.isatty() and sys.stdout.isatty()
     try:
@@ -58,9 +61,9 @@ def _needed_servers(settings: Settings, assistant: Assistant) -> list[McpServer]
 
 
 def _turn_input(
-    settings: Settings, text: str, assistant: Assistant, tools: Mapping[str, Tool], model: str | None, *, can_ask: bool
+    settings: Settings, text: str, assistant: Assistant, tools: Mapping[str, Tool], model: str, *, can_ask: bool
 ) -> TurnInput:
     client_tools = [ClientTool(name="ask_user")] if can_ask else []
     spec = build_spec(tools, assistant, datetime.now(UTC), settings.time_zone, client_tools=client_tools)
     user_message = ephemeral.new_user_message(text)
-    return ephemeral.ephemeral_input(settings, model or assistant.model or settings.model, spec, [user_message])
+    return ephemeral.ephemeral_input(settings, model, spec, [user_message])

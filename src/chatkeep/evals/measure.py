@@ -15,7 +15,7 @@ from chatkeep.agent.turn_spec import TurnSpec, build_spec, hash_snapshot
 from chatkeep.errors import CannotStart
 from chatkeep.evals.play import Sample, play
 from chatkeep.evals.suite import Case, Suite, load_suite
-from chatkeep.llm import Model, connect_model
+from chatkeep.llm import Model, ModelLibrary, connect_model
 from chatkeep.runs.loading import find_assistants, load_tools
 from chatkeep.settings import Settings
 
@@ -88,13 +88,17 @@ async def measure(
     `model` replaces the one that `settings` name, and is closed at the end.
 
     Raises:
-        CannotStart: a suite, a case or an assistant is missing or not valid; or no sample of a suite was answered.
+        CannotStart: a suite, a case, an assistant or a model is missing or not valid; or no sample of a suite was
+            answered.
     """
     tools = load_tools(settings)
-    library = find_assistants(settings, tools)
+    models = ModelLibrary(settings)
+    library = find_assistants(settings, tools, models)
     loaded = [(name, load_suite(name, tools)) for name in suites]
     selected = _select_cases(loaded, selection.cases)
-    model = model or connect_model(settings, pace=0)
+    if selection.model is not None:
+        ephemeral.choose_model(models, selection.model)
+    model = model or connect_model(models, settings, pace=0)
     try:
         return [
             await _measure_suite(settings, model, library, selection, samples, on_sample, *each) for each in selected

@@ -1,10 +1,14 @@
-"""Models: a `Model` turns a prompt into chunks. There are two: any OpenAI-compatible one, and the practice model."""
+"""Models: a `Model` turns a prompt into chunks.
+
+There are three: any OpenAI-compatible one; a router to many of them, by the models file; and the practice model.
+"""
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from chatkeep.llm.chunks import Chunk
+from chatkeep.llm.model_library import ModelLibrary
 from chatkeep.settings import Settings
 
 Params: TypeAlias = Mapping[str, Any]
@@ -67,15 +71,16 @@ class Model(Protocol):
         ...
 
 
-def connect_model(settings: Settings, pace: float | None = None) -> Model:
-    """Return the model that `settings` name: the practice model if neither a key nor a base URL is set.
+def connect_model(library: ModelLibrary, settings: Settings, pace: float | None = None) -> Model:
+    """Return the model that answers for those of `library`, by `settings`: the practice model if no provider is set.
 
     `pace` is the practice model's pause between two words, in seconds; None means its default.
     """
-    if settings.openai_api_key is None and settings.openai_base_url is None:
+    if not settings.has_provider:
         from chatkeep.llm.practice import PACE_SECONDS, Practice
 
         return Practice(PACE_SECONDS if pace is None else pace)
     from chatkeep.llm.openai_model import OpenAIModel  # here, because it takes a second to import
+    from chatkeep.llm.router import ModelRouter
 
-    return OpenAIModel(settings)
+    return OpenAIModel(settings) if library.file is None else ModelRouter(library, settings)

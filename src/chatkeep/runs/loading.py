@@ -9,6 +9,7 @@ from chatkeep.db.backup import SafetyCopy
 from chatkeep.db.migrate import load_migrations, migrate
 from chatkeep.db.open import connect
 from chatkeep.errors import CannotStart, StorageFailed, ValueRefused
+from chatkeep.llm.model_library import ModelLibrary
 from chatkeep.settings import Settings
 from chatkeep.toolbox.loading import load
 from chatkeep.tools.declaration import Tool
@@ -37,21 +38,22 @@ async def open_database(settings: Settings) -> Database:
     return db
 
 
-def load_assistants(settings: Settings, tools: Mapping[str, Tool]) -> AssistantLibrary:
-    """Load the assistants that come with chatkeep, and the operator's. They may name `tools`.
+def load_assistants(settings: Settings, tools: Mapping[str, Tool], models: ModelLibrary) -> AssistantLibrary:
+    """Load the assistants that come with chatkeep, and the operator's. They may name `tools` and `models`.
 
     Raises:
         CannotStart: a file is wrong, or the default assistant is not among them.
     """
-    library = find_assistants(settings, tools)
+    library = find_assistants(settings, tools, models)
     if settings.assistant not in library:
         raise CannotStart(f"CHATKEEP_ASSISTANT: there is no assistant {settings.assistant!r}")
     return library
 
 
-def find_assistants(settings: Settings, tools: Mapping[str, Tool]) -> AssistantLibrary:
+def find_assistants(settings: Settings, tools: Mapping[str, Tool], models: ModelLibrary) -> AssistantLibrary:
     """As `load_assistants`, but the default assistant may be missing."""
-    return AssistantLibrary(settings.assistants_dir, tools, [server.name for server in settings.mcp_servers])
+    servers = [server.name for server in settings.mcp_servers]
+    return AssistantLibrary(settings.assistants_dir, tools, servers, models)
 
 
 def load_tools(settings: Settings) -> dict[str, Tool]:

@@ -68,6 +68,7 @@ async def _admit(runtime: Runtime, state: _State, request: TurnRequest, run_id: 
     """Return the spec of a turn that may start now, with a slot reserved for it."""
     runtime.check_open()
     check_not_busy(state.open_run, request)
+    runtime.check_model(*_choose_model(runtime, state, request))
     if isinstance(request, NewRun) and state.user_message is None:
         raise InvalidRequest("message_id: not a user message of this session")
     spec = await _build_spec(runtime, state, request)
@@ -120,6 +121,16 @@ async def _build_spec(runtime: Runtime, state: _State, request: TurnRequest) -> 
     return await asyncio.to_thread(build) if has_schemas else build()
 
 
+def _choose_model(runtime: Runtime, state: _State, request: TurnRequest) -> tuple[str, str]:
+    """Return the model to ask, and whose choice it is, as the beginning of a refusal."""
+    if request.model:
+        return request.model, "model: "
+    if state.session.model:
+        return state.session.model, "the session's model must be changed (PATCH): "
+    assistant = runtime.get_assistant(state.session.assistant)
+    return assistant.model or runtime.settings.model, "the assistant's model: "
+
+
 def _client_tools(runtime: Runtime, state: _State, request: TurnRequest) -> Sequence[ClientTool]:
     """Return the client tools of the request; for another answer, those that the last one was offered."""
     if isinstance(request, NewMessage):
@@ -138,7 +149,6 @@ def _prepared(
     request_hash: str,
 ) -> PreparedTurn:
     session, settings = state.session, runtime.settings
-    assistant = runtime.get_assistant(session.assistant)
     snapshot = spec.snapshot()
     prompt_hash = hash_snapshot(snapshot)
     is_stored = not spec.is_session_specific and prompt_hash in runtime.stored_prompts
@@ -155,7 +165,7 @@ def _prepared(
         history=state.history,
         bytes_per_token=state.bytes_per_token,
         spec=spec,
-        model=runtime.model.name(request.model or session.model or assistant.model or settings.model),
+        model=runtime.model.name(_choose_model(runtime, state, request)[0]),
         prompt_hash=prompt_hash,
         snapshot=None if is_stored else snapshot,
         record=spec.to_record(prompt_hash),

@@ -11,8 +11,9 @@ from chatkeep.db import Database
 from chatkeep.db.notifier import Notifier
 from chatkeep.db.open import ProcessIdentity
 from chatkeep.db.write_probe import WriteProbe
-from chatkeep.errors import InvalidRequest, ShuttingDown, TooManyRuns
+from chatkeep.errors import InvalidRequest, ModelNotAllowed, ShuttingDown, TooManyRuns
 from chatkeep.llm import Model
+from chatkeep.llm.model_library import ModelLibrary
 from chatkeep.runs.journal import Journal
 from chatkeep.settings import Settings
 from chatkeep.store.leases import Lease
@@ -35,6 +36,7 @@ class Runtime:
     notifier: Notifier
     journal: Journal
     model: Model
+    models: ModelLibrary
     assistants: AssistantLibrary
     tools: Mapping[str, Tool]
     process: ProcessIdentity
@@ -65,6 +67,15 @@ class Runtime:
         if name not in self.assistants:
             raise InvalidRequest(f"there is no assistant {name!r}")
         return self.assistants[name]
+
+    def check_model(self, name: str, prefix: str = "") -> None:
+        """Refuse a model that is not offered; `prefix` begins the message.
+
+        Raises:
+            ModelNotAllowed: it is not.
+        """
+        if refusal := self.models.find_refusal(name):
+            raise ModelNotAllowed(f"{prefix}{refusal}")
 
     def new_lease(self, now: str) -> Lease:
         """Return this worker's lease on a run that it takes `now` (the database's time)."""

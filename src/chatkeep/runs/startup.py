@@ -9,6 +9,7 @@ from chatkeep import mcp
 from chatkeep.db.notifier import Notifier
 from chatkeep.db.open import join_processes
 from chatkeep.llm import Model, connect_model
+from chatkeep.llm.model_library import ModelLibrary
 from chatkeep.runs.flush_schedule import FlushSchedule
 from chatkeep.runs.journal import Journal
 from chatkeep.runs.loading import load_assistants, load_tools, open_database
@@ -20,7 +21,7 @@ from chatkeep.runs.tool_outputs import expire_deadlines_forever
 from chatkeep.settings import Settings
 
 REFRESH_SECONDS = 1.0
-"""Seconds until a changed assistant's file is read."""
+"""Seconds until a changed file of models or assistants is read."""
 RESTART_SECONDS = 5.0
 """Seconds after which a background task that failed is started again."""
 
@@ -32,18 +33,19 @@ async def open_runtime(settings: Settings, model: Model | None = None) -> AsyncG
     """Open a runtime on the database of `settings`, until the block ends. `model` replaces the one they ask for.
 
     Raises:
-        CannotStart: the database, an assistant, or a source of tools is wrong.
+        CannotStart: the database, a model, an assistant, or a source of tools is wrong.
     """
     declared = load_tools(settings)
-    library = load_assistants(settings, declared)
+    models = ModelLibrary(settings)
+    library = load_assistants(settings, declared, models)
     notifier = Notifier()
     async with mcp.offer_tools(settings.mcp_servers, declared) as tools, join_processes(settings, notifier) as process:
         db = await open_database(settings)
         journal = Journal(db, notifier, FlushSchedule(settings.flush_interval_ms / 1000), settings.lease)
         notifier.on_remote = journal.check_ownership
         try:
-            model = model or connect_model(settings)
-            runtime = Runtime(settings, db, notifier, journal, model, library, tools, process)
+            model = model or connect_model(models, settings)
+            runtime = Runtime(settings, db, notifier, journal, model, models, library, tools, process)
             await recover(runtime, alone=process.is_alone)
             await process.admit_others()
             async with _background_tasks(runtime):
@@ -76,10 +78,11 @@ async def _run_forever(work: Callable[[Runtime], Awaitable[None]], runtime: Runt
             await asyncio.sleep(RESTART_SECONDS)
 
 
-async def refresh_assistants_forever(runtime: Runtime) -> None:
-    """Read the assistants' files again when they are changed, until cancelled."""
+async def refresh_files_forever(runtime: Runtime) -> None:
+    """Read the files of models and assistants again when they are changed, until cancelled."""
     while True:
         await asyncio.sleep(REFRESH_SECONDS)
+        await runtime.models.refresh()  # first: an assistant may name a new one
         await asyncio.to_thread(runtime.assistants.refresh)
 
 
@@ -87,7 +90,7 @@ BACKGROUND_WORK = (
     maintain_leases,
     delete_old_logs_forever,
     expire_deadlines_forever,
-    refresh_assistants_forever,
+    refresh_files_forever,
     watch_loop_lag_forever,
 )
 """The background tasks of every runtime."""

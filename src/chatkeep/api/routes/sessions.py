@@ -16,7 +16,7 @@ from chatkeep.api.responses import json_response
 from chatkeep.api.views import SessionPage
 from chatkeep.chat.types import Session
 from chatkeep.db import Transaction
-from chatkeep.errors import IdTaken, InvalidRequest, NotFound, SessionBusy
+from chatkeep.errors import IdTaken, InvalidRequest, ModelNotAllowed, NotFound, SessionBusy
 from chatkeep.runs import cancel
 from chatkeep.runs.runtime import Runtime
 from chatkeep.store import messages as store_messages
@@ -27,12 +27,16 @@ router = APIRouter(prefix="/api/sessions", tags=["sessions"], route_class=JsonRo
 
 
 @router.post(
-    "", status_code=201, responses={201: json_answer(Session), 200: json_answer(Session), **error_answers(IdTaken)}
+    "",
+    status_code=201,
+    responses={201: json_answer(Session), 200: json_answer(Session), **error_answers(IdTaken, ModelNotAllowed)},
 )
 async def create_session(runtime: RuntimeDep, owner: OwnerId, body: NewSession | None = None) -> Response:
     """Make a session. With an `id` of the client's own it is safe to repeat."""
     request = body or NewSession()
     assistant = runtime.get_assistant(request.assistant or runtime.settings.assistant)
+    if request.model:
+        runtime.check_model(request.model, "model: ")
 
     async def write(tx: Transaction) -> tuple[Session, bool]:
         session = _new_session(request, assistant.name, await tx.now())
@@ -66,7 +70,9 @@ async def get_session(session: OwnSession) -> Response:
     return json_response(session)
 
 
-@router.patch("/{session_id}", responses={200: json_answer(Session), **error_answers(NotFound, SessionBusy)})
+@router.patch(
+    "/{session_id}", responses={200: json_answer(Session), **error_answers(NotFound, SessionBusy, ModelNotAllowed)}
+)
 async def change_session(runtime: RuntimeDep, owner: OwnerId, session: OwnSession, body: SessionChange) -> Response:
     """Change a session; `head_id` switches the active branch."""
     changes = _changes(runtime, body)
@@ -114,6 +120,8 @@ def _changes(runtime: Runtime, body: SessionChange) -> dict[str, Any]:
     if "assistant" in changes:
         changes["assistant"] = changes["assistant"] or runtime.settings.assistant
         runtime.get_assistant(changes["assistant"])
+    if changes.get("model"):
+        runtime.check_model(changes["model"], "model: ")
     if "metadata" in changes:
         changes["metadata"] = changes["metadata"] or {}
     if "head_id" in changes and changes["head_id"] is None:

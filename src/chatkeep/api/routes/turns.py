@@ -12,6 +12,7 @@ from chatkeep.errors import (
     CallNotWaiting,
     EventsExpired,
     IdempotencyMismatch,
+    ModelNotAllowed,
     NotFound,
     SessionBusy,
     ShuttingDown,
@@ -27,7 +28,9 @@ router = APIRouter(prefix="/api", route_class=JsonRoute)
 TURN_ANSWERS = {
     200: json_answer(RunAnswer, content=EVENT_STREAM),
     202: json_answer(RunAnswer),
-    **error_answers(NotFound, SessionBusy, IdempotencyMismatch, EventsExpired, TooManyRuns, ShuttingDown),
+    **error_answers(
+        NotFound, ModelNotAllowed, SessionBusy, IdempotencyMismatch, EventsExpired, TooManyRuns, ShuttingDown
+    ),
 }
 """The answers to a request that starts a run (docs/http-api.md)."""
 

@@ -1,0 +1,94 @@
+"""Many models behind the one seam `Model`: a prompt goes to the provider that the models file names for its model.
+
+A provider keeps its connections while it stays as it is in the file, under whatever name. Those of one that has left
+the file are closed as soon as no answer comes from it.
+"""
+
+from collections.abc import AsyncGenerator, Sequence
+
+from chatkeep.errors import CannotStart, ModelAuth, ModelRejected
+from chatkeep.llm import Model, ModelInfo, Prompt
+from chatkeep.llm.chunks import Chunk
+from chatkeep.llm.model_library import ModelLibrary
+from chatkeep.llm.openai_model import OpenAIModel
+from chatkeep.settings import Settings
+from chatkeep.settings.models_file import ModelEntry, ProviderEntry
+
+
+class ModelRouter:
+    """The models of a library, each behind its provider."""
+
+    def __init__(self, library: ModelLibrary, settings: Settings) -> None:
+        """`library` has a file."""
+        self._library = library
+        self._settings = settings
+        self._models: dict[ProviderEntry, _OpenModel] = {}
+        library.on_change = self._close_unused
+
+    def name(self, requested: str) -> str:
+        """Return the name in the file, which is the one that clients know."""
+        return requested
+
+    def describe(self, requested: str) -> ModelInfo:
+        """See `Model.describe`: the names are those of the provider, so a change of name in the file loses nothing."""
+        entry, provider = self._find(requested)
+        return self._open(provider).model.describe(entry.model)._replace(context_tokens=entry.context_tokens)
+
+    async def stream(self, prompt: Prompt) -> AsyncGenerator[Sequence[Chunk]]:
+        """See `Model.stream`. The parameters of the prompt win over those of the file."""
+        entry, provider = self._find(prompt.model)
+        opened = self._open(provider)
+        params = {**entry.params.model_dump(exclude_none=True), **prompt.params}
+        answer = opened.model.stream(Prompt(entry.model, prompt.messages, prompt.tools, params, entry.omit))
+        del prompt  # it holds the whole conversation, and the answer may take long
+        opened.answers += 1
+        try:
+            async for chunks in answer:
+                yield chunks
+                del chunks
+        finally:
+            await answer.aclose()
+            opened.answers -= 1
+            await self._close_unused()
+
+    async def close(self) -> None:
+        """Close all connections."""
+        for opened in self._models.values():
+            await opened.model.close()
+
+    def _find(self, name: str) -> tuple[ModelEntry, ProviderEntry]:
+        file = self._library.file
+        if file is None or name not in file.models:
+            raise ModelRejected(f"there is no model {name!r} any more")
+        entry = file.models[name]
+        return entry, file.provider_of(entry)
+
+    def _open(self, provider: ProviderEntry) -> "_OpenModel":
+        if provider not in self._models:
+            try:
+                self._models[provider] = _OpenModel(_connect(self._settings, provider))
+            except (ValueError, CannotStart) as error:  # the key could be read when the file was
+                raise ModelAuth(f"the provider's key cannot be read: {error}") from error
+        return self._models[provider]
+
+    async def _close_unused(self) -> None:
+        """Close the connections of providers that are no longer in the file, and of which no answer comes."""
+        file = self._library.file
+        kept = set(file.providers.values()) if file is not None else set[ProviderEntry]()
+        for provider in [each for each, opened in self._models.items() if each not in kept and not opened.answers]:
+            await self._models.pop(provider).model.close()
+
+
+class _OpenModel:
+    """A provider's model. `answers` counts those that are being made."""
+
+    __slots__ = ("answers", "model")
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self.answers = 0
+
+
+def _connect(settings: Settings, provider: ProviderEntry) -> Model:
+    """Return the model for the API that `provider` speaks."""
+    return OpenAIModel(settings, provider)  # `provider.api` has one value so far; another picks its model here
