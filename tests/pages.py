@@ -21,6 +21,7 @@ SETTINGS = read_page("settings")
 PROMPTS = read_page("prompts")
 EXTEND = read_page("extend")
 PRACTICE_MODEL = read_page("practice-model")
+MODELS = read_page("models")
 GLOSSARY = read_page("glossary")
 
 assert toolbox is not None  # importing it declares the functions

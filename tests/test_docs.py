@@ -20,6 +20,7 @@ from chatkeep.cli.main import main
 from chatkeep.errors import CannotStart
 from chatkeep.evals.suite import Constraint, parse_suite
 from chatkeep.settings import Settings
+from chatkeep.settings.models_file import ModelEntry, ModelParams, OmittedField, Price, ProviderEntry, parse_models
 from tests.cli.test_main import command, environment
 from tests.pages import (
     EVENTS,
@@ -27,6 +28,7 @@ from tests.pages import (
     FUNCTIONS,
     GLOSSARY,
     HTTP_API,
+    MODELS,
     PROMPTS,
     ROOT,
     SETTINGS,
@@ -105,6 +107,32 @@ def test_every_status_is_documented(status: str) -> None:
 @pytest.mark.parametrize("state", get_args(CallState))
 def test_every_state_of_a_call_is_documented(state: str) -> None:
     assert rows(FUNCTIONS, state)
+
+
+@pytest.mark.parametrize("name", [*ProviderEntry.model_fields, *ModelEntry.model_fields, *ModelParams.model_fields])
+def test_every_key_of_the_models_file_has_one_row(name: str) -> None:
+    assert len(rows(MODELS, name)) == 1
+
+
+@pytest.mark.parametrize("name", [*get_args(OmittedField), *Price.model_fields])
+def test_every_word_of_the_models_file_is_documented(name: str) -> None:
+    assert f"`{name}`" in MODELS
+
+
+@pytest.mark.parametrize("text", blocks(MODELS, "toml"), ids=lambda text: text.partition("]")[0][1:])
+def test_the_models_in_the_page_are_valid(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in re.findall(r'"env:(\w+)"', text):
+        monkeypatch.setenv(variable, "k")
+    assert parse_models("models.toml", text).models
+
+
+def test_faults_of_models_are_reported_as_the_page_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "k")
+    shown = next(each for each in MODELS.split("```\n") if each.startswith("models.toml:")).splitlines()
+    for line, old, new in zip(shown, ('= "openai"', "reasoning_effort"), ('= "opnai"', "efort"), strict=True):
+        with pytest.raises(CannotStart) as refused:
+            parse_models("models.toml", blocks(MODELS, "toml")[0].replace(old, new))
+        assert str(refused.value) == line
 
 
 def test_every_route_is_documented() -> None:
