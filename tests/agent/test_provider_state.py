@@ -8,7 +8,7 @@ import pytest
 from chatkeep.agent.context_window import Recipient, to_chat_messages
 from chatkeep.chat.types import Message, ProviderState, ReasoningPart, TextPart, ToolCallPart
 from chatkeep.errors import ModelRejected
-from chatkeep.llm import Prompt
+from chatkeep.llm import ModelInfo, Prompt
 from chatkeep.llm.chunks import CallDelta, Choice, Chunk, FunctionDelta, MessageDelta
 from chatkeep.llm.provider_state import MAX_STATE_BYTES
 from tests.functions import TOOLS
@@ -53,6 +53,24 @@ async def test_a_signature_goes_back_with_its_call() -> None:
     part = played.parts[0]
     assert isinstance(part, ToolCallPart)
     assert part.provider_state == ProviderState("scripted", "m", {"extra_content": SIGNATURE})
+
+
+class Renamed(Script):
+    """A model that its provider knows by another name, as one of a models file."""
+
+    def describe(self, requested: str) -> ModelInfo:
+        return ModelInfo("provider", f"upstream-{requested}")
+
+
+async def test_a_state_belongs_to_the_provider_s_own_name() -> None:
+    model = Renamed([signed_call(), stop("tool_calls")], [say("It rains."), stop()], [say("Yes."), stop()])
+    played = await play(model, turn_input("weather?", tools=TOOLS, model="fast"))
+    part = played.parts[0]
+    assert isinstance(part, ToolCallPart)
+    assert part.provider_state == ProviderState("provider", "upstream-fast", {"extra_content": SIGNATURE})
+    await play(model, turn_input("Sure?", [user("weather?"), as_message(played)], tools=TOOLS, model="fast"))
+    sent = next(each for each in model.prompts[2].messages if each.get("tool_calls"))
+    assert sent["tool_calls"][0]["extra_content"] == SIGNATURE
 
 
 @pytest.mark.parametrize("field", ["reasoning_content", "reasoning"])

@@ -31,10 +31,15 @@ REFUSALS = [
     (refusal("Invalid schema for function 'f': not of use with strict"), ["strict"]),
     (refusal("Unsupported parameter: 'temperature' is not supported with this model."), ["temperature"]),
     (
-        refusal("Unsupported value: 'temperature' does not support 0.5. Only the default (1) value is supported."),
+        refusal(
+            "Unsupported value: 'temperature' does not support 0.5. Only the default (1) value is supported.",
+            param="temperature",
+            code="unsupported_value",
+        ),
         ["temperature"],
     ),
     (refusal("This model does not support this.", param="top_p", code="unsupported_parameter"), ["top_p"]),
+    (refusal("seed: this model does not support it"), ["seed"]),
     ([refusal('Invalid JSON payload received. Unknown name "seed": Cannot find field.')], ["seed"]),
     ({"detail": [{"loc": ["body", "stop"], "msg": "Extra inputs are not permitted"}]}, ["stop"]),
     (

@@ -20,12 +20,14 @@ _FIELDS = {"max_output_tokens": "max_completion_tokens"}
 """The names of parameters where those of the API differ."""
 
 _UNKNOWN = re.compile(
-    r"(?i)unrecogni[sz]ed|unknown|unsupported|not supported?|not (?:permitted|allowed)|unexpected|only the default"
+    r"(?i)unrecogni[sz]ed|unknown|unsupported|not support|not (?:permitted|allowed)|unexpected"
     r"|extra_forbidden|additional propert"
 )
 """Words of a refusal of a field; one of its value has others."""
-_BAD_VALUE = re.compile(r"(?i)unsupported[ _]value(?!.*only the default)", re.DOTALL)
-"""OpenAI's words for a value that another would replace: that is for the operator to mend, unless there is no other."""
+_BAD_VALUE = re.compile(r"(?i)unsupported[ _]value")
+"""OpenAI's words for a value that is not among those of the field: the operator chooses another."""
+_NO_CHOICE = re.compile(r"(?i)only the default")
+"""Its words for a field that has but one value."""
 _MAX_DEPTH = 8
 
 
@@ -51,7 +53,7 @@ def find_refused(request: Mapping[str, Any], refusal: Any) -> list[str]:
     Any word of `strict` counts, since it may also be the schema that is of no use in the strict form.
     """
     text = "\n".join(_texts(refusal))
-    is_unknown = bool(_UNKNOWN.search(text)) and not _BAD_VALUE.search(text)
+    is_unknown = bool(_UNKNOWN.search(text)) and (not _BAD_VALUE.search(text) or bool(_NO_CHOICE.search(text)))
     sent = [name for name in _OPTIONAL if name in request and is_unknown]
     if any("strict" in tool["function"] for tool in request.get("tools", ())):
         sent.append("strict")
