@@ -5,7 +5,7 @@
 
 import copy
 import json
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Any, cast
 
 import msgspec
@@ -19,6 +19,7 @@ from chatkeep.chat.types import TextPart, ToolCallPart
 from chatkeep.errors import TurnFailed
 from chatkeep.llm import ModelInfo, Prompt
 from chatkeep.llm.chunks import MAX_TOKENS, Chunk
+from chatkeep.llm.completions.parser import CompletionsParser
 from chatkeep.llm.sse_parser import SseParser
 from chatkeep.text import clean
 from tests.turns import PlayedTurn, play, turn_input
@@ -32,6 +33,7 @@ NUMBERS = st.integers(-(2**70), 2**70) | st.floats() | st.sampled_from([0, 1, MA
 KEYS = st.sampled_from([
     *["choices", "delta", "message", "content", "text", "type", "tool_calls", "function", "name", "arguments", "id"],
     *["index", "finish_reason", "usage", "prompt_tokens", "error", "code", "detail", "reasoning", "refusal"],
+    *["response", "item", "output", "output_index", "item_id", "call_id", "status", "summary", "encrypted_content"],
 ]) | TEXTS  # fmt: skip
 ANYTHING = st.recursive(
     st.none() | st.booleans() | NUMBERS | TEXTS,
@@ -59,8 +61,9 @@ STREAM: list[dict[str, Any]] = [
 class Bytes:
     """A model whose answer is the parsed bytes of one body."""
 
-    def __init__(self, pieces: Sequence[bytes]) -> None:
+    def __init__(self, pieces: Sequence[bytes], make_parser: Callable[[], SseParser]) -> None:
         self._pieces = pieces
+        self._make_parser = make_parser
 
     def name(self, requested: str) -> str:
         return requested
@@ -69,7 +72,7 @@ class Bytes:
         return ModelInfo("scripted", requested)
 
     async def stream(self, prompt: Prompt) -> AsyncGenerator[Sequence[Chunk]]:
-        parser = SseParser()
+        parser = self._make_parser()
         for piece in self._pieces:
             if chunks := parser.feed(piece):
                 yield chunks
@@ -98,9 +101,11 @@ PLACES = [path for path in places(STREAM) if path]
 
 
 @st.composite
-def damaged_streams(draw: st.DrawFn, places: list[tuple[str | int, ...]], *, adds: bool) -> list[Any]:
-    """Return the stream with other values in up to three of `places`, and, if `adds`, with more keys beside them."""
-    stream: list[Any] = copy.deepcopy(STREAM)
+def damaged_streams(
+    draw: st.DrawFn, whole: list[dict[str, Any]], places: list[tuple[str | int, ...]], *, adds: bool
+) -> list[Any]:
+    """Return a stream with other values in up to three of `places`, and, if `adds`, with more keys beside them."""
+    stream: list[Any] = copy.deepcopy(whole)
     for *outer, last in draw(st.lists(st.sampled_from(places), min_size=1, max_size=3)):
         holder: Any = stream
         try:
@@ -119,9 +124,9 @@ def to_bytes(stream: Sequence[Any]) -> bytes:
     return b"".join(b"data: " + frame + b"\n\n" for frame in [*frames, b"[DONE]"])
 
 
-async def play_bytes(pieces: Sequence[bytes]) -> PlayedTurn:
+async def play_bytes(pieces: Sequence[bytes], make_parser: Callable[[], SseParser] = CompletionsParser) -> PlayedTurn:
     """Play a turn, and check what holds for every one."""
-    played = await play(Bytes(pieces), turn_input("?", max_answer_bytes=LIMIT))
+    played = await play(Bytes(pieces, make_parser), turn_input("?", max_answer_bytes=LIMIT))
     assert played.outcome is not None or isinstance(played.failure, TurnFailed)
     text = "".join(event_log.delta_text(event) for event in played.events if isinstance(event, Delta))
     assert text == clean(text)
@@ -133,14 +138,14 @@ async def play_bytes(pieces: Sequence[bytes]) -> PlayedTurn:
 
 
 @pytest.mark.anyio
-@given(damaged_streams(PLACES, adds=True), st.integers(0, 2_000))
+@given(damaged_streams(STREAM, PLACES, adds=True), st.integers(0, 2_000))
 async def test_a_turn_ends_whatever_stands_in_a_chunk(stream: list[Any], place: int) -> None:
     body = to_bytes(stream)
     await play_bytes([body[:place], body[place:]])
 
 
 @pytest.mark.anyio
-@given(damaged_streams([path for path in PLACES if path[-1] in AUXILIARY], adds=False))
+@given(damaged_streams(STREAM, [path for path in PLACES if path[-1] in AUXILIARY], adds=False))
 async def test_the_text_is_whole_whatever_stands_beside_it(stream: list[Any]) -> None:
     played = await play_bytes([to_bytes(stream)])
     assert {part.text for part in played.parts if isinstance(part, TextPart)} == {"Hello"}  # once a step

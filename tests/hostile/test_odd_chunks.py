@@ -11,7 +11,7 @@ from chatkeep.chat import event_log
 from chatkeep.chat.events import Event, TextDelta, ToolCallDelta, ToolCallStarted
 from chatkeep.llm.assembler import Assembler
 from chatkeep.llm.chunks import MAX_TOKENS, TokenCounts
-from chatkeep.llm.sse_parser import SseParser
+from chatkeep.llm.completions.parser import CompletionsParser
 from chatkeep.text import clean
 
 SCALARS = (
@@ -25,7 +25,7 @@ ANYTHING = st.recursive(
 
 def read(*chunks: Any) -> tuple[Assembler, list[Event]]:
     """Return what a stream of `chunks` says, after it was understood to its end."""
-    parser = SseParser()
+    parser = CompletionsParser()
     body = b"".join(b"data: " + msgspec.json.encode(chunk) + b"\n\n" for chunk in chunks) + b"data: [DONE]\n\n"
     assembler = Assembler(0, lambda name: "reply" if name == "ping" else None, set())
     events = assembler.read([*parser.feed(body), *parser.finish()])

@@ -4,32 +4,18 @@ However the bytes are divided over reads, they say the same.
 """
 
 from collections.abc import Iterable, Sequence
-from itertools import count
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from chatkeep.chat import event_log
-from chatkeep.chat.events import Event
-from chatkeep.chat.types import Kind
-from chatkeep.errors import TurnFailed
-from chatkeep.llm.assembler import Assembler
-from chatkeep.llm.chunks import Chunk, TokenCounts
-from chatkeep.llm.sse_parser import MAX_FRAME_BYTES, SseParser
+from chatkeep.llm.chunks import Chunk
+from chatkeep.llm.completions.parser import CompletionsParser
+from chatkeep.llm.sse_parser import MAX_FRAME_BYTES
+from tests.llm.corpus import ParsedBody, read_body
 
 BODIES = sorted(Path(__file__).parent.glob("*.sse"))
-KINDS: dict[str, Kind] = {"tell_joke": "reply"}
 HELLO = b'data: {"choices":[{"index":0,"delta":{"content":"Hello"}}]}\n\n'
-
-
-class ParsedBody(msgspec.Struct, forbid_unknown_fields=True):
-    """The content of a body: its merged events; generated call ids are counted as `ours_1`, `ours_2`, …"""
-
-    events: list[Event]
-    finish_reason: str | None
-    failure: str | None = None
-    usage: TokenCounts | None = None
 
 
 @pytest.fixture(params=BODIES, ids=lambda path: path.stem)
@@ -60,14 +46,14 @@ def test_the_corpus_is_complete() -> None:
 
 
 def test_an_event_is_returned_with_its_blank_line() -> None:
-    parser = SseParser()
+    parser = CompletionsParser()
     assert parser.feed(HELLO[:-1]) == []
     assert contents(parser.feed(HELLO[-1:])) == ["Hello"]
     assert contents(parser.feed(HELLO + HELLO + HELLO[:20])) == ["Hello", "Hello"]
 
 
 def test_done_is_recognised_with_its_event() -> None:
-    parser = SseParser()
+    parser = CompletionsParser()
     parser.feed(HELLO + b"data: [DONE]\n")
     assert not parser.done
     parser.feed(b"\n")
@@ -76,21 +62,21 @@ def test_done_is_recognised_with_its_event() -> None:
 
 
 def test_chunks_before_a_failure_are_returned() -> None:
-    parser = SseParser()
+    parser = CompletionsParser()
     assert contents(parser.feed(HELLO + b"data: {nonsense}\n\n" + HELLO)) == ["Hello"]
     assert parser.failure is not None
     assert parser.failure.code == "model_protocol"
 
 
 def test_the_first_of_two_failures_counts() -> None:
-    parser = SseParser()
+    parser = CompletionsParser()
     parser.feed(b'data: {"error":{"type":"rate_limit_error","message":"slow down"}}\n\ndata: {nonsense}\n\n')
     assert parser.failure is not None
     assert (parser.failure.code, str(parser.failure)) == ("model_rate_limited", "slow down")
 
 
 def test_an_endless_event_is_not_buffered_for_ever() -> None:
-    parser = SseParser()
+    parser = CompletionsParser()
     parser.feed(b"data: ")
     for _ in range(4):
         assert parser.failure is None
@@ -101,40 +87,20 @@ def test_an_endless_event_is_not_buffered_for_ever() -> None:
 
 @pytest.mark.parametrize("depth", [500, 5_000, 200_000])
 def test_deeply_nested_json_is_an_error_or_skipped(depth: int) -> None:
-    parser = SseParser()
+    parser = CompletionsParser()
     deep = b"[" * depth + b"]" * depth
     chunks = parser.feed(b'data: {"choices":[{"index":0,"delta":{"content":"Hi"}}],"deep":' + deep + b"}\n\n")
     assert contents(chunks) == ["Hi"] or (parser.failure is not None and parser.failure.code == "model_protocol")
 
 
 def test_a_body_of_comments_alone_has_no_chunks() -> None:
-    parser = SseParser()
+    parser = CompletionsParser()
     assert parser.feed(b": ping\n\n: ping\n\n") == []
     assert parser.finish() == []
 
 
 def read(pieces: Iterable[bytes]) -> ParsedBody:
-    """Parse `pieces` one after the other, as `OpenAIModel` does."""
-    numbers = count(1)
-    parser = SseParser()
-    assembler = Assembler(0, KINDS.get, set(), new_id=lambda: f"ours_{next(numbers)}")
-    events: list[Event] = []
-    for piece in pieces:
-        events += assemble(assembler, parser.feed(piece))
-        if parser.failure is not None or parser.done:
-            break
-    else:
-        events += assemble(assembler, parser.finish())
-    events += assembler.finish()
-    return ParsedBody(event_log.merge(events), assembler.finish_reason, code(parser.failure), assembler.tokens)
-
-
-def assemble(assembler: Assembler, chunks: Sequence[Chunk]) -> list[Event]:
-    return assembler.read(chunks)
-
-
-def code(failure: TurnFailed | None) -> str | None:
-    return failure.code if failure else None
+    return read_body(pieces, CompletionsParser)
 
 
 def contents(chunks: Sequence[Chunk]) -> list[object]:

@@ -18,16 +18,17 @@ import openai
 
 from chatkeep.errors import CannotStart, TurnFailed
 from chatkeep.llm import ModelInfo, Prompt
-from chatkeep.llm.chat_request import RefusedFields, build_request, find_refused
+from chatkeep.llm.apis import COMPLETIONS, Api
 from chatkeep.llm.chunks import Chunk
 from chatkeep.llm.http.bounds import IDENTITY, bound_response
 from chatkeep.llm.http.replay import RequestReplay
 from chatkeep.llm.http.transport import RESPONSE_BODY, ResponseBody, Transport
 from chatkeep.llm.provider_errors import is_retryable, retry_after_seconds, translate_error
+from chatkeep.llm.refused_fields import RefusedFields, find_refused
 from chatkeep.llm.sse_parser import SseParser
 from chatkeep.settings import Settings
 from chatkeep.settings.models_file import ProviderEntry
-from chatkeep.settings.provider import COMPLETIONS_PATH, OPENAI_URL
+from chatkeep.settings.provider import OPENAI_URL
 from chatkeep.settings.proxies import is_proxy_set
 
 _JSON = {"content-type": "application/json"}
@@ -44,18 +45,19 @@ _log = logging.getLogger("chatkeep")
 class OpenAIModel:
     """A model behind an OpenAI-compatible HTTP API."""
 
-    def __init__(self, settings: Settings, provider: ProviderEntry | None = None) -> None:
-        """Connect to `provider`; without one, to that of `settings`, which have all limits.
+    def __init__(self, settings: Settings, provider: ProviderEntry | None = None, api: Api = COMPLETIONS) -> None:
+        """Connect to `provider` over `api`; without a provider, to that of `settings`, which have all limits.
 
         Raises:
             ValueError, CannotStart: the key of `provider` cannot be read.
         """
         self._settings = settings
         self._provider = provider
+        self._api = api
         self._refused = RefusedFields()
         self._key = self._read_key()
         base = urlsplit(provider.base_url if provider else settings.openai_base_url or OPENAI_URL)
-        self._path = COMPLETIONS_PATH + (f"?{base.query}" if base.query else "")  # the SDK would put it before the path
+        self._path = api.path + (f"?{base.query}" if base.query else "")  # the SDK would put it before the path
         transport = None if is_proxy_set() else Transport()
         self._replay = RequestReplay(transport) if transport else None
         self._client = openai.AsyncOpenAI(
@@ -71,8 +73,8 @@ class OpenAIModel:
         return requested
 
     def describe(self, requested: str) -> ModelInfo:
-        """Return the host of the provider, and the name as it is."""
-        return ModelInfo(self._client.base_url.host, requested)
+        """Return the host of the provider, with the API unless it is the usual one, and the name as it is."""
+        return ModelInfo(self._client.base_url.host + self._api.state_suffix, requested)
 
     async def stream(self, prompt: Prompt) -> AsyncGenerator[Sequence[Chunk]]:
         """See `Model.stream`. Errors that may pass are retried, before the first chunk only."""
@@ -109,14 +111,14 @@ class OpenAIModel:
 
     async def _open_stream(self, prompt: Prompt) -> "_ChunkStream":
         deadline = asyncio.get_running_loop().time() + self._settings.first_byte_timeout
-        request, key = build_request(prompt, self._refused.of(prompt)), self._key
+        request, key = self._api.build_request(prompt, self._refused.of(prompt)), self._key
         try:
             body = await self._send(msgspec.json.encode(request), deadline)
         except openai.APIStatusError as error:
             if not self._learn_refused(request, error) and not await self._renew_key(key, error):
                 raise
             return await self._open_stream(prompt)
-        answer = _ChunkStream(body, SseParser(self._key), self._settings.idle_timeout)
+        answer = _ChunkStream(body, self._api.parser(self._key), self._settings.idle_timeout)
         try:
             await answer.fetch(deadline)
         except BaseException:

@@ -1,4 +1,4 @@
-"""Parses the bytes of a provider's event stream (WHATWG HTML §9.2) into chunks.
+"""Splits the bytes of a provider's event stream (WHATWG HTML §9.2) into frames, whatever API they belong to.
 
     data: {"choices":…}      a frame: the lines of one event
                              the empty line that ends it
@@ -7,61 +7,43 @@
     data: {"choi             the rest: here the read ended
 
 1. A read may end anywhere, even inside a character. The rest waits for the next read.
-2. All frames that a read completes are decoded together. Most are one `data` line each: these are decoded as lines of
-   JSON in one call. If any of them is not, the fields of each frame are read first.
-3. Lines end with LF, CRLF or CR, and with nothing else. U+2028 and U+0085 stand unescaped inside the JSON of some
+2. Lines end with LF, CRLF or CR, and with nothing else. U+2028 and U+0085 stand unescaped inside the JSON of some
    servers, and `splitlines` would break a line there.
-4. `[DONE]` ends the stream: nothing after it counts.
-5. A frame that is not understood, or that reports an error, ends the stream with a failure. The chunks before it count.
-6. Half a frame at the end of the body is no failure: it only says that the stream was cut.
-7. A body with other lines and no `data` at all, such as an HTML page, is no event stream: a failure. One JSON value is
-   read: as the error that it describes, or as the one chunk of an answer that was not streamed.
-8. An answer that says nothing in a form that is read, but has text (`llm/unread.py`), is a failure.
+3. `[DONE]` ends the stream: nothing after it counts.
+4. A frame that is not understood, or that reports an error, ends the stream with a failure. The chunks before it count.
+5. Half a frame at the end of the body is no failure: it only says that the stream was cut.
+6. A body with other lines and no `data` at all, such as an HTML page, is no event stream: a failure. One JSON value is
+   read: as the error that it describes, or as an answer that was not streamed.
+
+A parser of one API says what the payloads mean: `completions/parser.py` and `responses/parser.py`.
 """
 
 import json
+from abc import ABC, abstractmethod
 from typing import Any
-
-import msgspec
 
 from chatkeep.errors import ModelProtocol, TurnFailed
 from chatkeep.llm.chunks import Chunk
-from chatkeep.llm.odd_chunks import make_readable
 from chatkeep.llm.provider_errors import error_from_frame
-from chatkeep.llm.unread import has_unread, says_something
 
 MAX_FRAME_BYTES = 16 * 1024 * 1024
 """The size of the largest frame, in bytes. A provider that sends more without an empty line is not understood."""
+NOT_UNDERSTOOD = "the provider sent an event that is not understood"
+"""The message of a failure for one frame."""
 
-_decode = msgspec.json.Decoder(Chunk).decode
-_decode_lines = msgspec.json.Decoder(Chunk).decode_lines
 _BOM = b"\xef\xbb\xbf"
-_DATA = b"data: "
-_NEXT_DATA = b"\n\n" + _DATA
-_DONE = _NEXT_DATA + b"[DONE]"
 _FIELDS = {b"data", b"event", b"id", b"retry", b""}
 """The names of an event stream's fields. A comment is a line with an empty name."""
 
 
-class SseParser:
+class SseParser(ABC):
     """Parses one body. `feed` it each read, then `finish` it, unless it is `done` or has a `failure` before.
 
-    `done` is True after `[DONE]` or `finish`. `failure` is the error that ended the stream early, for the caller to
-    raise after it has used the chunks.
+    `done` is True once the stream says that it has ended, or after `finish`. `failure` is the error that ended the
+    stream early, for the caller to raise after it has used the chunks.
     """
 
-    __slots__ = (
-        "_has_begun",
-        "_has_seen_data",
-        "_has_seen_other",
-        "_has_unread",
-        "_is_silent",
-        "_key",
-        "_pieces",
-        "_rest",
-        "done",
-        "failure",
-    )
+    __slots__ = ("_has_begun", "_has_seen_data", "_has_seen_other", "_key", "_pieces", "_rest", "done", "failure")
 
     def __init__(self, key: str | None = None) -> None:
         """`key` is the provider's API key, which never appears in the message of a failure."""
@@ -73,8 +55,6 @@ class SseParser:
         self._has_begun = False
         self._has_seen_data = False
         self._has_seen_other = False
-        self._is_silent = True  # nothing was said yet in a form that is read
-        self._has_unread = False
 
     def feed(self, data: bytes) -> list[Chunk]:
         """Return the chunks that the bytes `data` complete, up to a failure."""
@@ -100,67 +80,63 @@ class SseParser:
                 self.failure = ModelProtocol("the provider sent an event without an end")
             return []
         self._rest = buffer[end + 2 :]
-        return self._parse_plain_frames(buffer[:end]) or self._parse_frames(buffer[:end].split(b"\n\n"))
+        return self._parse_frames(buffer[:end])
 
     def finish(self) -> list[Chunk]:
-        """End the body. Return the chunk of a last frame that is whole, only without its empty line."""
+        """End the body. Return the chunks of a last frame that is whole, only without its empty line."""
         self.done = True
         rest = b"".join([self._rest, *self._pieces]).strip(b"\r\n")
         if not self._has_seen_data and rest.lstrip().startswith((b"{", b"[")):
             return self._parse_json_body(rest)
-        chunks = self._parse_frames([rest])
-        if isinstance(self.failure, ModelProtocol) and not (self._is_silent and self._has_unread):
+        chunks = self._parse_each_frame(rest)
+        if isinstance(self.failure, ModelProtocol) and not self._is_unreadable:
             self.failure = None  # half a frame: the stream was cut
         if self._has_seen_other and not self._has_seen_data:
             self.failure = ModelProtocol("the provider did not answer with an event stream")
         return chunks
 
-    def _parse_plain_frames(self, frames: bytes) -> list[Chunk]:
-        """Return the chunks of `frames` that are one `data` line each, as nearly all are; none if any is not.
+    @property
+    def _is_unreadable(self) -> bool:
+        """True if the answer as a whole has a form that is not read."""
+        return False
 
-        These need not be parsed one by one. That halves the time to decode them when a read brings a hundred.
-        """
-        is_done = frames.endswith(_DONE)
-        frames = frames.removesuffix(_DONE)
-        lines = frames.removeprefix(_DATA).replace(_NEXT_DATA, b"\n")
-        try:
-            chunks = _decode_lines(lines)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            return []
-        # The first frame lost `data: `, each other one all of `_NEXT_DATA` but a byte. Else one of them was not plain.
-        if len(frames) - len(lines) != len(chunks) * (len(_NEXT_DATA) - 1) - 1:
-            return []
-        self._has_seen_data, self.done = True, is_done
-        return self._check(chunks, lines)
+    def _parse_frames(self, frames: bytes) -> list[Chunk]:
+        """Return the chunks of `frames`, with LF alone as their lines' ends and empty lines between them."""
+        return self._parse_each_frame(frames)
+
+    @abstractmethod
+    def _parse_payloads(self, payloads: list[bytes]) -> list[Chunk]:
+        """Return the chunks of the data of frames, maybe of none, up to a failure."""
+
+    @abstractmethod
+    def _parse_answer(self, answer: Any, body: bytes) -> list[Chunk] | None:
+        """Return the chunks of a whole body that is no stream, `answer` being its JSON; None if it is no answer."""
 
     def _parse_json_body(self, body: bytes) -> list[Chunk]:
-        """Return the chunk of a whole body that is JSON and no event stream; a failure if it is an error."""
-        try:
-            value: Any = json.loads(body.decode("utf-8", "replace"))
-        except (ValueError, RecursionError):
+        """Return the chunks of a whole body that is JSON and no event stream; a failure if it is an error."""
+        value = read_json(body)
+        if value is None:
             self.failure = ModelProtocol("the provider did not answer with an event stream")
             return []
-        if not isinstance(value, dict) or "choices" not in value:
+        chunks = self._parse_answer(value, body)
+        if chunks is None:
             self.failure = error_from_frame(value, self._key)
-            return []
-        if not value["choices"]:
-            self.failure = ModelProtocol("the provider did not answer with an event stream")
-            return []
-        payload = b" ".join(body.splitlines())
-        return self._check(self._decode_all([payload]), payload)
+        return chunks or []
 
-    def _parse_frames(self, frames: list[bytes]) -> list[Chunk]:
+    def _parse_each_frame(self, frames: bytes) -> list[Chunk]:
         payloads: list[bytes] = []
-        for frame in frames:
+        is_done = False
+        for frame in frames.split(b"\n\n"):
             payload, is_error = self._read_frame(frame)
             if not payload:
                 continue
             self._has_seen_data = True
             if payload == b"[DONE]":
-                self.done = True
+                is_done = True
                 break
             payloads.append(b'{"error":' + payload + b"}" if is_error else payload)
-        return self._check(self._decode_all(payloads), b"\n".join(payloads))
+        self.done = self.done or is_done
+        return self._parse_payloads(payloads)
 
     def _read_frame(self, frame: bytes) -> tuple[bytes, bool]:
         """Return a frame's data, and True if only its `event` line says that it is an error."""
@@ -177,61 +153,10 @@ class SseParser:
         payload = b" ".join(data).strip()
         return payload, name == b"error" and not payload.startswith(b'{"error"')
 
-    def _decode_all(self, payloads: list[bytes]) -> list[Chunk]:
-        if not payloads:
-            return []
-        try:
-            return _decode_lines(b"\n".join(payloads))
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            return self._decode_one_by_one(payloads)
 
-    def _decode_one_by_one(self, payloads: list[bytes]) -> list[Chunk]:
-        chunks: list[Chunk] = []
-        for payload in payloads:
-            try:
-                chunks.append(_decode_leniently(payload))
-            except (ValueError, RecursionError):
-                self.failure = ModelProtocol("the provider sent an event that is not understood")
-                break
-        return chunks
-
-    def _check(self, chunks: list[Chunk], payloads: bytes) -> list[Chunk]:
-        """Return `chunks` up to the first that reports an error, which becomes the failure. `payloads` are lines."""
-        if self._is_silent:
-            self._watch_silence(chunks, payloads)
-        for number, chunk in enumerate(chunks):
-            if chunk.error is not None:
-                self.failure = error_from_frame(chunk.error, self._key)
-                return chunks[:number]
-            if chunk.choices and chunk.choices[0].error is not None:
-                self.failure = error_from_frame(chunk.choices[0].error, self._key)
-                return chunks[: number + 1]
-        return chunks
-
-    def _watch_silence(self, chunks: list[Chunk], payloads: bytes) -> None:
-        """Look for text that is not read while nothing else was said, as in the first chunk or two of an answer."""
-        self._is_silent = not any(map(says_something, chunks))
-        if self._is_silent and not self._has_unread:
-            self._has_unread = any(has_unread(_read_json(line)) for line in payloads.split(b"\n"))
-        if self._is_silent and self._has_unread and self.done and self.failure is None:
-            self.failure = ModelProtocol("the provider answered in a form that is not understood")
-
-
-def _read_json(payload: bytes) -> Any:
+def read_json(text: bytes) -> Any:
+    """Return the JSON value `text`, with U+FFFD for invalid UTF-8; None if it is none."""
     try:
-        return json.loads(payload.decode("utf-8", "replace"))
+        return json.loads(text.decode("utf-8", "replace"))
     except (ValueError, RecursionError):
         return None
-
-
-def _decode_leniently(payload: bytes) -> Chunk:
-    """Decode a chunk that strict decoding refuses: one with invalid UTF-8, half a surrogate pair, or odd fields.
-
-    Raises:
-        ValueError: it is not JSON, or not a chunk.
-    """
-    try:
-        return _decode(payload)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        value: Any = json.loads(payload.decode("utf-8", "replace"))
-        return msgspec.convert(make_readable(value), Chunk, strict=False)

@@ -1,10 +1,7 @@
-"""The request to the Chat Completions API, and which of its fields a server refuses. Pure.
+"""Learns which fields of a request a server refuses: they are left out from then on. Pure.
 
 Servers differ in the fields that they know, and some refuse a request with any other: strict ones, and those of models
-that have no such choice. A refusal names the field. It is left out from then on, for that model: `RefusedFields`.
-
-The longest answer is sent as `max_completion_tokens` (OpenAI's reference; `max_tokens` is deprecated there, and refused
-for its reasoning models). A server that refuses it, or for which it is omitted, gets `max_tokens`.
+that have no such choice. A refusal names the field.
 """
 
 import re
@@ -16,8 +13,6 @@ from chatkeep.llm import Prompt
 from chatkeep.settings.models_file import OmittedField
 
 _OPTIONAL = get_args(OmittedField)
-_FIELDS = {"max_output_tokens": "max_completion_tokens"}
-"""The names of parameters where those of the API differ."""
 
 _UNKNOWN = re.compile(
     r"(?i)unrecogni[sz]ed|unknown|unsupported|not support|not (?:permitted|allowed)|unexpected"
@@ -29,22 +24,6 @@ _BAD_VALUE = re.compile(r"(?i)unsupported[ _]value")
 _NO_CHOICE = re.compile(r"(?i)only the default")
 """Its words for a field that has but one value."""
 _MAX_DEPTH = 8
-
-
-def build_request(prompt: Prompt, refused: Collection[str] = ()) -> dict[str, Any]:
-    """Return the body of the request for the answer to `prompt`, without the fields in `refused`."""
-    request: dict[str, Any] = {
-        "model": prompt.model,
-        "messages": prompt.messages,
-        "stream": True,
-        "stream_options": {"include_usage": True},
-    }
-    if prompt.tools:
-        request["tools"] = [_without_strict(tool) for tool in prompt.tools] if "strict" in refused else prompt.tools
-    request |= {_FIELDS.get(name, name): value for name, value in prompt.params.items()}
-    if "max_completion_tokens" in refused and "max_completion_tokens" in request:
-        request["max_tokens"] = request["max_completion_tokens"]
-    return {name: value for name, value in request.items() if name not in refused}
 
 
 def find_refused(request: Mapping[str, Any], refusal: Any) -> list[str]:
@@ -75,10 +54,6 @@ class RefusedFields:
         new = set(names) - self._by_model[model]
         self._by_model[model] |= new
         return new
-
-
-def _without_strict(tool: dict[str, Any]) -> dict[str, Any]:
-    return {**tool, "function": {key: value for key, value in tool["function"].items() if key != "strict"}}
 
 
 def _texts(value: Any, depth: int = 0) -> Iterator[str]:

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from chatkeep.llm import Prompt
-from chatkeep.llm.chat_request import RefusedFields, build_request, find_refused
+from chatkeep.llm.completions.request import completions_request
+from chatkeep.llm.refused_fields import RefusedFields, find_refused
 from tests.llm.asking import PROMPT, connected, receive
 from tests.provider import Provider, ProviderRequest, refuses, streams, text_chunks
 
@@ -56,7 +57,7 @@ REFUSALS = [
 
 @pytest.mark.parametrize(("body", "names"), REFUSALS, ids=str)
 def test_a_refusal_names_fields(body: object, names: list[str]) -> None:
-    assert find_refused(build_request(FULL), body) == names
+    assert find_refused(completions_request(FULL), body) == names
     assert find_refused({"model": "m"}, body) == [], "a field that was not sent is not the reason"
 
 
@@ -70,15 +71,15 @@ def test_a_refusal_names_fields(body: object, names: list[str]) -> None:
     ],
 )
 def test_other_refusals_name_none(message: str) -> None:
-    assert find_refused(build_request(FULL), refusal(message)) == []
+    assert find_refused(completions_request(FULL), refusal(message)) == []
 
 
 def test_the_longest_answer_has_two_names() -> None:
-    assert build_request(FULL)["max_completion_tokens"] == 7
-    older = build_request(FULL, {"max_completion_tokens"})
+    assert completions_request(FULL)["max_completion_tokens"] == 7
+    older = completions_request(FULL, {"max_completion_tokens"})
     assert ("max_completion_tokens" in older, older["max_tokens"]) == (False, 7)
     assert not {"max_tokens", "max_completion_tokens"} & set(
-        build_request(FULL, {"max_completion_tokens", "max_tokens"})
+        completions_request(FULL, {"max_completion_tokens", "max_tokens"})
     )
 
 
@@ -99,8 +100,8 @@ async def test_a_refused_field_is_left_out_from_then_on(
     async with connected(provider) as model:
         assert [(await receive(model, FULL)).text for _ in range(2)] == ["Hello", "Hello"]
     whole, *later = [request.body for request in provider.requests]
-    assert whole == build_request(FULL)
-    assert later == [build_request(FULL, names)] * 2
+    assert whole == completions_request(FULL)
+    assert later == [completions_request(FULL, names)] * 2
 
 
 async def test_fields_may_be_refused_one_after_the_other(provider: Provider) -> None:
@@ -111,7 +112,7 @@ async def test_fields_may_be_refused_one_after_the_other(provider: Provider) -> 
         assert (await receive(model, FULL)).text == "Hello"
     assert len(provider.requests) == 5
     left_out = {"stream_options", "max_completion_tokens", "max_tokens"}
-    assert provider.requests[-1].body == {**build_request(FULL, left_out), "tools": [PLAIN]}
+    assert provider.requests[-1].body == {**completions_request(FULL, left_out), "tools": [PLAIN]}
 
 
 async def test_a_field_is_left_out_once(provider: Provider) -> None:

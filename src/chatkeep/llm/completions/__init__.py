@@ -1,0 +1,1 @@
+"""The Chat Completions API of OpenAI, which nearly every provider speaks: its requests and its event stream."""
