@@ -75,7 +75,7 @@ faults: .venv/tests
 
 fuzz: .venv/tests
 	FUZZ_SEQUENCES=1000 $(BIN)/python -m pytest tests/faults/test_sequences.py -s
-	$(BIN)/python -m pytest -n 2 --timeout 0 --hypothesis-profile fuzz tests/hostile/test_any_stream.py
+	$(BIN)/python -m pytest -n 2 --timeout 0 --hypothesis-profile fuzz tests/hostile/test_any_stream.py tests/hostile/test_any_response.py
 
 soak: .venv/bench
 	$(BIN)/python bench/soak.py --minutes 20 --plot soak.png --json soak.json

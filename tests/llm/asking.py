@@ -11,8 +11,10 @@ from pydantic import SecretStr
 
 from chatkeep.errors import TurnFailed
 from chatkeep.llm import Model, Prompt
+from chatkeep.llm.apis import COMPLETIONS, Api
 from chatkeep.llm.chunks import Chunk, TokenCounts
 from chatkeep.llm.openai_model import OpenAIModel
+from tests.llm.responses.events import Answer
 from tests.provider import Provider, streams, text_chunks
 from tests.service import settings
 
@@ -46,21 +48,22 @@ class ReceivedAnswer:
 
 
 @asynccontextmanager
-async def connected(provider: Provider, **changes: Any) -> AsyncGenerator[OpenAIModel]:
+async def connected(provider: Provider, api: Api = COMPLETIONS, **changes: Any) -> AsyncGenerator[OpenAIModel]:
     """Connect a model to `provider` until the block ends. `changes` are settings; by default it does not retry."""
     values = {"openai_base_url": provider.url, "openai_api_key": SecretStr(KEY), "model_retries": 0, **changes}
-    model = OpenAIModel(settings(Path(), **values))
+    model = OpenAIModel(settings(Path(), **values), api=api)
     try:
         if provider.is_known and "openai_base_url" not in changes:
-            await _meet(model, provider)
+            await _meet(model, provider, api)
         yield model
     finally:
         await model.close()
 
 
-async def _meet(model: OpenAIModel, provider: Provider) -> None:
+async def _meet(model: OpenAIModel, provider: Provider, api: Api) -> None:
     """Send one request, and remove it from the provider's records."""
-    answers_after, provider.answers = provider.answers, [streams(*text_chunks("Hello"))]
+    hello = text_chunks("Hello") if api is COMPLETIONS else Answer().say("Hello").end().frames()
+    answers_after, provider.answers = provider.answers, [streams(*hello)]
     assert (await receive(model)).text == "Hello"
     provider.answers = answers_after
     provider.requests.clear()

@@ -80,7 +80,12 @@ MISTAKES = [
     ("SOME_KEY", "NO_KEY", "3: providers.openai.api_key: the variable NO_KEY is not set"),
     ("env:SOME_KEY", "file:/no/key", "3: providers.openai.api_key: cannot read /no/key: No such file or directory"),
     ("# Nearer.", "[providers.x]", "18: providers.x.base_url: Field required"),
-    ("[models.fast]", 'api = "responses"\n[models.fast]', "5: providers.openai.api: the only API so far is 'chat'"),
+    ("[models.fast]", 'api = "chats"\n[models.fast]', "5: providers.openai.api: Input should be 'chat' or 'responses'"),
+    (
+        "[models.fast]",
+        'api = "responses"\n[models.slow]\nprovider = "openai"\nmodel = "x"\nparams.seed = 7\n[models.fast]',
+        "9: models.slow.params.seed: the Responses API has no such parameter",
+    ),
     ('= "openai"', '= "opnai"', "6: models.fast.provider: unknown provider 'opnai'; known: openai, home"),
     ('provider = "openai"\n', "", "5: models.fast.provider: Field required"),
     ("400_000", "0", "8: models.fast.context_tokens: Input should be greater than 0"),

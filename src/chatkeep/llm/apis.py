@@ -1,4 +1,4 @@
-"""The APIs over which a provider is asked. Requests and event streams differ; all else is `openai_model.py`."""
+"""The two APIs over which a provider is asked. Requests and event streams differ; all else is `openai_model.py`."""
 
 from collections.abc import Callable, Collection
 from typing import Any, NamedTuple
@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 from chatkeep.llm import Prompt
 from chatkeep.llm.completions.parser import CompletionsParser
 from chatkeep.llm.completions.request import completions_request
+from chatkeep.llm.responses.parser import ResponsesParser
+from chatkeep.llm.responses.request import responses_request
 from chatkeep.llm.sse_parser import SseParser
 from chatkeep.settings.provider import COMPLETIONS_PATH
 
@@ -25,3 +27,4 @@ class Api(NamedTuple):
 
 
 COMPLETIONS = Api(COMPLETIONS_PATH, completions_request, CompletionsParser, "")
+RESPONSES = Api("/responses", responses_request, ResponsesParser, "/responses")

@@ -53,8 +53,14 @@ def _read_usage(usage: Any) -> Json | None:
     if not isinstance(usage, dict):
         return None
     fields = cast("Json", usage)
-    counts = {name: _read_integer(fields.get(name)) for name in ("prompt_tokens", "completion_tokens")}
-    return {name: count for name, count in counts.items() if count is not None and 0 <= count <= MAX_TOKENS}
+    counts = {name: read_count(fields.get(name)) for name in ("prompt_tokens", "completion_tokens")}
+    return {name: count for name, count in counts.items() if count is not None}
+
+
+def read_count(value: Any) -> int | None:
+    """Return a number of tokens, also one that came as a text; None if it is none that is believed."""
+    count = _read_integer(value)
+    return count if count is not None and 0 <= count <= MAX_TOKENS else None
 
 
 def _read_integer(value: Any) -> int | None:

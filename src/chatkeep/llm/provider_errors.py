@@ -69,7 +69,7 @@ _RULES = (
     _Rule(ContextOverflow, (413,)),
 )
 """The first that fits decides. Each provider has words of its own."""
-_REJECTED_KINDS = re.compile(r"(?i)invalid|validation|bad_?request|not_found|unsupported")
+_REJECTED_KINDS = re.compile(r"(?i)invalid|validation|bad_?request|not_found|unsupported|policy")
 
 
 def translate_error(error: Exception, key: str | None = None) -> TurnFailed:

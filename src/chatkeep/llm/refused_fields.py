@@ -34,7 +34,7 @@ def find_refused(request: Mapping[str, Any], refusal: Any) -> list[str]:
     text = "\n".join(_texts(refusal))
     is_unknown = bool(_UNKNOWN.search(text)) and (not _BAD_VALUE.search(text) or bool(_NO_CHOICE.search(text)))
     sent = [name for name in _OPTIONAL if name in request and is_unknown]
-    if any("strict" in tool["function"] for tool in request.get("tools", ())):
+    if any("strict" in tool.get("function", tool) for tool in request.get("tools", ())):
         sent.append("strict")
     return [name for name in sent if re.search(rf"(?<!\w){name}(?!\w)", text)]
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Sequence
 
 from chatkeep.errors import CannotStart, ModelAuth, ModelRejected
 from chatkeep.llm import Model, ModelInfo, Prompt
+from chatkeep.llm.apis import COMPLETIONS, RESPONSES
 from chatkeep.llm.chunks import Chunk
 from chatkeep.llm.model_library import ModelLibrary
 from chatkeep.llm.openai_model import OpenAIModel
@@ -91,4 +92,4 @@ class _OpenModel:
 
 def _connect(settings: Settings, provider: ProviderEntry) -> Model:
     """Return the model for the API that `provider` speaks."""
-    return OpenAIModel(settings, provider)  # `provider.api` has one value so far; another picks its model here
+    return OpenAIModel(settings, provider, RESPONSES if provider.api == "responses" else COMPLETIONS)

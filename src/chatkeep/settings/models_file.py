@@ -19,20 +19,19 @@ from chatkeep.settings.provider import check_base_url
 ModelInput: TypeAlias = Literal["text", "image", "file"]
 OmittedField: TypeAlias = Literal[
     "stream_options", "strict", "temperature", "top_p", "seed", "stop", "reasoning_effort", "max_completion_tokens",
-    "max_tokens",
+    "max_tokens", "include", "reasoning",
 ]  # fmt: skip
-"""Fields of a request that servers do without. `strict` stands in the functions, all others at the top."""
+"""Fields of a request that servers do without. `strict` stands in the functions, all others at the top.
+
+`include` and `reasoning` are those of the Responses API.
+"""
+NOT_IN_RESPONSES = ("stop", "seed")
+"""Parameters that the Responses API does not have."""
 
 _PLACE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
 """The end of an error of tomllib, which says where it is."""
 _Path: TypeAlias = Sequence[str | int]
 """The keys that lead to an entry from the top of the file."""
-
-
-def _check_api(api: str) -> str:
-    if api != "chat":
-        raise ValueError("the only API so far is 'chat'")
-    return api
 
 
 class _Table(BaseModel):
@@ -44,7 +43,7 @@ class ProviderEntry(_Table):
 
     base_url: Annotated[str, AfterValidator(check_base_url)]
     api_key: Annotated[str, AfterValidator(check_reference)] | None = None
-    api: Annotated[str, AfterValidator(_check_api)] = "chat"
+    api: Literal["chat", "responses"] = "chat"
 
     def read_key(self) -> str | None:
         """Return the key, read anew; None if the provider wants none.
@@ -157,15 +156,23 @@ def _find_faults(models_file: ModelsFile) -> Iterator[tuple[_Path, str]]:
         except (ValueError, CannotStart) as error:
             yield ("providers", name, "api_key"), str(error)
     for name, entry in models_file.models.items():
-        if entry.provider not in models_file.providers:
-            known = ", ".join(models_file.providers)
-            yield ("models", name, "provider"), f"unknown provider {entry.provider!r}; known: {known}"
-        for other in entry.fallback:
-            if other not in models_file.models:
-                known = ", ".join(models_file.models)
-                yield ("models", name, "fallback"), f"unknown model {other!r}; known: {known}"
+        for path, message in _find_model_faults(models_file, entry):
+            yield ("models", name, *path), message
         if name in _find_fallbacks(models_file.models, name):
             yield ("models", name, "fallback"), f"it leads back to {name!r}"
+
+
+def _find_model_faults(models_file: ModelsFile, entry: ModelEntry) -> Iterator[tuple[_Path, str]]:
+    """Yield what is wrong between a model and the rest of the file, each with its path in the model's table."""
+    if entry.provider not in models_file.providers:
+        yield ("provider",), f"unknown provider {entry.provider!r}; known: {', '.join(models_file.providers)}"
+    elif models_file.provider_of(entry).api == "responses":
+        for param in NOT_IN_RESPONSES:
+            if getattr(entry.params, param) is not None:
+                yield ("params", param), "the Responses API has no such parameter"
+    for other in entry.fallback:
+        if other not in models_file.models:
+            yield ("fallback",), f"unknown model {other!r}; known: {', '.join(models_file.models)}"
 
 
 def _find_fallbacks(models: Mapping[str, ModelEntry], name: str) -> set[str]:
