@@ -6,7 +6,9 @@ mean the default.
 
 import re
 import tomllib
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Annotated, Any, Literal, TypeAlias, cast
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveInt, ValidationError
@@ -190,20 +192,19 @@ def _find_fallbacks(models: Mapping[str, ModelEntry], name: str) -> set[str]:
 def _find_line(text: str, path: _Path) -> int:
     """Return the number of the line in which the entry at `path` begins; without it, of the deepest table above it.
 
-    tomllib tells no places, but every whole statement from the top on can be parsed: the first that brings the entry
-    is the place.
+    tomllib tells no places, but the first lines can be parsed alone, up to the end of a statement. The first line with
+    which they bring the entry is the place.
     """
     lines = text.split("\n")
-    begin, found_line, found_depth = 1, 1, 0
-    for number in range(1, len(lines) + 1):
-        try:
-            depth = _count_keys(tomllib.loads("\n".join(lines[:number])), path)
-        except ValueError:
-            continue  # in the middle of a statement of several lines
-        if depth > found_depth:
-            found_line, found_depth = begin, depth
-        begin = number + 1
-    return found_line
+    depth = _count_keys(tomllib.loads(text), path)
+
+    def brings_entry(number: int) -> bool:
+        for end in range(number, len(lines)):
+            with suppress(ValueError):  # a statement goes on in the next line
+                return _count_keys(tomllib.loads("\n".join(lines[:end])), path) >= depth
+        return True
+
+    return bisect_left(range(1, len(lines)), True, key=brings_entry) + 1
 
 
 def _count_keys(value: Any, path: _Path) -> int:
