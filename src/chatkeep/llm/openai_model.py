@@ -131,8 +131,8 @@ class OpenAIModel:
         if error.status_code not in (400, 422):
             return False
         names = find_refused(request, error.body if error.body is not None else error.message)
-        if new := self._refused.add(request["model"], names):
-            _log.warning("%s refuses %s; not sent any more", request["model"], ", ".join(sorted(new)))
+        if names and (new := self._refused.add(request["model"], names)):
+            _log.warning("the model %r refuses %s; not sent any more", request["model"], ", ".join(sorted(new)))
         return bool(names)
 
     async def _renew_key(self, used: str | None, error: openai.APIStatusError) -> bool:
