@@ -110,8 +110,11 @@ async def test_every_event_has_its_fields_and_no_others(service: Service, script
 
 
 async def test_a_run_starts_once_and_finishes_once(service: Service, script: Script) -> None:
-    script.play(*everything())
+    first, *others = everything()
+    gate = asyncio.Event()
+    script.play([gate, *first], *others)
     started = await service.start(await service.session(), "why?")
+    gate.set()
     events = await service.events(started["run"]["id"])
     kinds = [event["type"] for event in events]
     assert (kinds.count("run.started"), kinds.count("run.finished")) == (1, 1)

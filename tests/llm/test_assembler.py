@@ -7,7 +7,7 @@ from itertools import count
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from chatkeep.chat import event_log
@@ -57,8 +57,9 @@ chunks = st.builds(
 
 @given(st.lists(ANY, max_size=8))
 def test_a_text_is_the_same_however_it_is_split(pieces: list[str]) -> None:
-    parts = folded(assembled([say(piece) for piece in pieces]))
     whole = "".join(pieces)
+    assume(not whole.lstrip().startswith("<think>"))
+    parts = folded(assembled([say(piece) for piece in pieces]))
     assert parts == ((TextPart(clean(whole)),) if whole else ())
 
 
