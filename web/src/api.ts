@@ -55,7 +55,7 @@ export const get = <T>(path: string): Promise<T> => request<T>("GET", path);
 export const listMessages = (sessionId: string, limit: number, before: string | null): Promise<MessagePage> =>
   get(`sessions/${sessionId}/messages?branches=all&limit=${limit}${before ? `&before=${before}` : ""}`);
 
-type SessionFields = Partial<Pick<Session, "title" | "head_id" | "assistant">>;
+type SessionFields = Partial<Pick<Session, "title" | "head_id" | "assistant" | "model">>;
 
 export const changeSession = (sessionId: string, changes: SessionFields): Promise<Session> =>
   request("PATCH", `sessions/${sessionId}`, changes);

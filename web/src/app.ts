@@ -6,7 +6,7 @@ import { Conversation } from "./conversation.ts";
 import type { SessionEvent } from "./events.ts";
 import { reportFailure } from "./notice.ts";
 import { type OutboxItem, Outbox } from "./outbox.ts";
-import type { AssistantPage, AssistantView, Message, RunAnswer } from "./schema.ts";
+import type { AssistantPage, AssistantView, Message, ModelPage, ModelView, NewSession, RunAnswer } from "./schema.ts";
 import { SessionList } from "./session-list.ts";
 
 /** The client functions that this page offers. The service knows their descriptions. */
@@ -31,6 +31,9 @@ export class App {
   readonly assistants = new Cell<readonly AssistantView[]>([]);
   /** The assistant for the next new session; null: the service's default. */
   readonly assistant = new Cell<string | null>(null);
+  readonly models = new Cell<readonly ModelView[]>([]);
+  /** The model for the next new session; null: the assistant's, or the service's default. */
+  readonly model = new Cell<string | null>(null);
   /** The text for screen readers: first that an answer begins, then the whole answer. */
   readonly announcement = new Cell("");
 
@@ -41,6 +44,8 @@ export class App {
     addEventListener("hashchange", () => this.#openSession(readAddress().sessionId));
     const show = (page: AssistantPage): void => void (this.assistants.value = page.data);
     get<AssistantPage>("assistants").then(show, reportFailure("No assistants"));
+    const offer = (page: ModelPage): void => void (this.models.value = page.data);
+    get<ModelPage>("models").then(offer, reportFailure("No models"));
   }
 
   /** Send a message to the open session. `parentId` is the message it follows; undefined: the head; null: none. */
@@ -52,8 +57,13 @@ export class App {
       tools: CLIENT_TOOLS,
       ...(parentId === undefined ? {} : { parent_id: parentId }),
     };
-    this.outbox.add({ session: id, create: isNew.value ? { id, assistant: this.assistant.value } : null, body });
+    this.outbox.add({ session: id, create: isNew.value ? this.#newSession(id) : null, body });
     if (isNew.value) history.replaceState(null, "", `#${id}`);
+  }
+
+  #newSession(id: string): NewSession {
+    const model = this.model.value;
+    return { id, assistant: this.assistant.value, ...(model === null ? {} : { model }) };
   }
 
   /** Request another answer to a user message. Does nothing while the same request is in the outbox. */

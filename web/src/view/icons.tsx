@@ -12,6 +12,7 @@ const PATHS = {
   right: "M8 5l5 5-5 5",
   down: "M10 4v11M5.5 10.5L10 15l4.5-4.5",
   close: "M5 5l10 10M15 5L5 15",
+  info: "M10 9v5M10 6v.5M10 2.5a7.5 7.5 0 1 0 0 15a7.5 7.5 0 0 0 0-15z",
   check: "M4 10.5l4 4 8-9",
 } as const;
 
@@ -26,11 +27,13 @@ interface ButtonProps {
   readonly label: string;
   readonly onClick: () => void;
   readonly disabled?: boolean;
+  /** For a button that shows and hides something: true while it is shown. */
+  readonly expanded?: boolean;
 }
 
 export const IconButton = (props: ButtonProps) => (
   <button type="button" class="icon-button" aria-label={props.label} title={props.label} onClick={props.onClick}
-    disabled={props.disabled ?? false}>
+    disabled={props.disabled ?? false} aria-expanded={props.expanded}>
     <Icon name={props.name} />
   </button>
 );

@@ -9,6 +9,7 @@ import { ToolCall } from "./calls.tsx";
 import { focusComposer, refocus } from "./focus.ts";
 import { IconButton } from "./icons.tsx";
 import { Prose } from "./prose.tsx";
+import { RunFacts } from "./run-facts.tsx";
 
 interface Props {
   readonly app: App;
@@ -54,6 +55,7 @@ function UserMessage({ app, message, isLast, ...rest }: Props & { message: Messa
 }
 
 function Answer({ app, conversation, message, isLast, ...rest }: Props & { message: Message }) {
+  const [hasFacts, setFacts] = useState(false);
   const isLive = !hasEnded(message.status);
   const isInProgress = message.status === "in_progress";
   const answerAgain = (): void => {
@@ -76,8 +78,12 @@ function Answer({ app, conversation, message, isLast, ...rest }: Props & { messa
           <VersionSwitch conversation={conversation} {...rest} />
           <CopyButton getText={() => textOf(message)} />
           <IconButton name="again" label="Answer again" onClick={answerAgain} />
+          {message.run_id && (
+            <IconButton name="info" label="About this answer" expanded={hasFacts} onClick={() => setFacts(!hasFacts)} />
+          )}
         </div>
       )}
+      {hasFacts && message.run_id && <RunFacts run={conversation.getRun(message.run_id)} />}
     </article>
   );
 }

@@ -5,6 +5,7 @@ import type { Conversation } from "../conversation.ts";
 import { dismissNotice, notice } from "../notice.ts";
 import { Composer } from "./composer.tsx";
 import { IconButton } from "./icons.tsx";
+import { ModelSelect } from "./model-select.tsx";
 import { OutboxItems } from "./outbox-items.tsx";
 import { Sidebar } from "./sidebar.tsx";
 import { Thread } from "./thread.tsx";
@@ -35,6 +36,7 @@ export function Page({ app }: { app: App }) {
         <div class="bar" ref={bar}>
           <IconButton name="menu" label="Chats" onClick={() => setDrawerOpen(true)} />
           <Title conversation={conversation} key={conversation.id} />
+          <ModelSelect app={app} conversation={conversation} />
         </div>
         <OpenSession app={app} conversation={conversation} key={conversation.id} />
       </main>
