@@ -92,6 +92,16 @@ export interface ModelPage {
   next: string | null;
 }
 
+/** How a model is to answer. One that is left out is not sent: the provider's own default counts then. */
+export interface ModelParams {
+  temperature?: number | null;
+  top_p?: number | null;
+  max_output_tokens?: number | null;
+  reasoning_effort?: string | null;
+  stop?: string | readonly string[] | null;
+  seed?: number | null;
+}
+
 /** A model that a session or a message may name. `context_tokens`: the longest prompt; `input`: kinds of parts. */
 export interface ModelView {
   name: string;
@@ -101,8 +111,15 @@ export interface ModelView {
   price: PriceView | null;
 }
 
+/** The function that a model has to call. */
+export interface NamedFunction {
+  name: string;
+}
+
 /** A message of the user. `parent_id` left out: after the head; null: as a new first message. */
 export interface NewMessage {
+  params?: ModelParams | null;
+  tool_choice?: "auto" | "none" | "required" | NamedFunction | null;
   content: string;
   parent_id?: string | null;
   on_busy?: "reject" | "interrupt";
@@ -112,6 +129,8 @@ export interface NewMessage {
 
 /** A user message to be answered once more. */
 export interface NewRun {
+  params?: ModelParams | null;
+  tool_choice?: "auto" | "none" | "required" | NamedFunction | null;
   message_id: string;
   model?: string | null;
   on_busy?: "reject" | "interrupt";
@@ -153,12 +172,13 @@ export interface ProblemDocument {
   message_id?: string | null;
 }
 
-/** A run's prompt: the system prompt as rendered, and the functions as they were offered to the model. */
+/** A run's prompt: the system prompt as rendered, the functions as they were offered to the model, and parameters. `params` are those of the request and of the assistant. */
 export interface PromptView {
   assistant: string;
   hash: string;
   prompt: string;
   functions: readonly Readonly<Record<string, unknown>>[];
+  params: Readonly<Record<string, unknown>>;
 }
 
 /** State that a provider wants back with the part it came with, such as a signature of its reasoning. It means nothing to anyone but the provider and model that made it, and only they get it. `value` has the fields as that provider names them; null stands for the part's own text. */

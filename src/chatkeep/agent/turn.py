@@ -217,7 +217,13 @@ class Turn:
         history = [*turn_input.history, message]
         fitted = fit_history(turn_input.prompt, history, offered, budget, self._recipient)
         self._meter.begin_step(fitted.size)
-        return Prompt(turn_input.model, fitted.messages, offered, turn_input.params)
+        return Prompt(turn_input.model, fitted.messages, offered, self._find_params(message))
+
+    def _find_params(self, message: Message) -> Params:
+        """Return the parameters of the next step. A call that is asked for is made in the first, or there is no end."""
+        params = self._input.params
+        is_first = not message.parts or params.get("tool_choice") == "none"
+        return params if is_first else {name: value for name, value in params.items() if name != "tool_choice"}
 
     async def _run_actions(self, actions: Mapping[int, ValidatedCall], emit: Emit) -> None:
         await emit([ToolCallRunning(index=index) for index in actions])

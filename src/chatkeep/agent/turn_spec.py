@@ -17,7 +17,7 @@ from chatkeep.agent.assistants import Assistant
 from chatkeep.agent.context_window import DATA_NOTICE
 from chatkeep.chat.types import PromptSnapshot
 from chatkeep.errors import InvalidRequest
-from chatkeep.llm import Params
+from chatkeep.llm import NO_PARAMS, Params
 from chatkeep.tools.client_tool import ClientTool
 from chatkeep.tools.declaration import Tool, select_tools
 from chatkeep.tools.json_schema import schema_check
@@ -66,27 +66,31 @@ def build_spec(
     time_zone: str,
     session_title: str | None = None,
     client_tools: Sequence[ClientTool] = (),
+    params: Params = NO_PARAMS,
 ) -> TurnSpec:
     """Return the spec of a turn of `assistant` that begins `now`, with the tools that the client offers.
+
+    `params` are those of the request; they win over the assistant's.
 
     `known` are all tools of the service at this moment. Compiling the schema of a described client tool can take a
     second of CPU: call this in a thread when there are any.
 
     Raises:
-        InvalidRequest: a client tool cannot be offered.
+        InvalidRequest: a client tool cannot be offered, or `tool_choice` names none that is on offer.
     """
     tools = select_tools(known, assistant.functions)
     for each in client_tools:
         if each.name in tools:
             raise InvalidRequest(f"tools: there is a function {each.name!r} already")
         tools[each.name] = _to_tool(known, each)
+    _check_choice(params.get("tool_choice"), tools)
     prompt = assistant.render(now, time_zone, session_title)
     is_untitled = session_title is None
     names_session = not is_untitled and prompt != assistant.render(now, time_zone, None)
     is_session_specific = names_session or any(each.is_described for each in client_tools)
     if any(tool.kind != "reply" for tool in tools.values()):
         prompt = f"{prompt}\n\n{DATA_NOTICE}"
-    params = _params(assistant.temperature)
+    params = {**_params(assistant.temperature), **params}
     return TurnSpec(assistant.name, prompt, params, tools, client_tools, is_untitled, is_session_specific)
 
 
@@ -95,8 +99,14 @@ def restore_spec(snapshot: PromptSnapshot, known: Mapping[str, Tool], record: Ma
     client_tools = recorded_client_tools(known, record)
     by_name = {each.name: _to_tool(known, each) for each in client_tools}
     tools = {name: tool for name in record["functions"] if (tool := by_name.get(name) or known.get(name))}
-    params = record["params"] if "params" in record else _params(record["temperature"])  # as it was recorded before
+    params = recorded_params(record)
     return TurnSpec(record["assistant"], snapshot.prompt, params, tools, client_tools, record["untitled"])
+
+
+def recorded_params(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters in a run's record."""
+    params: dict[str, Any] | None = record.get("params")
+    return _params(record["temperature"]) if params is None else params  # as it was recorded before
 
 
 def recorded_client_tools(known: Mapping[str, Tool], record: Mapping[str, Any]) -> list[ClientTool]:
@@ -110,7 +120,14 @@ def recorded_client_tools(known: Mapping[str, Tool], record: Mapping[str, Any]) 
     return client_tools
 
 
-def _params(temperature: float | None) -> Params:
+def _check_choice(choice: Any, tools: Mapping[str, Tool]) -> None:
+    if isinstance(choice, dict) and choice["name"] not in tools:
+        raise InvalidRequest(f"tool_choice: there is no function {choice['name']!r} here; known: {', '.join(tools)}")
+    if choice == "required" and not tools:
+        raise InvalidRequest("tool_choice: there is no function here that could be called")
+
+
+def _params(temperature: float | None) -> dict[str, Any]:
     return {} if temperature is None else {"temperature": temperature}
 
 

@@ -75,12 +75,16 @@ class AssistantDetails(AssistantView, frozen=True):
 
 
 class PromptView(Value, frozen=True):
-    """A run's prompt: the system prompt as rendered, and the functions as they were offered to the model."""
+    """A run's prompt: the system prompt as rendered, the functions as they were offered to the model, and parameters.
+
+    `params` are those of the request and of the assistant.
+    """
 
     assistant: str
     hash: str
     prompt: str
     functions: list[dict[str, Any]]
+    params: dict[str, Any]
 
 
 class AssistantPage(Value, frozen=True):

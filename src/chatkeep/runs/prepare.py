@@ -115,7 +115,9 @@ async def _build_spec(runtime: Runtime, state: _State, request: TurnRequest) -> 
 
     def build() -> TurnSpec:
         client_tools = _client_tools(runtime, state, request)
-        return build_spec(known, assistant, clock.parse(state.now), time_zone, state.session.title, client_tools)
+        return build_spec(
+            known, assistant, clock.parse(state.now), time_zone, state.session.title, client_tools, request.all_params
+        )
 
     has_schemas = isinstance(request, NewRun) or any(tool.is_described for tool in request.tools)
     return await asyncio.to_thread(build) if has_schemas else build()

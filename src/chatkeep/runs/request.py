@@ -21,6 +21,8 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from chatkeep import ids
+from chatkeep.llm import Params
+from chatkeep.settings.models_file import ModelParams
 from chatkeep.text import clean_json
 from chatkeep.tools.client_tool import ClientTool
 
@@ -62,6 +64,10 @@ OnBusy: TypeAlias = Annotated[
 ]
 
 
+def _is_none(value: object) -> bool:
+    return value is None
+
+
 class RequestModel(BaseModel):
     """Base of all request bodies."""
 
@@ -79,7 +85,43 @@ class RequestModel(BaseModel):
         raise PydanticCustomError("too_many_errors", "{count} errors, too many to list", count)
 
 
-class NewMessage(RequestModel):
+class NamedFunction(RequestModel):
+    """The function that a model has to call."""
+
+    name: Annotated[str, Field(min_length=1, max_length=64)]
+
+
+ToolChoice: TypeAlias = Literal["auto", "none", "required"] | NamedFunction
+
+
+class AnswerOptions(RequestModel):
+    """How the model is to answer. `params` left out: as the assistant and the model have it; null removes one."""
+
+    params: Annotated[ModelParams | None, Field(exclude=True)] = None
+    tool_choice: Annotated[ToolChoice | None, Field(exclude_if=_is_none)] = None
+
+    @property
+    def all_params(self) -> Params:
+        """The parameters that are given, and the choice of a function among them as `tool_choice`."""
+        choice = self.tool_choice
+        if choice is None:
+            return self._given_params
+        return {
+            **self._given_params,
+            "tool_choice": choice.model_dump() if isinstance(choice, NamedFunction) else choice,
+        }
+
+    @property
+    def _given_params(self) -> dict[str, Any]:
+        return self.params.model_dump(exclude_unset=True) if self.params else {}
+
+    def _fields_to_hash(self, exclude: set[str] | None = None) -> dict[str, Any]:
+        """Return the fields that tell two requests apart. Without parameters, they are those of earlier versions."""
+        params = {"params": self._given_params} if self._given_params else {}
+        return {**self.model_dump(mode="json", exclude=exclude), **params}
+
+
+class NewMessage(AnswerOptions):
     """A message of the user. `parent_id` left out: after the head; null: as a new first message."""
 
     model_config = ConfigDict(
@@ -99,11 +141,11 @@ class NewMessage(RequestModel):
 
     def hash(self) -> str:
         """Return the hash that two equal requests share: route and validated body."""
-        fields = self.model_dump(mode="json", exclude={"parent_id"} if self.follows_head else None)
+        fields = self._fields_to_hash({"parent_id"} if self.follows_head else None)
         return _hash({"route": "messages", **fields})
 
 
-class NewRun(RequestModel):
+class NewRun(AnswerOptions):
     """A user message to be answered once more."""
 
     message_id: Id
@@ -112,7 +154,7 @@ class NewRun(RequestModel):
 
     def hash(self) -> str:
         """See `NewMessage.hash`."""
-        return _hash({"route": "runs", **self.model_dump(mode="json")})
+        return _hash({"route": "runs", **self._fields_to_hash()})
 
 
 TurnRequest: TypeAlias = NewMessage | NewRun

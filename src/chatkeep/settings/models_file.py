@@ -21,7 +21,7 @@ from chatkeep.settings.provider import check_base_url
 ModelInput: TypeAlias = Literal["text", "image", "file"]
 OmittedField: TypeAlias = Literal[
     "stream_options", "strict", "temperature", "top_p", "seed", "stop", "reasoning_effort", "max_completion_tokens",
-    "max_tokens", "include", "reasoning",
+    "max_tokens", "include", "reasoning", "tool_choice",
 ]  # fmt: skip
 """Fields of a request that servers do without. `strict` stands in the functions, all others at the top.
 

@@ -1,14 +1,17 @@
 """Runs: reading one, following it from any position, cancelling it, and its prompt."""
 
+from typing import Any
+
 from fastapi import APIRouter, Response
 
+from chatkeep.agent.turn_spec import recorded_params
 from chatkeep.api.deps import OwnerId, OwnRun, Place, RuntimeDep
 from chatkeep.api.openapi import EVENT_STREAM, error_answers, json_answer
 from chatkeep.api.responses import json_response
 from chatkeep.api.sse import ends_run, run_frame
 from chatkeep.api.stream_server import EventStream
 from chatkeep.api.views import PromptView
-from chatkeep.chat.types import Run, has_ended
+from chatkeep.chat.types import PromptSnapshot, Run, has_ended
 from chatkeep.db import Transaction
 from chatkeep.errors import BadPosition, EventsExpired, NotFound
 from chatkeep.runs import cancel
@@ -60,13 +63,15 @@ async def cancel_run(runtime: RuntimeDep, owner: OwnerId, run: OwnRun) -> Respon
 @router.get("/runs/{run_id}/prompt", responses={200: json_answer(PromptView), **error_answers(NotFound)})
 async def get_prompt(runtime: RuntimeDep, run: OwnRun) -> Response:
     """The prompt of this answer's model: the system prompt as rendered, and the functions on offer."""
-    return json_response(await runtime.db.snapshot(lambda tx: _read_prompt(tx, run)))
+    record, snapshot = await runtime.db.snapshot(lambda tx: _read_prompt(tx, run))
+    params = recorded_params(record)
+    view = PromptView(record["assistant"], record["prompt"], snapshot.prompt, snapshot.functions, params)
+    return json_response(view)
 
 
-async def _read_prompt(tx: Transaction, run: Run) -> PromptView:
+async def _read_prompt(tx: Transaction, run: Run) -> tuple[dict[str, Any], PromptSnapshot]:
     record = await store_runs.get_request(tx, run.id)
-    snapshot = await store_prompts.get_prompt(tx, run.session_id, record["prompt"])
-    return PromptView(record["assistant"], record["prompt"], snapshot.prompt, snapshot.functions)
+    return record, await store_prompts.get_prompt(tx, run.session_id, record["prompt"])
 
 
 def _parse_position(text: str | None) -> int:

@@ -25,7 +25,9 @@ def completions_request(prompt: Prompt, refused: Collection[str] = ()) -> dict[s
     }
     if prompt.tools:
         request["tools"] = [_without_strict(tool) for tool in prompt.tools] if "strict" in refused else prompt.tools
-    request |= {_FIELDS.get(name, name): value for name, value in prompt.params.items()}
+    request |= {_FIELDS.get(name, name): value for name, value in prompt.params.items() if value is not None}
+    if isinstance(choice := request.get("tool_choice"), dict):
+        request["tool_choice"] = {"type": "function", "function": choice}
     if "max_completion_tokens" in refused and "max_completion_tokens" in request:
         request["max_tokens"] = request["max_completion_tokens"]
     return {name: value for name, value in request.items() if name not in refused}

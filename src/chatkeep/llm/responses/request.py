@@ -19,7 +19,10 @@ from typing import Any
 
 from chatkeep.llm import Prompt
 from chatkeep.llm.responses.output import Json, as_objects
+from chatkeep.settings.models_file import NOT_IN_RESPONSES
 
+_OTHER_PARAMS = ("reasoning_effort", *NOT_IN_RESPONSES)
+"""Parameters that this API has in another form, or not at all."""
 REASONING_KEYS = ("type", "summary", "encrypted_content", "content")
 """The keys of a reasoning item that go back."""
 
@@ -37,7 +40,9 @@ def responses_request(prompt: Prompt, refused: Collection[str] = ()) -> Json:
         request["instructions"] = instructions
     if prompt.tools:
         request["tools"] = [_flat_tool(tool, has_strict="strict" not in refused) for tool in prompt.tools]
-    request |= {name: value for name, value in prompt.params.items() if name != "reasoning_effort"}
+    request |= {name: value for name, value in prompt.params.items() if value is not None and name not in _OTHER_PARAMS}
+    if isinstance(choice := request.get("tool_choice"), dict):
+        request["tool_choice"] = {"type": "function", **choice}
     if effort := prompt.params.get("reasoning_effort"):
         request["reasoning"] = {"effort": effort}
     return {name: value for name, value in request.items() if name not in refused}
