@@ -10,6 +10,8 @@ from chatkeep.chat.types import Message, StepPart, ToolCallPart
 class AnswerLimit:
     """Counts the text of one answer, over all its steps. `is_reached` is True once some had to be cut off."""
 
+    __slots__ = ("_left", "is_reached")
+
     def __init__(self, max_bytes: int, message: Message) -> None:
         """`max_bytes` is the most that the answer may have, in bytes of UTF-8. `message` is the answer so far."""
         self.is_reached = False

@@ -13,6 +13,8 @@ class UsageMeter:
     `bytes_per_token`.
     """
 
+    __slots__ = ("_finished", "_output_chars", "_prompt_bytes", "bytes_per_token", "input_bytes")
+
     def __init__(self, prior: Usage, input_bytes: int, bytes_per_token: float) -> None:
         """`prior` and `input_bytes` are those of the steps before the turn waited."""
         self.input_bytes = input_bytes

@@ -38,6 +38,8 @@ _HEADERS = (*RAW_HEADERS, (b"content-type", b"application/problem+json"), (b"con
 class HttpProtocol(HttpToolsProtocol):
     """A connection. `uvicorn.Config(http=partial(HttpProtocol, connections))` uses it."""
 
+    __slots__ = ("_bare_bytes", "_is_refused", "_watched")  # a stream's connection is kept for minutes
+
     def __init__(
         self,
         watched: Connections,

@@ -147,11 +147,9 @@ class StreamServer:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Have the application answer the request, then send the body if it is a stream (ASGI)."""
         senders: list[StreamSender[Any]] = []
-        inner = {**scope, _SENDERS: senders}  # a copy: what others put into it goes with it
         is_head = scope.get("method") == "HEAD"
-        if is_head:  # each route that has GET; the server sends no body
-            inner["method"] = "GET"
-        await self._app(inner, receive, send)
+        change = {"method": "GET"} if is_head else {}  # each route that has GET; the server sends no body
+        await self._app({**scope, _SENDERS: senders, **change}, receive, send)  # a copy: others put much into it
         for sender in senders:
             if is_head:
                 await sender.leave_out(send)

@@ -135,10 +135,12 @@ class Assembler:
             if not self._text_choice and (text := _text_only(chunk)) is not None:
                 texts.append(text)
                 continue
-            self._add_choice_text(0, TextDelta, "".join(texts), events)
-            texts.clear()
+            if texts:
+                self._add_choice_text(0, TextDelta, "".join(texts), events)
+                texts.clear()
             events += self.feed(chunk)
-        self._add_choice_text(0, TextDelta, "".join(texts), events)
+        if texts:
+            self._add_choice_text(0, TextDelta, "".join(texts), events)
         return events
 
     def feed(self, chunk: Chunk) -> list[Event]:
@@ -219,7 +221,11 @@ class Assembler:
             self._end_part(events)
             self._open_part = (kind, self._take_index())
         index = self._open_part[1]
-        events += [kind(index=index, text=text) for text in _cut(self._complete_text(index, piece))]
+        text = self._complete_text(index, piece)
+        if len(text) > MAX_MERGED_CHARS:
+            events += [kind(index=index, text=some) for some in _cut(text)]
+        elif text:
+            events.append(kind(index=index, text=text))
 
     def _end_part(self, events: list[Event]) -> None:
         """End the text-like part that goes on. Half of a surrogate pair that still waits in it becomes U+FFFD."""

@@ -22,6 +22,8 @@ _JOINED = ("text", "summary")
 class StateCollector:
     """The states of one step, by the index of their part."""
 
+    __slots__ = ("_details", "_details_size", "_reasoning_field", "_reasoning_index", "_states")
+
     def __init__(self) -> None:
         self._states: dict[int, dict[str, Any]] = {}
         self._details: list[dict[str, Any]] = []

@@ -14,12 +14,16 @@ ThoughtKind: TypeAlias = Literal["text", "reasoning"]
 
 
 class ThinkTags:
-    """Splits one text. `feed` it each piece, then `finish` it. `is_over` is True once all that comes is the answer."""
+    """Splits one text. `feed` it each piece, then `finish` it.
 
-    __slots__ = ("_held", "_is_trimming", "_is_within", "is_over")
+    `is_plain` is True once every further piece is text of the answer as it stands, and need not be fed.
+    """
+
+    __slots__ = ("_held", "_is_over", "_is_trimming", "_is_within", "is_plain")
 
     def __init__(self) -> None:
-        self.is_over = False
+        self.is_plain = False
+        self._is_over = False  # all that comes is the answer
         self._is_within = False
         self._is_trimming = True  # blanks beside a tag belong to neither side
         self._held = ""
@@ -27,14 +31,14 @@ class ThinkTags:
     def feed(self, piece: str) -> list[tuple[ThoughtKind, str]]:
         """Return the texts that `piece` completes, each with its kind."""
         text, self._held = self._held + piece, ""
-        if not self._is_within and not self.is_over:
+        if not self._is_within and not self._is_over:
             if self._may_begin(text):
                 self._held = text
                 return []
             self._is_within = text.lstrip().startswith(_OPEN)
-            self.is_over = not self._is_within
-            if self.is_over:
-                self._is_trimming = False
+            self._is_over = not self._is_within
+            if self._is_over:
+                self._is_trimming, self.is_plain = False, True
                 return [("text", text)]
             text = text.lstrip().removeprefix(_OPEN)
         return self._feed_within(text) if self._is_within else self._trim("text", text)
@@ -48,7 +52,7 @@ class ThinkTags:
         thought, tag, answer = text.partition(_CLOSE)
         if tag:
             texts = self._trim("reasoning", thought.rstrip())
-            self._is_within, self._is_trimming, self.is_over = False, True, True
+            self._is_within, self._is_trimming, self._is_over = False, True, True
             return texts + self._trim("text", answer)
         start = next(place for place in range(max(0, len(text) - MAX_HELD_CHARS), len(text) + 1)
                      if _CLOSE.startswith(text[place:].lstrip()))  # fmt: skip
@@ -59,12 +63,8 @@ class ThinkTags:
         if self._is_trimming:
             text = text.lstrip()
             self._is_trimming = not text
+            self.is_plain = self._is_over and not self._is_trimming
         return [(kind, text)] if text else []
-
-    @property
-    def is_plain(self) -> bool:
-        """True if every further piece is text of the answer as it stands."""
-        return self.is_over and not self._is_trimming
 
     @staticmethod
     def _may_begin(text: str) -> bool:
