@@ -24,11 +24,12 @@ class AnswerLimit:
         taken: list[Event] = []
         for event in events:
             if isinstance(event, Delta):
-                text = event_log.delta_text(event).encode()
-                if len(text) > self._left:
+                text = event_log.delta_text(event)
+                size = len(text) if text.isascii() else len(text.encode())
+                if size > self._left:
                     self.is_reached = True
-                    rest = text[: max(self._left, 0)].decode(errors="ignore")
+                    rest = text.encode()[: max(self._left, 0)].decode(errors="ignore")
                     return [*taken, event_log.with_text(event, rest)] if rest else taken
-                self._left -= len(text)
+                self._left -= size
             taken.append(event)
         return taken
