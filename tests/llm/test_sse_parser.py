@@ -52,6 +52,22 @@ def test_an_event_is_returned_with_its_blank_line() -> None:
     assert contents(parser.feed(HELLO + HELLO + HELLO[:20])) == ["Hello", "Hello"]
 
 
+def test_many_lines_of_a_large_event_are_looked_at_once() -> None:
+    parser = CompletionsParser()
+    assert not any(parser.feed(b": a comment\n") for _ in range(500_000))  # a copy of all for each takes minutes
+    assert contents(parser.feed(b"\n" + HELLO)) == ["Hello"]
+
+
+def test_a_large_event_in_reads_that_might_end_it_is_refused() -> None:
+    parser = CompletionsParser()
+    parser.feed(b"data: " + b"x" * 10_000_000)
+    reads = 0
+    while parser.failure is None:
+        parser.feed(b"\rx")
+        reads += 1
+    assert reads < 200
+
+
 def test_done_is_recognised_with_its_event() -> None:
     parser = CompletionsParser()
     parser.feed(HELLO + b"data: [DONE]\n")

@@ -28,6 +28,8 @@ from chatkeep.llm.provider_errors import error_from_frame
 
 MAX_FRAME_BYTES = 16 * 1024 * 1024
 """The size of the largest frame, in bytes. A provider that sends more without an empty line is not understood."""
+MAX_COPIED_BYTES = 64 * MAX_FRAME_BYTES
+"""How much is copied, in bytes, to look in vain for the end of a frame: each small read of a large one copies it."""
 NOT_UNDERSTOOD = "the provider sent an event that is not understood"
 """The message of a failure for one frame."""
 
@@ -43,7 +45,18 @@ class SseParser(ABC):
     stream early, for the caller to raise after it has used the chunks.
     """
 
-    __slots__ = ("_has_begun", "_has_seen_data", "_has_seen_other", "_key", "_pieces", "_rest", "done", "failure")
+    __slots__ = (
+        "_copied_bytes",
+        "_has_begun",
+        "_has_seen_data",
+        "_has_seen_other",
+        "_key",
+        "_pieces",
+        "_rest",
+        "_waiting_bytes",
+        "done",
+        "failure",
+    )
 
     def __init__(self, key: str | None = None) -> None:
         """`key` is the provider's API key, which never appears in the message of a failure."""
@@ -52,19 +65,25 @@ class SseParser(ABC):
         self._key = key
         self._rest: bytes = b""
         self._pieces: list[bytes] = []  # reads after `_rest`; joined once the frame's end may have come
+        self._waiting_bytes = 0  # of `_pieces`
+        self._copied_bytes = 0  # for reads that might have ended a frame, but did not
         self._has_begun = False
         self._has_seen_data = False
         self._has_seen_other = False
 
     def feed(self, data: bytes) -> list[Chunk]:
         """Return the chunks that the bytes `data` complete, up to a failure."""
+        ended_with_lf = (self._pieces[-1] if self._pieces else self._rest).endswith(b"\n")
         self._pieces.append(data)
-        if self._has_begun and b"\n" not in data and b"\r" not in data:
-            if len(self._rest) + sum(map(len, self._pieces)) > MAX_FRAME_BYTES:
+        ends_frame = b"\n\n" in data or b"\r" in data or (ended_with_lf and data.startswith(b"\n"))
+        if self._has_begun and not ends_frame:
+            self._waiting_bytes += len(data)
+            if len(self._rest) + self._waiting_bytes > MAX_FRAME_BYTES:
                 self.failure = ModelProtocol("the provider sent an event without an end")
             return []
         buffer = b"".join([self._rest, *self._pieces])
         self._pieces.clear()
+        self._waiting_bytes = 0
         if not self._has_begun:
             self._rest = buffer
             if len(buffer) < len(_BOM) and _BOM.startswith(buffer):
@@ -76,7 +95,8 @@ class SseParser(ABC):
         end = buffer.rfind(b"\n\n")
         if end < 0:
             self._rest = buffer
-            if len(buffer) > MAX_FRAME_BYTES:
+            self._copied_bytes += len(buffer)
+            if len(buffer) > MAX_FRAME_BYTES or self._copied_bytes > MAX_COPIED_BYTES:
                 self.failure = ModelProtocol("the provider sent an event without an end")
             return []
         self._rest = buffer[end + 2 :]
