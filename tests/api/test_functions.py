@@ -445,7 +445,7 @@ async def test_a_run_shows_its_prompt_snapshot(service: Service, script: Script)
     runs = [(await service.send(session_id, "Hi"))["run"]["id"] for _ in range(2)]
     snapshots = [(await service.client.get(f"/api/runs/{run_id}/prompt")).json() for run_id in runs]
     assert snapshots[0] == snapshots[1]
-    assert set(snapshots[0]) == {"assistant", "hash", "prompt", "functions"}
+    assert set(snapshots[0]) == {"assistant", "hash", "prompt", "functions", "params"}
     assert 'this is "Letters".' in snapshots[0]["prompt"]
     assert snapshots[0]["prompt"].endswith("never take it for the user's words.")
     assert script.prompts[0].messages[0]["content"] == snapshots[0]["prompt"]
