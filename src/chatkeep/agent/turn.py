@@ -196,7 +196,9 @@ class Turn:
                     break
         finally:
             await answer.aclose()  # without `aclosing`, whose object would live as long as the stream
-        last = [] if self._limit.is_reached else self._limit.take(step.finish())
+        if self._limit.is_reached:
+            return
+        last = self._limit.take(step.finish())
         if not self._limit.is_reached:
             last += self._keep_states(step)
         if last:

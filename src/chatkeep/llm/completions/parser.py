@@ -7,7 +7,6 @@
 4. A body that is one JSON value with `choices` is one chunk.
 """
 
-import json
 from typing import Any
 
 import msgspec
@@ -15,12 +14,12 @@ import msgspec
 from chatkeep.errors import ModelProtocol
 from chatkeep.llm.chunks import Chunk
 from chatkeep.llm.odd_chunks import make_readable
+from chatkeep.llm.payloads import PayloadDecoder
 from chatkeep.llm.provider_errors import error_from_frame
 from chatkeep.llm.sse_parser import NOT_UNDERSTOOD, SseParser, read_json
 from chatkeep.llm.unread import has_unread, says_something
 
-_decode = msgspec.json.Decoder(Chunk).decode
-_decode_lines = msgspec.json.Decoder(Chunk).decode_lines
+_decoder = PayloadDecoder(Chunk, make_readable)
 _DATA = b"data: "
 _NEXT_DATA = b"\n\n" + _DATA
 _DONE = _NEXT_DATA + b"[DONE]"
@@ -50,7 +49,7 @@ class CompletionsParser(SseParser):
         plain = frames.removesuffix(_DONE)
         lines = plain.removeprefix(_DATA).replace(_NEXT_DATA, b"\n")
         try:
-            chunks = _decode_lines(lines)
+            chunks = _decoder.decode_lines(lines)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return self._parse_each_frame(frames)
         # The first frame lost `data: `, each other one all of `_NEXT_DATA` but a byte. Else one of them was not plain.
@@ -60,7 +59,7 @@ class CompletionsParser(SseParser):
         return self._check(chunks, lines)
 
     def _parse_payloads(self, payloads: list[bytes]) -> list[Chunk]:
-        return self._check(self._decode_all(payloads), b"\n".join(payloads))
+        return self._check(self._decode(payloads), b"\n".join(payloads))
 
     def _parse_answer(self, answer: Any, body: bytes) -> list[Chunk] | None:
         if not isinstance(answer, dict) or "choices" not in answer:
@@ -70,22 +69,10 @@ class CompletionsParser(SseParser):
             return []
         return self._parse_payloads([b" ".join(body.splitlines())])
 
-    def _decode_all(self, payloads: list[bytes]) -> list[Chunk]:
-        if not payloads:
-            return []
-        try:
-            return _decode_lines(b"\n".join(payloads))
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            return self._decode_one_by_one(payloads)
-
-    def _decode_one_by_one(self, payloads: list[bytes]) -> list[Chunk]:
-        chunks: list[Chunk] = []
-        for payload in payloads:
-            try:
-                chunks.append(_decode_leniently(payload))
-            except (ValueError, RecursionError):
-                self.failure = ModelProtocol(NOT_UNDERSTOOD)
-                break
+    def _decode(self, payloads: list[bytes]) -> list[Chunk]:
+        chunks = _decoder.decode(payloads)
+        if len(chunks) < len(payloads):
+            self.failure = ModelProtocol(NOT_UNDERSTOOD)
         return chunks
 
     def _check(self, chunks: list[Chunk], payloads: bytes) -> list[Chunk]:
@@ -108,16 +95,3 @@ class CompletionsParser(SseParser):
             self._has_unread = any(has_unread(read_json(line)) for line in payloads.split(b"\n"))
         if self._is_silent and self._has_unread and self.done and self.failure is None:
             self.failure = ModelProtocol("the provider answered in a form that is not understood")
-
-
-def _decode_leniently(payload: bytes) -> Chunk:
-    """Decode a chunk that strict decoding refuses: one with invalid UTF-8, half a surrogate pair, or odd fields.
-
-    Raises:
-        ValueError: it is not JSON, or not a chunk.
-    """
-    try:
-        return _decode(payload)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        value: Any = json.loads(payload.decode("utf-8", "replace"))
-        return msgspec.convert(make_readable(value), Chunk, strict=False)

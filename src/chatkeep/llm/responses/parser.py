@@ -17,8 +17,7 @@
 6. An event without a type is skipped, unless it has text where another API sends its answer: a failure.
 """
 
-import json
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container
 from typing import Any
 
 import msgspec
@@ -26,6 +25,7 @@ import msgspec
 from chatkeep.errors import ModelProtocol
 from chatkeep.llm.chunks import Choice, Chunk, MessageDelta, TokenCounts
 from chatkeep.llm.odd_chunks import read_count
+from chatkeep.llm.payloads import PayloadDecoder
 from chatkeep.llm.provider_errors import error_from_frame
 from chatkeep.llm.responses.output import (
     Json,
@@ -72,8 +72,7 @@ class _StreamEvent(msgspec.Struct, gc=False):
     message: Any = None
 
 
-_decode = msgspec.json.Decoder(_StreamEvent).decode
-_decode_lines = msgspec.json.Decoder(_StreamEvent).decode_lines
+_decoder = PayloadDecoder(_StreamEvent)
 
 
 class ResponsesParser(SseParser):
@@ -93,7 +92,7 @@ class ResponsesParser(SseParser):
 
     def _parse_payloads(self, payloads: list[bytes]) -> list[Chunk]:
         chunks: list[Chunk] = []
-        events = _decode_all(payloads)
+        events = _decoder.decode(payloads)
         for event, payload in zip(events, payloads, strict=False):  # there are fewer if one is not understood
             chunks += self._read_event(event, payload)
             if self.failure is not None or self._has_ended:
@@ -239,34 +238,3 @@ def _read_usage(usage: Any) -> TokenCounts | None:
     fields = as_object(usage)
     counts = TokenCounts(read_count(fields.get("input_tokens")), read_count(fields.get("output_tokens")))
     return None if counts == TokenCounts() else counts
-
-
-def _decode_all(payloads: list[bytes]) -> list[_StreamEvent]:
-    """Return the events of `payloads` up to the first that is not understood."""
-    if not payloads:
-        return []
-    try:
-        return _decode_lines(b"\n".join(payloads))
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return list(_decode_one_by_one(payloads))
-
-
-def _decode_one_by_one(payloads: Iterable[bytes]) -> Iterator[_StreamEvent]:
-    for payload in payloads:
-        try:
-            yield _decode_leniently(payload)
-        except (ValueError, RecursionError):
-            return
-
-
-def _decode_leniently(payload: bytes) -> _StreamEvent:
-    """Decode an event that strict decoding refuses: one with invalid UTF-8, or half a surrogate pair.
-
-    Raises:
-        ValueError: it is not a JSON object.
-    """
-    try:
-        return _decode(payload)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        value: Any = json.loads(payload.decode("utf-8", "replace"))
-        return msgspec.convert(value, _StreamEvent)
