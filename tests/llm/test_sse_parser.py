@@ -1,48 +1,14 @@
-"""A corpus of what providers stream: `NAME.sse` is the body as it came, `NAME.json` what it says.
+"""The frames of an event stream: when they are complete, and what is no stream. The corpora are in `test_corpus.py`."""
 
-However the bytes are divided over reads, they say the same.
-"""
+from collections.abc import Sequence
 
-from collections.abc import Iterable, Sequence
-from pathlib import Path
-
-import msgspec
 import pytest
 
 from chatkeep.llm.chunks import Chunk
 from chatkeep.llm.completions.parser import CompletionsParser
 from chatkeep.llm.sse_parser import MAX_FRAME_BYTES
-from tests.llm.corpus import ParsedBody, read_body
 
-BODIES = sorted(Path(__file__).parent.glob("*.sse"))
 HELLO = b'data: {"choices":[{"index":0,"delta":{"content":"Hello"}}]}\n\n'
-
-
-@pytest.fixture(params=BODIES, ids=lambda path: path.stem)
-def body(request: pytest.FixtureRequest) -> Path:
-    """Each body of the corpus."""
-    return request.param
-
-
-def test_a_body_gives_the_result_recorded_beside_it(body: Path) -> None:
-    assert read([body.read_bytes()]) == msgspec.json.decode(body.with_suffix(".json").read_bytes(), type=ParsedBody)
-
-
-def test_a_body_parses_the_same_cut_in_two_anywhere(body: Path) -> None:
-    data = body.read_bytes()
-    whole = read([data])
-    for place in range(len(data) + 1):
-        assert read([data[:place], data[place:]]) == whole, f"cut at {place}: {data[:place]!r}"
-
-
-def test_a_body_parses_the_same_byte_by_byte(body: Path) -> None:
-    data = body.read_bytes()
-    assert read(data[place : place + 1] for place in range(len(data))) == read([data])
-
-
-def test_the_corpus_is_complete() -> None:
-    assert {path.stem for path in BODIES} == {path.stem for path in Path(__file__).parent.glob("*.json")}
-    assert len(BODIES) > 80
 
 
 def test_an_event_is_returned_with_its_blank_line() -> None:
@@ -113,10 +79,6 @@ def test_a_body_of_comments_alone_has_no_chunks() -> None:
     parser = CompletionsParser()
     assert parser.feed(b": ping\n\n: ping\n\n") == []
     assert parser.finish() == []
-
-
-def read(pieces: Iterable[bytes]) -> ParsedBody:
-    return read_body(pieces, CompletionsParser)
 
 
 def contents(chunks: Sequence[Chunk]) -> list[object]:

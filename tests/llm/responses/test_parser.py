@@ -7,7 +7,6 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-import msgspec
 import openai.types.responses as sdk
 import pytest
 from pydantic import TypeAdapter
@@ -19,33 +18,6 @@ from tests.llm.corpus import ParsedBody, read_body
 from tests.llm.responses.events import Answer, call_item, to_frames
 
 BODIES = sorted(Path(__file__).parent.glob("*.sse"))
-
-
-@pytest.fixture(params=BODIES, ids=lambda path: path.stem)
-def body(request: pytest.FixtureRequest) -> Path:
-    """Each body of the corpus."""
-    return request.param
-
-
-def test_a_body_gives_the_result_recorded_beside_it(body: Path) -> None:
-    assert read([body.read_bytes()]) == msgspec.json.decode(body.with_suffix(".json").read_bytes(), type=ParsedBody)
-
-
-def test_a_body_parses_the_same_cut_in_two_anywhere(body: Path) -> None:
-    data = body.read_bytes()
-    whole = read([data])
-    for place in range(len(data) + 1):
-        assert read([data[:place], data[place:]]) == whole, f"cut at {place}: {data[:place]!r}"
-
-
-def test_a_body_parses_the_same_byte_by_byte(body: Path) -> None:
-    data = body.read_bytes()
-    assert read(data[place : place + 1] for place in range(len(data))) == read([data])
-
-
-def test_the_corpus_is_complete() -> None:
-    assert {path.stem for path in BODIES} == {path.stem for path in Path(__file__).parent.glob("*.json")}
-    assert len(BODIES) > 60
 
 
 @pytest.mark.parametrize(
