@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from playwright.async_api import Browser, Page, ViewportSize, expect
+from playwright.async_api import Browser, Page, Route, ViewportSize, expect
 
 from chatkeep.errors import ModelRateLimited
 from tests.script import Script, call, say, stop
@@ -258,6 +258,22 @@ async def test_switching_versions_keeps_place_and_focus(chat: Chat, script: Scri
 
 
 TOP = "element => element.getBoundingClientRect().top"
+
+
+async def test_a_screen_reader_hears_an_answer_that_was_faster(chat: Chat, script: Script) -> None:
+    async def acknowledge_late(route: Route) -> None:
+        """Hand the acknowledgement on as it is once the run has ended: a repeat of the same request."""
+        await route.fetch()
+        async with asyncio.timeout(30):
+            while (answer := await (await route.fetch()).json())["run"]["status"] == "in_progress":
+                await asyncio.sleep(0.01)
+        await route.fulfill(status=202, json=answer)
+
+    script.play([say("A few words"), ModelRateLimited("slow down")])
+    await chat.page.route("**/messages", acknowledge_late)
+    await chat.say("hello")
+    status = chat.page.get_by_role("status").filter(has_text="A few words")
+    await expect(status).to_have_text("The answer failed: A few words")
 
 
 @pytest.mark.parametrize("how", ["failed", "stopped", "cut off"])

@@ -3,7 +3,7 @@
 import { createId, get } from "./api.ts";
 import { Cell } from "./cell.ts";
 import { Conversation } from "./conversation.ts";
-import type { SessionEvent } from "./events.ts";
+import { hasEnded, type SessionEvent } from "./events.ts";
 import { reportFailure } from "./notice.ts";
 import { type OutboxItem, Outbox } from "./outbox.ts";
 import type { AssistantPage, AssistantView, Message, ModelPage, ModelView, NewSession, RunAnswer } from "./schema.ts";
@@ -120,7 +120,11 @@ export class App {
 
   #onDelivery(item: OutboxItem, answer: RunAnswer | null): void {
     const conversation = this.conversation.value;
-    if (item.session === conversation.id) conversation.acknowledge(answer);
+    if (item.session === conversation.id) {
+      conversation.acknowledge(answer);
+      // An answer that ended before the page saw it begin has never been open here.
+      if (answer && hasEnded(answer.run.status)) this.announcement.value = describeAnswer(answer.message);
+    }
     this.sessionList.refreshAllTabs();
   }
 
