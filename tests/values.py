@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from chatkeep.chat.event_log import assign_positions, fold
 from chatkeep.chat.events import (
     Event,
+    Handover,
     ProviderStateKept,
     ReasoningDelta,
     RefusalDelta,
@@ -101,6 +102,7 @@ def _parts(index: int) -> st.SearchStrategy[Sequence[Event]]:
         deltas.map(lambda texts: [ReasoningDelta(index=index, text=text) for text in texts]),
         deltas.map(lambda texts: [RefusalDelta(index=index, text=text) for text in texts]),
         st.just([StepStarted(index=index)]),
+        st.just([Handover(index=index, from_model="a", to_model="b", reason="model_timeout")]),
         st.just([ProviderStateKept(index=index, provider="p", model="m", value={"reasoning_details": [{"d": "x"}]})]),
         _calls(index),
         _waits(index),

@@ -36,6 +36,8 @@ export function apply(message: Message, event: Event): Message {
       return appendText(message, event.index, event.type.slice(0, -6) as TextType, event.text);
     case "step.started":
       return setPart(message, event.index, { type: "step" });
+    case "handover":
+      return setPart(message, event.index, { type: "handover", from: event.from, to: event.to, reason: event.reason });
     case "tool_call.started":
       return setPart(message, event.index, createCall(event));
     case "tool_call.delta":

@@ -38,7 +38,7 @@ export interface ClientTool {
 }
 
 /** An event of a run's stream. */
-export type Event = RunStarted | TextDelta | ReasoningDelta | RefusalDelta | StepStarted | ToolCallStarted | ToolCallDelta | ProviderStateKept | ToolCallReady | ToolCallRunning | ToolCallFinished | RunWaiting | RunResumed | RunFinished;
+export type Event = RunStarted | TextDelta | ReasoningDelta | RefusalDelta | StepStarted | Handover | ToolCallStarted | ToolCallDelta | ProviderStateKept | ToolCallReady | ToolCallRunning | ToolCallFinished | RunWaiting | RunResumed | RunFinished;
 
 /** A sentence that the user asked to be remembered, across sessions. */
 export interface Fact {
@@ -60,6 +60,24 @@ export interface FieldProblem {
   type: string;
 }
 
+/** Another model goes on with the answer where the one before stopped. `reason` as in `HandoverPart`. */
+export interface Handover {
+  type: "handover";
+  position: number;
+  index: number;
+  from: string;
+  to: string;
+  reason: string;
+}
+
+/** A seam: one model stopped in mid-answer, and another goes on where it stopped (`chat/texts.py` joins the two). `reason` is the code of the error, or `continue` if the user asked to go on with an answer that was cut. */
+export interface HandoverPart {
+  type: "handover";
+  from: string;
+  to: string;
+  reason: string;
+}
+
 /** `ok`, or what is wrong. */
 export interface Health {
   status: string;
@@ -73,7 +91,7 @@ export interface Message {
   parent_id: string | null;
   seq: number;
   role: "assistant" | "user";
-  parts: readonly (TextPart | ReasoningPart | RefusalPart | StepPart | ToolCallPart)[];
+  parts: readonly (TextPart | ReasoningPart | RefusalPart | StepPart | HandoverPart | ToolCallPart)[];
   run_id: string | null;
   status: "cancelled" | "completed" | "failed" | "in_progress" | "incomplete" | "interrupted" | "requires_action";
   created_at: string;

@@ -5,7 +5,8 @@ from contextlib import aclosing
 
 from chatkeep.agent.context_window import to_chat_messages
 from chatkeep.chat.events import Event, TextDelta
-from chatkeep.chat.types import Message, TextPart
+from chatkeep.chat.texts import join_texts
+from chatkeep.chat.types import Message
 from chatkeep.llm import Model, Prompt
 from chatkeep.llm.assembler import Assembler
 
@@ -23,7 +24,7 @@ _LEADING_MARKS, _TRAILING_MARKS = " #>*`_\"'“”„«»-", " #*`_\"'“”„�
 
 def title_from_words(message: Message) -> str | None:
     """Return the first line of a message that has words, cut between words; None if there is none."""
-    text = "\n".join(part.text for part in message.parts if isinstance(part, TextPart))
+    text = join_texts(message.parts, "\n")
     line = next((bare for line in text.splitlines() if (bare := _strip_marks(line))), "")
     if len(line) <= MAX_TITLE_CHARS:
         return line or None

@@ -32,6 +32,7 @@ from msgspec.structs import replace
 from chatkeep.chat.events import (
     Delta,
     Event,
+    Handover,
     ProviderStateKept,
     ReasoningDelta,
     RefusalDelta,
@@ -48,6 +49,7 @@ from chatkeep.chat.events import (
     ToolCallStarted,
 )
 from chatkeep.chat.types import (
+    HandoverPart,
     Message,
     Part,
     ProviderState,
@@ -74,7 +76,7 @@ def fold(events: Iterable[Event]) -> Message:
     return reduce(apply, merged[1:], merged[0].message)
 
 
-def apply(message: Message, event: Event) -> Message:  # noqa: C901  # one case an event
+def apply(message: Message, event: Event) -> Message:  # noqa: C901, PLR0912  # one case an event
     """Return `message` as it is after `event`. A part appears with the first event that names its index.
 
     Raises:
@@ -87,6 +89,9 @@ def apply(message: Message, event: Event) -> Message:  # noqa: C901  # one case 
             return _with_part(message, event.index, _extended_part(message, event))
         case StepStarted():
             return _with_part(message, event.index, StepPart())
+        case Handover():
+            part = HandoverPart(event.from_model, event.to_model, event.reason)
+            return _with_part(message, event.index, part)
         case ToolCallStarted():
             return _with_part(message, event.index, ToolCallPart(event.call_id, event.name, event.kind))
         case ProviderStateKept():

@@ -59,6 +59,15 @@ class StepStarted(BaseEvent, frozen=True, kw_only=True, tag="step.started"):
     index: int
 
 
+class Handover(BaseEvent, frozen=True, kw_only=True, tag="handover", rename={"from_model": "from", "to_model": "to"}):
+    """Another model goes on with the answer where the one before stopped. `reason` as in `HandoverPart`."""
+
+    index: int
+    from_model: str
+    to_model: str
+    reason: str
+
+
 class ToolCallStarted(BaseEvent, frozen=True, kw_only=True, tag="tool_call.started"):
     """The model begins to call a function. `kind` is null for a function that is not known."""
 
@@ -136,6 +145,7 @@ Event: TypeAlias = (
     | ReasoningDelta
     | RefusalDelta
     | StepStarted
+    | Handover
     | ToolCallStarted
     | ToolCallDelta
     | ProviderStateKept

@@ -118,6 +118,17 @@ class StepPart(Value, frozen=True, tag="step"):
     """The start of a new model call: of every one after the first."""
 
 
+class HandoverPart(Value, frozen=True, tag="handover", rename={"from_model": "from", "to_model": "to"}):
+    """A seam: one model stopped in mid-answer, and another goes on where it stopped (`chat/texts.py` joins the two).
+
+    `reason` is the code of the error, or `continue` if the user asked to go on with an answer that was cut.
+    """
+
+    from_model: str
+    to_model: str
+    reason: str
+
+
 class ToolCallPart(Value, frozen=True, tag="tool_call"):
     """A tool call. `arguments_text` is what the model sent; `arguments` is null until that is complete and valid."""
 
@@ -132,7 +143,7 @@ class ToolCallPart(Value, frozen=True, tag="tool_call"):
     provider_state: ProviderState | UnsetType = UNSET
 
 
-Part: TypeAlias = TextPart | ReasoningPart | RefusalPart | StepPart | ToolCallPart
+Part: TypeAlias = TextPart | ReasoningPart | RefusalPart | StepPart | HandoverPart | ToolCallPart
 
 
 class Message(Value, frozen=True):

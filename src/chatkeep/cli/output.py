@@ -10,6 +10,7 @@ import msgspec
 
 from chatkeep.chat.events import (
     Event,
+    Handover,
     ReasoningDelta,
     RefusalDelta,
     TextDelta,
@@ -57,6 +58,7 @@ class TerminalPrinter:
 
         self._console = Console(soft_wrap=True, highlight=False)
         self._column = 0
+        self._handovers: list[Handover] = []
         self._calls: dict[int, ToolCallStarted] = {}
         self._unvalidated: dict[int, str] = {}  # arguments of open calls, as sent
 
@@ -67,6 +69,8 @@ class TerminalPrinter:
                 self._write(event.text)
             case ReasoningDelta():
                 self._write(event.text, "dim italic")
+            case Handover():  # a word may be cut here
+                self._handovers.append(event)
             case ToolCallStarted():
                 self._calls[event.index] = event
                 self._unvalidated[event.index] = ""
@@ -88,6 +92,9 @@ class TerminalPrinter:
         if self._column:
             self._console.print()
             self._column = 0
+        for each in self._handovers:
+            self._print(f"{each.to_model} went on for {each.from_model} ({each.reason})", "dim")
+        self._handovers.clear()
 
     def _write(self, text: str, style: str = "") -> None:
         self._console.print(printable(text), end="", style=style, markup=False)

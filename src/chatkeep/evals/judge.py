@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from chatkeep.agent.turn import Outcome, count_corrections
+from chatkeep.chat.texts import join_texts
 from chatkeep.chat.types import Message, RefusalPart, TextPart, ToolCallPart
 from chatkeep.evals.suite import NONE, Constraint, Exchange
 
@@ -21,11 +22,9 @@ def find_fault(expected: Exchange, answer: Message, outcome: Outcome) -> str | N
 
 def visible_text(answer: Message) -> str:
     """Return all text that the user sees of an answer: its text and refusals, and every string in its replies."""
-    texts: list[str] = []
+    texts = [join_texts(answer.parts, "\n", (TextPart, RefusalPart))]
     for part in answer.parts:
-        if isinstance(part, TextPart | RefusalPart):
-            texts.append(part.text)
-        elif isinstance(part, ToolCallPart) and part.kind == "reply" and part.state == "succeeded":
+        if isinstance(part, ToolCallPart) and part.kind == "reply" and part.state == "succeeded":
             texts += _texts(part.output)
     return "\n".join(texts)
 

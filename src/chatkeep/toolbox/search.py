@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import NamedTuple
 
-from chatkeep.chat.types import Message, SearchResult, Session, TextPart
+from chatkeep.chat.texts import join_texts
+from chatkeep.chat.types import Message, SearchResult, Session
 from chatkeep.db import Database
 from chatkeep.store import messages as store_messages
 from chatkeep.store import sessions as store_sessions
@@ -91,7 +92,7 @@ async def _search_page(db: Database, session: Session, before: int | None, limit
 
 def _snippet(message: Message, words: Sequence[str]) -> str | None:
     """Return the text around the first of `words`; None if one of them is missing."""
-    text = " ".join(" ".join(part.text for part in message.parts if isinstance(part, TextPart)).split())
+    text = " ".join(join_texts(message.parts, " ").split())
     folded = text.casefold()
     if not all(word in folded for word in words):
         return None
