@@ -24,7 +24,8 @@ message, and its events name that part by its index:
    answer into two choices, and what two choices both say are alternatives.
 9. `<think>…</think>` at the start of the text is reasoning (`think_tags.py`).
 10. A whole `message` is read as if it were a delta, if nothing came before it. Others repeat what was streamed.
-11. Of more than `MAX_CALLS` calls, one more is kept, without its arguments: it stands for all that follow.
+11. An answer that goes on with another's beginning may repeat it: that is left out (`repeat_trimmer.py`).
+12. Of more than `MAX_CALLS` calls, one more is kept, without its arguments: it stands for all that follow.
 """
 
 import json
@@ -36,9 +37,10 @@ from chatkeep import ids
 from chatkeep.chat.event_log import MAX_MERGED_CHARS
 from chatkeep.chat.events import Event, ReasoningDelta, RefusalDelta, TextDelta, ToolCallDelta, ToolCallStarted
 from chatkeep.chat.types import Kind
-from chatkeep.llm.chunks import Chunk, FunctionDelta, MessageDelta, TokenCounts
+from chatkeep.llm.chunks import Chunk, FunctionDelta, MessageDelta, TokenCounts, text_only
 from chatkeep.llm.content_list import read_content_list
 from chatkeep.llm.provider_state import ReasoningField, StateCollector
+from chatkeep.llm.repeat_trimmer import RepeatTrimmer
 from chatkeep.llm.streamed_call import MAX_CALLS, StreamedCall, find_call
 from chatkeep.llm.think_tags import ThinkTags, ThoughtKind
 from chatkeep.text import clean, ends_with_half_pair
@@ -50,17 +52,6 @@ _LEGACY_INDEX = -1
 _MAX_REASON_CHARS = 200
 _NOTHING = MessageDelta()
 _VALID_CALL_ID = re.compile(r"[\x21-\x7e]{1,128}")
-
-
-def _text_only(chunk: Chunk) -> str | None:
-    """Return the text of `chunk`, or None if it holds anything else."""
-    if chunk.usage is not None or chunk.choices is None or len(chunk.choices) != 1:
-        return None
-    choice = chunk.choices[0]
-    delta = choice.delta
-    if delta is None or choice.finish_reason or choice.index or not isinstance(delta.content, str):
-        return None
-    return delta.content if delta == MessageDelta(content=delta.content) else None
 
 
 def _reasoning_field(delta: MessageDelta) -> ReasoningField:
@@ -88,6 +79,7 @@ class Assembler:
         "_states",
         "_text_choice",
         "_think_tags",
+        "_trimmer",
         "_used_call_ids",
         "calls",
         "finish_reason",
@@ -101,11 +93,13 @@ class Assembler:
         find_kind: Callable[[str], Kind | None],
         used_call_ids: set[str],
         new_id: Callable[[], str] = ids.new_call_id,
+        begun: str = "",
     ) -> None:
         """Prepare for chunks whose first part gets the index `index`.
 
         `find_kind` returns a tool's kind by its name, None if no such tool is on offer. `used_call_ids` are the call
         ids of this run; the new ones are added to it. `new_id` makes an id where the provider's cannot be used.
+        `begun` is the text that the answer goes on with, and may repeat.
         """
         self.calls: list[StreamedCall] = []
         self.finish_reason: str | None = None
@@ -114,6 +108,7 @@ class Assembler:
         self._first_index = index
         self._text_choice: int | None = None  # the choice whose text is read; None until one has some
         self._think_tags = ThinkTags()
+        self._trimmer = RepeatTrimmer(begun)
         self._states = StateCollector()
         self._find_kind = find_kind
         self._used_call_ids = used_call_ids
@@ -132,7 +127,7 @@ class Assembler:
         events: list[Event] = []
         texts: list[str] = []
         for chunk in chunks:
-            if not self._text_choice and (text := _text_only(chunk)) is not None:
+            if not self._text_choice and (text := text_only(chunk)) is not None:
                 texts.append(text)
                 continue
             if texts:
@@ -160,8 +155,7 @@ class Assembler:
 
     def finish(self) -> list[Event]:
         """Return the events that were held back: of calls that never got a name, and of halves of surrogate pairs."""
-        events: list[Event] = []
-        self._add_tagged(self._think_tags.finish(), events)
+        events = self.release()
         for call in self.calls:
             if call.index is None:
                 self._start_call(call, events)
@@ -170,6 +164,13 @@ class Assembler:
             if call.index is not None and self._half_pairs.pop(call, ""):
                 call.fragments.append("\ufffd")
                 events.append(ToolCallDelta(index=call.index, arguments_text="\ufffd"))
+        return events
+
+    def release(self) -> list[Event]:
+        """Return the text that was held back, as the beginning of a tag or of a repetition that did not come."""
+        events: list[Event] = []
+        self._add_tagged(self._think_tags.finish(), events)
+        self._add_text(TextDelta, self._trimmer.finish(), events)
         return events
 
     def take_states(self) -> list[tuple[int, dict[str, Any]]]:
@@ -217,6 +218,10 @@ class Assembler:
             self._add_text(TextDelta if kind == "text" else ReasoningDelta, text, events)
 
     def _add_text(self, kind: type[TextLikeDelta], piece: str, events: list[Event]) -> None:
+        if kind is TextDelta and not self._trimmer.is_plain:
+            piece = self._trimmer.feed(piece)
+        if not piece:
+            return
         if self._open_part is None or self._open_part[0] is not kind:
             self._end_part(events)
             self._open_part = (kind, self._take_index())
@@ -253,7 +258,7 @@ class Assembler:
         return call
 
     def _start_call(self, call: StreamedCall, events: list[Event]) -> None:
-        self._add_tagged(self._think_tags.finish(), events)
+        events += self.release()
         self._end_part(events)
         call.index = self._take_index()
         call.name = clean(call.name)

@@ -73,3 +73,14 @@ class Chunk(msgspec.Struct, gc=False):
     choices: list[Choice] | None = None
     usage: TokenCounts | None = None
     error: Any = None
+
+
+def text_only(chunk: Chunk) -> str | None:
+    """Return the text of `chunk`, or None if it holds anything else."""
+    if chunk.usage is not None or chunk.choices is None or len(chunk.choices) != 1:
+        return None
+    choice = chunk.choices[0]
+    delta = choice.delta
+    if delta is None or choice.finish_reason or choice.index or not isinstance(delta.content, str):
+        return None
+    return delta.content if delta == MessageDelta(content=delta.content) else None
