@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 from chatkeep.llm.chunks import Chunk
 from chatkeep.llm.model_library import ModelLibrary
 from chatkeep.settings import Settings
+from chatkeep.settings.models_file import Prefill
 
 Params: TypeAlias = Mapping[str, Any]
 """How a model is to answer, by the names of `settings.models_file.ModelParams`. One that is absent is not sent."""
@@ -33,12 +34,17 @@ class Prompt(NamedTuple):
 class ModelInfo(NamedTuple):
     """The provider and model that answer, by the names under which they get back what they have made.
 
-    `context_tokens` is the longest prompt; None: that of the settings.
+    `context_tokens` is the longest prompt; None: that of the settings. `prefill`: how the model goes on with an answer
+    that has begun; None: it has to be asked in words. `fallbacks` are the models to ask when this one fails, in their
+    order. `is_failing`: its provider has failed so often that another one had better be asked.
     """
 
     provider: str
     model: str
     context_tokens: int | None = None
+    prefill: Prefill | None = None
+    fallbacks: Sequence[str] = ()
+    is_failing: bool = False
 
 
 class Model(Protocol):

@@ -6,10 +6,11 @@ the file are closed as soon as no answer comes from it.
 
 from collections.abc import AsyncGenerator, Sequence
 
-from chatkeep.errors import CannotStart, ModelAuth, ModelRejected
+from chatkeep.errors import CannotStart, ModelAuth, ModelRejected, TurnFailed
 from chatkeep.llm import Model, ModelInfo, Prompt
 from chatkeep.llm.apis import COMPLETIONS, RESPONSES
 from chatkeep.llm.chunks import Chunk
+from chatkeep.llm.circuit import Circuit
 from chatkeep.llm.model_library import ModelLibrary
 from chatkeep.llm.openai_model import OpenAIModel
 from chatkeep.settings import Settings
@@ -33,7 +34,13 @@ class ModelRouter:
     def describe(self, requested: str) -> ModelInfo:
         """See `Model.describe`: the names are those of the provider, so a change of name in the file loses nothing."""
         entry, provider = self._find(requested)
-        return self._open(provider).model.describe(entry.model)._replace(context_tokens=entry.context_tokens)
+        opened = self._open(provider)
+        return opened.model.describe(entry.model)._replace(
+            context_tokens=entry.context_tokens,
+            prefill=entry.prefill,
+            fallbacks=self._find_fallbacks(entry),
+            is_failing=opened.circuit.is_open,
+        )
 
     async def stream(self, prompt: Prompt) -> AsyncGenerator[Sequence[Chunk]]:
         """See `Model.stream`. The parameters of the prompt win over those of the file."""
@@ -43,10 +50,16 @@ class ModelRouter:
         answer = opened.model.stream(Prompt(entry.model, prompt.messages, prompt.tools, params, entry.omit))
         del prompt  # it holds the whole conversation, and the answer may take long
         opened.answers += 1
+        opened.circuit.begin()
         try:
             async for chunks in answer:
+                opened.circuit.begin_answer()
                 yield chunks
                 del chunks
+            opened.circuit.end_answer()
+        except TurnFailed as failure:
+            opened.circuit.fail(failure)
+            raise
         finally:
             await answer.aclose()
             opened.answers -= 1
@@ -63,6 +76,17 @@ class ModelRouter:
             raise ModelRejected(f"there is no model {name!r} any more")
         entry = file.models[name]
         return entry, file.provider_of(entry)
+
+    def _find_fallbacks(self, entry: ModelEntry) -> Sequence[str]:
+        """Return the names that `entry` falls back to. Those that a fallback has of its own come right after it."""
+        found = dict[str, None]()
+        rest = entry.fallback[::-1]
+        while rest:
+            name = rest.pop()
+            if name not in found:
+                found[name] = None
+                rest += self._find(name)[0].fallback[::-1]
+        return tuple(found)
 
     def _open(self, provider: ProviderEntry) -> "_OpenModel":
         if provider not in self._models:
@@ -83,11 +107,12 @@ class ModelRouter:
 class _OpenModel:
     """A provider's model. `answers` counts those that are being made."""
 
-    __slots__ = ("answers", "model")
+    __slots__ = ("answers", "circuit", "model")
 
     def __init__(self, model: Model) -> None:
         self.model = model
         self.answers = 0
+        self.circuit = Circuit()
 
 
 def _connect(settings: Settings, provider: ProviderEntry) -> Model:

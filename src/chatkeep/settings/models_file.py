@@ -27,6 +27,12 @@ OmittedField: TypeAlias = Literal[
 
 `include` and `reasoning` are those of the Responses API.
 """
+Prefill: TypeAlias = Literal["assistant", "prefix", "partial", "continue_final_message"]
+"""How a server is asked to go on with an answer: the prompt's last message is the assistant's.
+
+`assistant`: that alone says it (llama.cpp, Ollama). `prefix` (Mistral, DeepSeek's beta API) and `partial` (Moonshot,
+Qwen) are fields of that message, `continue_final_message` (vLLM) is one of the request.
+"""
 NOT_IN_RESPONSES = ("stop", "seed")
 """Parameters that the Responses API does not have."""
 
@@ -78,7 +84,8 @@ class ModelParams(_Table):
 class ModelEntry(_Table):
     """A model: which one of which provider, and how it is asked.
 
-    `context_tokens` is the longest prompt; None: `CHATKEEP_CONTEXT_TOKENS`.
+    `context_tokens` is the longest prompt; None: `CHATKEEP_CONTEXT_TOKENS`. `fallback`: the models that are asked when
+    this one fails, in their order. `prefill` None: the model is asked in words to go on with an answer.
     """
 
     provider: str
@@ -89,6 +96,7 @@ class ModelEntry(_Table):
     params: ModelParams = ModelParams()
     omit: list[OmittedField] = []
     fallback: list[str] = []
+    prefill: Prefill | None = None
 
 
 Name: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:/@+-]{1,200}$")]
@@ -172,6 +180,8 @@ def _find_model_faults(models_file: ModelsFile, entry: ModelEntry) -> Iterator[t
         for param in NOT_IN_RESPONSES:
             if getattr(entry.params, param) is not None:
                 yield ("params", param), "the Responses API has no such parameter"
+        if entry.prefill is not None:
+            yield ("prefill",), "the Responses API does not go on with an answer"
     for other in entry.fallback:
         if other not in models_file.models:
             yield ("fallback",), f"unknown model {other!r}; known: {', '.join(models_file.models)}"
