@@ -75,6 +75,7 @@ faults: .venv/tests
 
 fuzz: .venv/tests
 	FUZZ_SEQUENCES=1000 $(BIN)/python -m pytest tests/faults/test_sequences.py -s
+	FAILOVER_CUTS=100000 $(BIN)/python -m pytest -n 2 tests/agent/test_failover.py
 	$(BIN)/python -m pytest -n 2 --timeout 0 --hypothesis-profile fuzz tests/hostile/test_any_stream.py tests/hostile/test_any_response.py
 
 soak: .venv/bench

@@ -7,7 +7,8 @@ from msgspec.structs import replace
 
 from chatkeep import toolbox
 from chatkeep.agent.ephemeral import EventCollector
-from chatkeep.agent.turn import Outcome, Turn, TurnInput
+from chatkeep.agent.turn import Outcome, Turn
+from chatkeep.agent.turn_input import TurnInput
 from chatkeep.chat.event_log import fold
 from chatkeep.chat.events import Event
 from chatkeep.chat.types import Message, Part

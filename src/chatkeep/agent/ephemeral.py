@@ -5,7 +5,7 @@ from functools import reduce
 
 from chatkeep import clock, ids
 from chatkeep.agent.assistants import Assistant, AssistantLibrary
-from chatkeep.agent.turn import TurnInput
+from chatkeep.agent.turn_input import TurnInput
 from chatkeep.agent.turn_spec import TurnSpec
 from chatkeep.chat import event_log
 from chatkeep.chat.events import Event

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from chatkeep import mcp
 from chatkeep.agent import ephemeral
 from chatkeep.agent.assistants import Assistant
-from chatkeep.agent.turn import TurnInput
+from chatkeep.agent.turn_input import TurnInput
 from chatkeep.agent.turn_spec import build_spec
 from chatkeep.cli.output import JsonPrinter, TerminalPrinter, print_error
 from chatkeep.cli.printed_turn import run_printed_turn

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from chatkeep.agent.turn import Outcome, Turn, TurnInput
+from chatkeep.agent.turn import Outcome, Turn
+from chatkeep.agent.turn_input import TurnInput
 from chatkeep.chat import event_log
 from chatkeep.chat.events import Event, RunResumed
 from chatkeep.chat.types import Message, ToolCallPart

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from chatkeep.agent.turn import TurnInput
+from chatkeep.agent.turn_input import TurnInput
 from chatkeep.agent.turn_spec import TurnSpec
 from chatkeep.chat import event_log
 from chatkeep.chat.types import Message, Run
