@@ -145,11 +145,12 @@ export interface NewMessage {
   model?: string | null;
 }
 
-/** A user message to be answered once more. */
+/** A user message to be answered once more (`message_id`), or an answer that was cut, to go on with (`continue`). */
 export interface NewRun {
   params?: ModelParams | null;
   tool_choice?: "auto" | "none" | "required" | NamedFunction | null;
-  message_id: string;
+  message_id?: string | null;
+  continue?: string | null;
   model?: string | null;
   on_busy?: "reject" | "interrupt";
 }
@@ -286,7 +287,7 @@ export interface RunResumed {
   position: number;
 }
 
-/** The first event of every run. `message` is the empty assistant message. */
+/** The first event of every run. `message` is the answer: empty, or with the parts of an answer that it continues. */
 export interface RunStarted {
   type: "run.started";
   position: number;

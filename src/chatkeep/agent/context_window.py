@@ -152,6 +152,11 @@ def has_calls(history: Iterable[Message]) -> bool:
     return any(isinstance(part, ToolCallPart) for message in history for part in message.parts)
 
 
+def is_unfinished(message: Message) -> bool:
+    """Return True if the last step of `message` can be continued: none of its functions ran."""
+    return all(part.state == "cancelled" for part in _split_steps(message.parts)[-1] if isinstance(part, ToolCallPart))
+
+
 def find_unfinished_text(message: Message) -> str:
     """Return the text of the last step of `message`, with which another model goes on; empty if there is none."""
     return _join_text(_split_steps(message.parts)[-1])

@@ -1,9 +1,10 @@
 """The models that may answer a turn: the one that was asked for, then its fallbacks in the models file."""
 
 import logging
+from collections.abc import Sequence
 
 from chatkeep.agent.context_window import Recipient
-from chatkeep.chat.types import HandoverPart, Message
+from chatkeep.chat.types import HandoverPart, Part
 from chatkeep.errors import TurnFailed
 from chatkeep.llm import Model
 
@@ -13,8 +14,8 @@ _log = logging.getLogger("chatkeep")
 class ModelChain:
     """The models of one turn. `name` is the one that answers now, `info` describes it."""
 
-    def __init__(self, model: Model, requested: str, message: Message) -> None:
-        """Begin with the model `requested`, or with the fallback that went on with `message`, the answer so far.
+    def __init__(self, model: Model, requested: str, parts: Sequence[Part]) -> None:
+        """Begin with the model `requested`, or with the fallback that went on with the answer, whose `parts` are these.
 
         A model whose provider is failing is passed over, if there is another one.
 
@@ -24,7 +25,7 @@ class ModelChain:
         self._model = model
         self.name, self.info = requested, model.describe(requested)
         self._rest = list(self.info.fallbacks)
-        takers = [part.to_model for part in message.parts if isinstance(part, HandoverPart)]
+        takers = [part.to_model for part in parts if isinstance(part, HandoverPart)]
         if takers and takers[-1] in self._rest:
             del self._rest[: self._rest.index(takers[-1])]
             self.advance()

@@ -47,7 +47,7 @@ class StepAnswers:
         self._model = model
         self._input = turn_input
         self._call_ids = {part.call_id for part in turn_input.message.parts if isinstance(part, ToolCallPart)}
-        self._chain = ModelChain(model, turn_input.model, turn_input.message)
+        self._chain = ModelChain(model, turn_input.model, turn_input.own_parts)
         self._recipient = self._chain.recipient
         bytes_per_token = turn_input.bytes_per_token or DEFAULT_BYTES_PER_TOKEN
         self.meter = UsageMeter(turn_input.prior_usage, turn_input.input_bytes, bytes_per_token)

@@ -19,30 +19,29 @@ A turn answers one user message. It is made of steps; a step is one call of the 
 
 5. The model may correct itself `MAX_CORRECTIONS` times. After that a call that is not valid ends the turn, too:
    completed.
-6. A turn that would need more than `MAX_STEPS` steps fails. A turn that resumes counts the steps before the wait.
+6. A turn that would need more than `MAX_STEPS` steps fails. A turn that resumes counts the steps before the wait, but
+   not those of an answer that it continues.
 7. Calls that are still open when the turn ends are closed where the run ends (`runs/end.py`).
 
 The whole table is in docs/functions.md, "How a step continues".
 """
 
-import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from typing import Literal, NamedTuple
 
+from chatkeep.agent.context_window import is_unfinished
 from chatkeep.agent.step_answers import StepAnswers
 from chatkeep.agent.step_calls import StepCalls, check_calls
 from chatkeep.agent.turn_input import Emit, LoadMessage, TurnInput
 from chatkeep.chat import event_log
-from chatkeep.chat.events import StepStarted, ToolCallRunning
-from chatkeep.chat.types import Message, RunEnd, StepPart, ToolCallPart, Usage
+from chatkeep.chat.events import Event, Handover, StepStarted, ToolCallRunning
+from chatkeep.chat.types import Message, Part, RunEnd, StepPart, ToolCallPart, Usage
 from chatkeep.errors import ToolStepsExceeded
 from chatkeep.llm import Model
 from chatkeep.llm.assembler import Assembler
 from chatkeep.llm.finish_reasons import is_done
 from chatkeep.tools.execution import ValidatedCall, finished_event, run_calls
-
-_log = logging.getLogger("chatkeep")
 
 MAX_STEPS = 8
 """How many steps a turn has at most (docs/functions.md, "How a step continues")."""
@@ -91,9 +90,9 @@ class Turn:
             Exception: `emit` or `load_message` raised it.
         """
         message = self._input.message
-        for number in range(_count_steps(message), MAX_STEPS):
-            if number:
-                started = StepStarted(index=len(message.parts))
+        for _ in range(_count_steps(self._input.own_parts), MAX_STEPS):
+            if message.parts:
+                started = self._begin_step(message)
                 await emit([started])
                 message = event_log.apply(message, started)
             step = await self._answers.ask(message, emit, load_message)
@@ -113,6 +112,14 @@ class Turn:
                 return Outcome("completed", step.finish_reason)
         raise ToolStepsExceeded(f"the model still wants functions after {MAX_STEPS} calls")
 
+    def _begin_step(self, message: Message) -> Event:
+        """Return the event that begins the next step of `message`, or goes on with the last one, which was cut."""
+        index, continued = len(message.parts), self._input.continued
+        if continued is None or continued.parts < index or not is_unfinished(message):
+            return StepStarted(index=index)
+        to_model = self._answers.model_name
+        return Handover(index=index, from_model=continued.model, to_model=to_model, reason="continue")
+
     async def _run_actions(self, actions: Mapping[int, ValidatedCall], emit: Emit) -> None:
         await emit([ToolCallRunning(index=index) for index in actions])
         async with aclosing(run_calls(actions, self._input.tool_context, self._input.tool_timeout)) as finished:
@@ -129,9 +136,9 @@ class Turn:
         return None if checked.has_invalid or checked.actions else Outcome("completed", reason)
 
 
-def _count_steps(message: Message) -> int:
-    """Return how many steps `message` has: a step but the first begins with a `StepPart`."""
-    return sum(isinstance(part, StepPart) for part in message.parts) + (1 if message.parts else 0)
+def _count_steps(parts: Sequence[Part]) -> int:
+    """Return how many steps an answer with `parts` has: a step but the first begins with a `StepPart`."""
+    return sum(isinstance(part, StepPart) for part in parts) + (1 if parts else 0)
 
 
 def count_corrections(message: Message) -> int:

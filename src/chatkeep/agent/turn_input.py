@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 from chatkeep.chat.events import Event
-from chatkeep.chat.types import Message, Usage
+from chatkeep.chat.types import Message, Part, Usage
 from chatkeep.llm import Params
 from chatkeep.tools.context import ToolContext
 from chatkeep.tools.declaration import Tool
@@ -19,14 +19,22 @@ memory what the log has.
 """
 
 
+class Continued(NamedTuple):
+    """An answer that was cut, and with which a turn goes on: the model that gave it, and how many parts it has."""
+
+    model: str
+    parts: int
+
+
 class TurnInput(NamedTuple):
     """The input of a turn.
 
     `prompt` is the system prompt, `tools` are the functions on offer by name, `tool_timeout` is in seconds.
     `context_tokens` is the longest prompt, unless the model has a limit of its own.
     `history` ends with the user's message. `message` is the answer to it: empty in a new turn; in one that resumes,
-    the answer as it was when it began to wait. `prior_usage`, `input_bytes` (of the prompts, in bytes of JSON) and
-    `finish_reason` are those of the steps before the wait.
+    the answer as it was when it began to wait. If the turn goes on with another answer (`continued`), it begins with
+    the parts of that one. `prior_usage`, `input_bytes` (of the prompts, in bytes of JSON) and `finish_reason` are those
+    of the steps before the wait.
     `bytes_per_token` is the model's ratio as measured in this session, or None if it is not known yet.
     """
 
@@ -44,3 +52,9 @@ class TurnInput(NamedTuple):
     prior_usage: Usage = Usage()
     input_bytes: int = 0
     finish_reason: str | None = None
+    continued: Continued | None = None
+
+    @property
+    def own_parts(self) -> Sequence[Part]:
+        """The parts of the answer so far that are not those of an answer that it continues."""
+        return self.message.parts[self.continued.parts if self.continued else 0 :]

@@ -15,6 +15,7 @@ import msgspec
 
 from chatkeep.agent.assistants import Assistant
 from chatkeep.agent.context_window import DATA_NOTICE
+from chatkeep.agent.turn_input import Continued
 from chatkeep.chat.types import PromptSnapshot
 from chatkeep.errors import InvalidRequest
 from chatkeep.llm import NO_PARAMS, Params
@@ -27,7 +28,8 @@ class TurnSpec(NamedTuple):
     """The system prompt and the tools of a turn.
 
     `is_untitled`: the session has no title yet. `is_session_specific`: the prompt names the session's title, or a
-    tool was described by its client, so that the snapshot is stored, and deleted, with the session.
+    tool was described by its client, so that the snapshot is stored, and deleted, with the session. `continued`: the
+    answer that was cut, and with which the turn goes on.
     """
 
     assistant: str
@@ -37,6 +39,7 @@ class TurnSpec(NamedTuple):
     client_tools: Sequence[ClientTool]
     is_untitled: bool
     is_session_specific: bool = False
+    continued: Continued | None = None
 
     def snapshot(self) -> PromptSnapshot:
         """Return the system prompt and the functions, as the model is given them."""
@@ -51,6 +54,7 @@ class TurnSpec(NamedTuple):
             "functions": list(self.tools),
             "client_functions": [each.model_dump() for each in self.client_tools],
             "untitled": self.is_untitled,
+            **({"continued": self.continued._asdict()} if self.continued else {}),
         }
 
 
@@ -100,7 +104,10 @@ def restore_spec(snapshot: PromptSnapshot, known: Mapping[str, Tool], record: Ma
     by_name = {each.name: _to_tool(known, each) for each in client_tools}
     tools = {name: tool for name in record["functions"] if (tool := by_name.get(name) or known.get(name))}
     params = recorded_params(record)
-    return TurnSpec(record["assistant"], snapshot.prompt, params, tools, client_tools, record["untitled"])
+    continued = Continued(**record["continued"]) if "continued" in record else None
+    return TurnSpec(
+        record["assistant"], snapshot.prompt, params, tools, client_tools, record["untitled"], continued=continued
+    )
 
 
 def recorded_params(record: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ These three are the same log, from position 1 on:
     15 "To get to the "                   merged, for a reader that is behind
     4 "To "       15 "get to the "        cut at position 4, the rest merged
 
-Law 1: the stored message is the fold of its run's events. `fold` starts with the empty message of `run.started` and
+Law 1: the stored message is the fold of its run's events. `fold` starts with the message of `run.started` and
 applies event after event. It ignores the message in `run.finished`; the two are equal.
 
 Law 2: from every position comes exactly what follows, however the deltas were cut or merged. For the log above,

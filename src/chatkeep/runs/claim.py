@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from chatkeep import clock, ids
 from chatkeep.agent.turn_spec import TurnSpec
 from chatkeep.chat.events import Entry, RunStarted, to_entry
-from chatkeep.chat.types import Message, PromptSnapshot, Run, TextPart, Usage, has_ended
+from chatkeep.chat.types import Message, Part, PromptSnapshot, Run, TextPart, Usage, has_ended
 from chatkeep.db import Transaction
 from chatkeep.errors import EventsExpired, IdempotencyMismatch, InvalidRequest, SessionBusy
 from chatkeep.runs.end import EndedRun, end_run
@@ -35,9 +35,10 @@ class SessionFields(NamedTuple):
 class PreparedTurn(NamedTuple):
     """Everything that a claim writes beside what the session's row says.
 
-    `user_message` is the message that a `NewRun` answers again, else None. `snapshot` is the prompt snapshot to store,
-    None if it is known to be stored already. `history` is the branch that the user's message follows, oldest first, as
-    it was when `head_id` was the session's head; None if an answer was open then.
+    `user_message` is the message that a `NewRun` answers again, else None; `begun_parts` are those of the answer that
+    it goes on with. `snapshot` is the prompt snapshot to store, None if it is known to be stored already. `history` is
+    the branch that the user's message follows, oldest first, as it was when `head_id` was the session's head; None if
+    an answer was open then.
     """
 
     run_id: str
@@ -48,6 +49,7 @@ class PreparedTurn(NamedTuple):
     request_hash: str
     session: SessionFields
     user_message: Message | None
+    begun_parts: Sequence[Part]
     head_id: str | None
     history: Sequence[Message] | None
     bytes_per_token: Mapping[str, float]
@@ -100,7 +102,7 @@ async def claim_turn(tx: Transaction, turn: PreparedTurn) -> Claim:
     now = await tx.now()
     user = turn.user_message or await _new_user_message(tx, turn, reserved, now)
     run = _new_run(turn, reserved.number, user.id, now)
-    answer = _new_answer(run, reserved.seq + is_new, now)
+    answer = _new_answer(run, reserved.seq + is_new, now, turn.begun_parts)
     if is_new:
         await store_messages.add_message(tx, user)
     await store_messages.add_message(tx, answer)
@@ -193,14 +195,14 @@ def _new_run(turn: PreparedTurn, number: int, user_message_id: str, now: str) ->
     )
 
 
-def _new_answer(run: Run, seq: int, now: str) -> Message:
+def _new_answer(run: Run, seq: int, now: str, begun_parts: Sequence[Part]) -> Message:
     return Message(
         id=run.message_id,
         session_id=run.session_id,
         parent_id=run.user_message_id,
         seq=seq,
         role="assistant",
-        parts=(),
+        parts=tuple(begun_parts),
         run_id=run.id,
         status="in_progress",
         created_at=now,

@@ -11,8 +11,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from chatkeep import clock
+from chatkeep.agent.turn_input import Continued
 from chatkeep.agent.turn_spec import TurnSpec, build_spec, hash_snapshot, recorded_client_tools
-from chatkeep.chat.types import Message, Run, Session
+from chatkeep.chat.types import Message, Run, Session, has_ended
 from chatkeep.db import Transaction
 from chatkeep.errors import InvalidRequest, Refused
 from chatkeep.runs.claim import PreparedTurn, SessionFields, check_not_busy, find_keyed_run
@@ -24,14 +25,25 @@ from chatkeep.store import sessions as store_sessions
 from chatkeep.tools.client_tool import ClientTool
 
 
+class _Target(NamedTuple):
+    """The target of a `NewRun`: the user's message, the record of its last run, and the answer to go on with, if any.
+
+    `model` is the one that gave that answer.
+    """
+
+    user_message: Message
+    last_record: dict[str, Any] | None
+    answer: Message | None = None
+    model: str = ""
+
+
 class _State(NamedTuple):
     """The session at one moment: its row, its open run, the run of this key, what a `NewRun` refers to, the history."""
 
     session: Session
     keyed_run: Run | None
     open_run: Run | None
-    user_message: Message | None
-    last_record: dict[str, Any] | None
+    target: _Target | None
     history: Sequence[Message] | None
     bytes_per_token: Mapping[str, float]
     now: str
@@ -69,8 +81,10 @@ async def _admit(runtime: Runtime, state: _State, request: TurnRequest, run_id: 
     runtime.check_open()
     check_not_busy(state.open_run, request)
     runtime.check_model(*_choose_model(runtime, state, request))
-    if isinstance(request, NewRun) and state.user_message is None:
-        raise InvalidRequest("message_id: not a user message of this session")
+    if isinstance(request, NewRun) and state.target is None:
+        if request.message_id is not None:
+            raise InvalidRequest("message_id: not a user message of this session")
+        raise InvalidRequest("continue: not an answer of this session that was cut")
     spec = await _build_spec(runtime, state, request)
     runtime.reserve_slot(run_id, replaces=state.open_run.id if state.open_run else None)
     return spec
@@ -82,19 +96,18 @@ async def _read_state(
     session = await store_sessions.get_session(tx, owner, session_id)
     keyed_run = await find_keyed_run(tx, session_id, key, request_hash)
     open_run = await store_runs.find_open(tx, session_id) if session.status != "idle" else None
-    user_message = await _find_user_message(tx, session_id, request) if isinstance(request, NewRun) else None
-    last = await store_runs.find_last_request(tx, session_id, user_message.id) if user_message else None
+    target = await _find_target(tx, session_id, request) if isinstance(request, NewRun) else None
     is_refused = keyed_run is not None or open_run is not None  # or its last message is still being made
-    history = None if is_refused else await _read_history(tx, _parent_id(session, request, user_message))
+    history = None if is_refused else await _read_history(tx, _parent_id(session, request, target))
     bytes_per_token = await store_runs.get_bytes_per_token(tx, session_id) if history else {}
-    return _State(session, keyed_run, open_run, user_message, last, history, bytes_per_token, await tx.now())
+    return _State(session, keyed_run, open_run, target, history, bytes_per_token, await tx.now())
 
 
-def _parent_id(session: Session, request: TurnRequest, user_message: Message | None) -> str | None:
+def _parent_id(session: Session, request: TurnRequest, target: _Target | None) -> str | None:
     """Return the message that the user's message follows; None if it is a first one. The claim checks it."""
     if isinstance(request, NewMessage):
         return session.head_id if request.follows_head else request.parent_id
-    return user_message.parent_id if user_message else None
+    return target.user_message.parent_id if target else None
 
 
 async def _read_history(tx: Transaction, parent_id: str | None) -> Sequence[Message]:
@@ -104,9 +117,19 @@ async def _read_history(tx: Transaction, parent_id: str | None) -> Sequence[Mess
     return await store_messages.list_branch(tx, parent_id, limit)
 
 
-async def _find_user_message(tx: Transaction, session_id: str, request: NewRun) -> Message | None:
-    message = await store_messages.find_in_session(tx, session_id, request.message_id)
-    return message if message is not None and message.role == "user" else None
+async def _find_target(tx: Transaction, session_id: str, request: NewRun) -> _Target | None:
+    """Return what `request` refers to; None if there is no such message, or nothing can be done with it."""
+    message = await store_messages.find_in_session(tx, session_id, request.message_id or request.continued_id or "")
+    if message is None or (message.role == "user") != (request.message_id is not None):
+        return None
+    if message.role == "user":
+        return _Target(message, await store_runs.find_last_request(tx, session_id, message.id))
+    run = await store_runs.find_run(tx, message.run_id) if message.run_id else None
+    if run is None or run.status == "completed" or not has_ended(run.status):
+        return None
+    question = await store_messages.find_in_session(tx, session_id, run.user_message_id)
+    assert question is not None, "an answer follows a user's message"
+    return _Target(question, await store_runs.get_request(tx, run.id), message, run.model)
 
 
 async def _build_spec(runtime: Runtime, state: _State, request: TurnRequest) -> TurnSpec:
@@ -119,8 +142,11 @@ async def _build_spec(runtime: Runtime, state: _State, request: TurnRequest) -> 
             known, assistant, clock.parse(state.now), time_zone, state.session.title, client_tools, request.all_params
         )
 
+    answer = state.target.answer if state.target else None
     has_schemas = isinstance(request, NewRun) or any(tool.is_described for tool in request.tools)
-    return await asyncio.to_thread(build) if has_schemas else build()
+    spec = await asyncio.to_thread(build) if has_schemas else build()
+    continued = Continued(state.target.model, len(answer.parts)) if state.target and answer else None
+    return spec._replace(continued=continued)
 
 
 def _choose_model(runtime: Runtime, state: _State, request: TurnRequest) -> tuple[str, str]:
@@ -137,7 +163,8 @@ def _client_tools(runtime: Runtime, state: _State, request: TurnRequest) -> Sequ
     """Return the client tools of the request; for another answer, those that the last one was offered."""
     if isinstance(request, NewMessage):
         return request.tools
-    return recorded_client_tools(runtime.tools, state.last_record) if state.last_record else ()
+    record = state.target.last_record if state.target else None
+    return recorded_client_tools(runtime.tools, record) if record else ()
 
 
 def _prepared(
@@ -150,7 +177,7 @@ def _prepared(
     key: str | None,
     request_hash: str,
 ) -> PreparedTurn:
-    session, settings = state.session, runtime.settings
+    session, settings, target = state.session, runtime.settings, state.target
     snapshot = spec.snapshot()
     prompt_hash = hash_snapshot(snapshot)
     is_stored = not spec.is_session_specific and prompt_hash in runtime.stored_prompts
@@ -162,7 +189,8 @@ def _prepared(
         key=key,
         request_hash=request_hash,
         session=SessionFields(session.assistant, session.model, session.title),
-        user_message=state.user_message,
+        user_message=target.user_message if target else None,
+        begun_parts=target.answer.parts if target and target.answer else (),
         head_id=session.head_id,
         history=state.history,
         bytes_per_token=state.bytes_per_token,

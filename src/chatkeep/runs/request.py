@@ -146,15 +146,24 @@ class NewMessage(AnswerOptions):
 
 
 class NewRun(AnswerOptions):
-    """A user message to be answered once more."""
+    """A user message to be answered once more (`message_id`), or an answer that was cut, to go on with (`continue`)."""
 
-    message_id: Id
+    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["message_id"]}, {"required": ["continue"]}]})
+
+    message_id: Annotated[Id | None, Field(exclude_if=_is_none)] = None
+    continued_id: Annotated[Id | None, Field(alias="continue", exclude_if=_is_none)] = None
     model: ModelName | None = None
     on_busy: OnBusy = "reject"
 
     def hash(self) -> str:
         """See `NewMessage.hash`."""
         return _hash({"route": "runs", **self._fields_to_hash()})
+
+    @model_validator(mode="after")
+    def _check_target(self) -> Self:
+        if (self.message_id is None) == (self.continued_id is None):
+            raise ValueError("either message_id or continue, not both")
+        return self
 
 
 TurnRequest: TypeAlias = NewMessage | NewRun

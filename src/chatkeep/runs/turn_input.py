@@ -58,6 +58,7 @@ def build_input(runtime: Runtime, run: Run, spec: TurnSpec, history: TurnHistory
         max_answer_bytes=runtime.settings.max_answer_bytes,
         finish_reason=run.finish_reason,
         bytes_per_token=history.bytes_per_token,
+        continued=spec.continued,
     )
     if run.attempt == 1:
         return turn_input
