@@ -60,11 +60,42 @@ class Choice(msgspec.Struct, gc=False):
     error: Any = None
 
 
+class InputDetails(msgspec.Struct, gc=False):
+    """Of the tokens of a prompt: those that were cached."""
+
+    cached_tokens: TokenCount | None = None
+
+
+class OutputDetails(msgspec.Struct, gc=False):
+    """Of the tokens of an answer: those of the reasoning."""
+
+    reasoning_tokens: TokenCount | None = None
+
+
 class TokenCounts(msgspec.Struct, gc=False):
-    """The usage in tokens, as the provider counts it."""
+    """The usage in tokens, as the provider counts it.
+
+    `cached_tokens` stands in Moonshot's reference, `prompt_cache_hit_tokens` in DeepSeek's.
+    """
 
     prompt_tokens: TokenCount | None = None
     completion_tokens: TokenCount | None = None
+    total_tokens: TokenCount | None = None
+    prompt_tokens_details: InputDetails | None = None
+    completion_tokens_details: OutputDetails | None = None
+    cached_tokens: TokenCount | None = None
+    prompt_cache_hit_tokens: TokenCount | None = None
+
+    @property
+    def cached(self) -> int:
+        """How many tokens of the prompt were cached; 0 if the provider does not say."""
+        details = self.prompt_tokens_details.cached_tokens if self.prompt_tokens_details else None
+        return details or self.prompt_cache_hit_tokens or self.cached_tokens or 0
+
+    @property
+    def reasoning(self) -> int:
+        """How many tokens of the answer are reasoning; 0 if the provider does not say."""
+        return (self.completion_tokens_details and self.completion_tokens_details.reasoning_tokens) or 0
 
 
 class Chunk(msgspec.Struct, gc=False):

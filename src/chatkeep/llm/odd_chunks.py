@@ -9,6 +9,8 @@ from typing import Any, cast
 from chatkeep.llm.chunks import MAX_TOKENS
 
 Json = dict[str, Any]
+_COUNTS = ("prompt_tokens", "completion_tokens", "total_tokens", "cached_tokens", "prompt_cache_hit_tokens")
+_DETAILS = {"prompt_tokens_details": "cached_tokens", "completion_tokens_details": "reasoning_tokens"}
 
 
 def make_readable(chunk: Any) -> Any:
@@ -53,8 +55,11 @@ def _read_usage(usage: Any) -> Json | None:
     if not isinstance(usage, dict):
         return None
     fields = cast("Json", usage)
-    counts = {name: read_count(fields.get(name)) for name in ("prompt_tokens", "completion_tokens")}
-    return {name: count for name, count in counts.items() if count is not None}
+    read: Json = {name: count for name in _COUNTS if (count := read_count(fields.get(name))) is not None}
+    for name, part in _DETAILS.items():
+        if isinstance(details := fields.get(name), dict):
+            read[name] = {part: read_count(cast("Json", details).get(part))}
+    return read
 
 
 def read_count(value: Any) -> int | None:

@@ -23,7 +23,7 @@ from typing import Any
 import msgspec
 
 from chatkeep.errors import ModelProtocol
-from chatkeep.llm.chunks import Choice, Chunk, MessageDelta, TokenCounts
+from chatkeep.llm.chunks import Choice, Chunk, InputDetails, MessageDelta, OutputDetails, TokenCounts
 from chatkeep.llm.odd_chunks import read_count
 from chatkeep.llm.payloads import PayloadDecoder
 from chatkeep.llm.provider_errors import error_from_frame
@@ -236,5 +236,14 @@ def _place(event: _StreamEvent) -> tuple[int | None, str]:
 def _read_usage(usage: Any) -> TokenCounts | None:
     """Return the tokens of a response. Those that were cached or of reasoning (`…_details`) are among them."""
     fields = as_object(usage)
-    counts = TokenCounts(read_count(fields.get("input_tokens")), read_count(fields.get("output_tokens")))
-    return None if counts == TokenCounts() else counts
+    input_tokens, output_tokens = read_count(fields.get("input_tokens")), read_count(fields.get("output_tokens"))
+    if input_tokens is None and output_tokens is None:
+        return None
+    cached = read_count(as_object(fields.get("input_tokens_details")).get("cached_tokens"))
+    reasoning = read_count(as_object(fields.get("output_tokens_details")).get("reasoning_tokens"))
+    return TokenCounts(
+        input_tokens,
+        output_tokens,
+        prompt_tokens_details=InputDetails(cached) if cached else None,
+        completion_tokens_details=OutputDetails(reasoning) if reasoning else None,
+    )
