@@ -74,7 +74,7 @@ CREATE TABLE runs (
     created_at      TEXT NOT NULL,
     started_at      TEXT,
     first_token_at  TEXT,
-    finished_at     TEXT,
+    finished_at     TEXT, cached_input_tokens INTEGER NOT NULL DEFAULT 0, reasoning_tokens INTEGER NOT NULL DEFAULT 0, cost INTEGER, open_call TEXT,
     UNIQUE (session_id, number),
     UNIQUE (session_id, idempotency_key),
     CHECK ((finished_at IS NULL) = (status IN ('in_progress', 'requires_action'))),
@@ -104,3 +104,21 @@ CREATE TABLE session_prompts (
     functions  TEXT NOT NULL,                   -- JSON: as they were offered
     PRIMARY KEY (session_id, hash)
 ) STRICT;
+
+CREATE TABLE model_calls (
+    log                 INTEGER NOT NULL REFERENCES runs (log) ON DELETE CASCADE,  -- of its run
+    number              INTEGER NOT NULL,       -- 1, 2, 3 … within the run
+    step                INTEGER NOT NULL,       -- of the turn, from 1; 0: the session's title, not in the run's sums
+    model               TEXT NOT NULL,          -- as the models file names it
+    provider            TEXT NOT NULL,          -- likewise
+    input_tokens        INTEGER NOT NULL,
+    cached_input_tokens INTEGER NOT NULL,       -- of the input_tokens
+    output_tokens       INTEGER NOT NULL,
+    reasoning_tokens    INTEGER NOT NULL,       -- of the output_tokens
+    estimated           INTEGER NOT NULL CHECK (estimated IN (0, 1)),  -- the provider has not counted
+    cost                INTEGER,                -- in 10⁻⁹ of the currency, at the price of that time; NULL: not known
+    first_token_ms      INTEGER,                -- from the request to the answer's first token; NULL: none came
+    duration_ms         INTEGER NOT NULL,
+    outcome             TEXT NOT NULL,          -- completed, incomplete, cancelled, interrupted, or an error's code
+    PRIMARY KEY (log, number)
+) STRICT, WITHOUT ROWID;

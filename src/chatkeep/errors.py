@@ -194,10 +194,14 @@ class Internal(Refused):
 
 
 class TurnFailed(ChatkeepError):
-    """A turn that cannot go on. The text so far is kept; the error's message is sent to the client."""
+    """A turn that cannot go on. The text so far is kept; the error's message is sent to the client.
+
+    `is_charged`: the model may have read the prompt by then, so the provider may charge for it.
+    """
 
     code: ClassVar[str]
     retryable: ClassVar[bool]
+    is_charged: bool = False
 
     def problem(self) -> Problem:
         """Return this error as the value of `run.error`."""
@@ -238,12 +242,14 @@ class ModelTimeout(TurnFailed):
     """The provider sent nothing for the time limit."""
 
     code, retryable = "model_timeout", True
+    is_charged = True
 
 
 class ModelProtocol(TurnFailed):
     """The provider's answer cannot be understood."""
 
     code, retryable = "model_protocol", True
+    is_charged = True
 
 
 class ContextOverflow(TurnFailed):

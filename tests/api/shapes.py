@@ -42,3 +42,9 @@ def invalid(answer: httpx2.Response) -> list[dict[str, Any]]:
     assert errors
     assert all(set(error) == {"loc", "msg", "type"} for error in errors)
     return errors
+
+
+def usage(input_tokens: int, output_tokens: int, **more: Any) -> dict[str, Any]:
+    """Return the usage of a run; what `more` does not say is zero, false or unknown."""
+    rest = {"cached_input_tokens": 0, "reasoning_tokens": 0, "cost": None, "estimated": False}
+    return {"input_tokens": input_tokens, "output_tokens": output_tokens, **rest, **more}

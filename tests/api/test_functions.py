@@ -14,7 +14,7 @@ from chatkeep.db import Transaction
 from chatkeep.runs.follow import follow
 from chatkeep.runs.tool_calls import DEADLINES
 from chatkeep.runs.tool_outputs import expire_deadlines
-from tests.api.shapes import problem
+from tests.api.shapes import problem, usage
 from tests.api.streams import PATIENCE, streaming, text_of
 from tests.api.tables import contents
 from tests.functions import forget, gates, sent
@@ -200,7 +200,7 @@ async def test_the_stream_closes_when_the_run_waits_and_can_resume(service: Serv
     assert rest[0]["position"] == run["position"] + 1
     finished = rest[-1]
     assert (finished["type"], finished["run"]["status"], finished["run"]["attempt"]) == ("run.finished", "completed", 3)
-    assert finished["run"]["usage"] == {"input_tokens": 30, "output_tokens": 8, "estimated": False}
+    assert finished["run"]["usage"] == usage(30, 8)
     assert [event["position"] for event in await service.events(run["id"], run["position"])] == [
         event["position"] for event in rest
     ]

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from chatkeep.errors import ModelUnavailable
-from tests.api.shapes import NO_UUIDS, RUN, TIME, UNKNOWN, problem
+from tests.api.shapes import NO_UUIDS, RUN, TIME, UNKNOWN, problem, usage
 from tests.api.streams import streaming, text_of, until
 from tests.api.tables import counts, nothing_stored
 from tests.script import Script, say, stop
@@ -23,7 +23,7 @@ async def test_a_run_shows_its_outcome(service: Service, script: Script) -> None
     assert set(started) == RUN
     assert (started["status"], started["number"], started["attempt"]) == ("in_progress", 1, 1)
     assert [started[name] for name in ("finish_reason", "error", "first_token_at", "finished_at")] == [None] * 4
-    assert set(started["usage"]) == {"input_tokens", "output_tokens", "estimated"}
+    assert started["usage"] == usage(0, 0, estimated=True)
     async with streaming(service, f"/api/runs/{started['id']}/events") as stream:
         await stream.read_units(7)
         under_way = await service.run(started["id"])
@@ -33,7 +33,7 @@ async def test_a_run_shows_its_outcome(service: Service, script: Script) -> None
     run = await service.run(started["id"].upper())
     assert run == finished
     assert (run["status"], run["finish_reason"], run["error"]) == ("completed", "stop", None)
-    assert run["usage"] == {"input_tokens": 12, "output_tokens": 4, "estimated": False}
+    assert run["usage"] == usage(12, 4)
     assert run["position"] == 1 + len("To get across.") + 1
     times = [run[name] for name in ("created_at", "started_at", "first_token_at", "finished_at")]
     assert all(TIME.fullmatch(time) for time in times)

@@ -20,7 +20,6 @@ from chatkeep.store import messages as store_messages
 from chatkeep.store import runs as store_runs
 from chatkeep.store import sessions as store_sessions
 from chatkeep.store.leases import Lease
-from tests.api.tables import RUNS
 from tests.databases import new_database
 from tests.service import settings
 from tests.values import TIME, message, run, uid
@@ -39,6 +38,8 @@ APPLIED = {
     ("postgres", 3): "f2f0a3ead30cf61c16db9b687393b5d9df6fd4437c3f8937d1c12f55b1ca2823",
     ("sqlite", 4): "e970eec1ea8ebddc7e2d95f07e4d9af8181d842510fb94e295ef66ee65101f96",
     ("postgres", 4): "3f3e85205635b6984f0bb9996116168a0e7d8b14ed9643a03dad9728c954fc3f",
+    ("sqlite", 5): "ff44b324d701fe89c4390e059345e09cc5226c7292106632bc3f10e28059f359",
+    ("postgres", 5): "6bf83faa2b1c29aefda0aaf3f8a981335a146c596bd2e0d01a76b1477bc7ce03",
 }
 """Checksums of the released migrations: existing databases were created with them."""
 
@@ -108,6 +109,15 @@ async def db(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncGenerator[D
         await db.close()
 
 
+_RUNS = """id, session_id, number, user_message_id, message_id, status, model, finish_reason, error, input_tokens,
+    output_tokens, usage_estimated, attempt, position, created_at, started_at, first_token_at, finished_at, request,
+    request_hash, idempotency_key, input_bytes, log_kept, worker, deadline"""
+"""The columns of the first version."""
+_END = """UPDATE runs
+             SET attempt = attempt + 1, status = 'completed', finished_at = $2, worker = NULL, lease_until = NULL
+           WHERE id = $1"""
+
+
 async def test_runs_and_logs_of_the_first_version_are_kept(db: Database) -> None:
     first, *later = load_migrations(db.engine)
     assert await migrate(db, [first]) == [first]
@@ -132,12 +142,12 @@ async def test_runs_and_logs_of_the_first_version_are_kept(db: Database) -> None
         for seq, each in enumerate(made, 2):
             await store_messages.add_message(tx, message(id=each.message_id, session_id=session_id, seq=seq))
             await store_runs.add_run(tx, replace(each, status="in_progress"), {"a": 1}, each.id, "h", Lease("w", TIME))
-            await store_runs.end_run(tx, each.id, "completed", None)
+            await tx.run(_END, each.id, TIME)
             rows = [(each.id, entry.event.position, entry.json.decode()) for entry in logs[each.id]]
             await tx.many("INSERT INTO run_events (run_id, position, event) VALUES ($1, $2, $3)", rows)
 
     async def read(tx: Transaction) -> list[Row]:
-        return await tx.all(f"SELECT {RUNS} FROM runs ORDER BY id")
+        return await tx.all(f"SELECT {_RUNS} FROM runs ORDER BY id")
 
     await db.transaction(fill)
     before = await db.snapshot(read)

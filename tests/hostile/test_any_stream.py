@@ -133,7 +133,9 @@ async def play_bytes(pieces: Sequence[bytes], make_parser: Callable[[], SseParse
     assert len(text.encode()) <= LIMIT
     stored = msgspec.json.encode(played.events)  # what is stored can be read again
     assert msgspec.json.encode(msgspec.json.decode(stored)) == stored
-    assert all(0 <= count <= 8 * MAX_TOKENS for count in played.turn.measure()[:2])
+    usage = played.turn.usage
+    assert 0 <= usage.cached_input_tokens <= usage.input_tokens <= 8 * MAX_TOKENS
+    assert 0 <= usage.reasoning_tokens <= usage.output_tokens <= 8 * MAX_TOKENS
     return played
 
 

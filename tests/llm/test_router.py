@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from chatkeep.chat.model_call import CallPrice
 from chatkeep.errors import ModelAuth, ModelRejected
 from chatkeep.llm import ModelInfo, Prompt, connect_model
 from chatkeep.llm.model_library import ModelLibrary
@@ -46,14 +47,14 @@ async def other() -> AsyncGenerator[Provider]:
 async def test_each_model_is_asked_of_its_provider(provider: Provider, other: Provider, tmp_path: Path) -> None:
     provider.answers = [HELLO]
     (tmp_path / "key").write_text("sesame\n")
-    lines = 'provider = "two"\nmodel = "big-1"\ncontext_tokens = 7\nparams = {seed = 3, temperature = 0.1}\n'
-    models = {"fast": PLAIN, "big": f'{lines}omit = ["stream_options"]\n'}
+    lines = 'provider = "two"\nmodel = "big-1"\ncontext_tokens = 7\nprice = {input = 0.5, output = 2}\n'
+    models = {"fast": PLAIN, "big": f'{lines}params = {{seed = 3, temperature = 0.1}}\nomit = ["stream_options"]\n'}
     two = f'base_url = "{other.url}"\napi_key = "file:{tmp_path / "key"}"'
     async with routing(write_models(tmp_path, models, one=provider, two=two)) as (router, _):
         assert (await receive(router, ask("fast"))).text == "Hello"
         assert (await receive(router, ask("big")._replace(params={"temperature": 0.9, "stop": "x"}))).text == "Bonjour"
-        assert router.describe("fast") == ModelInfo("127.0.0.1", "upstream")
-        assert router.describe("big") == ModelInfo("127.0.0.1", "big-1", 7)
+        assert router.describe("fast") == ModelInfo("127.0.0.1", "upstream", label="one")
+        assert router.describe("big") == ModelInfo("127.0.0.1", "big-1", 7, CallPrice(0.5, 0.5, 2), "two")
         assert router.name("big") == "big"
     (first,), (second,) = provider.requests, other.requests
     assert first.body["model"] == "upstream"

@@ -7,9 +7,10 @@ from typing import Any, TypeVar
 import pytest
 from msgspec.structs import replace
 
+from chatkeep.agent.usage_meter import TurnProgress
 from chatkeep.chat import event_log
 from chatkeep.chat.events import Event, StepStarted, TextDelta, ToolCallRunning, to_entry
-from chatkeep.chat.types import Session
+from chatkeep.chat.types import Session, Usage
 from chatkeep.db import Database, Transaction
 from chatkeep.db.notifier import Notifier
 from chatkeep.errors import StorageFailed, ValueRefused
@@ -219,7 +220,7 @@ async def test_a_failed_flush_keeps_its_events_and_fails_every_turn(db: Counting
 
 async def test_a_refused_value_fails_its_own_run_only(db: CountingDatabase, journal: Journal) -> None:
     buffers = [await open_run(db, journal, f"r{number}") for number in range(5)]
-    buffers[2].measure_turn = lambda: (None, 0, False, 0, None)  # type: ignore[assignment,return-value]  # on purpose: no column takes it
+    buffers[2].take_progress = lambda: TurnProgress(Usage(None), 0, None)  # type: ignore[arg-type]  # on purpose: no column takes it
     outcomes = await asyncio.gather(
         *(journal.append(buffer, [StepStarted(index=0)]) for buffer in buffers), return_exceptions=True
     )
@@ -232,7 +233,7 @@ async def test_a_refused_value_fails_its_own_run_only(db: CountingDatabase, jour
 
 async def test_a_batch_that_cannot_be_made_stops_no_flush(db: CountingDatabase, journal: Journal) -> None:
     broken, other = await open_run(db, journal, "r1"), await open_run(db, journal, "r2")
-    broken.measure_turn = lambda: 1 / 0  # type: ignore[assignment,return-value]  # on purpose: it fails
+    broken.take_progress = lambda: 1 / 0  # type: ignore[assignment,return-value]  # on purpose: it fails
     outcomes = await asyncio.wait_for(
         asyncio.gather(
             *(journal.append(buffer, [StepStarted(index=0)]) for buffer in (broken, other)), return_exceptions=True

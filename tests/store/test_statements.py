@@ -112,7 +112,8 @@ BESIDE = {
 }
 """Statements that touch several sessions, and when they run: never for each event or message."""
 ABOUT_ONE = re.compile(
-    r"\b(id|session_id|run_id|message_id) = \$\d|INSERT INTO (sessions|session_prompts|messages|runs|run_events)"
+    r"\b(id|session_id|run_id|message_id) = \$\d"
+    r"|INSERT INTO (sessions|session_prompts|messages|runs|run_events|model_calls)"
 )
 
 

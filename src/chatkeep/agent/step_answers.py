@@ -26,7 +26,7 @@ from chatkeep.agent.context_window import (
     has_calls,
 )
 from chatkeep.agent.model_chain import ModelChain
-from chatkeep.agent.turn_input import Emit, LoadMessage, TurnInput
+from chatkeep.agent.turn_input import Emit, LoadMessage, TurnInput, count_steps
 from chatkeep.agent.usage_meter import UsageMeter
 from chatkeep.chat import event_log
 from chatkeep.chat.events import Event, Handover, ProviderStateKept, ToolCallFinished
@@ -50,7 +50,7 @@ class StepAnswers:
         self._chain = ModelChain(model, turn_input.model, turn_input.own_parts)
         self._recipient = self._chain.recipient
         bytes_per_token = turn_input.bytes_per_token or DEFAULT_BYTES_PER_TOKEN
-        self.meter = UsageMeter(turn_input.prior_usage, turn_input.input_bytes, bytes_per_token)
+        self.meter = UsageMeter(turn_input.prior_usage, turn_input.prior_calls, turn_input.input_bytes, bytes_per_token)
         self.limit = AnswerLimit(turn_input.max_answer_bytes, turn_input.message)
 
     @property
@@ -79,7 +79,6 @@ class StepAnswers:
                 reason = failure
             else:
                 if step.finish_reason is not None or self.limit.is_reached or not self._chain.has_next:
-                    self.meter.end_step(step.tokens)
                     return step
                 reason = ModelUnavailable("the answer ended without a finish reason")
             message = await self._hand_over(step, message, reason, emit, load_message)
@@ -98,10 +97,6 @@ class StepAnswers:
             raise failure
         self._recipient = self._chain.recipient
         _log.warning("the model %r takes over from %r: %s", self._chain.name, failed, failure)
-        if self.meter.has_output or step.tokens is not None:
-            self.meter.end_step(step.tokens)
-        else:
-            self.meter.refuse_step()
         if step.next_index == 0:
             return message  # nothing was said yet
         indexes = [call.index for call in step.calls if call.index is not None]
@@ -119,21 +114,30 @@ class StepAnswers:
         this provider wants beside them, and would be refused with every later message too.
         """
         try:
-            await self._stream_answer(step, message, begun, emit)
+            await self._call_model(step, message, begun, emit)
         except ModelRejected as refusal:
             gentler = self._find_gentler_recipient(message)
             if gentler == self._recipient or self.meter.has_output:
                 raise
             _log.warning("the provider refused the history with its calls; they are told as text: %s", refusal)
             self._recipient = gentler
-            self.meter.refuse_step()
-            await self._stream_answer(step, message, begun, emit)
+            await self._call_model(step, message, begun, emit)
 
     def _find_gentler_recipient(self, message: Message) -> Recipient:
         """Return a recipient that gets the calls of earlier turns as text, or all if `message` has some."""
         if has_calls([message]):
             return self._recipient._replace(calls_as_text=True)
         return self._recipient._replace(earlier_as_text=has_calls(self._input.history))
+
+    async def _call_model(self, step: Assembler, message: Message, begun: str, emit: Emit) -> None:
+        """Call the model, and count the call. One that is stopped is counted where the run ends (`runs/end.py`)."""
+        try:
+            await self._stream_answer(step, message, begun, emit)
+        except TurnFailed as failure:
+            self.meter.fail_call(failure, step.tokens)
+            raise
+        is_complete = is_done(step.finish_reason) and not self.limit.is_reached
+        self.meter.end_call("completed" if is_complete else "incomplete", step.tokens)
 
     async def _stream_answer(self, step: Assembler, message: Message, begun: str, emit: Emit) -> None:
         answer = self._model.stream(self._build_prompt(message, begun))
@@ -174,12 +178,13 @@ class StepAnswers:
         budget = (info.context_tokens or turn_input.context_tokens) * self.meter.bytes_per_token
         history = [*turn_input.history, message]
         fitted = fit_history(turn_input.prompt, history, offered, budget, self._recipient)
-        self.meter.begin_step(fitted.size)
+        own_parts = message.parts[turn_input.continued.parts if turn_input.continued else 0 :]
+        self.meter.begin_call(max(1, count_steps(own_parts)), self._chain.name, info, fitted.size)
         messages, params = fitted.messages, self._find_params(message)
         if begun:
             messages, more = ask_to_continue(messages, info.prefill)
             params = {**params, **more}
-        return Prompt(self._chain.name, messages, offered, params)
+        return Prompt(self._chain.name, messages, offered, params, on_retry=self.meter.retry_call)
 
     def _find_params(self, message: Message) -> Params:
         """Return the parameters of the next step. A call that is asked for is made in the first, or there is no end."""

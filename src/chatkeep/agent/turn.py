@@ -26,17 +26,18 @@ A turn answers one user message. It is made of steps; a step is one call of the 
 The whole table is in docs/functions.md, "How a step continues".
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import aclosing
 from typing import Literal, NamedTuple
 
 from chatkeep.agent.context_window import is_unfinished
 from chatkeep.agent.step_answers import StepAnswers
 from chatkeep.agent.step_calls import StepCalls, check_calls
-from chatkeep.agent.turn_input import Emit, LoadMessage, TurnInput
+from chatkeep.agent.turn_input import Emit, LoadMessage, TurnInput, count_steps
+from chatkeep.agent.usage_meter import TurnProgress
 from chatkeep.chat import event_log
 from chatkeep.chat.events import Event, Handover, StepStarted, ToolCallRunning
-from chatkeep.chat.types import Message, Part, RunEnd, StepPart, ToolCallPart, Usage
+from chatkeep.chat.types import Message, RunEnd, StepPart, ToolCallPart, Usage
 from chatkeep.errors import ToolStepsExceeded
 from chatkeep.llm import Model
 from chatkeep.llm.assembler import Assembler
@@ -60,7 +61,7 @@ class Outcome(NamedTuple):
 
 
 class Turn:
-    """One turn. Call `run` once; `usage` and `measure` may be read at any time."""
+    """One turn. Call `run` once; `usage` may be read and `take_progress` called at any time."""
 
     def __init__(self, model: Model, turn_input: TurnInput) -> None:
         """Raises TurnFailed if `model` no longer has the model that is asked for."""
@@ -71,16 +72,21 @@ class Turn:
     @property
     def usage(self) -> Usage:
         """The tokens so far: the provider's figures for finished steps, an estimate for the current one."""
-        return Usage(*self._answers.meter.measure())
+        return self._answers.meter.measure()
+
+    @property
+    def call_count(self) -> int:
+        """How many calls of models the run has made so far."""
+        return self._answers.meter.call_count
 
     @property
     def input_bytes(self) -> int:
         """The size of the prompts so far, in bytes of JSON."""
         return self._answers.meter.input_bytes
 
-    def measure(self) -> tuple[int, int, bool, int, str | None]:
-        """Return the fields of `usage`, then `input_bytes` and `finish_reason`. Every flush calls this."""
-        return *self._answers.meter.measure(), self._answers.meter.input_bytes, self.finish_reason
+    def take_progress(self) -> TurnProgress:
+        """Return the progress of the turn, for a flush. Calls of models that have ended are handed over once."""
+        return self._answers.meter.take_progress(self.finish_reason)
 
     async def run(self, emit: Emit, load_message: LoadMessage) -> Outcome:
         """Carry out the turn, and return how it ended. `emit` gets its events.
@@ -90,7 +96,7 @@ class Turn:
             Exception: `emit` or `load_message` raised it.
         """
         message = self._input.message
-        for _ in range(_count_steps(self._input.own_parts), MAX_STEPS):
+        for _ in range(count_steps(self._input.own_parts), MAX_STEPS):
             if message.parts:
                 started = self._begin_step(message)
                 await emit([started])
@@ -134,11 +140,6 @@ class Turn:
         if checked.waiting:
             return Outcome("requires_action", reason, checked.waiting)
         return None if checked.has_invalid or checked.actions else Outcome("completed", reason)
-
-
-def _count_steps(parts: Sequence[Part]) -> int:
-    """Return how many steps an answer with `parts` has: a step but the first begins with a `StepPart`."""
-    return sum(isinstance(part, StepPart) for part in parts) + (1 if parts else 0)
 
 
 def count_corrections(message: Message) -> int:

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 from chatkeep.chat.events import Event
-from chatkeep.chat.types import Message, Part, Usage
+from chatkeep.chat.types import Message, Part, StepPart, Usage
 from chatkeep.llm import Params
 from chatkeep.tools.context import ToolContext
 from chatkeep.tools.declaration import Tool
@@ -33,8 +33,8 @@ class TurnInput(NamedTuple):
     `context_tokens` is the longest prompt, unless the model has a limit of its own.
     `history` ends with the user's message. `message` is the answer to it: empty in a new turn; in one that resumes,
     the answer as it was when it began to wait. If the turn goes on with another answer (`continued`), it begins with
-    the parts of that one. `prior_usage`, `input_bytes` (of the prompts, in bytes of JSON) and `finish_reason` are those
-    of the steps before the wait.
+    the parts of that one. `prior_usage`, `prior_calls` (their number), `input_bytes` (of the prompts, in bytes of JSON)
+    and `finish_reason` are those of the steps before the wait.
     `bytes_per_token` is the model's ratio as measured in this session, or None if it is not known yet.
     """
 
@@ -50,6 +50,7 @@ class TurnInput(NamedTuple):
     max_answer_bytes: int
     bytes_per_token: float | None
     prior_usage: Usage = Usage()
+    prior_calls: int = 0
     input_bytes: int = 0
     finish_reason: str | None = None
     continued: Continued | None = None
@@ -58,3 +59,9 @@ class TurnInput(NamedTuple):
     def own_parts(self) -> Sequence[Part]:
         """The parts of the answer so far that are not those of an answer that it continues."""
         return self.message.parts[self.continued.parts if self.continued else 0 :]
+
+
+def count_steps(parts: Sequence[Part]) -> int:
+    """Return how many steps an answer with `parts` has: each but the first begins with a `StepPart`."""
+    steps = sum(isinstance(part, StepPart) for part in parts)
+    return steps + (1 if parts and not isinstance(parts[0], StepPart) else 0)

@@ -25,7 +25,7 @@ class BaseEvent(Value, frozen=True, kw_only=True, tag_field="type"):
 
 
 class RunStarted(BaseEvent, frozen=True, kw_only=True, tag="run.started"):
-    """The first event of every run. `message` is the answer: empty, or with the parts of an answer that it continues."""
+    """The first event of every run. `message` is the answer: empty, or with the parts of one that it continues."""
 
     run: Run
     user_message: Message

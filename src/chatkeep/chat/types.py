@@ -75,10 +75,17 @@ class CallError(Value, frozen=True):
 
 
 class Usage(Value, frozen=True):
-    """Tokens of a run, summed over its model calls. `estimated` is true if the provider did not report one of them."""
+    """Tokens and cost of a run, summed over its model calls. `estimated`: the provider did not report one of them.
+
+    The cached input is part of the input, the reasoning part of the output. `cost` is in 10⁻⁹ of the currency, None if
+    the price of one of the calls is not known.
+    """
 
     input_tokens: int = 0
     output_tokens: int = 0
+    cached_input_tokens: int = 0
+    reasoning_tokens: int = 0
+    cost: int | None = None
     estimated: bool = False
 
 

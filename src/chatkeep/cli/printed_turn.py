@@ -21,7 +21,9 @@ async def run_printed_turn(model: Model, turn_input: TurnInput, printer: Printer
         if not outcome.waiting:
             return outcome
         await answer.emit([*_ask_user(answer.message, outcome.waiting, printer), RunResumed()])
-        turn_input = turn_input._replace(message=answer.message, prior_usage=turn.usage, input_bytes=turn.input_bytes)
+        turn_input = turn_input._replace(
+            message=answer.message, prior_usage=turn.usage, prior_calls=turn.call_count, input_bytes=turn.input_bytes
+        )
 
 
 class _PrintedAnswer:

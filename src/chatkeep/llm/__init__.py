@@ -3,10 +3,12 @@
 There are three: any OpenAI-compatible one; a router to many of them, by the models file; and the practice model.
 """
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
+from chatkeep.chat.model_call import CallPrice
+from chatkeep.errors import TurnFailed
 from chatkeep.llm.chunks import Chunk
 from chatkeep.llm.model_library import ModelLibrary
 from chatkeep.settings import Settings
@@ -17,11 +19,15 @@ Params: TypeAlias = Mapping[str, Any]
 NO_PARAMS: Params = MappingProxyType({})
 
 
+def ignore_retry(failure: TurnFailed, pause_seconds: float) -> None:
+    """Do nothing: no call is counted here."""
+
+
 class Prompt(NamedTuple):
     """One question to a model. `messages` and `tools` have the form of the Chat Completions API.
 
     `omit`: fields of the request that are left out for this model, since its server refuses them (`omit` in a models
-    file).
+    file). `on_retry` is called when a request has failed, and the same one is sent again after a pause in seconds.
     """
 
     model: str
@@ -29,6 +35,7 @@ class Prompt(NamedTuple):
     tools: Sequence[dict[str, Any]]
     params: Params = NO_PARAMS
     omit: Sequence[str] = ()
+    on_retry: Callable[[TurnFailed, float], object] = ignore_retry
 
 
 class ModelInfo(NamedTuple):
@@ -36,12 +43,15 @@ class ModelInfo(NamedTuple):
 
     `context_tokens` is the longest prompt; None: that of the settings. `prefill`: how the model goes on with an answer
     that has begun; None: it has to be asked in words. `fallbacks` are the models to ask when this one fails, in their
-    order. `is_failing`: its provider has failed so often that another one had better be asked.
+    order. `is_failing`: its provider has failed so often that another one had better be asked. `price` is None if it is
+    not known. `label` is the provider's name in the models file; empty: it has no other name.
     """
 
     provider: str
     model: str
     context_tokens: int | None = None
+    price: CallPrice | None = None
+    label: str = ""
     prefill: Prefill | None = None
     fallbacks: Sequence[str] = ()
     is_failing: bool = False

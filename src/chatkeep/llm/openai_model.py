@@ -104,9 +104,11 @@ class OpenAIModel:
                 pause = retry_after_seconds(error)
                 if pause is not None and pause > RETRY_AFTER_LIMIT_SECONDS:
                     raise type(failure)(f"{failure} (the provider asks to wait {pause:.0f} s)") from error
-            attempt = self._settings.model_retries - left
-            spread = random.uniform(1, 2)  # noqa: S311  # keeps callers apart, no secret
-            await asyncio.sleep(pause if pause is not None else 0.25 * 2**attempt * spread)
+            if pause is None:
+                attempt = self._settings.model_retries - left
+                pause = 0.25 * 2**attempt * random.uniform(1, 2)  # noqa: S311  # keeps callers apart, no secret
+            prompt.on_retry(failure, pause)
+            await asyncio.sleep(pause)
         raise AssertionError("the last attempt returns or raises")
 
     async def _open_stream(self, prompt: Prompt) -> "_ChunkStream":
@@ -117,6 +119,7 @@ class OpenAIModel:
         except openai.APIStatusError as error:
             if not self._learn_refused(request, error) and not await self._renew_key(key, error):
                 raise
+            prompt.on_retry(translate_error(error, key), 0)
             return await self._open_stream(prompt)
         answer = _ChunkStream(body, self._api.parser(self._key), self._settings.idle_timeout)
         try:

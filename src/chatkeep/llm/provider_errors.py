@@ -88,7 +88,9 @@ def translate_error(error: Exception, key: str | None = None) -> TurnFailed:
         case ValueError():
             return ModelProtocol("the provider's answer is not understood")
         case _:
-            return ModelUnavailable(f"the connection to the provider broke: {_redact(error, key)}")
+            failure = ModelUnavailable(f"the connection to the provider broke: {_redact(error, key)}")
+            failure.is_charged = True  # the answer had begun
+            return failure
 
 
 def error_from_frame(error: Any, key: str | None = None) -> TurnFailed:

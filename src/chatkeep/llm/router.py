@@ -40,6 +40,8 @@ class ModelRouter:
             prefill=entry.prefill,
             fallbacks=self._find_fallbacks(entry),
             is_failing=opened.circuit.is_open,
+            price=entry.price and entry.price.per_call(),
+            label=entry.provider,
         )
 
     async def stream(self, prompt: Prompt) -> AsyncGenerator[Sequence[Chunk]]:
@@ -47,7 +49,9 @@ class ModelRouter:
         entry, provider = self._find(prompt.model)
         opened = self._open(provider)
         params = {**entry.params.model_dump(exclude_none=True), **prompt.params}
-        answer = opened.model.stream(Prompt(entry.model, prompt.messages, prompt.tools, params, entry.omit))
+        answer = opened.model.stream(
+            Prompt(entry.model, prompt.messages, prompt.tools, params, entry.omit, prompt.on_retry)
+        )
         del prompt  # it holds the whole conversation, and the answer may take long
         opened.answers += 1
         opened.circuit.begin()

@@ -18,6 +18,7 @@ from chatkeep.chat.types import Problem, Run, RunEnd
 from chatkeep.db import Transaction
 from chatkeep.store import events as store_events
 from chatkeep.store import messages as store_messages
+from chatkeep.store import model_calls as store_calls
 from chatkeep.store import runs as store_runs
 
 
@@ -31,15 +32,17 @@ class EndedRun(NamedTuple):
 async def end_run(tx: Transaction, run_id: str, status: RunEnd, error: Problem | None = None) -> EndedRun | None:
     """End the run; None when it has ended already, or is gone.
 
-    Usage and finish reason stay as the last flush wrote them.
+    Usage and finish reason stay as the last flush wrote them. A call of a model that goes on ends with the run.
     """
-    ended = await store_runs.end_run(tx, run_id, status, error)
-    if ended is None:
+    stopped = await store_runs.end_run(tx, run_id, status, error)
+    if stopped is None:
         return None
+    if stopped.open_call is not None:
+        await store_calls.close_call(tx, run_id, stopped.open_call, error.code if error else status)
     events = await store_events.list_events(tx, run_id)
     message = event_log.fold(events)
     call_ends = event_log.assign_positions(event_log.closing_events(message), events[-1].position)
-    run = replace(ended, position=events[-1].position + len(call_ends) + 1)
+    run = replace(stopped.run, position=events[-1].position + len(call_ends) + 1)
     message = replace(reduce(event_log.apply, call_ends, message), status=status)
     finished = RunFinished(position=run.position, run=run, message=message)
     entries = [to_entry(event) for event in [*call_ends, finished]]

@@ -86,7 +86,7 @@ async def _run_turn(runtime: Runtime, buffer: RunBuffer, spec: TurnSpec, history
     history = history or await runtime.db.snapshot(lambda tx: read_history(tx, buffer.run))
     turn_input = build_input(runtime, buffer.run, spec, history)
     turn = Turn(runtime.model, turn_input)
-    buffer.measure_turn = turn.measure
+    buffer.take_progress = turn.take_progress
     outcome = await turn.run(
         partial(runtime.journal.append, buffer), lambda: runtime.db.snapshot(lambda tx: read_message(tx, buffer.run.id))
     )

@@ -11,18 +11,18 @@ reads the table, because it cannot keep up, or has just come.
 
 import asyncio
 from collections.abc import Callable, Collection, Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 from chatkeep import clock
+from chatkeep.agent.usage_meter import TurnProgress
 from chatkeep.chat import event_log
 from chatkeep.chat.events import Delta, Entry, Event, to_entry
+from chatkeep.chat.model_call import ModelCall
 from chatkeep.chat.types import Run
 from chatkeep.db import Transaction
 from chatkeep.store import events as store_events
 from chatkeep.store import leases as store_leases
-
-Measured: TypeAlias = tuple[int, int, bool, int, str | None]
-"""Input tokens, output tokens, whether they are estimated, bytes of the prompts, and the finish reason."""
+from chatkeep.store import model_calls as store_calls
 
 WINDOW_BYTES = 65_536
 """Bytes of JSON up to which the last flush but one is held in memory beside the last."""
@@ -84,12 +84,12 @@ class ReadWindow:
 class RunBuffer:
     """The log of a run that this process executes. The journal writes it; readers read its `window`.
 
-    `measure_turn` returns the run's usage for its row, and `cancel_turn` stops its turn; the executor sets both.
+    `take_progress` returns the turn's progress for a flush, and `cancel_turn` stops the turn; the executor sets both.
     """
 
     __slots__ = (
-        "_backlog", "_commit", "_first_token_at", "_is_ending", "_opened_at", "_opened_time", "_pending", "_position",
-        "cancel_turn", "failure", "measure_turn", "run", "window",
+        "_backlog", "_calls", "_commit", "_first_token_at", "_is_ending", "_opened_at", "_opened_time", "_pending",
+        "_position", "cancel_turn", "failure", "run", "take_progress", "window",
     )  # fmt: skip
 
     def __init__(self, run: Run, entries: Sequence[Entry], now: str, loop_time: float) -> None:
@@ -97,12 +97,13 @@ class RunBuffer:
         self.run = run
         self.window = ReadWindow(entries, run.position)
         self.failure: Exception | None = None
-        self.measure_turn: Callable[[], Measured] | None = None
+        self.take_progress: Callable[[], TurnProgress] | None = None
         self.cancel_turn: Callable[[], object] = lambda: None
         self._opened_at, self._opened_time = now, loop_time
         self._position = run.position
         self._pending: list[Event] = []
         self._backlog = 0  # characters of `_pending`
+        self._calls: list[ModelCall] = []  # that have ended, and wait for a flush
         self._first_token_at = run.first_token_at
         self._commit: asyncio.Future[None] | None = None  # resolved by the next flush
         self._is_ending = False
@@ -155,18 +156,21 @@ class RunBuffer:
 
     def take_batch(self) -> "FlushBatch":
         """Take the pending events for a flush, with the run's progress at this moment."""
-        batch = FlushBatch(self, self._pending, self._progress(self._pending), self._commit)
-        self._pending, self._backlog, self._commit = [], 0, None
+        run = self.run
+        turn = self.take_progress() if self.take_progress else TurnProgress(run.usage, 0, run.finish_reason)
+        calls = [*self._calls, *turn.ended]
+        batch = FlushBatch(self, self._pending, calls, self._progress(turn), self._commit)
+        self._pending, self._calls, self._backlog, self._commit = [], [], 0, None
         return batch
 
-    def restore(self, events: list[Event]) -> None:
-        """Put events that could not be written back before those that came since."""
-        self._pending = events + self._pending
+    def restore(self, events: list[Event], calls: list[ModelCall]) -> None:
+        """Put events and calls that could not be written back before those that came since."""
+        self._pending, self._calls = events + self._pending, calls + self._calls
 
     def simplify(self) -> bool:
         """Give up what the database may not take: the usage, then the pending events. False if there is neither."""
-        if self.measure_turn is not None:
-            self.measure_turn = None
+        if self.take_progress is not None:
+            self.take_progress, self._calls = None, []
             return True
         self._position, self._backlog = self.window.committed, 0
         has_pending, self._pending = bool(self._pending), []
@@ -188,11 +192,24 @@ class RunBuffer:
         commit, self._commit = self._commit, None
         resolve(commit)
 
-    def _progress(self, events: Sequence[Event]) -> store_leases.Progress:
-        committed, run = self.window.committed, self.run
-        position = events[-1].position if events else committed
-        measured = self.measure_turn() if self.measure_turn else _recorded(run)
-        return store_leases.Progress(run.id, run.attempt, committed, position, *measured, self._first_token_at)
+    def _progress(self, turn: TurnProgress) -> store_leases.Progress:
+        committed, run, usage = self.window.committed, self.run, turn.usage
+        return store_leases.Progress(
+            run.id,
+            run.attempt,
+            committed,
+            self._pending[-1].position if self._pending else committed,
+            usage.input_tokens,
+            usage.output_tokens,
+            usage.cached_input_tokens,
+            usage.reasoning_tokens,
+            usage.cost,
+            usage.estimated,
+            turn.input_bytes,
+            turn.finish_reason,
+            store_calls.call_to_json(turn.open_call).decode() if turn.open_call else None,
+            self._first_token_at,
+        )
 
 
 class FlushBatch:
@@ -202,18 +219,20 @@ class FlushBatch:
         self,
         buffer: RunBuffer,
         events: list[Event],
+        calls: list[ModelCall],
         progress: store_leases.Progress,
         commit: asyncio.Future[None] | None,
     ) -> None:
         self.buffer = buffer
         self.entries = [to_entry(event) for event in event_log.merge(events)]
+        self.calls = calls
         self.progress = progress
         self._events = events
         self._commit = commit
 
     def undo(self) -> None:
-        """Give the events back to the buffer: they could not be written."""
-        self.buffer.restore(self._events)
+        """Give the events and calls back to the buffer: they could not be written."""
+        self.buffer.restore(self._events, self.calls)
 
     def release(self) -> None:
         """Resume the turn that waits for this commit."""
@@ -226,6 +245,8 @@ async def write_batches(tx: Transaction, batches: Sequence[FlushBatch], lease_se
     logs = await store_leases.advance(tx, [batch.progress for batch in batches], lease_until)
     accepted = [batch for batch in batches if batch.buffer.run.id in logs]
     await store_events.add_logs(tx, [(logs[batch.buffer.run.id], batch.entries) for batch in accepted])
+    if calls := [(logs[batch.buffer.run.id], batch.calls) for batch in accepted if batch.calls]:
+        await store_calls.add_calls(tx, calls)
     return logs
 
 
@@ -251,12 +272,6 @@ def resolve(future: asyncio.Future[Any] | None) -> None:
     """Resolve `future` with None, if it is there and still waits."""
     if future is not None and not future.done():
         future.set_result(None)
-
-
-def _recorded(run: Run) -> Measured:
-    """Return what the run's row has, for a turn that was not asked to measure yet."""
-    usage = run.usage
-    return usage.input_tokens, usage.output_tokens, usage.estimated, 0, run.finish_reason
 
 
 def _json_bytes(entries: Sequence[Entry]) -> int:

@@ -12,6 +12,7 @@ from chatkeep.runs.run_buffer import Fenced
 from chatkeep.runs.runtime import Runtime
 from chatkeep.store import events as store_events
 from chatkeep.store import messages as store_messages
+from chatkeep.store import model_calls as store_calls
 from chatkeep.store import runs as store_runs
 from chatkeep.store import sessions as store_sessions
 from chatkeep.toolbox.context import DatabaseToolContext
@@ -21,7 +22,7 @@ class TurnHistory(NamedTuple):
     """The stored part of a turn's input.
 
     `messages` end with the user's. `answer` is empty, or what it was when the run began to wait for its client; then
-    `input_bytes` is the size of the prompts so far.
+    `input_bytes` is the size of the prompts so far, and `calls` how many calls of models were made.
     """
 
     owner: str
@@ -29,6 +30,7 @@ class TurnHistory(NamedTuple):
     answer: Message
     bytes_per_token: float | None
     input_bytes: int = 0
+    calls: int = 0
 
 
 async def read_history(tx: Transaction, run: Run) -> TurnHistory:
@@ -40,7 +42,8 @@ async def read_history(tx: Transaction, run: Run) -> TurnHistory:
         return TurnHistory(owner, messages[:-1], messages[-1], bytes_per_token)
     answer = await read_message(tx, run.id)
     input_bytes = await store_runs.get_input_bytes(tx, run.id)
-    return TurnHistory(owner, messages[:-1], answer, bytes_per_token, input_bytes)
+    calls = await store_calls.count_calls(tx, run.id)
+    return TurnHistory(owner, messages[:-1], answer, bytes_per_token, input_bytes, calls)
 
 
 def build_input(runtime: Runtime, run: Run, spec: TurnSpec, history: TurnHistory) -> TurnInput:
@@ -62,7 +65,7 @@ def build_input(runtime: Runtime, run: Run, spec: TurnSpec, history: TurnHistory
     )
     if run.attempt == 1:
         return turn_input
-    return turn_input._replace(prior_usage=run.usage, input_bytes=history.input_bytes)
+    return turn_input._replace(prior_usage=run.usage, prior_calls=history.calls, input_bytes=history.input_bytes)
 
 
 async def read_message(tx: Transaction, run_id: str) -> Message:

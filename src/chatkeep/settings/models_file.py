@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, TypeAlias, cast
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
+from chatkeep.chat.model_call import CallPrice
 from chatkeep.errors import CannotStart
 from chatkeep.settings.faults import UNKNOWN_KEY, first_fault
 from chatkeep.settings.key_reference import check_reference, read_key
@@ -68,6 +69,10 @@ class Price(_Table):
     input: Annotated[float, Field(ge=0, allow_inf_nan=False)]
     cached_input: Annotated[float | None, Field(ge=0, allow_inf_nan=False)] = None
     output: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+    def per_call(self) -> CallPrice:
+        """Return the prices that a call is charged at."""
+        return CallPrice(self.input, self.input if self.cached_input is None else self.cached_input, self.output)
 
 
 class ModelParams(_Table):

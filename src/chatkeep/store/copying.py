@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import LiteralString, NamedTuple
 
 from chatkeep.db import Param, Row, Transaction
+from chatkeep.store import model_calls
 
 PAGE_SIZE = 500
 """Rows that one transaction copies."""
@@ -19,14 +20,15 @@ _SMALLEST_ID = "00000000-0000-0000-0000-000000000000"
 SESSION = """id, owner, title, assistant, model, metadata, next_message, next_run, created_at, updated_at"""
 MESSAGE = "session_id, seq, id, parent_id, role, parts, created_at"
 RUN = """id, session_id, number, user_message_id, message_id, status, attempt, position, idempotency_key, request_hash,
-    request, model, finish_reason, error, input_tokens, output_tokens, input_bytes, deadline,
-    created_at, started_at, first_token_at, finished_at, usage_estimated, log_kept"""
+    request, model, finish_reason, error, input_tokens, output_tokens, cached_input_tokens, reasoning_tokens, cost,
+    input_bytes, deadline, created_at, started_at, first_token_at, finished_at, usage_estimated, log_kept"""
+MODEL_CALL = model_calls.COLUMNS
 PROMPT = "hash, prompt, functions"
 SESSION_PROMPT = f"session_id, {PROMPT}"
 FACT = "id, owner, text, created_at"
 HEAD = "id, head_id"
 """The columns of the rows, as they are read and added. `log` is not copied: the number is a database's own. Nor are
-`worker` and `lease_until`, which only runs in progress have."""
+`worker`, `lease_until` and `open_call`, which only runs in progress have."""
 
 
 class Table(NamedTuple):
@@ -72,7 +74,7 @@ TABLES = (
         f"SELECT {RUN} FROM runs WHERE id > $1 ORDER BY id LIMIT $2",
         f"""INSERT INTO runs ({RUN})
             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,
-                    $23, $24)
+                    $23, $24, $25, $26, $27)
             ON CONFLICT DO NOTHING""",
         (_SMALLEST_ID,),
         bool_columns=2,
@@ -87,6 +89,19 @@ TABLES = (
         """INSERT INTO run_events (log, position, event) VALUES ((SELECT log FROM runs WHERE id = $1), $2, $3)
            ON CONFLICT DO NOTHING""",
         (_SMALLEST_ID, 0),
+    ),
+    Table(
+        "model calls",
+        f"""SELECT r.id, {MODEL_CALL}
+              FROM (SELECT id, log AS run FROM runs) r
+              JOIN model_calls ON log = run
+             WHERE id >= $1 AND number > CASE WHEN id = $1 THEN CAST($2 AS INTEGER) ELSE 0 END
+             ORDER BY id, number LIMIT $3""",
+        f"""INSERT INTO model_calls (log, {MODEL_CALL})
+            VALUES ((SELECT log FROM runs WHERE id = $1), $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+            ON CONFLICT DO NOTHING""",
+        (_SMALLEST_ID, 0),
+        bool_columns=1,
     ),
     Table(
         "prompts",

@@ -46,9 +46,13 @@ class Progress(NamedTuple):
     position: int
     input_tokens: int
     output_tokens: int
+    cached_input_tokens: int
+    reasoning_tokens: int
+    cost: int | None
     usage_estimated: bool
     input_bytes: int
     finish_reason: str | None
+    open_call: str | None
     first_token_at: str | None
 
 
@@ -70,8 +74,9 @@ async def advance(tx: Transaction, batch: Iterable[Progress], lease_until: str) 
     """
     rows = await tx.returning(
         """UPDATE runs
-              SET position = $4, input_tokens = $5, output_tokens = $6, usage_estimated = $7, input_bytes = $8,
-                  finish_reason = $9, first_token_at = $10, lease_until = $11
+              SET position = $4, input_tokens = $5, output_tokens = $6, cached_input_tokens = $7, reasoning_tokens = $8,
+                  cost = $9, usage_estimated = $10, input_bytes = $11, finish_reason = $12, open_call = $13,
+                  first_token_at = $14, lease_until = $15
             WHERE id = $1 AND attempt = $2 AND position = $3 AND status = 'in_progress'
         RETURNING id, log""",
         [(*progress, lease_until) for progress in batch],

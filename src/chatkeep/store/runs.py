@@ -18,9 +18,16 @@ request_from_json = msgspec.json.Decoder(dict[str, Any]).decode
 _encode = msgspec.json.encode
 
 COLUMNS = """id, session_id, number, user_message_id, message_id, status, model, finish_reason, error,
-    input_tokens, output_tokens, usage_estimated, attempt, position,
+    input_tokens, output_tokens, cached_input_tokens, reasoning_tokens, cost, usage_estimated, attempt, position,
     created_at, started_at, first_token_at, finished_at"""
 """The columns that `run_from_row` reads."""
+
+
+class StoppedRun(NamedTuple):
+    """A run that was just ended, and the call of a model that its end has cut (`store/model_calls.py`), or None."""
+
+    run: Run
+    open_call: str | None
 
 
 class KeyedRun(NamedTuple):
@@ -162,7 +169,7 @@ async def get_input_bytes(tx: Transaction, run_id: str) -> int:
     return row[0] if row else 0
 
 
-async def end_run(tx: Transaction, run_id: str, status: RunEnd, error: Problem | None) -> Run | None:
+async def end_run(tx: Transaction, run_id: str, status: RunEnd, error: Problem | None) -> StoppedRun | None:
     """Give an open run the status `status`, raise its fence and end its lease. Return the run.
 
     None: it had ended before, or is gone.
@@ -172,13 +179,13 @@ async def end_run(tx: Transaction, run_id: str, status: RunEnd, error: Problem |
               SET attempt = attempt + 1, status = $2, error = $3, finished_at = $4, deadline = NULL, worker = NULL,
                   lease_until = NULL
             WHERE id = $1 AND status IN ('in_progress', 'requires_action')
-        RETURNING {COLUMNS}""",
+        RETURNING {COLUMNS}, open_call""",
         run_id,
         status,
         _encode(error).decode() if error else None,
         await tx.now(),
     )
-    return run_from_row(row) if row else None
+    return StoppedRun(run_from_row(row), row[-1]) if row else None
 
 
 async def set_position(tx: Transaction, run_id: str, position: int) -> None:
@@ -242,11 +249,11 @@ def run_from_row(row: Row) -> Run:
         model=row[6],
         finish_reason=row[7],
         error=_problem(row[8]) if row[8] else None,
-        usage=Usage(row[9], row[10], bool(row[11])),
-        attempt=row[12],
-        position=row[13],
-        created_at=row[14],
-        started_at=row[15],
-        first_token_at=row[16],
-        finished_at=row[17],
+        usage=Usage(row[9], row[10], row[11], row[12], row[13], bool(row[14])),
+        attempt=row[15],
+        position=row[16],
+        created_at=row[17],
+        started_at=row[18],
+        first_token_at=row[19],
+        finished_at=row[20],
     )

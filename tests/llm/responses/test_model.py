@@ -86,7 +86,7 @@ async def test_reasoning_goes_back_in_every_step_of_a_turn(provider: Provider) -
         played = await play(model, turn_input("weather?", tools=TOOLS))
     assert played.ending == ("completed", "stop")
     assert played.parts[-1] == TextPart("It rains.")
-    assert played.turn.measure()[:2] == (27, 9)
+    assert (played.turn.usage.input_tokens, played.turn.usage.output_tokens) == (27, 9)
     summary = [{"type": "summary_text", "text": "I look."}]
     items = provider.requests[2].body["input"]
     assert [item.get("type", item.get("role")) for item in items] == [
