@@ -2,12 +2,19 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
 
+from chatkeep.agent.context_window import DEFAULT_BYTES_PER_TOKEN
 from chatkeep.agent.titles import title_from_model, title_from_words
-from chatkeep.chat.types import Message, Run
+from chatkeep.agent.usage_meter import UsageMeter
+from chatkeep.chat.model_call import ModelCall
+from chatkeep.chat.types import Message, Run, Usage
+from chatkeep.db import Transaction
 from chatkeep.errors import StorageFailed, TurnFailed, ValueRefused
 from chatkeep.runs.runtime import Runtime
 from chatkeep.store import messages as store_messages
+from chatkeep.store import model_calls as store_calls
+from chatkeep.store import runs as store_runs
 from chatkeep.store import sessions as store_sessions
 from chatkeep.text import clean
 
@@ -24,18 +31,33 @@ def start_title_task(runtime: Runtime, run: Run) -> None:
 
 async def _add_title(runtime: Runtime, run: Run) -> None:
     try:
-        turn = await runtime.db.snapshot(lambda tx: store_messages.list_branch(tx, run.message_id, 2))
-        title = clean(await _find_title(runtime, run, turn) or "")
-        if title and await runtime.db.transaction(lambda tx: store_sessions.set_first_title(tx, run.session_id, title)):
+        turn, calls = await runtime.db.snapshot(lambda tx: _read_turn(tx, run))
+        meter = UsageMeter(Usage(), calls, 0, DEFAULT_BYTES_PER_TOKEN)
+        title = clean(await _find_title(runtime, run, turn, meter) or "")
+        ended = meter.take_progress(None).ended
+        if await runtime.db.transaction(lambda tx: _write_title(tx, run, title, ended)):
             runtime.notifier.notify(run.session_id)
     except (StorageFailed, ValueRefused) as failure:
         _log.warning("session %s stays without a title: %s", run.session_id, failure)
 
 
-async def _find_title(runtime: Runtime, run: Run, turn: list[Message]) -> str | None:
+async def _read_turn(tx: Transaction, run: Run) -> tuple[list[Message], int]:
+    """Return the run's two messages, and how many calls of models it has made."""
+    return await store_messages.list_branch(tx, run.message_id, 2), await store_calls.count_calls(tx, run.id)
+
+
+async def _write_title(tx: Transaction, run: Run, title: str, calls: Sequence[ModelCall]) -> bool:
+    """Write the calls that the title took, and the title if there is one. Return True if the session has it now."""
+    if await store_runs.find_run(tx, run.id) is None:
+        return False  # the session was deleted meanwhile
+    await store_calls.add_calls_of(tx, run.id, calls)
+    return bool(title) and await store_sessions.set_first_title(tx, run.session_id, title)
+
+
+async def _find_title(runtime: Runtime, run: Run, turn: list[Message], meter: UsageMeter) -> str | None:
     """Return the model's title, else the first words; None if the session was deleted meanwhile."""
     try:
-        if turn and (title := await title_from_model(runtime.model, run.model, turn)):
+        if turn and (title := await title_from_model(runtime.model, run.model, turn, meter)):
             return title
     except TurnFailed as failure:
         _log.info("no title from the model: %s", failure)

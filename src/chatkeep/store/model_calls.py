@@ -31,16 +31,19 @@ async def add_calls(tx: Transaction, calls: Iterable[tuple[int, Iterable[ModelCa
     )
 
 
-async def close_call(tx: Transaction, run_id: str, open_call: str, outcome: CallOutcome) -> None:
-    """Add the row of a run's open call, which ends with the run; `open_call` is what `runs.open_call` has."""
-    call = msgspec.structs.replace(_call(open_call), outcome=outcome)
-    await tx.run(
+async def add_calls_of(tx: Transaction, run_id: str, calls: Iterable[ModelCall]) -> None:
+    """Add rows: calls of one run that have ended."""
+    await tx.many(
         f"""INSERT INTO model_calls (log, {COLUMNS})
             VALUES ((SELECT log FROM runs WHERE id = $1), $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
             ON CONFLICT DO NOTHING""",
-        run_id,
-        *_to_row(call),
+        [(run_id, *_to_row(call)) for call in calls],
     )
+
+
+async def close_call(tx: Transaction, run_id: str, open_call: str, outcome: CallOutcome) -> None:
+    """Add the row of a run's open call, which ends with the run; `open_call` is what `runs.open_call` has."""
+    await add_calls_of(tx, run_id, [msgspec.structs.replace(_call(open_call), outcome=outcome)])
     await tx.run("UPDATE runs SET open_call = NULL WHERE id = $1", run_id)
 
 
