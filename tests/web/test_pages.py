@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from chatkeep.api.routes import pages
+from tests.needs import needs
 from tests.service import Service
-from tests.web.conftest import needs
 
 ROOT = Path(__file__).parent.parent.parent
 WEB = ROOT / "web"
@@ -89,5 +89,6 @@ def test_a_file_of_the_client_is_one_idea_long(file: Path) -> None:
     assert len(file.read_text("utf-8").splitlines()) <= 300
 
 
-def test_the_lock_names_no_registry() -> None:
-    assert '"resolved"' not in (WEB / "package-lock.json").read_text("utf-8")
+@pytest.mark.parametrize("folder", [WEB, ROOT / "tests" / "npm"], ids=lambda folder: folder.name)
+def test_the_lock_names_no_registry(folder: Path) -> None:
+    assert '"resolved"' not in (folder / "package-lock.json").read_text("utf-8")
