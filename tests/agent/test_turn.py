@@ -225,8 +225,9 @@ async def test_usage_is_the_sum_of_all_steps() -> None:
     assert played.turn.usage == Usage(30, 11)
 
 
-async def test_a_step_that_reports_no_usage_is_estimated() -> None:
-    script = Script(WRONG, [say("x" * 400), stop()])
+@pytest.mark.parametrize("tokens", [None, (0, 0), (0, 25)])
+async def test_a_step_that_reports_no_usage_is_estimated(tokens: tuple[int, int] | None) -> None:
+    script = Script(WRONG, [say("x" * 400), stop(tokens=tokens)])
     played = await play(script, turn_input("sarcastic?"))
     assert played.turn.usage == Usage(10 + round(size(script.prompts[1]) / 4), 5 + 100, estimated=True)
 

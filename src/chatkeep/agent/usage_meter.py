@@ -192,10 +192,13 @@ def _milliseconds(seconds: float) -> int:
 def _read_counts(counts: TokenCounts | None) -> _Tokens | None:
     """Return the provider's figures; None if it did not send both.
 
+    No prompt is empty, so 0 tokens of one were not counted: servers that do not count say so, and Ollama for a prompt
+    that is in its cache.
+
     Gemini and xAI leave the reasoning out of `completion_tokens`, but not out of `total_tokens`: it is output, and they
     charge it as such. More than all of a kind cannot be cached, or reasoning.
     """
-    if counts is None or counts.prompt_tokens is None or counts.completion_tokens is None:
+    if counts is None or not counts.prompt_tokens or counts.completion_tokens is None:
         return None
     hidden = max(0, (counts.total_tokens or 0) - counts.prompt_tokens - counts.completion_tokens)
     output = counts.completion_tokens + hidden
