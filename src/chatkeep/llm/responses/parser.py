@@ -56,6 +56,9 @@ MAX_ITEMS = 1_000
 _REASONS = {"max_output_tokens": "length"}
 """Reasons of an incomplete response that Chat Completions name otherwise."""
 
+_STATUSES = ("completed", "in_progress", "queued")
+"""OpenAI's states of a response without fault. Any other that is not known must not pass for a whole answer."""
+
 
 class _StreamEvent(msgspec.Struct, gc=False):
     """An event: the fields that are read of all its types."""
@@ -203,7 +206,8 @@ class ResponsesParser(SseParser):
     def _end_response(self, event: _StreamEvent) -> list[Chunk]:
         """Return the chunks of a whole response: what did not come before, its finish reason, its tokens."""
         response = as_object(event.response)
-        states = (event.type, f"response.{response.get('status')}")  # some servers call every end `completed`
+        status = as_text(response.get("status"))
+        states = (event.type, f"response.{status}")  # some servers call every end `completed`
         if "response.failed" in states:
             self.failure = error_from_frame(response.get("error"), self._key)
             return []
@@ -212,6 +216,8 @@ class ResponsesParser(SseParser):
         reason = "tool_calls" if self._calls else "stop"
         if "response.incomplete" in states or "response.cancelled" in states:
             reason = as_text(as_object(response.get("incomplete_details")).get("reason")) or "incomplete"
+        elif status and status not in _STATUSES:
+            reason = status
         chunks.append(Chunk([Choice(finish_reason=_REASONS.get(reason, reason))], _read_usage(response.get("usage"))))
         return chunks
 
