@@ -11,6 +11,7 @@ OBJECT = {"type": "object"}
 CHANGED = {"jsonrpc": "2.0", "method": "notifications/tools/list_changed"}
 MESSAGE = {"jsonrpc": "2.0", "method": "notifications/message", "params": {"level": "info", "data": "x" * 100}}
 CALLS: list[str] = []
+CANCELLED: dict[str, Any] = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": []}}
 PING = {"jsonrpc": "2.0", "id": "ping", "method": "ping"}
 
 
@@ -31,6 +32,10 @@ def page(cursor: str | None) -> dict[str, Any]:
         odd: list[Any] = [None, 7, {}, {"name": 7}, {"name": "list", "inputSchema": []}]
         bare: list[Any] = [{"name": "bare"}, {"name": "empty", "inputSchema": {}, "annotations": 7, "_meta": 7}]
         return {"tools": [*odd, *bare, *tools], "nextCursor": 7}
+    if WAY == "odd-headers":
+        wanted = [{"type": "string", "x-mcp-header": header} for header in ("no header", "", 7)]
+        schemas = [{**OBJECT, "properties": {"a": each}} for each in wanted]
+        return {"tools": [{"name": f"odd{at}", "inputSchema": each} for at, each in enumerate(schemas)] + tools}
     if WAY == "twice":
         return {"tools": tools * 100}
     if WAY == "many":
@@ -51,7 +56,7 @@ def call(name: str) -> Iterator[dict[str, Any]]:
     if WAY == "huge":
         sys.stdout.write("x" * 100_000_000)
     CALLS.append(name)
-    if WAY == "faulty-again":
+    if WAY in ("faulty-again", "odd-headers"):
         yield CHANGED
     if WAY == "storm":
         yield from [CHANGED] * 1_200
@@ -59,6 +64,8 @@ def call(name: str) -> Iterator[dict[str, Any]]:
         sys.stdout.write("debug\n" * 400)
     if WAY == "pings":
         yield from [PING] * 1_200
+    if WAY == "cancels":
+        yield from [CANCELLED] * 100
     if WAY == "odd-output":
         yield {
             "structuredContent": {"a": "\ud83d"},
@@ -76,6 +83,8 @@ def answer(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
     if method == "initialize":
         version = "1999-12-31" if WAY == "version" else params["protocolVersion"]
         yield {"protocolVersion": version, "capabilities": {"tools": {}}, "serverInfo": {"name": "h", "version": "1"}}
+    elif method == "server/discover" and WAY == "odd-headers":  # the version that has these headers
+        yield {"supportedVersions": ["2026-07-28"], "capabilities": {"tools": {}}}
     elif method == "tools/list" and not is_faulty(params.get("cursor")):
         yield page(params.get("cursor"))
     elif method == "tools/call":

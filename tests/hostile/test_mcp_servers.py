@@ -69,6 +69,21 @@ async def test_odd_tools_take_no_other_away(caplog: pytest.LogCaptureFixture) ->
     ]
 
 
+async def test_tools_with_impossible_headers_are_named_once(caplog: pytest.LogCaptureFixture) -> None:
+    async with beside("odd-headers") as tools:
+        assert offered(tools) == ["h_echo", "h_other"]
+        assert await call(tools) == ToolResult("echo")
+    why = "no header can be sent as it wants (x-mcp-header)"
+    assert warnings(caplog) == [f"its tool 'odd{number}' cannot be offered: {why}" for number in range(3)]
+    assert {record.name for record in caplog.records} == {"chatkeep"}
+
+
+async def test_invalid_notifications_are_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    async with beside("cancels") as tools:
+        assert await call(tools) == ToolResult("echo")
+    assert {record.name for record in caplog.records} == {"chatkeep"}
+
+
 @pytest.mark.parametrize(
     ("way", "count", "logged"),
     [

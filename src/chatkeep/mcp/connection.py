@@ -1,14 +1,15 @@
 """The connection to an MCP server: open it, list its tools, call one. The only module that uses the SDK's client."""
 
+import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
-from typing import Any
+from typing import Any, cast
 
 import anyio
 from mcp import Client, MCPError
 from mcp.client.subscriptions import SubscriptionLost
 from mcp.shared.message import SessionMessage
-from mcp.types import CONNECTION_CLOSED, Implementation
+from mcp.types import CONNECTION_CLOSED, Implementation, ListToolsResult
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 
@@ -19,6 +20,9 @@ from chatkeep.mcp.server_messages import pass_on
 from chatkeep.mcp.stdio import over_stdio
 from chatkeep.settings.mcp_servers import McpServer
 from chatkeep.tools.declaration import ToolError
+
+# The SDK logs what a server sends, again and again, and without its name. Ours are the lines that say it once.
+logging.getLogger("client").setLevel(logging.CRITICAL)
 
 MAX_TOOLS = 128
 """How many tools of one server are used. A request to the provider takes no more in all (OpenAI, Chat Completions,
@@ -89,10 +93,23 @@ async def list_tools(client: Client, warn: Warn) -> list[Json]:
         for each in page.tools:
             if tools.setdefault(each.name, original := unwrap(each.meta)) is not original:
                 warn(f"it has two tools {each.name!r:.100}, and the first is used")
+        for name in _names_left_out(page):
+            warn(f"its tool {name!r:.100} cannot be offered: no header can be sent as it wants (x-mcp-header)")
         if page.next_cursor is None:
             break
         cursor = page.next_cursor
     return [*tools.values()][:MAX_TOOLS]
+
+
+def _names_left_out(page: ListToolsResult) -> list[str]:
+    """Return the names of the tools that the SDK left out of `page`.
+
+    It does so for one that wants an argument as a header which cannot be sent (MCP 2026-07-28, "Tools": "MUST").
+    """
+    listed: list[Any] = unwrap(page.meta).get("tools", [])
+    kept = {each.name for each in page.tools}
+    names = [cast("Json", each).get("name") for each in listed if isinstance(each, dict)]
+    return [name for name in names if isinstance(name, str) and name not in kept]
 
 
 async def call_tool(client: Client, name: str, arguments: dict[str, Any]) -> Json:

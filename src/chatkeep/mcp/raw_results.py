@@ -39,7 +39,7 @@ def wrap_result(result: Json) -> Json:
 
 
 def unwrap(meta: Any) -> Json:
-    """Return the original of a tool or an output, given its `_meta`; empty if it was not wrapped."""
+    """Return the original of a page of tools, a tool or an output, given its `_meta`; empty if it was not wrapped."""
     original = cast("Json", meta).get(_ORIGINAL) if isinstance(meta, dict) else None
     return original.value if isinstance(original, _Original) else {}
 
@@ -47,7 +47,8 @@ def unwrap(meta: Any) -> Json:
 def _wrap_page(page: Json) -> Json:
     tools, cursor = page["tools"], page.get("nextCursor")
     listed = cast("list[Any]", tools)[:MAX_PAGE_TOOLS] if isinstance(tools, list) else []
-    wrapped = {"tools": [_wrap_tool(each) for each in listed], "resultType": "complete"}
+    meta = {_ORIGINAL: _Original.of({"tools": listed})}
+    wrapped = {"tools": [_wrap_tool(each) for each in listed], "resultType": "complete", "_meta": meta}
     caching = {"ttlMs": 0, "cacheScope": "private"}  # required from protocol version 2026-07-28 on, else ignored
     return wrapped | caching | ({"nextCursor": cursor} if isinstance(cursor, str) else {})
 
