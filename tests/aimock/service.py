@@ -13,7 +13,7 @@ from tests.service import Service, serving, settings
 PROVIDERS = {
     "chat": 'base_url = "{}/v1"',
     "responses": 'base_url = "{}/v1"\napi = "responses"',
-    "azure": 'base_url = "{}/openai/deployments/gpt-5-mini?api-version=2026-01-01"',
+    "azure": 'base_url = "{}/openai/deployments/gpt-5-azure?api-version=2026-01-01"',
     "openrouter": 'base_url = "{}/api/v1"',
 }
 """Lines of a models file. The last two answer like the first, but for the address and what each adds to a stream."""
@@ -28,17 +28,19 @@ You are a test.
 
 @asynccontextmanager
 async def serving_with(
-    aimock: Aimock, directory: Path, model: str, *, key: str = KEY, **changes: Any
+    aimock: Aimock, directory: Path, model: str, *, key: str = KEY, fallback: str | None = None, **changes: Any
 ) -> AsyncGenerator[Service]:
     """Run a service that asks `model`, one of `PROVIDERS`, without retries. Afterwards nothing may be left over.
 
-    `key` stands in a file of that name in `directory`.
+    For aimock it is `gpt-5-MODEL`. `fallback` is the model that goes on when it fails. `key` stands in a file of that
+    name in `directory`.
     """
     (folder := directory / "assistants").mkdir()
     (folder / "default.md").write_text(ASSISTANT)
     (directory / "key").write_text(key)
     with_key = f'{{}}\napi_key = "file:{directory}/key"'
-    models = {name: f'provider = "{name}"\nmodel = "gpt-5-mini"' for name in PROVIDERS}
+    models = {name: f'provider = "{name}"\nmodel = "gpt-5-{name}"' for name in PROVIDERS}
+    models[model] += f'\nfallback = ["{fallback}"]' if fallback else ""
     providers = {name: with_key.format(lines.format(aimock.url)) for name, lines in PROVIDERS.items()}
     file = write_models(directory, models, **providers)
     values = {"models": file, "model": model, "tools": ("tests.functions",), "assistants_dir": folder}
