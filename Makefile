@@ -83,10 +83,13 @@ fuzz: .venv/tests
 	FAILOVER_CUTS=100000 $(BIN)/python -m pytest -n 2 tests/agent/test_failover.py
 	$(BIN)/python -m pytest -n 2 --timeout 0 --hypothesis-profile fuzz tests/hostile/test_any_stream.py tests/hostile/test_any_response.py
 
+money: .venv/tests
+	MONEY_TURNS=10000 $(BIN)/python -m pytest tests/faults/test_money.py -s
+
 soak: .venv/bench
 	$(BIN)/python bench/soak.py --minutes 20 --plot soak.png --json soak.json
 
 clean:
 	rm -rf .venv web/node_modules tests/npm/node_modules src/chatkeep/static
 
-.PHONY: serve serve-postgres serve-local test icu check fix web bench bench-quick hostile fuzz faults soak clean
+.PHONY: serve serve-postgres serve-local test icu check fix web bench bench-quick hostile fuzz faults money soak clean
