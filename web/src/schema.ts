@@ -453,9 +453,12 @@ export interface ToolView {
   kind: "action" | "client" | "reply";
 }
 
-/** Tokens of a run, summed over its model calls. `estimated` is true if the provider did not report one of them. */
+/** Tokens and cost of a run, summed over its model calls. `estimated`: the provider did not report one of them. The cached input is part of the input, the reasoning part of the output. `cost` is in 10⁻⁹ of the currency, null if the price of one of the calls is not known. */
 export interface Usage {
   input_tokens: number;
   output_tokens: number;
+  cached_input_tokens: number;
+  reasoning_tokens: number;
+  cost: number | null;
   estimated: boolean;
 }

@@ -77,7 +77,7 @@ class CallError(Value, frozen=True):
 class Usage(Value, frozen=True):
     """Tokens and cost of a run, summed over its model calls. `estimated`: the provider did not report one of them.
 
-    The cached input is part of the input, the reasoning part of the output. `cost` is in 10⁻⁹ of the currency, None if
+    The cached input is part of the input, the reasoning part of the output. `cost` is in 10⁻⁹ of the currency, null if
     the price of one of the calls is not known.
     """
 

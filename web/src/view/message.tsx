@@ -83,7 +83,7 @@ function Answer({ app, conversation, message, isLast, ...rest }: Props & { messa
           )}
         </div>
       )}
-      {hasFacts && message.run_id && <RunFacts run={conversation.getRun(message.run_id)} />}
+      {hasFacts && message.run_id && <RunFacts app={app} run={conversation.getRun(message.run_id)} />}
     </article>
   );
 }
