@@ -18,7 +18,8 @@ pytestmark = pytest.mark.anyio
 async def service(tmp_path: Path, script: Script) -> AsyncGenerator[Service]:
     """Return a service with two models, answered by `script`."""
     one = 'base_url = "http://127.0.0.1:9/v1"'
-    path = write_models(tmp_path, {"fast": PLAIN, "big": PLAIN}, one=one)
+    price = "price = {input = 0.25, output = 2.0}\n"
+    path = write_models(tmp_path, {"fast": PLAIN + price, "big": PLAIN}, one=one)
     async with serving(settings(tmp_path, models=path, model="fast"), script) as service:
         yield service
 
