@@ -7,6 +7,7 @@ import pytest
 from playwright.async_api import BrowserContext, expect
 
 from tests.models import PLAIN, write_models
+from tests.provider import Provider, streams, text_chunks
 from tests.script import Script, say, stop
 from tests.service import Service, serving, settings
 from tests.web.chat import Chat
@@ -18,8 +19,7 @@ pytestmark = pytest.mark.anyio
 async def service(tmp_path: Path, script: Script) -> AsyncGenerator[Service]:
     """Return a service with two models, answered by `script`."""
     one = 'base_url = "http://127.0.0.1:9/v1"'
-    price = "price = {input = 0.25, output = 2.0}\n"
-    path = write_models(tmp_path, {"fast": PLAIN + price, "big": PLAIN}, one=one)
+    path = write_models(tmp_path, {"fast": PLAIN, "big": PLAIN}, one=one)
     async with serving(settings(tmp_path, models=path, model="fast"), script) as service:
         yield service
 
@@ -56,3 +56,14 @@ async def test_an_answer_says_who_made_it(service: Service, context: BrowserCont
     await expect(chat.answers.locator(".facts")).to_contain_text("1,200 + 3 tokens")
     await facts.click()
     await expect(chat.answers.locator(".facts")).to_have_count(0)
+
+
+async def test_an_answer_says_what_it_cost(provider: Provider, context: BrowserContext, tmp_path: Path) -> None:
+    path = write_models(tmp_path, {"fast": f"{PLAIN}price = {{input = 0.25, output = 2.0}}\n"}, one=provider)
+    provider.answers = [streams(*text_chunks("One.", usage=(1_000, 50)))]
+    async with serving(settings(tmp_path, models=path, model="fast", currency="EUR")) as service:
+        chat = await Chat.open(context, service.url)
+        await chat.say("first")
+        await chat.answered("One.")
+        await chat.button("About this answer").click()
+        await expect(chat.answers.locator(".facts")).to_contain_text("1,000 + 50 tokens · €0.00035")
