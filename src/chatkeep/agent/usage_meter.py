@@ -152,22 +152,14 @@ class UsageMeter:
         return _Tokens(round(self._target.prompt_bytes / per_token), 0, round(self._output_chars / per_token), 0)
 
     def _describe(self, tokens: _Tokens, outcome: CallOutcome | None, *, estimated: bool) -> ModelCall:
-        target, price = self._target, self._target.info.price
-        return ModelCall(
-            number=self.call_count,
-            step=target.step,
-            model=target.model,
-            provider=target.info.label or target.info.provider,
-            input_tokens=tokens.input,
-            cached_input_tokens=tokens.cached_input,
-            output_tokens=tokens.output,
-            reasoning_tokens=tokens.reasoning,
-            estimated=estimated,
-            cost=price and price.cost(tokens.input, tokens.cached_input, tokens.output),
-            first_token_ms=None if self._first_at is None else _milliseconds(self._first_at - self._begun_at),
-            duration_ms=_milliseconds(self._now() - self._begun_at),
-            outcome=outcome,
-        )
+        (step, model, info, _), (input_tokens, cached, output_tokens, reasoning) = self._target, tokens
+        cost = info.price.cost(input_tokens, cached, output_tokens) if info.price else None
+        first_ms = None if self._first_at is None else max(0, int((self._first_at - self._begun_at) * 1000))
+        lasted_ms = max(0, int((self._now() - self._begun_at) * 1000))
+        return ModelCall(  # by place: with names it takes twice as long, at every flush
+            self.call_count, step, model, info.label or info.provider, input_tokens, cached, output_tokens, reasoning,
+            estimated, cost, first_ms, lasted_ms, outcome,
+        )  # fmt: skip
 
     def _sum(self, call: ModelCall | None) -> Usage:
         """Return what has ended before, and `call`."""
@@ -183,10 +175,6 @@ class UsageMeter:
             None if before is None or call.cost is None else before + call.cost,
             total.estimated or call.estimated,
         )
-
-
-def _milliseconds(seconds: float) -> int:
-    return max(0, round(seconds * 1000))
 
 
 def _read_counts(counts: TokenCounts | None) -> _Tokens | None:
