@@ -13,44 +13,53 @@ import platform
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
 import report
-from services import SERVICES, chatkeep
+from services import SERVICES, chatkeep, with_tls
 
 from tools import CORES, OUR_CORE, THEIR_CORE, Figures, Scenario, Service, provider, read, set_pace
 
 Measured: TypeAlias = dict[str, dict[str, list[Figures]]]
 """The figures of each round, by scenario and service."""
 
-SECURED, LIGHT = ("chatkeep", "chatkeep-tls"), ("chatkeep", "naive", "nginx")
+LIGHT = ("chatkeep", "naive", "nginx")
 ALL = (*LIGHT, "litellm", "chatkit")
 WARM_UP = Scenario("warm-up", streams=5, chunks=20, interval_us=2000, turns=20)
+STREAMS = "200 streams of 50 chunks/s"
+TURNS = "one-chunk turns, 10 callers"
 
 
 def scenarios(quick: bool) -> list[tuple[Scenario, Sequence[str], int]]:
-    """Return the scenarios, each with its services and its number of rounds."""
+    """Return the scenarios, each with its services and its number of rounds. The usual provider has TLS."""
+    short = Scenario(TURNS, 10, 1, 1000, 400, ramp_ms=0, delay_us=0)
+    idle = Scenario("first token, idle", 1, 5, 10_000, 40 if quick else 100, ramp_ms=0, delay_us=0)
     if quick:
+        steady = Scenario(STREAMS, 200, 100, 20_000, 200)
         return [
-            (Scenario("200 streams of 50 chunks/s", 200, 100, 20_000, 200), LIGHT, 2),
+            (replace(steady, name=f"{STREAMS}, TLS", tls=True), LIGHT, 2),
+            (replace(steady, name=f"{STREAMS}, plain"), LIGHT, 2),
             (Scenario("the provider as fast as it can", 4, 2500, 0, 4, ramp_ms=0), LIGHT, 2),
-            (Scenario("one-chunk turns, 10 callers", 10, 1, 1000, 400, ramp_ms=0, delay_us=0), LIGHT, 3),
-            (Scenario("first token, idle", 1, 5, 10_000, 40, ramp_ms=0, delay_us=0), ("direct", *LIGHT), 1),
+            (replace(short, name=f"{TURNS}, TLS", tls=True), LIGHT, 3),
+            (idle, ("direct", *LIGHT), 1),
         ]
+    steady = Scenario(STREAMS, 200, 300, 20_000, 200, ramp_ms=1000)
     growth = [
         (Scenario(f"{streams} streams of 20 chunks/s", streams, 100, 50_000, streams, ramp_ms=1000), LIGHT, 3)
         for streams in (10, 50, 200, 500)
     ]
     return [
-        (Scenario("200 streams of 50 chunks/s", 200, 300, 20_000, 200, ramp_ms=1000), ("direct", *LIGHT), 5),
-        (Scenario("200 streams of 50 chunks/s, all services", 200, 300, 20_000, 200, ramp_ms=1000), ALL, 2),
-        (Scenario("200 streams, the provider with TLS", 200, 300, 20_000, 200, ramp_ms=1000), SECURED, 3),
+        (replace(steady, name=f"{STREAMS}, TLS", tls=True), LIGHT, 5),
+        (replace(steady, name=f"{STREAMS}, TLS, all services", tls=True), ALL, 2),
+        (replace(short, name=f"{TURNS}, TLS", tls=True), ALL, 5),
+        (replace(steady, name=f"{STREAMS}, plain"), ("direct", *LIGHT), 5),
+        (replace(short, name=f"{TURNS}, plain"), ("direct", *LIGHT), 5),
         (Scenario("the provider as fast as it can", 4, 5000, 0, 4, ramp_ms=0), ("direct", *LIGHT), 5),
-        (Scenario("one-chunk turns, 10 callers", 10, 1, 1000, 400, ramp_ms=0, delay_us=0), ("direct", *ALL), 5),
-        (Scenario("first token, idle", 1, 5, 10_000, 100, ramp_ms=0, delay_us=0), ("direct", *LIGHT), 3),
+        (idle, ("direct", *LIGHT), 3),
         *growth,
         (Scenario("1000 streams of 20 chunks/s", 1000, 100, 50_000, 1000, ramp_ms=3000), ("direct", *LIGHT), 3),
     ]
@@ -61,24 +70,39 @@ def measure(wanted: Sequence[tuple[Scenario, Sequence[str], int]]) -> Measured:
     measured: Measured = {}
     with contextlib.ExitStack() as stack:
         upstream = stack.enter_context(provider())
-        names = {name for _, names, _ in wanted for name in names}
-        running = {"direct": upstream}
-        for name in (name for name in SERVICES if name in names):
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=f"bench-{name}-")))
-            if service := stack.enter_context(SERVICES[name](upstream, folder)):
-                set_pace(upstream, WARM_UP)
-                read(service, WARM_UP)
-                service.idle_rss = service.rss_kb()
-                service.halt()
-                running[name] = service
+        running: dict[tuple[bool, str], Service] = {(False, "direct"): upstream}
+        for tls in sorted({scenario.tls for scenario, _, _ in wanted}):
+            names = {name for scenario, names, _ in wanted if scenario.tls == tls for name in names}
+            running |= {(tls, name): service for name, service in _start(upstream, names, tls, stack).items()}
         for scenario, services, rounds in wanted:
             for number in range(rounds):
-                for name in (name for name in services if name in running):
-                    figures = _round(upstream, running[name], scenario)
+                for name in (name for name in services if (scenario.tls, name) in running):
+                    figures = _round(upstream, running[scenario.tls, name], scenario)
                     measured.setdefault(scenario.name, {}).setdefault(name, []).append(figures)
                     told = f"{figures['cpu_us_per_chunk']:.1f} µs/chunk, {figures['failures']:.0f} failures"
                     print(f"{scenario.name}: round {number + 1} of {rounds}, {name}: {told}", file=sys.stderr)
     return measured
+
+
+def _start(upstream: Service, names: Collection[str], tls: bool, stack: contextlib.ExitStack) -> dict[str, Service]:
+    """Start the services of these names, with TLS to the provider or without, warm them up, and halt them."""
+
+    def folder(name: str) -> Path:
+        prefix = f"bench-{name}-{'tls' if tls else 'plain'}-"
+        return Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=prefix)))
+
+    reached = stack.enter_context(with_tls(upstream, folder("provider"))) if tls else upstream
+    running: dict[str, Service] = {}
+    if reached is None:
+        return running
+    for name in (name for name in SERVICES if name in names):
+        if service := stack.enter_context(SERVICES[name](reached, folder(name))):
+            set_pace(upstream, WARM_UP)
+            read(service, WARM_UP)
+            service.idle_rss = service.rss_kb()
+            service.halt()
+            running[name] = service
+    return running
 
 
 def _round(upstream: Service, service: Service, scenario: Scenario) -> Figures:

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 from tools import HERE, OUR_CORE, THEIR_CORE, Service, post, started
@@ -19,11 +19,9 @@ KEY = "sk-bench-0123456789abcdef0123456789"
 
 
 @contextlib.contextmanager
-def chatkeep(
-    provider: Service, folder: Path, checkout: Path = HERE.parent, settings: Mapping[str, str] | None = None
-) -> Generator[Service]:
+def chatkeep(provider: Service, folder: Path, checkout: Path = HERE.parent) -> Generator[Service]:
     """Start ours, with its defaults: SQLite (`FOLDER/chatkeep.db`), `synchronous = FULL`, stored before it is shown."""
-    environment = {**_of(provider), "CHATKEEP_DATABASE_URL": f"sqlite:///{folder / 'chatkeep.db'}", **(settings or {})}
+    environment = {**_of(provider), "CHATKEEP_DATABASE_URL": f"sqlite:///{folder / 'chatkeep.db'}"}
     environment["PYTHONPATH"] = str(checkout / "src")
     command = [sys.executable, "-m", "chatkeep", "serve", "--port", "0"]
     with started(folder.name, command, THEIR_CORE, environment, folder) as service:
@@ -49,33 +47,10 @@ def asking(service: Service) -> None:
 
 
 @contextlib.contextmanager
-def behind_tls(provider: Service, folder: Path) -> Generator[Service | None]:
-    """Start ours with a provider that speaks TLS, as hosted ones do: through an nginx on the provider's core.
-
-    Yields None if openssl or nginx is not installed.
-    """
-    if (openssl := shutil.which("openssl")) is None:
-        print("chatkeep-tls: skipped, there is no openssl to make a certificate", file=sys.stderr)
-        yield None
-        return
-    key, certificate = folder / "key.pem", folder / "certificate.pem"
-    command = [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", str(key), "-out", str(certificate)]
-    command += ["-days", "1", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
-    subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
-    with nginx(provider, folder, OUR_CORE, f"ssl_certificate {certificate}; ssl_certificate_key {key};") as relay:
-        if relay is None:
-            yield None
-            return
-        settings = {"OPENAI_BASE_URL": f"https://localhost:{relay.port}/v1", "SSL_CERT_FILE": str(certificate)}
-        with chatkeep(provider, folder, settings=settings) as service:
-            yield service
-
-
-@contextlib.contextmanager
 def naive(provider: Service, folder: Path) -> Generator[Service]:
     """Start the service as it is written in an afternoon (`naive.py`)."""
     environment = {**_of(provider), "NAIVE_DATABASE": str(folder / "naive.db")}
-    with started("naive", [sys.executable, str(HERE / "naive.py")], THEIR_CORE, environment, folder) as service:
+    with started(folder.name, [sys.executable, str(HERE / "naive.py")], THEIR_CORE, environment, folder) as service:
 
         def requests(count: int) -> list[bytes]:
             name = time.monotonic_ns()
@@ -86,11 +61,43 @@ def naive(provider: Service, folder: Path) -> Generator[Service]:
 
 
 @contextlib.contextmanager
-def nginx(provider: Service, folder: Path, core: int = THEIR_CORE, tls: str = "") -> Generator[Service | None]:
+def nginx(provider: Service, folder: Path) -> Generator[Service | None]:
     """Start a pure relay: one worker, no buffering, idle connections to the provider stay open.
 
-    `tls`: the configuration of its certificate, if it shall speak TLS. Yields None if nginx is not installed.
+    It verifies the certificate of a provider with TLS. Yields None if nginx is not installed.
     """
+    tls = ""
+    if provider.certificate is not None:
+        tls = f"proxy_ssl_verify on; proxy_ssl_trusted_certificate {provider.certificate}; proxy_ssl_name localhost;"
+    with _relay(provider, folder, THEIR_CORE, "", tls) as relay:
+        yield relay
+
+
+@contextlib.contextmanager
+def with_tls(provider: Service, folder: Path) -> Generator[Service | None]:
+    """Give the provider TLS, as all hosted ones have: an nginx before it, on its core, with a new certificate.
+
+    Yields None if openssl or nginx is not installed.
+    """
+    if (openssl := shutil.which("openssl")) is None:
+        print("TLS: skipped, there is no openssl to make a certificate", file=sys.stderr)
+        yield None
+        return
+    folder.chmod(0o755)  # nginx's worker is another user
+    key, certificate = folder / "key.pem", folder / "certificate.pem"
+    command = [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", str(key), "-out", str(certificate)]
+    command += ["-days", "1", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
+    server = f"ssl_certificate {certificate}; ssl_certificate_key {key};"
+    with _relay(provider, folder, OUR_CORE, server, "") as relay:
+        if relay is not None:
+            relay.certificate = certificate
+        yield relay
+
+
+@contextlib.contextmanager
+def _relay(provider: Service, folder: Path, core: int, server: str, client: str) -> Generator[Service | None]:
+    """Start nginx before `provider`. `server` and `client`: its TLS towards its clients, and towards the provider."""
     if (program := shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")) is None:
         print("nginx: skipped, it is not installed (Debian: apt-get install nginx-light)", file=sys.stderr)
         yield None
@@ -99,18 +106,19 @@ def nginx(provider: Service, folder: Path, core: int = THEIR_CORE, tls: str = ""
     paths = "".join(
         f"{each}_temp_path {folder}/{each};" for each in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
+    scheme = "http" if provider.certificate is None else "https"
     (folder / "nginx.conf").write_text(
         f"""daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/nginx.log warn;
         events {{ worker_connections 8192; }}
         http {{ access_log off; keepalive_requests 100000; {paths}
           upstream provider {{ server 127.0.0.1:{provider.port}; keepalive 1024; keepalive_requests 100000; }}
-          server {{ listen 127.0.0.1:{port} {"ssl" if tls else ""} backlog=4096; {tls}
-            location / {{ proxy_pass http://provider; proxy_http_version 1.1; proxy_set_header Connection "";
-                          proxy_buffering off; proxy_read_timeout 300s; }} }} }}"""
+          server {{ listen 127.0.0.1:{port} {"ssl" if server else ""} backlog=4096; {server}
+            location / {{ proxy_pass {scheme}://provider; proxy_http_version 1.1; proxy_set_header Connection "";
+                          proxy_buffering off; proxy_read_timeout 300s; {client} }} }} }}"""
     )
     folder.chmod(0o755)  # its worker is another user
     command = [program, "-e", f"{folder}/nginx.log", "-c", f"{folder}/nginx.conf", "-p", str(folder)]
-    with started("nginx", command, core, {}, folder, port) as service:
+    with started(folder.name, command, core, {}, folder, port) as service:
         service.requests = provider.requests
         yield service
 
@@ -124,7 +132,7 @@ def litellm(provider: Service, folder: Path) -> Generator[Service | None]:
     (folder / "litellm.yaml").write_text(
         f"""model_list:
   - model_name: bench
-    litellm_params: {{model: openai/bench, api_base: "http://127.0.0.1:{provider.port}/v1", api_key: x}}
+    litellm_params: {{model: openai/bench, api_base: "{_of(provider)["OPENAI_BASE_URL"]}", api_key: x}}
 litellm_settings: {{num_retries: 0, telemetry: false}}
 """
     )
@@ -132,8 +140,8 @@ litellm_settings: {{num_retries: 0, telemetry: false}}
     command = [str(python.parent / "litellm"), "--config", str(folder / "litellm.yaml"), "--port", str(port)]
     command += ["--host", "127.0.0.1", "--num_workers", "1"]
     environment = {"LITELLM_MODE": "PRODUCTION", "LITELLM_LOG": "ERROR", "LITELLM_MASTER_KEY": KEY}
-    environment |= {"LITELLM_LOCAL_MODEL_COST_MAP": "True"}
-    with started("litellm", command, THEIR_CORE, environment, folder, port) as service:
+    environment |= {"LITELLM_LOCAL_MODEL_COST_MAP": "True", **_of(provider)}
+    with started(folder.name, command, THEIR_CORE, environment, folder, port) as service:
         body = {"model": "bench", "stream": True, "messages": [{"role": "user", "content": QUESTION}]}
         ask = post("/v1/chat/completions", body, f"authorization: Bearer {KEY}")
         service.requests = lambda count: [ask] * count
@@ -148,7 +156,7 @@ def chatkit(provider: Service, folder: Path) -> Generator[Service | None]:
         return
     environment = {**_of(provider), "CHATKIT_DATABASE": str(folder / "chatkit.db")}
     command = [str(python), "-P", str(HERE / "rivals" / "serve_chatkit.py")]
-    with started("chatkit", command, THEIR_CORE, environment, folder) as service:
+    with started(folder.name, command, THEIR_CORE, environment, folder) as service:
         content = [{"type": "input_text", "text": QUESTION}]
         said = {"content": content, "attachments": [], "inference_options": {}}
         ask = post("/chatkit", {"type": "threads.create", "params": {"input": said}, "metadata": {}})
@@ -159,7 +167,6 @@ def chatkit(provider: Service, folder: Path) -> Generator[Service | None]:
 
 SERVICES: dict[str, Callable[[Service, Path], "contextlib.AbstractContextManager[Service | None]"]] = {
     "chatkeep": chatkeep,
-    "chatkeep-tls": behind_tls,
     "naive": naive,
     "nginx": nginx,
     "litellm": litellm,
@@ -168,7 +175,11 @@ SERVICES: dict[str, Callable[[Service, Path], "contextlib.AbstractContextManager
 
 
 def _of(provider: Service) -> dict[str, str]:
-    return {"OPENAI_BASE_URL": f"http://127.0.0.1:{provider.port}/v1", "OPENAI_API_KEY": "x"}
+    """Return the environment in which the SDK, and OpenSSL below it, find and trust the provider."""
+    if provider.certificate is None:
+        return {"OPENAI_BASE_URL": f"http://127.0.0.1:{provider.port}/v1", "OPENAI_API_KEY": "x"}
+    url, certificate = f"https://localhost:{provider.port}/v1", str(provider.certificate)
+    return {"OPENAI_BASE_URL": url, "OPENAI_API_KEY": "x", "SSL_CERT_FILE": certificate}
 
 
 def _free_port() -> int:

@@ -25,7 +25,10 @@ Figures: TypeAlias = dict[str, float]
 
 @dataclass
 class Service:
-    """A process that is measured. `requests(n)` returns n requests as bytes, each for one answer."""
+    """A process that is measured. `requests(n)` returns n requests as bytes, each for one answer.
+
+    `certificate`: it speaks TLS, as `localhost`, and this is the file of its certificate.
+    """
 
     name: str
     port: int
@@ -33,6 +36,7 @@ class Service:
     requests: Callable[[int], list[bytes]] = lambda count: []
     repeat: str = ""  # lines of its streams that begin with this repeat text: they are not counted
     idle_rss: int = field(default=0)
+    certificate: Path | None = None
 
     def pids(self) -> list[int]:
         """Return the ids of its processes, children included."""
@@ -72,7 +76,10 @@ class Service:
 
 @dataclass(frozen=True)
 class Scenario:
-    """The load of the readers: `streams` at once, `turns` in all, each answer of `chunks`, one every `interval_us`."""
+    """The load of the readers: `streams` at once, `turns` in all, each answer of `chunks`, one every `interval_us`.
+
+    `tls`: the services reach the provider over TLS.
+    """
 
     name: str
     streams: int
@@ -82,6 +89,7 @@ class Scenario:
     ramp_ms: int = 500
     delay_us: int = 20_000
     quiet: float = 0.0  # seconds between two turns of one stream
+    tls: bool = False
 
     @property
     def at_most(self) -> float:
