@@ -126,11 +126,11 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=0, help="so many, whatever the scenario wants")
     parser.add_argument("--json", type=Path, default=None, help="a file for every figure of every round")
     parser.add_argument("--plots", type=Path, default=None, help="a folder for the pictures")
-    parser.add_argument("--beside", type=Path, default=None, help="another checkout, to be measured beside this one")
+    parser.add_argument("--beside", type=Path, nargs="+", default=[], help="other checkouts, measured beside this one")
     given = parser.parse_args()
-    others = ["beside"] if given.beside is not None else []
-    if given.beside is not None:
-        SERVICES["beside"] = partial(chatkeep, checkout=given.beside.resolve())
+    others = [f"beside-{number}" if number > 1 else "beside" for number, _ in enumerate(given.beside, 1)]
+    for name, checkout in zip(others, given.beside, strict=True):
+        SERVICES[name] = partial(chatkeep, checkout=checkout.resolve())
     os.sched_setaffinity(0, {OUR_CORE})
     if OUR_CORE == THEIR_CORE:
         print("only one core: the services share it with the readers\n")

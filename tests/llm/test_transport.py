@@ -1,13 +1,15 @@
-"""The transport: connections that are kept, and readers who come less often than the data do."""
+"""The transport: connections that are kept, and readers who come less often than the data do. With TLS and without."""
 
 import asyncio
 from collections.abc import AsyncGenerator
+from pathlib import Path
 
 import httpx2
 import pytest
 
 from chatkeep.llm.http.connection import HttpConnection
 from chatkeep.llm.http.transport import RequestHead, ResponseBody, Transport
+from tests.llm.certificates import make_certificate, server_context
 
 pytestmark = pytest.mark.anyio
 
@@ -21,6 +23,7 @@ class Server:
         self.came: asyncio.Queue[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = asyncio.Queue()
         self.connections = 0
         self.port = 0
+        self.scheme = b"http"
         self.writers: list[asyncio.StreamWriter] = []
         self.bodies: list[ResponseBody] = []
 
@@ -37,10 +40,16 @@ class Server:
         return reader, writer
 
 
-@pytest.fixture
-async def server() -> AsyncGenerator[Server]:
-    server = Server()
-    listening = await asyncio.start_server(server.serve, "127.0.0.1", 0)
+@pytest.fixture(params=[False, True], ids=["plain", "tls"])
+async def server(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncGenerator[Server]:
+    server, context = Server(), None
+    if request.param:
+        file = make_certificate(tmp_path)
+        monkeypatch.setenv("SSL_CERT_FILE", str(file))
+        server.scheme, context = b"https", server_context(file)
+    listening = await asyncio.start_server(server.serve, "127.0.0.1", 0, ssl=context)
     server.port = listening.sockets[0].getsockname()[1]
     yield server
     for writer in server.writers:
@@ -59,7 +68,7 @@ async def transport(server: Server) -> AsyncGenerator[Transport]:
 
 
 def head(server: Server) -> RequestHead:
-    return RequestHead((b"http", "127.0.0.1", server.port), b"POST / HTTP/1.1\r\nhost: here\r\n", None)
+    return RequestHead((server.scheme, "127.0.0.1", server.port), b"POST / HTTP/1.1\r\nhost: here\r\n", None)
 
 
 def chunk(data: bytes) -> bytes:

@@ -6,10 +6,14 @@ allows that (RFC 9112 §9.3) and the body was read to its end. It trusts nothing
 
 import asyncio
 import os
+import ssl
+from math import inf
 from typing import cast
 
 import httptools
 import httpx2
+
+from chatkeep.llm.http.tls import TlsSession
 
 MAX_IDLE_CONNECTIONS = 1_000
 """Maximum idle connections per provider: as many as the SDK's own client opens, so that a burst finds them."""
@@ -38,7 +42,8 @@ class HttpConnection(asyncio.Protocol):
         self._waiter: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._deadline = 0.0
-        self._socket: int | None = None  # file descriptor, where it may be read past the transport
+        self._socket: int | None = None  # file descriptor, for reads past the transport
+        self._tls: TlsSession | None = None
         self._is_paused = False
         self._begin()
 
@@ -55,10 +60,24 @@ class HttpConnection(asyncio.Protocol):
         self._ends_with_connection = False
         self._error: httpx2.TransportError | None = None
 
+    async def start_tls(self, context: ssl.SSLContext, host: str) -> None:
+        """Speak TLS from now on, with a provider whose certificate is for `host`.
+
+        Raises:
+            httpx2.ConnectError: there is no agreement, or the connection broke.
+        """
+        self._begin()
+        self._tls = TlsSession(context, host)
+        self._open_records(self._tls, b"")
+        while not self._tls.is_open and self._error is None and not self.is_lost:
+            await self._wait(inf)
+        if self._error is not None:
+            raise httpx2.ConnectError(str(self._error))
+
     async def request(self, message: bytes, deadline: float) -> tuple[int, list[tuple[bytes, bytes]]]:
         """Send a whole request; return the status and headers of its response. See `Transport.send`."""
         self._begin()
-        self._transport.write(message)
+        self._transport.write(message if self._tls is None else self._tls.encrypt(message))
         while not self._status and self._error is None and not self.is_lost:
             await self._wait(deadline)
         if not self._status:
@@ -140,7 +159,7 @@ class HttpConnection(asyncio.Protocol):
         if self._timer is not None and self._timer.when() > deadline:
             self._timer.cancel()
             self._timer = None
-        if self._timer is None and deadline != float("inf"):
+        if self._timer is None and deadline != inf:
             self._timer = self._loop.call_at(deadline, self._on_timer)
         self._waiter = self._loop.create_future()
         try:
@@ -163,11 +182,36 @@ class HttpConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the transport of the open connection (asyncio)."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass
-        if transport.get_extra_info("sslcontext") is None:
-            self._socket = transport.get_extra_info("socket").fileno()
+        self._socket = transport.get_extra_info("socket").fileno()
 
     def data_received(self, data: bytes) -> None:
-        """Parse bytes that arrived (asyncio, or a read past the transport)."""
+        """Take bytes that arrived (asyncio, or a read past the transport)."""
+        tls = self._tls
+        if tls is None:
+            self._parse(data)
+            return
+        if plain := self._open_records(tls, data):
+            self._parse(plain)
+        if tls.has_ended:
+            self._abort()
+
+    def _open_records(self, tls: TlsSession, data: bytes) -> bytes:
+        """Return the plain data in these bytes of TLS; send what TLS itself has to answer."""
+        plain = b""
+        try:
+            if tls.is_open:
+                plain = tls.decrypt(data)
+            else:
+                tls.shake_hands(data)
+                self._wake()
+            if answer := tls.take_answer():
+                self._transport.write(answer)
+        except ssl.SSLError as error:
+            self._refuse(str(error))
+            self._wake()
+        return plain
+
+    def _parse(self, data: bytes) -> None:
         if self._is_complete:  # more than one answer to one request: nothing here can be trusted now
             self._abort()
             return
@@ -198,7 +242,8 @@ class HttpConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Note that the connection is closed (asyncio); `exc` says why, None if it ended well."""
         self.is_lost, self._socket = True, None
-        if self._status and exc is None and self._ends_with_connection:
+        is_end = exc is None and (self._tls is None or self._tls.has_ended)
+        if self._status and is_end and self._ends_with_connection:
             self._is_complete = True  # a body that ends with its connection (RFC 9112 §6.3)
         elif not self._is_complete and self._error is None:
             self._error = httpx2.ReadError(str(exc or "the provider closed the connection"))

@@ -165,26 +165,36 @@ class Transport(httpx2.AsyncBaseTransport):
 
     async def _connect(self, head: RequestHead) -> HttpConnection:
         """Open a connection; to the first address of the host that answers (RFC 8305, Happy Eyeballs)."""
-        origin, limit = head.origin, head.connect_seconds
-        scheme, host, port = origin
+        scheme, host, port = head.origin
         if scheme not in (b"http", b"https"):
             raise httpx2.UnsupportedProtocol(f"a provider is reached by http or https, not by {scheme.decode()!r}")
-        if scheme == b"https" and self._tls is None:
-            self._tls = ssl.create_default_context()
-        loop = asyncio.get_running_loop()
         try:
-            async with asyncio.timeout(limit):
-                addresses = await self._resolve(host, port)
-                connected = await start_connection(addresses, happy_eyeballs_delay=NEXT_ADDRESS_SECONDS, interleave=1)
-                connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                _, connection = await loop.create_connection(
-                    lambda: HttpConnection(self._idle[origin], self._body_end_seconds),
-                    sock=connected,
-                    ssl=self._tls if scheme == b"https" else None,
-                    server_hostname=host if scheme == b"https" else None,
-                )
+            async with asyncio.timeout(head.connect_seconds):
+                connection = await self._connect_tcp(head.origin)
+                if scheme == b"https":
+                    await self._secure(connection, host)
         except TimeoutError as error:
-            raise httpx2.ConnectTimeout(f"no connection to {host}:{port} within {limit} s") from error
+            raise httpx2.ConnectTimeout(f"no connection to {host}:{port} within {head.connect_seconds} s") from error
         except OSError as error:
             raise httpx2.ConnectError(str(error)) from error
         return connection
+
+    async def _connect_tcp(self, origin: _Origin) -> HttpConnection:
+        _, host, port = origin
+        addresses = await self._resolve(host, port)
+        connected = await start_connection(addresses, happy_eyeballs_delay=NEXT_ADDRESS_SECONDS, interleave=1)
+        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        loop = asyncio.get_running_loop()
+        _, connection = await loop.create_connection(
+            lambda: HttpConnection(self._idle[origin], self._body_end_seconds), sock=connected
+        )
+        return connection
+
+    async def _secure(self, connection: HttpConnection, host: str) -> None:
+        if self._tls is None:
+            self._tls = ssl.create_default_context()
+        try:
+            await connection.start_tls(self._tls, host)
+        except BaseException:
+            connection.close_now()
+            raise
