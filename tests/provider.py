@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -23,7 +24,7 @@ Answer = Callable[[ProviderRequest, asyncio.StreamWriter], Awaitable[None]]
 class Provider:
     """`answers` are used one for each request; the last is used again. `disconnects` counts clients that left early.
 
-    `is_known`: a model that a test connects sends one request before the test begins.
+    `is_known`: a model that a test connects sends one request before the test begins. `tls`: it speaks TLS with that.
     """
 
     answers: list[Answer] = field(default_factory=list[Answer])
@@ -31,11 +32,13 @@ class Provider:
     disconnects: int = 0
     url: str = ""
     is_known: bool = False
+    tls: ssl.SSLContext | None = None
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self.tls)
         self._tasks: set[asyncio.Task[None]] = set()
-        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/v1"
+        scheme = "http" if self.tls is None else "https"
+        self.url = f"{scheme}://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/v1"
         return self
 
     async def __aexit__(self, *error: object) -> None:

@@ -4,7 +4,7 @@ import httpx2
 import pytest
 
 from chatkeep.llm.http.replay import RequestReplay, is_replayable
-from chatkeep.llm.http.transport import Transport
+from chatkeep.llm.http.transport import SENDER, RequestHead, Transport
 from tests.llm.asking import connected, receive
 from tests.provider import Provider, streams, text_chunks
 
@@ -26,8 +26,9 @@ def test_a_head_of_known_headers_is_replayable() -> None:
 async def test_a_header_of_one_request_is_never_sent_again(name: str) -> None:
     first = request(**{name: "1"})
     assert not is_replayable(first)
-    replay = RequestReplay(Transport())
-    replay.learn(httpx2.Response(200, request=first))
+    replay = RequestReplay()
+    sender = (Transport(), RequestHead.of(first, None))
+    replay.learn(httpx2.Response(200, request=first, extensions={SENDER: sender}))
     assert replay.request is None
     assert await replay.send(b"{}", 0) is None
 

@@ -20,16 +20,16 @@ from chatkeep.errors import CannotStart, TurnFailed
 from chatkeep.llm import ModelInfo, Prompt
 from chatkeep.llm.apis import COMPLETIONS, Api
 from chatkeep.llm.chunks import Chunk
-from chatkeep.llm.http.bounds import IDENTITY, bound_response
+from chatkeep.llm.http.bounds import bound_response
+from chatkeep.llm.http.client import ProviderClient
 from chatkeep.llm.http.replay import RequestReplay
-from chatkeep.llm.http.transport import RESPONSE_BODY, ResponseBody, Transport
+from chatkeep.llm.http.transport import RESPONSE_BODY, ResponseBody
 from chatkeep.llm.provider_errors import is_retryable, retry_after_seconds, translate_error
 from chatkeep.llm.refused_fields import RefusedFields, find_refused
 from chatkeep.llm.sse_parser import SseParser
 from chatkeep.settings import Settings
 from chatkeep.settings.models_file import ProviderEntry
 from chatkeep.settings.provider import OPENAI_URL
-from chatkeep.settings.proxies import is_proxy_set
 
 _JSON = {"content-type": "application/json"}
 _NO_KEY = "none"
@@ -58,14 +58,13 @@ class OpenAIModel:
         self._key = self._read_key()
         base = urlsplit(provider.base_url if provider else settings.openai_base_url or OPENAI_URL)
         self._path = api.path + (f"?{base.query}" if base.query else "")  # the SDK would put it before the path
-        transport = None if is_proxy_set() else Transport()
-        self._replay = RequestReplay(transport) if transport else None
+        self._replay = RequestReplay()
         self._client = openai.AsyncOpenAI(
             api_key=self._key or _NO_KEY,
             base_url=base._replace(query="").geturl(),
             max_retries=0,
             timeout=httpx2.Timeout(None, connect=settings.connect_timeout),
-            http_client=_http_client(settings, transport),
+            http_client=ProviderClient(settings.max_runs),
         )
 
     def name(self, requested: str) -> str:
@@ -142,8 +141,7 @@ class OpenAIModel:
         """Return True if the key `used` was refused and there is another by now: it is read again."""
         if error.status_code != 401:
             return False
-        if self._replay is not None:
-            self._replay.forget()  # the head has a key in it
+        self._replay.forget()  # the head has a key in it
         if self._key == used:
             try:
                 self._key = await asyncio.to_thread(self._read_key)
@@ -175,7 +173,7 @@ class OpenAIModel:
     async def _send_again(self, content: bytes, deadline: float) -> httpx2.Response | None:
         """Send the request with the head of an earlier one, if there is one to send (`llm/http/replay.py`)."""
         replay = self._replay
-        if replay is None or replay.request is None:
+        if replay.request is None:
             return None
         request = replay.request
         try:
@@ -204,8 +202,7 @@ class OpenAIModel:
                 )
             )
         response = cast("httpx2.Response", answer)  # `cast_to` wins over `stream_cls`, whatever the types say
-        if self._replay is not None:
-            self._replay.learn(response)
+        self._replay.learn(response)
         return response
 
 
@@ -261,15 +258,6 @@ async def _status_error(response: httpx2.Response) -> openai.APIStatusError:
         return openai.APIStatusError(response.text.strip() or message, response=response, body=None)
     error: Any = cast("dict[str, Any]", body).get("error", body) if isinstance(body, dict) else body
     return openai.APIStatusError(f"{message} - {body}", response=response, body=error)
-
-
-def _http_client(settings: Settings, transport: Transport | None) -> httpx2.AsyncClient:
-    """Return a client over our own transport; without one (a proxy is set), the SDK's client."""
-    hooks = {"response": [bound_response]}
-    if transport is None:
-        limits = httpx2.Limits(max_connections=settings.max_runs)
-        return openai.DefaultAsyncHttpxClient(limits=limits, headers=IDENTITY, event_hooks=hooks)
-    return httpx2.AsyncClient(transport=transport, headers=IDENTITY, event_hooks=hooks, follow_redirects=True)
 
 
 def _body(response: httpx2.Response) -> "ResponseBody | _SdkBody":

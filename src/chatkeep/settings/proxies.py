@@ -1,27 +1,20 @@
 """Proxies for the requests that the service makes, by the variables that curl and many others read.
 
 1. `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`, in capitals or small letters; those in small letters win.
-2. httpx2 uses them: for the provider, and for MCP servers with a URL. Our own transport (`llm/http`) has no proxies, so
-   it is not used when one is set.
+2. httpx2 reads them: for the provider, and for MCP servers with a URL. A proxy that is reached by http leads to the
+   provider over connections of our own (`llm/http`); https and SOCKS are left to httpx2, whose streams cost more.
 3. They count in the environment only. In `.env` they would be ignored, so they are refused there.
 """
 
 import importlib.util
 import os
 from collections.abc import Iterable
-from urllib.request import getproxies
 
 from chatkeep.errors import CannotStart
 from chatkeep.settings.provider import VISIBLE, split_url
 
 _NAMES = ("http_proxy", "https_proxy", "all_proxy")
 _SCHEMES = ("http", "https", "socks5", "socks5h")
-
-
-def is_proxy_set() -> bool:
-    """Return True if requests to some hosts go through a proxy. `NO_PROXY` alone sets none."""
-    proxies = getproxies()
-    return any(proxies.get(name.removesuffix("_proxy")) for name in _NAMES)
 
 
 def check_proxies(names_in_file: Iterable[str]) -> None:

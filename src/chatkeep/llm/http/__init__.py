@@ -5,7 +5,7 @@ transport wakes a reader for every HTTP chunk, and looks at every idle connectio
 
 The path of an answer:
 
-    socket ──▶ `TlsSession` ──▶ `HttpConnection` (asyncio protocol, httptools parser) ──▶ `ResponseBody.read` ──▶ SSE parser
+    socket ──▶ `TlsSession` ──▶ `HttpConnection` (asyncio protocol, httptools) ──▶ `ResponseBody.read` ──▶ SSE parser
 
 1. A read returns everything that has arrived, so a turn that reads seldom reads much. It costs a third of what the
    stock transport does for a turn's upstream side (`bench/run.py`).
@@ -16,6 +16,7 @@ The path of an answer:
    the head is sent again as it was (`replay.py`), which saves 0.4 ms per turn. Only if every header of it is on a
    closed list: a header that must differ for each request (an idempotency key, a trace id) is never sent twice.
 
-Not supported: proxies (where the environment names one, the SDK's own client is used for everything), HTTP/2,
-compressed bodies (they are asked for as `identity`; others are refused, see `bounds.py`).
+Proxies of the environment that are reached by http lead over the same connections (`proxy.py`); others are left to
+httpx2 (`client.py`). Not supported: HTTP/2, and compressed bodies (they are asked for as `identity`; others are
+refused, see `bounds.py`). aiohttp in its place was measured, and not taken: docs/decisions/0016-tls.md.
 """

@@ -66,6 +66,8 @@ class HttpConnection(asyncio.Protocol):
         Raises:
             httpx2.ConnectError: there is no agreement, or the connection broke.
         """
+        if self._data:  # the provider does not speak first
+            raise httpx2.ConnectError("the proxy sends more than the answer to CONNECT")
         self._begin()
         self._tls = TlsSession(context, host)
         self._open_records(self._tls, b"")

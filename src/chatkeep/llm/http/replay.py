@@ -2,7 +2,7 @@
 
 import httpx2
 
-from chatkeep.llm.http.transport import RESPONSE_BODY, RequestHead, Transport
+from chatkeep.llm.http.transport import RESPONSE_BODY, SENDER, RequestHead, Transport
 
 REPLAYABLE_HEADERS = frozenset({
     "host", "connection", "accept", "accept-encoding", "authorization", "content-type", "content-length", "user-agent",
@@ -24,10 +24,10 @@ def is_replayable(request: httpx2.Request) -> bool:
 class RequestReplay:
     """The head of a request that was answered, to be sent with further bodies."""
 
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
+    def __init__(self) -> None:
+        """At first there is none."""
         self._request: httpx2.Request | None = None
-        self._head: RequestHead | None = None
+        self._sender: tuple[Transport, RequestHead] | None = None
 
     @property
     def request(self) -> httpx2.Request | None:
@@ -35,17 +35,18 @@ class RequestReplay:
         return self._request
 
     def learn(self, response: httpx2.Response) -> None:
-        """Take the head of the request that `response` answers.
+        """Take the head of the request that `response` answers, if it was sent by a `Transport`.
 
         Not of one that was redirected: a 307 is for one request (RFC 9110 §15.4.8), and its target must not get the
         key again.
         """
-        if not response.history and is_replayable(response.request):
-            self._request, self._head = response.request, RequestHead.of(response.request)
+        sender = response.extensions.get(SENDER)
+        if sender is not None and not response.history and is_replayable(response.request):
+            self._request, self._sender = response.request, sender
 
     def forget(self) -> None:
         """Have the SDK make the next request: the provider has moved."""
-        self._request = self._head = None
+        self._request = self._sender = None
 
     async def send(self, content: bytes, deadline: float) -> httpx2.Response | None:
         """Send the head with `content` as its body, and return the response when its head is there; None without one.
@@ -54,8 +55,9 @@ class RequestReplay:
             TimeoutError: the response did not begin before `deadline`, in the event loop's time.
             httpx2.HTTPError: there is none.
         """
-        if self._head is None or self._request is None:
+        if self._sender is None or self._request is None:
             return None
-        status, headers, body = await self._transport.send(self._head, content, deadline)
+        transport, head = self._sender
+        status, headers, body = await transport.send(head, content, deadline)
         extensions = {RESPONSE_BODY: body}
         return httpx2.Response(status, headers=headers, stream=body, request=self._request, extensions=extensions)

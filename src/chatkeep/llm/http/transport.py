@@ -12,6 +12,7 @@ import httpx2
 from aiohappyeyeballs import start_connection  # pyright: ignore[reportUnknownVariableType]  # tuples without items
 
 from chatkeep.llm.http.connection import BODY_END_SECONDS, HttpConnection
+from chatkeep.llm.http.proxy import HttpProxy
 
 IDLE_SECONDS = 30.0
 """How long an idle connection is used. A NAT or balancer may drop it silently, and a request would wait in vain."""
@@ -21,6 +22,8 @@ ERROR_BODY_TIMEOUT_SECONDS = 60
 """How long the next piece of an error's body may take."""
 RESPONSE_BODY = "chatkeep.response_body"
 """The key of a response's `ResponseBody`, among its httpx2 extensions."""
+SENDER = "chatkeep.sender"
+"""The key of the `Transport` that sent the request, and of the `RequestHead` that it sent, in the same place."""
 
 _Origin: TypeAlias = tuple[bytes, str, int]
 """Scheme, host and port."""
@@ -83,16 +86,16 @@ class RequestHead(NamedTuple):
     connect_seconds: float | None
 
     @classmethod
-    def of(cls, request: httpx2.Request) -> "RequestHead":
-        """Return the head of `request`."""
+    def of(cls, request: httpx2.Request, proxy: HttpProxy | None) -> "RequestHead":
+        """Return the head of `request`. To an http provider behind a `proxy`, it is one to the proxy."""
         url = request.url
-        lines = [b"%b %b HTTP/1.1\r\n" % (request.method.encode(), url.raw_path)]
+        origin = (url.raw_scheme, url.host, url.port or (443 if url.scheme == "https" else 80))
+        target, credentials = url.raw_path, b""
+        if proxy is not None and url.scheme == "http":
+            origin, target, credentials = proxy.origin, b"http://%b%b" % (url.netloc, url.raw_path), proxy.credentials
+        lines = [b"%b %b HTTP/1.1\r\n" % (request.method.encode(), target), credentials]
         lines += [b"%b: %b\r\n" % header for header in request.headers.raw if header[0].lower() != b"content-length"]
-        return cls(
-            (url.raw_scheme, url.host, url.port or (443 if url.scheme == "https" else 80)),
-            b"".join(lines),
-            request.extensions.get("timeout", {}).get("connect"),
-        )
+        return cls(origin, b"".join(lines), request.extensions.get("timeout", {}).get("connect"))
 
 
 class Transport(httpx2.AsyncBaseTransport):
@@ -103,12 +106,14 @@ class Transport(httpx2.AsyncBaseTransport):
         idle_seconds: float = IDLE_SECONDS,
         body_end_seconds: float = BODY_END_SECONDS,
         resolve: Resolve = _resolve,
+        proxy: HttpProxy | None = None,
     ) -> None:
-        """`resolve` returns the addresses of a host and port, the best first."""
+        """`resolve` returns the addresses of a host and port, the best first. All requests go through `proxy`."""
         self._idle: dict[_Origin, list[HttpConnection]] = defaultdict(list)
         self._idle_seconds = idle_seconds
         self._body_end_seconds = body_end_seconds
         self._resolve = resolve
+        self._proxy = proxy
         self._tls: ssl.SSLContext | None = None
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
@@ -117,10 +122,13 @@ class Transport(httpx2.AsyncBaseTransport):
         Raises:
             httpx2.ConnectTimeout: no connection within the request's time limit.
             httpx2.ConnectError: no connection.
+            httpx2.ProxyError: the proxy refuses.
             httpx2.ReadError: the connection broke before the response began.
         """
-        status, headers, body = await self.send(RequestHead.of(request), await request.aread())
-        return httpx2.Response(status, headers=headers, stream=body, extensions={RESPONSE_BODY: body})
+        head = RequestHead.of(request, self._proxy)
+        status, headers, body = await self.send(head, await request.aread())
+        extensions = {RESPONSE_BODY: body, SENDER: (self, head)}
+        return httpx2.Response(status, headers=headers, stream=body, extensions=extensions)
 
     async def send(
         self, head: RequestHead, content: bytes, deadline: float | None = None
@@ -164,7 +172,7 @@ class Transport(httpx2.AsyncBaseTransport):
         return None
 
     async def _connect(self, head: RequestHead) -> HttpConnection:
-        """Open a connection; to the first address of the host that answers (RFC 8305, Happy Eyeballs)."""
+        """Open a connection to the provider; if it is an https one behind a proxy, through a tunnel."""
         scheme, host, port = head.origin
         if scheme not in (b"http", b"https"):
             raise httpx2.UnsupportedProtocol(f"a provider is reached by http or https, not by {scheme.decode()!r}")
@@ -172,7 +180,7 @@ class Transport(httpx2.AsyncBaseTransport):
             async with asyncio.timeout(head.connect_seconds):
                 connection = await self._connect_tcp(head.origin)
                 if scheme == b"https":
-                    await self._secure(connection, host)
+                    await self._secure(connection, host, port)
         except TimeoutError as error:
             raise httpx2.ConnectTimeout(f"no connection to {host}:{port} within {head.connect_seconds} s") from error
         except OSError as error:
@@ -180,7 +188,8 @@ class Transport(httpx2.AsyncBaseTransport):
         return connection
 
     async def _connect_tcp(self, origin: _Origin) -> HttpConnection:
-        _, host, port = origin
+        """Connect to the first address of the host, or of its proxy, that answers (RFC 8305, Happy Eyeballs)."""
+        _, host, port = origin if self._proxy is None else self._proxy.origin
         addresses = await self._resolve(host, port)
         connected = await start_connection(addresses, happy_eyeballs_delay=NEXT_ADDRESS_SECONDS, interleave=1)
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -190,10 +199,14 @@ class Transport(httpx2.AsyncBaseTransport):
         )
         return connection
 
-    async def _secure(self, connection: HttpConnection, host: str) -> None:
+    async def _secure(self, connection: HttpConnection, host: str, port: int) -> None:
         if self._tls is None:
             self._tls = ssl.create_default_context()
         try:
+            if self._proxy is not None:
+                status, _ = await connection.request(self._proxy.tunnel_request(host, port), inf)
+                if not 200 <= status < 300:
+                    raise httpx2.ProxyError(f"the proxy refuses a tunnel to {host}:{port} with status {status}")
             await connection.start_tls(self._tls, host)
         except BaseException:
             connection.close_now()
