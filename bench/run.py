@@ -41,7 +41,7 @@ def scenarios(quick: bool) -> list[tuple[Scenario, Sequence[str], int]]:
     if quick:
         steady = Scenario(STREAMS, 200, 100, 20_000, 200)
         return [
-            (replace(steady, name=f"{STREAMS}, TLS", tls=True), LIGHT, 2),
+            (replace(steady, name=f"{STREAMS}, TLS", tls=True), (*LIGHT, "chatkeep-proxy"), 2),
             (replace(steady, name=f"{STREAMS}, plain"), LIGHT, 2),
             (Scenario("the provider as fast as it can", 4, 2500, 0, 4, ramp_ms=0), LIGHT, 2),
             (replace(short, name=f"{TURNS}, TLS", tls=True), LIGHT, 3),
@@ -53,7 +53,7 @@ def scenarios(quick: bool) -> list[tuple[Scenario, Sequence[str], int]]:
         for streams in (10, 50, 200, 500)
     ]
     return [
-        (replace(steady, name=f"{STREAMS}, TLS", tls=True), LIGHT, 5),
+        (replace(steady, name=f"{STREAMS}, TLS", tls=True), (*LIGHT, "chatkeep-proxy"), 5),
         (replace(steady, name=f"{STREAMS}, TLS, all services", tls=True), ALL, 2),
         (replace(short, name=f"{TURNS}, TLS", tls=True), ALL, 5),
         (replace(steady, name=f"{STREAMS}, plain"), ("direct", *LIGHT), 5),

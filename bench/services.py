@@ -19,10 +19,13 @@ KEY = "sk-bench-0123456789abcdef0123456789"
 
 
 @contextlib.contextmanager
-def chatkeep(provider: Service, folder: Path, checkout: Path = HERE.parent) -> Generator[Service]:
-    """Start ours, with its defaults: SQLite (`FOLDER/chatkeep.db`), `synchronous = FULL`, stored before it is shown."""
+def chatkeep(provider: Service, folder: Path, checkout: Path = HERE.parent, proxy: str = "") -> Generator[Service]:
+    """Start ours, with its defaults: SQLite (`FOLDER/chatkeep.db`), `synchronous = FULL`, stored before it is shown.
+
+    `proxy`: the URL of a proxy that leads to the provider.
+    """
     environment = {**_of(provider), "CHATKEEP_DATABASE_URL": f"sqlite:///{folder / 'chatkeep.db'}"}
-    environment["PYTHONPATH"] = str(checkout / "src")
+    environment |= {"PYTHONPATH": str(checkout / "src"), "HTTPS_PROXY": proxy}
     command = [sys.executable, "-m", "chatkeep", "serve", "--port", "0"]
     with started(folder.name, command, THEIR_CORE, environment, folder) as service:
         asking(service)
@@ -44,6 +47,15 @@ def asking(service: Service) -> None:
 
     service.requests = requests
     service.repeat = 'data: {"type":"run.finished"'
+
+
+@contextlib.contextmanager
+def chatkeep_with_proxy(provider: Service, folder: Path) -> Generator[Service]:
+    """Start ours, and a proxy (`tunnel.py`) on the provider's core that leads to the provider."""
+    command = [sys.executable, str(HERE / "tunnel.py")]
+    with contextlib.ExitStack() as stack:
+        tunnel = stack.enter_context(started(f"{folder.name}-tunnel", command, OUR_CORE, {}, folder))
+        yield stack.enter_context(chatkeep(provider, folder, proxy=f"http://127.0.0.1:{tunnel.port}"))
 
 
 @contextlib.contextmanager
@@ -167,6 +179,7 @@ def chatkit(provider: Service, folder: Path) -> Generator[Service | None]:
 
 SERVICES: dict[str, Callable[[Service, Path], "contextlib.AbstractContextManager[Service | None]"]] = {
     "chatkeep": chatkeep,
+    "chatkeep-proxy": chatkeep_with_proxy,
     "naive": naive,
     "nginx": nginx,
     "litellm": litellm,
