@@ -315,6 +315,7 @@ LIMITS = [
     *[("runs.request", "MAX_CONTENT_BYTES"), ("runs.request", "MAX_CLIENT_TOOLS")],
     *[("agent.turn", "MAX_STEPS"), ("llm.streamed_call", "MAX_CALLS"), ("llm.sse_parser", "MAX_FRAME_BYTES")],
     *[("llm.http.connection", "MAX_HEAD_BYTES"), ("llm.http.bounds", "MAX_ERROR_BODY_BYTES")],
+    ("llm.http.tls", "MAX_ANSWER_BYTES"),
     *[("llm.provider_state", "MAX_STATE_BYTES"), ("tools.json_schema", "MAX_SCHEMA_BYTES")],
     *[("tools.json_schema", "MAX_SCHEMA_WEIGHT"), ("tools.json_schema", "MAX_VISITS")],
     *[("tools.execution", "MAX_OUTPUT_BYTES"), ("mcp.stdio", "MAX_MESSAGE_BYTES")],

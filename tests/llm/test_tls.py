@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from chatkeep.llm.http.tls import MAX_RECORD_BYTES, TlsSession
+from chatkeep.llm.http.tls import MAX_RECORD_BYTES, TlsLayer
 from chatkeep.llm.http.transport import RequestHead, Transport
 from tests.llm.certificates import make_certificate, server_context
 
@@ -114,7 +114,7 @@ async def test_a_server_without_tls_is_a_connect_error(trusted: Path) -> None:
             await answer(transport, head(port))
 
 
-async def test_a_server_that_leaves_in_the_handshake_is_a_connect_error(trusted: Path) -> None:
+async def test_a_server_that_leaves_is_a_connect_error(trusted: Path) -> None:
     async def leave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(1)
 
@@ -176,20 +176,20 @@ def test_records_may_come_in_any_pieces(file: Path) -> None:
     assert b"".join(map(client.decrypt, pieces)) == b"".join(b"%03d" % number for number in range(50))
 
 
-class _ServerSession(TlsSession):
-    """The other side of a session."""
+class _ServerLayer(TlsLayer):
+    """The other side."""
 
     def __init__(self, context: ssl.SSLContext) -> None:
         self.is_open = self.has_ended = False
         self._answered = 0
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self._session = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
+        self._openssl = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
 
 
-def _open_pair(file: Path) -> tuple[TlsSession, TlsSession]:
+def _open_pair(file: Path) -> tuple[TlsLayer, TlsLayer]:
     """A client and a server after their handshake."""
-    client = TlsSession(ssl.create_default_context(cafile=file), "localhost")
-    server = _ServerSession(server_context(file))
+    client = TlsLayer(ssl.create_default_context(cafile=file), "localhost")
+    server = _ServerLayer(server_context(file))
     client.shake_hands()
     while not (client.is_open and server.is_open):
         server.shake_hands(client.take_answer())

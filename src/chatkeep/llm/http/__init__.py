@@ -5,7 +5,7 @@ transport wakes a reader for every HTTP chunk, and looks at every idle connectio
 
 The path of an answer:
 
-    socket ──▶ `TlsSession` ──▶ `HttpConnection` (asyncio protocol, httptools) ──▶ `ResponseBody.read` ──▶ SSE parser
+    socket ──▶ `TlsLayer` ──▶ `HttpConnection` (asyncio protocol, httptools) ──▶ `ResponseBody.read` ──▶ SSE parser
 
 1. A read returns everything that has arrived, so a turn that reads seldom reads much. It costs a third of what the
    stock transport does for a turn's upstream side (`bench/run.py`).

@@ -13,7 +13,7 @@ from typing import cast
 import httptools
 import httpx2
 
-from chatkeep.llm.http.tls import TlsSession
+from chatkeep.llm.http.tls import TlsLayer
 
 MAX_IDLE_CONNECTIONS = 1_000
 """Maximum idle connections per provider: as many as the SDK's own client opens, so that a burst finds them."""
@@ -43,7 +43,7 @@ class HttpConnection(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._deadline = 0.0
         self._socket: int | None = None  # file descriptor, for reads past the transport
-        self._tls: TlsSession | None = None
+        self._tls: TlsLayer | None = None
         self._is_paused = False
         self._begin()
 
@@ -69,7 +69,7 @@ class HttpConnection(asyncio.Protocol):
         if self._data:  # the provider does not speak first
             raise httpx2.ConnectError("the proxy sends more than the answer to CONNECT")
         self._begin()
-        self._tls = TlsSession(context, host)
+        self._tls = TlsLayer(context, host)
         self._open_records(self._tls, b"")
         while not self._tls.is_open and self._error is None and not self.is_lost:
             await self._wait(inf)
@@ -197,7 +197,7 @@ class HttpConnection(asyncio.Protocol):
         if tls.has_ended:
             self._abort()
 
-    def _open_records(self, tls: TlsSession, data: bytes) -> bytes:
+    def _open_records(self, tls: TlsLayer, data: bytes) -> bytes:
         """Return the plain data in these bytes of TLS; send what TLS itself has to answer."""
         plain = b""
         try:
@@ -244,6 +244,7 @@ class HttpConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Note that the connection is closed (asyncio); `exc` says why, None if it ended well."""
         self.is_lost, self._socket = True, None
+        del self._parser  # it refers to this object, too: both would stay until a garbage collection
         is_end = exc is None and (self._tls is None or self._tls.has_ended)
         if self._status and is_end and self._ends_with_connection:
             self._is_complete = True  # a body that ends with its connection (RFC 9112 §6.3)

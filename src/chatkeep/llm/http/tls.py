@@ -19,10 +19,10 @@ MAX_ANSWER_BYTES = 65_536
 """How much TLS itself may send on a connection, in bytes: a handshake has some 1,000, an answer to new keys 30."""
 
 
-class TlsSession:
+class TlsLayer:
     """The client's side of TLS on one connection."""
 
-    __slots__ = ("_answered", "_incoming", "_outgoing", "_session", "has_ended", "is_open")
+    __slots__ = ("_answered", "_incoming", "_openssl", "_outgoing", "has_ended", "is_open")
 
     def __init__(self, context: ssl.SSLContext, host: str) -> None:
         """`host` is the name that the certificate must have."""
@@ -32,7 +32,7 @@ class TlsSession:
         """The provider has said that it sends no more."""
         self._answered = 0
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self._session = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
+        self._openssl = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
 
     def shake_hands(self, received: bytes = b"") -> None:
         """Go on with the handshake after these bytes of the provider. `take_answer` has what must be sent now.
@@ -42,7 +42,7 @@ class TlsSession:
         """
         self._incoming.write(received)
         try:
-            self._session.do_handshake()
+            self._openssl.do_handshake()
         except ssl.SSLWantReadError:
             return
         self.is_open = True
@@ -51,7 +51,7 @@ class TlsSession:
         """Return `data` as records."""
         rest = memoryview(data)
         while rest:
-            rest = rest[self._session.write(rest) :]
+            rest = rest[self._openssl.write(rest) :]
         return self._outgoing.read()
 
     def decrypt(self, received: bytes) -> bytes:
@@ -64,8 +64,8 @@ class TlsSession:
         for start in range(0, len(received), MAX_RECORD_BYTES):  # or OpenSSL would keep a buffer for all of it
             self._incoming.write(received[start : start + MAX_RECORD_BYTES])
             try:
-                while self._incoming.pending or self._session.pending():
-                    data = self._session.read(MAX_RECORD_BYTES)
+                while self._incoming.pending or self._openssl.pending():
+                    data = self._openssl.read(MAX_RECORD_BYTES)
                     if not data:
                         self.has_ended = True
                         return b"".join(pieces)
