@@ -5,13 +5,12 @@ import ssl
 import subprocess
 from pathlib import Path
 
-import pytest
+from tests.needs import needs
 
 
 def make_certificate(folder: Path, names: str = "DNS:localhost,IP:127.0.0.1") -> Path:
-    """Return a file with a new key and its certificate for `names`; the test is skipped where there is no openssl."""
-    if (openssl := shutil.which("openssl")) is None:
-        pytest.skip("there is no openssl to make a certificate")
+    """Return a file with a new key and its certificate for `names`."""
+    openssl = needs(shutil.which("openssl"), "openssl makes the certificates, and is not installed")
     key, certificate, file = folder / "key.pem", folder / "certificate.pem", folder / "server.pem"
     command = [openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
     command += ["-keyout", str(key), "-out", str(certificate), "-days", "2", "-subj", "/CN=localhost"]

@@ -7,7 +7,6 @@ from msgspec.structs import replace
 
 from chatkeep.chat.types import ProviderState, ReasoningPart, TextPart, ToolCallPart
 from chatkeep.llm.apis import RESPONSES
-from chatkeep.llm.chunks import TokenCounts
 from chatkeep.llm.sse_parser import MAX_FRAME_BYTES
 from tests.functions import TOOLS
 from tests.llm.asking import KEY, PROMPT, connected, receive
@@ -37,7 +36,8 @@ async def test_an_answer_comes_with_its_usage(provider: Provider) -> None:
     async with connected(provider, RESPONSES) as model:
         answer = await receive(model)
     assert (answer.text, answer.failure) == ("To get across.", None)
-    assert answer.tokens == [TokenCounts(9, 3)]
+    (tokens,) = answer.tokens
+    assert (tokens.prompt_tokens, tokens.completion_tokens) == (9, 3)
 
 
 async def test_the_request_is_streamed_and_not_stored(provider: Provider) -> None:
