@@ -121,7 +121,7 @@ async def test_sessions_are_listed_most_recently_used_first(service: Service, sc
     await service.send(first, "hello")
     assert await ids_of(service) == ([first, third, second], None)
     await service.client.patch(f"/api/sessions/{second}", json={"title": "x"})
-    assert await ids_of(service) == ([second, first, third], None)
+    assert await ids_of(service) == ([first, third, second], None)  # a change is no use
 
 
 async def test_the_end_of_an_answer_counts_as_use(service: Service, script: Script) -> None:

@@ -105,10 +105,10 @@ async def list_sessions(tx: Transaction, owner: str, limit: int, before: tuple[s
 
 
 async def change_session(tx: Transaction, owner: str, session: Session) -> None:
-    """Store the fields of `session` that a client can change."""
+    """Store the fields of `session` that a client can change. That is no use of it: it keeps its place in lists."""
     await tx.run(
         """UPDATE sessions
-              SET title = $3, assistant = $4, model = $5, metadata = $6, head_id = $7, updated_at = $8
+              SET title = $3, assistant = $4, model = $5, metadata = $6, head_id = $7
             WHERE id = $1 AND owner = $2""",
         session.id,
         owner,
@@ -117,7 +117,6 @@ async def change_session(tx: Transaction, owner: str, session: Session) -> None:
         session.model,
         _encode(session.metadata).decode(),
         session.head_id,
-        session.updated_at,
     )
 
 
@@ -161,6 +160,11 @@ async def set_first_title(tx: Transaction, session_id: str, title: str) -> bool:
     """
     row = await tx.one("UPDATE sessions SET title = $2 WHERE id = $1 AND title IS NULL RETURNING id", session_id, title)
     return row is not None
+
+
+async def lock(tx: Transaction, session_id: str) -> None:
+    """Lock the session's row until the transaction ends. The row stays as it is, and the session keeps its place."""
+    await tx.run("UPDATE sessions SET head_id = head_id WHERE id = $1", session_id)
 
 
 async def touch(tx: Transaction, session_id: str) -> None:

@@ -80,11 +80,11 @@ async def change_session(runtime: RuntimeDep, owner: OwnerId, session: OwnSessio
     async def write(tx: Transaction) -> Session:
         if not changes:
             return await store_sessions.get_session(tx, owner, session.id)
-        await store_sessions.touch(tx, session.id)  # locks it: what is read is written back
+        await store_sessions.lock(tx, session.id)  # what is read is written back
         current = await store_sessions.get_session(tx, owner, session.id)
         if head_id := changes.get("head_id"):
             await _check_head(tx, session.id, head_id)
-        changed = replace(current, **changes, updated_at=await tx.now())
+        changed = replace(current, **changes)
         await store_sessions.change_session(tx, owner, changed)
         return changed
 
