@@ -11,7 +11,6 @@ from chatkeep.errors import ModelUnavailable
 from tests.api.streams import until
 from tests.script import Line, Script, say, stop
 from tests.service import Service, serving, settings
-from tests.turns import user
 
 pytestmark = pytest.mark.anyio
 
@@ -35,29 +34,45 @@ async def title(service: Service, session_id: str) -> str | None:
     ],
 )
 def test_a_title_is_the_first_line_cut_between_words(text: str, title: str | None) -> None:
-    assert title_from_words(user(text)) == title
+    assert title_from_words(text) == title
     assert title is None or len(title) <= MAX_TITLE_CHARS
 
 
-async def test_a_session_gets_its_title_when_its_first_turn_ends(service: Service, script: Script) -> None:
-    script.play(DONE, DONE)
+async def test_a_session_has_its_title_as_its_first_turn_begins(service: Service, script: Script) -> None:
+    gate = asyncio.Event()
+    script.play([say("W"), gate, say("ell."), stop()], DONE)
     session_id = await service.session()
-    before = (await service.client.get(f"/api/sessions/{session_id}")).json()
-    await service.send(session_id, "Why did the chicken cross?")
+    assert await title(service, session_id) is None
+    run_id = (await service.start(session_id, "Why did the chicken cross?"))["run"]["id"]
     assert await title(service, session_id) == "Why did the chicken cross?"
+    gate.set()
+    await service.events(run_id)
     await service.send(session_id, "And the duck?")
     assert await title(service, session_id) == "Why did the chicken cross?"
-    assert before["title"] is None
     assert len(script.prompts) == 2
 
 
-async def test_a_turn_that_fails_gives_no_title_and_the_next_one_does(service: Service, script: Script) -> None:
-    script.play([ModelUnavailable("no")], DONE)
+async def test_a_turn_that_fails_has_given_a_title(service: Service, script: Script) -> None:
+    script.play([ModelUnavailable("no")], DONE, DONE)
     session_id = await service.session()
-    await service.send(session_id, "First?")
+    await service.send(session_id, "***")
     assert await title(service, session_id) is None
     await service.send(session_id, "Second?")
     assert await title(service, session_id) == "Second?"
+
+
+async def test_the_model_titles_a_session_answered_again(tmp_path: Path, script: Script) -> None:
+    script.play([ModelUnavailable("no")], DONE, [say("A crossing"), stop()])
+    async with serving(settings(tmp_path, titles="model"), script) as service:
+        session_id = await service.session()
+        failed = await service.send(session_id, "Why did the chicken cross?")
+        assert await title(service, session_id) == "Why did the chicken cross?"
+        body = {"message_id": failed["user_message"]["id"]}
+        headers = {"accept": "application/json"}
+        await service.client.post(f"/api/sessions/{session_id}/runs", json=body, headers=headers)
+        await until(lambda: script.closed == 3)
+        await until(lambda: not service.runtime.background_tasks)
+        assert await title(service, session_id) == "A crossing"
 
 
 async def test_a_title_set_by_the_user_during_the_turn_stays(service: Service, script: Script) -> None:
@@ -93,9 +108,7 @@ async def test_the_model_can_write_the_title(tmp_path: Path, script: Script) -> 
 
 
 @pytest.mark.parametrize("scene", [[ModelUnavailable("no")], [say("x" * 500), stop()], [say('"'), stop()]])
-async def test_an_unusable_title_is_replaced_by_the_first_words(
-    tmp_path: Path, script: Script, scene: list[Line]
-) -> None:
+async def test_an_unusable_title_leaves_the_first_words(tmp_path: Path, script: Script, scene: list[Line]) -> None:
     assert await named_by_model(tmp_path, script, scene) == "Why did the chicken cross?"
 
 

@@ -70,7 +70,7 @@ async def prepare(runtime: Runtime, request: NewMessage = HELLO, key: str | None
 
 
 async def set_title(db: Database, title: str) -> None:
-    await db.transaction(lambda tx: store_sessions.set_first_title(tx, S, title))
+    await db.transaction(lambda tx: store_sessions.set_better_title(tx, S, title, None))
 
 
 async def ended(runtime: Runtime, run_id: str) -> None:

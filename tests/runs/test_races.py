@@ -46,7 +46,7 @@ async def test_changing_a_session_undoes_no_message_being_sent(service: Service)
 
     async def move(tx: Transaction) -> None:
         await store_sessions.reserve(tx, OWNER, session_id, 0)
-        await store_sessions.set_head(tx, session_id, head)
+        await store_sessions.set_head(tx, session_id, head, None)
 
     change = service.client.patch(f"/api/sessions/{session_id}", json={"title": "Mine"})
     session = (await meanwhile(service, move, change)).json()

@@ -9,7 +9,6 @@ from chatkeep.agent.context_window import to_chat_messages
 from chatkeep.agent.usage_meter import UsageMeter
 from chatkeep.chat import event_log
 from chatkeep.chat.events import Event, TextDelta
-from chatkeep.chat.texts import join_texts
 from chatkeep.chat.types import Message
 from chatkeep.errors import TurnFailed
 from chatkeep.llm import Model, Prompt
@@ -30,9 +29,8 @@ _LEADING_MARKS, _TRAILING_MARKS = " #>*`_\"'“”„«»-", " #*`_\"'“”„�
 """Characters that are stripped from the two ends of a title."""
 
 
-def title_from_words(message: Message) -> str | None:
-    """Return the first line of a message that has words, cut between words; None if there is none."""
-    text = join_texts(message.parts, "\n")
+def title_from_words(text: str) -> str | None:
+    """Return the first line of a message's text that has words, cut between words; None if there is none."""
     line = next((bare for line in text.splitlines() if (bare := _strip_marks(line))), "")
     if len(line) <= MAX_TITLE_CHARS:
         return line or None

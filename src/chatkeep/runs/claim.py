@@ -38,7 +38,7 @@ class PreparedTurn(NamedTuple):
     `user_message` is the message that a `NewRun` answers again, else None; `begun_parts` are those of the answer that
     it goes on with. `snapshot` is the prompt snapshot to store, None if it is known to be stored already. `history` is
     the branch that the user's message follows, oldest first, as it was when `head_id` was the session's head; None if
-    an answer was open then.
+    an answer was open then. `first_title`: for a session that has none; None if it is given none.
     """
 
     run_id: str
@@ -58,6 +58,7 @@ class PreparedTurn(NamedTuple):
     prompt_hash: str
     snapshot: PromptSnapshot | None
     record: dict[str, Any]
+    first_title: str | None
     worker: str
     lease_seconds: float
 
@@ -113,7 +114,7 @@ async def claim_turn(tx: Transaction, turn: PreparedTurn) -> Claim:
     await store_runs.add_run(tx, run, turn.record, turn.key, turn.request_hash, lease)
     entry = to_entry(RunStarted(position=1, run=run, user_message=user, message=answer))
     await store_events.add_events(tx, run.id, [entry])
-    await store_sessions.set_head(tx, turn.session_id, answer.id)
+    await store_sessions.set_head(tx, turn.session_id, answer.id, turn.first_title)
     return Claim(run, entry, interrupted, has_moved=reserved.head_id != turn.head_id)
 
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Literal, NamedTuple
 
-from chatkeep.agent.titles import title_from_words
 from chatkeep.agent.turn import Turn
 from chatkeep.agent.turn_spec import TurnSpec
 from chatkeep.chat.events import Entry
@@ -19,7 +18,6 @@ from chatkeep.runs.runtime import Runtime
 from chatkeep.runs.title_task import start_title_task
 from chatkeep.runs.tool_calls import DEADLINES, wait_for_client
 from chatkeep.runs.turn_input import TurnHistory, build_input, read_history, read_message
-from chatkeep.store import sessions as store_sessions
 
 _log = logging.getLogger("chatkeep")
 
@@ -30,12 +28,11 @@ _INTERNAL = InternalFailure("the service could not finish this answer").problem(
 
 
 class _Ending(NamedTuple):
-    """How the run ends, or that it waits for the calls `waiting`; `title`: for a session that has none."""
+    """How the run ends, or that it waits for the calls `waiting`."""
 
     status: RunEnd | Literal["requires_action"]
     error: Problem | None = None
     waiting: Sequence[str] = ()
-    title: str | None = None
 
 
 def start_execution(
@@ -90,9 +87,7 @@ async def _run_turn(runtime: Runtime, buffer: RunBuffer, spec: TurnSpec, history
     outcome = await turn.run(
         partial(runtime.journal.append, buffer), lambda: runtime.db.snapshot(lambda tx: read_message(tx, buffer.run.id))
     )
-    is_titled = spec.is_untitled and runtime.settings.titles == "words"
-    title = title_from_words(turn_input.history[-1]) if is_titled else None
-    return _Ending(outcome.status, waiting=outcome.waiting, title=title)
+    return _Ending(outcome.status, waiting=outcome.waiting)
 
 
 async def _finish(runtime: Runtime, buffer: RunBuffer, ending: _Ending) -> None:
@@ -131,6 +126,4 @@ async def _write_end(run: Run, ending: _Ending, deadline_seconds: float, tx: Tra
         return [await wait_for_client(tx, run.id, ending.waiting, deadline_seconds)]
     ended = await end_run(tx, run.id, ending.status, ending.error)
     assert ended is not None, "the fence was passed in this transaction"
-    if ending.title and ending.status == "completed":
-        await store_sessions.set_first_title(tx, run.session_id, ending.title)
     return ended.entries

@@ -11,8 +11,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from chatkeep import clock
+from chatkeep.agent.titles import title_from_words
 from chatkeep.agent.turn_input import Continued
 from chatkeep.agent.turn_spec import TurnSpec, build_spec, hash_snapshot, recorded_client_tools
+from chatkeep.chat.texts import join_texts
 from chatkeep.chat.types import Message, Run, Session, has_ended
 from chatkeep.db import Transaction
 from chatkeep.errors import InvalidRequest, Refused
@@ -159,6 +161,13 @@ def _choose_model(runtime: Runtime, state: _State, request: TurnRequest) -> tupl
     return assistant.model or runtime.settings.model, "the assistant's model: "
 
 
+def _user_text(state: _State, request: TurnRequest) -> str:
+    """Return the text of the message that this request has answered."""
+    if isinstance(request, NewMessage):
+        return request.content
+    return join_texts(state.target.user_message.parts, "\n") if state.target else ""
+
+
 def _client_tools(runtime: Runtime, state: _State, request: TurnRequest) -> Sequence[ClientTool]:
     """Return the client tools of the request; for another answer, those that the last one was offered."""
     if isinstance(request, NewMessage):
@@ -178,6 +187,9 @@ def _prepared(
     request_hash: str,
 ) -> PreparedTurn:
     session, settings, target = state.session, runtime.settings, state.target
+    words = title_from_words(_user_text(state, request))
+    if isinstance(request, NewRun) and session.title == words:
+        spec = spec._replace(is_untitled=True)  # its first answer failed: the model may still find a title
     snapshot = spec.snapshot()
     prompt_hash = hash_snapshot(snapshot)
     is_stored = not spec.is_session_specific and prompt_hash in runtime.stored_prompts
@@ -199,6 +211,7 @@ def _prepared(
         prompt_hash=prompt_hash,
         snapshot=None if is_stored else snapshot,
         record=spec.to_record(prompt_hash),
+        first_title=None if settings.titles == "off" else words,
         worker=runtime.name,
         lease_seconds=settings.lease,
     )

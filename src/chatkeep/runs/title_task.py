@@ -1,4 +1,7 @@
-"""Gives a session a title by the model, in the background, after its first complete turn (CHATKEEP_TITLES=model)."""
+"""Gives a session a title by the model, in the background, after its first complete turn (CHATKEEP_TITLES=model).
+
+Until then its title is the first words of the user, as the claim has stored them.
+"""
 
 import asyncio
 import logging
@@ -8,6 +11,7 @@ from chatkeep.agent.context_window import DEFAULT_BYTES_PER_TOKEN
 from chatkeep.agent.titles import title_from_model, title_from_words
 from chatkeep.agent.usage_meter import UsageMeter
 from chatkeep.chat.model_call import ModelCall
+from chatkeep.chat.texts import join_texts
 from chatkeep.chat.types import Message, Run, Usage
 from chatkeep.db import Transaction
 from chatkeep.errors import StorageFailed, TurnFailed, ValueRefused
@@ -22,7 +26,7 @@ _log = logging.getLogger("chatkeep")
 
 
 def start_title_task(runtime: Runtime, run: Run) -> None:
-    """Begin to find a title for the session of `run`, which was just completed."""
+    """Begin to find a better title for the session of `run`, which was just completed."""
     if not runtime.is_draining:
         task = asyncio.create_task(_add_title(runtime, run), name=f"title {run.session_id}")
         runtime.background_tasks.add(task)
@@ -33,12 +37,13 @@ async def _add_title(runtime: Runtime, run: Run) -> None:
     try:
         turn, calls = await runtime.db.snapshot(lambda tx: _read_turn(tx, run))
         meter = UsageMeter(Usage(), calls, 0, DEFAULT_BYTES_PER_TOKEN)
+        words = title_from_words(join_texts(turn[0].parts, "\n")) if turn else None  # none: the session is deleted
         title = clean(await _find_title(runtime, run, turn, meter) or "")
         ended = meter.take_progress(None).ended
-        if await runtime.db.transaction(lambda tx: _write_title(tx, run, title, ended)):
+        if await runtime.db.transaction(lambda tx: _write_title(tx, run, title, words, ended)):
             runtime.notifier.notify(run.session_id)
     except (StorageFailed, ValueRefused) as failure:
-        _log.warning("session %s stays without a title: %s", run.session_id, failure)
+        _log.warning("session %s keeps its first words as its title: %s", run.session_id, failure)
 
 
 async def _read_turn(tx: Transaction, run: Run) -> tuple[list[Message], int]:
@@ -46,19 +51,18 @@ async def _read_turn(tx: Transaction, run: Run) -> tuple[list[Message], int]:
     return await store_messages.list_branch(tx, run.message_id, 2), await store_calls.count_calls(tx, run.id)
 
 
-async def _write_title(tx: Transaction, run: Run, title: str, calls: Sequence[ModelCall]) -> bool:
+async def _write_title(tx: Transaction, run: Run, title: str, words: str | None, calls: Sequence[ModelCall]) -> bool:
     """Write the calls that the title took, and the title if there is one. Return True if the session has it now."""
     if await store_runs.find_run(tx, run.id) is None:
         return False  # the session was deleted meanwhile
     await store_calls.add_calls_of(tx, run.id, calls)
-    return bool(title) and await store_sessions.set_first_title(tx, run.session_id, title)
+    return bool(title) and await store_sessions.set_better_title(tx, run.session_id, title, words)
 
 
 async def _find_title(runtime: Runtime, run: Run, turn: list[Message], meter: UsageMeter) -> str | None:
-    """Return the model's title, else the first words; None if the session was deleted meanwhile."""
+    """Return the model's title, None if it has none to offer."""
     try:
-        if turn and (title := await title_from_model(runtime.model, run.model, turn, meter)):
-            return title
+        return await title_from_model(runtime.model, run.model, turn, meter) if turn else None
     except TurnFailed as failure:
         _log.info("no title from the model: %s", failure)
-    return title_from_words(turn[0]) if turn else None
+        return None

@@ -148,17 +148,27 @@ async def reserve(tx: Transaction, owner: str, session_id: str, messages: int) -
     return Reservation(*row)
 
 
-async def set_head(tx: Transaction, session_id: str, message_id: str) -> None:
-    """Make the message `message_id` the head of the session."""
-    await tx.run("UPDATE sessions SET head_id = $2 WHERE id = $1", session_id, message_id)
+async def set_head(tx: Transaction, session_id: str, message_id: str, first_title: str | None) -> None:
+    """Make the message `message_id` the head of the session, and give it `first_title` if it has no title."""
+    await tx.run(
+        "UPDATE sessions SET head_id = $2, title = COALESCE(title, $3) WHERE id = $1",
+        session_id,
+        message_id,
+        first_title,
+    )
 
 
-async def set_first_title(tx: Transaction, session_id: str, title: str) -> bool:
-    """Store the title of a session that has none. Return False if it has one.
+async def set_better_title(tx: Transaction, session_id: str, title: str, words: str | None) -> bool:
+    """Store the title of a session that has none, or only `words`. Return False if it has another: the user's.
 
     `updated_at` stays, so that the session keeps its place in lists.
     """
-    row = await tx.one("UPDATE sessions SET title = $2 WHERE id = $1 AND title IS NULL RETURNING id", session_id, title)
+    row = await tx.one(
+        "UPDATE sessions SET title = $2 WHERE id = $1 AND (title IS NULL OR title = $3) RETURNING id",
+        session_id,
+        title,
+        words,
+    )
     return row is not None
 
 
