@@ -21,7 +21,7 @@ async def main(each: int) -> None:
             times: list[float] = []
             for _ in range(5):
                 began = time.perf_counter()
-                assert await search(db, OWNER, "nowhere to be found", 20) == []
+                assert (await search(db, OWNER, "nowhere to be found", 20)).results == []
                 times.append(time.perf_counter() - began)
     print(f"500 sessions of {each} messages of {len(TEXT)} characters: {sorted(times)[2]:.3f} s (median of 5)")
 

@@ -19,7 +19,8 @@ from tests.service import Service, serving, settings
 
 pytestmark = pytest.mark.anyio
 
-ASSISTANT = "---\nname: default\ndescription: Remembers.\nfunctions: [remember, recall, search_history]\n---\nYou do.\n"
+FUNCTIONS = "remember, recall, search_history, tell_joke"
+ASSISTANT = f"---\nname: default\ndescription: Remembers.\nfunctions: [{FUNCTIONS}]\n---\nYou do.\n"
 
 
 @pytest.fixture
@@ -141,6 +142,7 @@ async def test_search_finds_words_in_every_session(service: Service, script: Scr
                 "created_at": first["message"]["created_at"],
             }
         ],
+        "sessions": [],
         "next": None,
     }
 
@@ -166,9 +168,56 @@ async def test_a_long_session_hides_no_other(service: Service, script: Script) -
     for _ in range(4):
         await service.send(long, "Hay.")
     limits = SearchLimits(page_size=3)
-    results = await search(service.runtime.db, "local", "needle", 20, limits=limits)
-    assert [found.session_title for found in results] == ["Long", "Old"]
-    assert await search(service.runtime.db, "local", "needle", 20, limits=limits._replace(max_messages=9)) == []
+    found = await search(service.runtime.db, "local", "needle", 20, limits=limits)
+    assert [each.session_title for each in found.results] == ["Long", "Old"]
+    found = await search(service.runtime.db, "local", "needle", 20, limits=limits._replace(max_messages=9))
+    assert (found.results, found.last and found.last.title) == ([], "Long")
+
+
+async def searched(service: Service, words: str, **params: Any) -> dict[str, Any]:
+    answer = await service.client.get("/api/search", params={"q": words, **params})
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+async def test_a_search_finds_sessions_by_their_title(service: Service, script: Script) -> None:
+    found_id = await service.session(title="A very long Title")
+    await service.session(title="Another title")
+    page = await searched(service, "long title")
+    assert (page["data"], page["next"]) == ([], None)
+    assert [each["id"] for each in page["sessions"]] == [found_id]
+
+
+async def test_a_search_finds_what_stands_on_cards(service: Service, script: Script) -> None:
+    script.play([call("remember", {"fact": "hidden needle"}), stop("tool_calls")], [say("Kept."), stop()])
+    await service.send(await service.session(title="An action"), "1")
+    script.play([call("tell_joke", {"text": "A joke about a needle."}), stop("tool_calls")])
+    await service.send(await service.session(title="A card"), "2")
+    page = await searched(service, "needle")
+    assert [(each["session_title"], each["snippet"]) for each in page["data"]] == [("A card", "A joke about a needle.")]
+
+
+async def test_results_per_session_leave_room_for_others(service: Service, script: Script) -> None:
+    for title in ("Third", "Second", "First"):
+        session_id = await service.session(title=title)
+        for _ in range(4):
+            script.play([say("no"), stop()])
+            await service.send(session_id, "A needle.")
+    page = await searched(service, "needle", limit=5, per_session=2)
+    assert [each["session_title"] for each in page["data"]] == ["First"] * 2 + ["Second"] * 2
+    rest = await searched(service, "needle", limit=5, per_session=2, before=page["next"])
+    assert [each["session_title"] for each in rest["data"]] == ["Third"] * 2
+    assert rest["next"] is None
+    one = await searched(service, "needle", session=page["data"][0]["session_id"])
+    assert [each["session_title"] for each in one["data"]] == ["First"] * 4
+
+
+async def test_a_search_in_no_session_is_refused(service: Service) -> None:
+    for session_id in (UNKNOWN, *NO_UUIDS):
+        params = {"q": "needle", "session": session_id}
+        problem(await service.client.get("/api/search", params=params), 404, "not_found")
+    params = {"q": "needle", "before": "nonsense"}
+    problem(await service.client.get("/api/search", params=params), 422, "invalid_request")
 
 
 async def test_a_search_finds_nothing_of_strangers(service: Service, script: Script) -> None:

@@ -287,7 +287,7 @@ export interface RunResumed {
   position: number;
 }
 
-/** The first event of every run. `message` is the answer: empty, or with the parts of an answer that it continues. */
+/** The first event of every run. `message` is the answer: empty, or with the parts of one that it continues. */
 export interface RunStarted {
   type: "run.started";
   position: number;
@@ -314,9 +314,10 @@ export interface SearchResult {
   created_at: string;
 }
 
-/** Messages that were found. */
+/** Messages that were found, and sessions whose title has the words; `next` is the `before` of the next page. */
 export interface SearchResultPage {
   data: readonly SearchResult[];
+  sessions: readonly Session[];
   next: string | null;
 }
 

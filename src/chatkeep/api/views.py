@@ -128,9 +128,10 @@ class FactPage(Value, frozen=True):
 
 
 class SearchResultPage(Value, frozen=True):
-    """Messages that were found."""
+    """Messages that were found, and sessions whose title has the words; `next` is the `before` of the next page."""
 
     data: list[SearchResult]
+    sessions: list[Session]
     next: str | None
 
 

@@ -11,7 +11,7 @@ from chatkeep.store import facts as store_facts
 from chatkeep.store import runs as store_runs
 from chatkeep.text import clean
 from chatkeep.toolbox.context import DatabaseToolContext
-from chatkeep.toolbox.search import search
+from chatkeep.toolbox.search import SearchScope, search
 from chatkeep.tools.declaration import ToolError, tool
 
 MAX_FACTS = 1_000
@@ -78,8 +78,8 @@ async def search_history(
     """
     run = await context.db.snapshot(lambda tx: store_runs.find_run(tx, context.run_id))
     own_messages = (run.user_message_id, run.message_id) if run else ()
-    results = await search(context.db, context.owner, words, MAX_RESULTS, own_messages)
+    found = await search(context.db, context.owner, words, MAX_RESULTS, SearchScope(excluded_ids=own_messages))
     return [
         {"session": each.session_title, "who": each.role, "said": each.snippet, "when": each.created_at}
-        for each in results
+        for each in found.results
     ]

@@ -5,13 +5,14 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Response
 
 from chatkeep import ids
+from chatkeep.api.cursors import parse_cursor, to_cursor
 from chatkeep.api.deps import OwnerId, RuntimeDep
 from chatkeep.api.openapi import error_answers, json_answer
 from chatkeep.api.responses import json_response
 from chatkeep.api.views import FactPage, SearchResultPage
 from chatkeep.errors import InvalidRequest, NotFound
 from chatkeep.store import facts as store_facts
-from chatkeep.toolbox.search import search
+from chatkeep.toolbox.search import SearchScope, search
 
 router = APIRouter(prefix="/api", tags=["memory"])
 
@@ -43,12 +44,21 @@ async def delete_fact(
     return Response(status_code=204)
 
 
-@router.get("/search", responses={200: json_answer(SearchResultPage), **error_answers()})
+@router.get("/search", responses={200: json_answer(SearchResultPage), **error_answers(NotFound)})
 async def search_messages(
     runtime: RuntimeDep,
     owner: OwnerId,
     q: Annotated[str, Query(min_length=1, max_length=200, description="Words that a message must all have")],
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    before: Annotated[str | None, Query(description="`next` of the page before this one")] = None,
+    per_session: Annotated[int | None, Query(ge=1, le=100, description="absent: as many as there are")] = None,
+    session: Annotated[str | None, Query(description="Search this session alone")] = None,
 ) -> Response:
-    """Find messages by their words, in the most recently used sessions first."""
-    return json_response(SearchResultPage(await search(runtime.db, owner, q, limit), None))
+    """Find messages by their words, in the most recently used sessions first; and sessions by their title."""
+    session_id = ids.parse(session) if session is not None else None
+    if session is not None and session_id is None:
+        raise NotFound(f"no session {session}")
+    scope = SearchScope(session_id, parse_cursor(before) if before is not None else None, per_session)
+    found = await search(runtime.db, owner, q, limit, scope)
+    page = SearchResultPage(list(found.results), list(found.sessions), to_cursor(found.last) if found.last else None)
+    return json_response(page)

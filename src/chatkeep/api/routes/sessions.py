@@ -1,14 +1,12 @@
 """Sessions: making, listing, changing and deleting them."""
 
-import base64
-import binascii
-from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 from msgspec.structs import replace
 
-from chatkeep import clock, ids
+from chatkeep import ids
+from chatkeep.api.cursors import parse_cursor, to_cursor
 from chatkeep.api.deps import OwnerId, OwnSession, RuntimeDep
 from chatkeep.api.openapi import error_answers, json_answer
 from chatkeep.api.requests import JsonRoute, NewSession, SessionChange
@@ -58,10 +56,10 @@ async def list_sessions(
     before: Annotated[str | None, Query(description="`next` of the page before this one")] = None,
 ) -> Response:
     """Sessions, most recently used first."""
-    cursor = _parse_cursor(before) if before is not None else None
+    cursor = parse_cursor(before) if before is not None else None
     found = await runtime.db.snapshot(lambda tx: store_sessions.list_sessions(tx, owner, limit + 1, cursor))
     page = found[:limit]
-    return json_response(SessionPage(page, _to_cursor(page[-1]) if len(found) > limit else None))
+    return json_response(SessionPage(page, to_cursor(page[-1]) if len(found) > limit else None))
 
 
 @router.get("/{session_id}", responses={200: json_answer(Session), **error_answers(NotFound)})
@@ -134,18 +132,3 @@ async def _check_head(tx: Transaction, session_id: str, head_id: str) -> None:
         raise SessionBusy("an answer is being made in this session", run_id=run.id)
     if await store_messages.find_in_session(tx, session_id, head_id) is None:
         raise InvalidRequest("head_id: not a message of this session")
-
-
-def _to_cursor(session: Session) -> str:
-    return base64.urlsafe_b64encode(f"{session.updated_at} {session.id}".encode()).decode()
-
-
-def _parse_cursor(cursor: str) -> tuple[str, str]:
-    try:
-        updated_at, session_id = base64.urlsafe_b64decode(cursor).decode("ascii").split(" ")
-        datetime.strptime(updated_at, clock.FORMAT)  # noqa: DTZ007  # only whether it is a time
-    except (binascii.Error, ValueError) as error:
-        raise InvalidRequest("before: not a cursor of this list") from error
-    if ids.parse(session_id) is None:
-        raise InvalidRequest("before: not a cursor of this list")
-    return updated_at, session_id
