@@ -178,6 +178,21 @@ async def test_a_deletion_can_be_undone(chat: Chat, script: Script, service: Ser
     assert (await service.client.get("/api/sessions")).json()["data"] == []
 
 
+async def test_two_deletions_can_both_be_undone(chat: Chat, service: Service) -> None:
+    for title in ("second", "first"):
+        await service.session(title=title)
+    await chat.page.reload()
+    for title in ("first", "second"):
+        await chat.sessions.filter(has_text=title).hover()
+        await chat.button(f"Delete {title}").click()
+    await expect(chat.sessions).to_have_count(0)
+    for _ in range(2):
+        await chat.button("Undo").first.click()
+    await expect(chat.sessions).to_have_text(["first", "second"])
+    await expect(chat.button("Undo")).to_have_count(0)
+    assert len((await service.client.get("/api/sessions")).json()["data"]) == 2
+
+
 async def test_leaving_the_page_completes_a_pending_deletion(chat: Chat, script: Script, service: Service) -> None:
     script.play([say("Hi."), stop()])
     await chat.say("hello")

@@ -1,6 +1,8 @@
-// A short message at the edge of the page, for example "Deleted", perhaps with a button.
+// Short messages at the edge of the page, for example "Deleted", perhaps with a button. Each has its own time, so that
+// a second one takes nothing away from the first.
 
 import { Cell } from "./cell.ts";
+import { words } from "./words.ts";
 
 export interface Notice {
   readonly text: string;
@@ -12,29 +14,34 @@ export interface Notice {
 }
 
 const DEFAULT_DURATION_MS = 6_000;
+/** More than these cover the page. The oldest one goes. */
+const MAX_NOTICES = 4;
 
-/** The notice on the page; null when there is none. */
-export const notice = new Cell<Notice | null>(null);
+/** The notices on the page, the oldest first. */
+export const notices = new Cell<readonly Notice[]>([]);
 
-/** Show a notice. It replaces the one that is shown. */
+/** Show a notice. One with the same text is shown once. */
 export function notify(
   text: string,
   button: Notice["button"] = null,
   durationMs = DEFAULT_DURATION_MS,
   onClose = (): void => undefined,
 ): void {
-  notice.value?.onClose();
-  notice.value = { text, button, durationMs, onClose };
+  const isRepeated = (other: Notice): boolean => other.text === text && other.button === null && button === null;
+  notices.value.filter(isRepeated).forEach(dismissNotice);
+  notices.value = [...notices.value, { text, button, durationMs, onClose }];
+  notices.value.slice(0, -MAX_NOTICES).forEach(dismissNotice);
 }
 
-/** Take the notice off the page. */
-export function dismissNotice(): void {
-  notice.value?.onClose();
-  notice.value = null;
+/** Take a notice off the page. */
+export function dismissNotice(notice: Notice): void {
+  if (!notices.value.includes(notice)) return;
+  notices.value = notices.value.filter((other) => other !== notice);
+  notice.onClose();
 }
 
 /** Return an error handler that shows `summary` and the reason. For actions that offer the user no other way on. */
 export const reportFailure = (summary: string) => (error: unknown) => {
   const isUnreachable = error instanceof TypeError || error instanceof DOMException;
-  notify(`${summary}: ${isUnreachable ? "the service cannot be reached" : (error as Error).message}`);
+  notify(words.failure(summary, isUnreachable ? words.unreachable : (error as Error).message));
 };

@@ -2,10 +2,10 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { type App, UNTITLED } from "../app.ts";
 import { useCell } from "../cell.ts";
 import type { Conversation } from "../conversation.ts";
-import { dismissNotice, notice } from "../notice.ts";
 import { Composer } from "./composer.tsx";
 import { IconButton } from "./icons.tsx";
 import { ModelSelect } from "./model-select.tsx";
+import { Notices } from "./notices.tsx";
 import { OutboxItems } from "./outbox-items.tsx";
 import { Sidebar } from "./sidebar.tsx";
 import { Thread } from "./thread.tsx";
@@ -40,7 +40,7 @@ export function Page({ app }: { app: App }) {
         </div>
         <OpenSession app={app} conversation={conversation} key={conversation.id} />
       </main>
-      <NoticeBar />
+      <Notices />
       <p class="visually-hidden" role="status">{useCell(app.announcement)}</p>
     </div>
   );
@@ -75,33 +75,6 @@ function OpenSession({ app, conversation }: { app: App; conversation: Conversati
         <Composer app={app} conversation={conversation} />
       </footer>
     </>
-  );
-}
-
-/** The notice, if there is one. It does not go away while the user points at it or has the focus in it. */
-function NoticeBar() {
-  const shown = useCell(notice);
-  const [isInUse, setInUse] = useState(false);
-  useEffect(() => {
-    if (shown === null || isInUse) return;
-    const timer = setTimeout(dismissNotice, shown.durationMs);
-    return () => clearTimeout(timer);
-  }, [shown, isInUse]);
-  const press = (): void => {
-    shown?.button?.onClick();
-    dismissNotice();
-  };
-  return (
-    <div class="notice-place" role="status" onMouseEnter={() => setInUse(true)} onMouseLeave={() => setInUse(false)}
-      onFocusIn={() => setInUse(true)} onFocusOut={() => setInUse(false)}>
-      {shown && (
-        <div class="notice">
-          <span>{shown.text}</span>
-          {shown.button && <button type="button" onClick={press}>{shown.button.label}</button>}
-          <IconButton name="close" label="Dismiss" onClick={dismissNotice} />
-        </div>
-      )}
-    </div>
   );
 }
 

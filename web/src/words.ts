@@ -1,0 +1,18 @@
+// The words of the page in the reader's language. English comes with the page, other languages are loaded when chosen.
+
+import { en } from "./words/en.ts";
+
+export type Words = typeof en;
+
+/** The languages that are there, each in its own words. */
+export const LANGUAGES = { en: "English" } as const;
+export type Language = keyof typeof LANGUAGES;
+
+/** The words in use. Read them while drawing, not before: they change when another language is loaded. */
+export let words: Words = en;
+
+/** Use the words of a language. Draw the page anew afterwards. */
+export async function loadWords(language: Language): Promise<void> {
+  words = language === "en" ? en : en;
+  document.documentElement.lang = language;
+}
