@@ -106,7 +106,7 @@ async def test_an_unreadable_error_body_is_not_a_lost_connection(chat: Chat, scr
     script.play([say("A few words"), ModelRateLimited("slow down")], [say("Still here."), stop()])
     await chat.say("hello")
     reason = chat.answers.first.get_by_text("slow down")
-    await expect(reason).to_be_visible()
+    await expect(reason).to_have_count(1)
     await chat.page.route("**/api/runs/*", lambda route: route.fulfill(status=status), times=1)
     async with chat.page.expect_response("**/api/runs/*"):
         await chat.page.reload()
@@ -230,7 +230,7 @@ async def test_a_session_sent_by_another_tab_opens_where_written(
     other = await Chat.open(context, service.url)
     await chat.page.route("**/api/sessions", lambda route: route.abort())  # this tab alone cannot
     await chat.say("hello")
-    await expect(chat.user_messages).to_contain_text("Sending…")
+    await expect(chat.user_messages).to_contain_text("The service cannot be reached.")
     await other.page.evaluate("dispatchEvent(new Event('online'))")
     await chat.answered("Delivered.")
     assert await count_messages(service) == 2
@@ -288,8 +288,13 @@ async def test_a_refused_message_says_why_and_can_be_tried_again(chat: Chat, scr
 
 async def test_a_refused_first_message_hides_no_later_one(chat: Chat, script: Script) -> None:
     script.play([say("Shorter is better."), stop()])
-    await chat.say("x" * 270_000)
+    problem = '{"type":"about:blank","title":"x","status":422,"code":"invalid_request","detail":"not today"}'
+    await chat.page.route(
+        "**/messages", lambda route: route.fulfill(status=422, content_type="application/problem+json", body=problem)
+    )
+    await chat.say("not today")
     await expect(chat.page.get_by_role("alert")).to_contain_text("Not sent:")
+    await chat.page.unroute("**/messages")
     await chat.say("hello")
     await chat.answered("Shorter is better.")
     await chat.page.reload()
@@ -406,3 +411,38 @@ async def hide(chat: Chat, *, hidden: bool) -> None:
         }""",
         hidden,
     )
+
+
+async def test_a_message_too_long_to_be_sent_stays_in_the_field(chat: Chat, service: Service) -> None:
+    await chat.box.fill("x" * 270_000)
+    await chat.box.press("Enter")
+    await expect(chat.page.get_by_text("This message has 270 kB; the service takes 262 kB at once.")).to_be_visible()
+    await expect(chat.user_messages).to_have_count(0)
+    assert len(await chat.box.input_value()) == 270_000
+    assert await count_messages(service) == 0
+
+
+async def test_a_refused_message_can_be_taken_back_and_changed(chat: Chat, script: Script) -> None:
+    problem = '{"type":"about:blank","title":"x","status":413,"code":"body_too_large","detail":"too large"}'
+    await chat.page.route(
+        "**/messages", lambda route: route.fulfill(status=413, content_type="application/problem+json", body=problem)
+    )
+    await chat.say("hello")
+    await expect(chat.page.get_by_role("alert")).to_contain_text("Not sent: too large")
+    await chat.page.unroute("**/messages")
+    await chat.page.get_by_role("alert").get_by_role("button", name="Edit").click()
+    await expect(chat.box).to_have_value("hello")
+    await expect(chat.user_messages).to_have_count(0)
+    script.play([say("Now."), stop()])
+    await chat.say("hi")
+    await chat.answered("Now.")
+
+
+async def test_a_message_says_that_the_service_is_away(chat: Chat, script: Script) -> None:
+    script.play([say("Back."), stop()])
+    await chat.page.route("**/api/sessions", lambda route: route.fulfill(status=502))
+    await chat.say("hello")
+    await expect(chat.user_messages).to_contain_text("The service cannot be reached. Will be sent when it is back.")
+    await chat.page.unroute("**/api/sessions")
+    await chat.answered("Back.")
+    await expect(chat.user_messages).to_have_text("You said" + "hello")

@@ -66,13 +66,18 @@ export class App {
     return { id, assistant: this.assistant.value, ...(model === null ? {} : { model }) };
   }
 
-  /** Request another answer to a user message. Does nothing while the same request is in the outbox. */
-  answerAgain(messageId: string): void {
+  /**
+   * Request another answer to a user message. Does nothing while the same request is in the outbox.
+   *
+   * With a `key` of the caller's, several tabs that make the request get one answer.
+   */
+  answerAgain(messageId: string, key?: string): void {
     const isSameRequest = ({ body, refused }: OutboxItem): boolean =>
       "message_id" in body && body.message_id === messageId && refused === null;
     if (this.outbox.items.value.some(isSameRequest)) return;
     const { id } = this.conversation.value;
-    this.outbox.add({ session: id, create: null, body: { message_id: messageId, on_busy: this.#chooseOnBusy(id) } });
+    const onBusy = key === undefined ? this.#chooseOnBusy(id) : "reject"; // equal keys need equal requests
+    this.outbox.add({ session: id, create: null, body: { message_id: messageId, on_busy: onBusy } }, key);
   }
 
   /** Leave the open session for a new one. */

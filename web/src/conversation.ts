@@ -47,6 +47,8 @@ export class Conversation {
   readonly olderCursor = new Cell<string | null>(null);
   /** The id of a message to scroll to. The view sets it to null when it has done so. */
   readonly messageToReveal = new Cell<string | null>(null);
+  /** A text that comes back to the composer, of a message that was refused. The composer sets it to null. */
+  readonly returnedText = new Cell<string | null>(null);
   readonly #onEvent: (event: SessionEvent) => void;
   readonly #messages = new Map<string, Cell<Message>>();
   /** The id of the assistant message of each run. */

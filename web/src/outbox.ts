@@ -46,6 +46,8 @@ export class Outbox {
   readonly items = new Cell<readonly OutboxItem[]>(loadItems());
   /** Keys of items that a session stream has shown before their acknowledgement came. They are not shown twice. */
   readonly echoes = new Cell<ReadonlySet<string>>(new Set());
+  /** True while deliveries fail for the network or the service, so that the next attempt comes after a pause. */
+  readonly isUnreachable = new Cell(false);
   readonly #onDelivery: DeliveryListener;
   readonly #tabs = new BroadcastChannel("chatkeep.outbox");
   /** The deliveries under way, by session. Aborting the controller ends the pause of a delivery. */
@@ -65,8 +67,9 @@ export class Outbox {
     return listDeliverable(session).some(({ key }) => !this.echoes.value.has(key));
   }
 
-  add(item: Omit<OutboxItem, "key" | "said" | "refused">): void {
-    this.#store({ ...item, key: createId(), said: performance.timeOrigin + performance.now(), refused: null });
+  /** Store an item, and deliver it. With a `key` that another tab uses too, the two are one item. */
+  add(item: Omit<OutboxItem, "key" | "said" | "refused">, key = createId()): void {
+    this.#store({ ...item, key, said: performance.timeOrigin + performance.now(), refused: null });
     this.deliver();
   }
 
@@ -129,12 +132,14 @@ export class Outbox {
       await this.#createSession(item);
       answer = await post(item);
     } catch (error) {
+      this.isUnreachable.value = !(error instanceof ApiError) || error.status >= 500;
       if (!(error instanceof ApiError)) return { retryAfterMs: 0 }; // the service cannot be reached
       if (error.status < 500) this.#forgetEcho(item); // not stored: the echo was another message with the same text
       if (error.isRetryable) return { retryAfterMs: error.retryAfterMs ?? 0 };
       this.#update(item.key, { refused: error.message });
       return "settled";
     }
+    this.isUnreachable.value = false;
     this.#onDelivery(item, answer);
     this.#tabs.postMessage([item, answer] satisfies Parameters<DeliveryListener>);
     this.remove(item.key);

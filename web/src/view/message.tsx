@@ -6,6 +6,7 @@ import { hasEnded, type Part } from "../events.ts";
 import { reportFailure } from "../notice.ts";
 import type { Message, Run } from "../schema.ts";
 import { ToolCall } from "./calls.tsx";
+import { Editor } from "./editor.tsx";
 import { focusComposer, refocus } from "./focus.ts";
 import { IconButton } from "./icons.tsx";
 import { Prose } from "./prose.tsx";
@@ -182,30 +183,4 @@ export async function copyText(text: string): Promise<void> {
   const isCopied = document.execCommand("copy");
   area.remove();
   if (!isCopied) throw new Error("the browser refused");
-}
-
-function Editor({ text, onSend, onCancel }: { text: string; onSend: (text: string) => void; onCancel: () => void }) {
-  const textarea = useRef<HTMLTextAreaElement>(null);
-  useLayoutEffect(() => {
-    textarea.current?.focus();
-    textarea.current?.setSelectionRange(text.length, text.length);
-  }, []);
-  const submit = (event: Event): void => {
-    event.preventDefault();
-    const newText = textarea.current!.value;
-    if (newText.trim() !== "") onSend(newText);
-  };
-  const onKeyDown = (event: KeyboardEvent): void => {
-    if (event.key === "Escape") onCancel();
-    if (event.key === "Enter" && !event.shiftKey && !event.isComposing) submit(event);
-  };
-  return (
-    <form class="editor" onSubmit={submit}>
-      <textarea ref={textarea} aria-label="Edit your message" dir="auto" defaultValue={text} onKeyDown={onKeyDown} />
-      <div>
-        <button type="button" class="quiet" onClick={onCancel}>Cancel</button>
-        <button type="submit" class="main">Send</button>
-      </div>
-    </form>
-  );
 }

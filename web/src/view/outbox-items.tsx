@@ -3,13 +3,14 @@ import type { App } from "../app.ts";
 import { useCell } from "../cell.ts";
 import type { Conversation } from "../conversation.ts";
 import { contentOf, type OutboxItem } from "../outbox.ts";
+import { words } from "../words.ts";
 
 type Props = { readonly app: App; readonly conversation: Conversation };
 
 /** The session's messages that the service has not acknowledged. */
 export function OutboxItems({ app, conversation }: Props) {
   const items = useOutboxItems(app, conversation);
-  return <>{items.map((item) => <OutboxItemView key={item.key} app={app} item={item} />)}</>;
+  return <>{items.map((item) => <OutboxItemView key={item.key} app={app} item={item} conversation={conversation} />)}</>;
 }
 
 /** Return the session's outbox items that the stream has not shown yet. */
@@ -19,26 +20,39 @@ export function useOutboxItems(app: App, conversation: Conversation): readonly O
   return items.filter(({ key, session }) => session === conversation.id && !echoes.has(key));
 }
 
-function OutboxItemView({ app, item }: { app: App; item: OutboxItem }) {
+function OutboxItemView({ app, conversation, item }: Props & { item: OutboxItem }) {
   const content = contentOf(item);
-  const isOnline = useOnline();
-  const sending = item.body.on_busy === "reject" ? "Will be sent after what was said before it." : "Sending…";
-  const state = isOnline ? sending : "Will be sent when the network is back.";
+  const state = useDeliveryState(app, item);
+  const takeBack = (): void => {
+    conversation.returnedText.value = content;
+    app.outbox.remove(item.key);
+  };
   return (
     <article class="user-message pending">
-      {content !== null && <h2 class="visually-hidden">You said</h2>}
+      {content !== null && <h2 class="visually-hidden">{words.youSaid}</h2>}
       {content !== null && <div class="bubble" dir="auto">{content}</div>}
       {item.refused === null ? (
-        <p class="soft delivery">{content === null ? "Asking again…" : state}</p>
+        <p class="soft delivery">{state}</p>
       ) : (
         <div class="note" role="alert">
-          <p>Not sent: {item.refused}</p>
-          <button type="button" onClick={() => app.outbox.retry(item.key)}>Try again</button>
-          <button type="button" class="quiet" onClick={() => app.outbox.remove(item.key)}>Discard</button>
+          <p>{words.notSent(item.refused)}</p>
+          <button type="button" onClick={() => app.outbox.retry(item.key)}>{words.tryAgain}</button>
+          {content !== null && <button type="button" onClick={takeBack}>{words.takeBack}</button>}
+          <button type="button" class="quiet" onClick={() => app.outbox.remove(item.key)}>{words.discard}</button>
         </div>
       )}
     </article>
   );
+}
+
+/** Return where an item is, in words. */
+function useDeliveryState(app: App, item: OutboxItem): string {
+  const isOnline = useOnline();
+  const isUnreachable = useCell(app.outbox.isUnreachable);
+  if (!isOnline) return words.sendingOffline;
+  if (isUnreachable) return words.sendingUnreachable;
+  if (contentOf(item) === null) return words.askingAgain;
+  return item.body.on_busy === "reject" ? words.sendingAfter : words.sending;
 }
 
 /** Return true while the browser has a network. */

@@ -1,6 +1,7 @@
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { type App, UNTITLED } from "../app.ts";
 import { useCell } from "../cell.ts";
+import { isEnter } from "../keys.ts";
 import { reportFailure } from "../notice.ts";
 import type { SearchResult, Session } from "../schema.ts";
 import { focusNextRow, refocus } from "./focus.ts";
@@ -131,10 +132,10 @@ function TitleField({ title, onDone }: { title: string; onDone: (text: string) =
     field.current?.focus();
     field.current?.select();
   }, []);
-  const onKeyDown = ({ key, isComposing, currentTarget }: preact.TargetedKeyboardEvent<HTMLInputElement>): void => {
-    if (isComposing || (key !== "Enter" && key !== "Escape")) return;
-    if (key === "Escape") currentTarget.value = title;
-    currentTarget.blur();
+  const onKeyDown = (event: preact.TargetedKeyboardEvent<HTMLInputElement>): void => {
+    if (!isEnter(event) && event.key !== "Escape") return;
+    if (event.key === "Escape") event.currentTarget.value = title;
+    event.currentTarget.blur();
   };
   return (
     <input ref={field} aria-label="Title" dir="auto" maxLength={MAX_TITLE_CHARS} defaultValue={title}
