@@ -189,7 +189,7 @@ async def test_a_failed_answer_says_why_and_can_be_tried_again(chat: Chat, scrip
     script.play([say("Half a "), ModelRateLimited("slow down, please")], [say("A whole answer."), stop()])
     await chat.say("hello")
     note = chat.answers.locator(".note")
-    await expect(note).to_contain_text("The answer failed.")
+    await expect(note).to_contain_text("The model is asked too much at the moment.")
     await expect(note).to_contain_text("slow down, please")
     await expect(chat.answers).to_contain_text("Half a")
     await chat.page.reload()

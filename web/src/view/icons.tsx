@@ -27,13 +27,15 @@ interface ButtonProps {
   readonly label: string;
   readonly onClick: () => void;
   readonly disabled?: boolean;
+  /** A name by which code finds the button, whatever the language. */
+  readonly action?: string;
   /** For a button that shows and hides something: true while it is shown. */
   readonly expanded?: boolean;
 }
 
 export const IconButton = (props: ButtonProps) => (
   <button type="button" class="icon-button" aria-label={props.label} title={props.label} onClick={props.onClick}
-    disabled={props.disabled ?? false} aria-expanded={props.expanded}>
+    data-action={props.action} disabled={props.disabled ?? false} aria-expanded={props.expanded}>
     <Icon name={props.name} />
   </button>
 );

@@ -1,16 +1,18 @@
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { type App, textOf } from "../app.ts";
-import { type Cell, useCell } from "../cell.ts";
+import { useCell } from "../cell.ts";
 import type { Conversation } from "../conversation.ts";
 import { hasEnded, type Part } from "../events.ts";
 import { reportFailure } from "../notice.ts";
-import type { Message, Run } from "../schema.ts";
+import type { Message } from "../schema.ts";
 import { ToolCall } from "./calls.tsx";
 import { Editor } from "./editor.tsx";
+import { Ending } from "./ending.tsx";
 import { focusComposer, refocus } from "./focus.ts";
 import { IconButton } from "./icons.tsx";
 import { Prose } from "./prose.tsx";
 import { RunFacts } from "./run-facts.tsx";
+import { words } from "../words.ts";
 
 interface Props {
   readonly app: App;
@@ -36,7 +38,7 @@ function UserMessage({ app, message, isLast, ...rest }: Props & { message: Messa
     app.send(text, message.parent_id);
     focusComposer();
   };
-  const refocusEdit = (): void => refocus(article.current?.querySelector("[aria-label=Edit]"));
+  const refocusEdit = (): void => refocus(article.current?.querySelector("[data-action=edit]"));
   useLayoutEffect(() => (isEditing ? refocusEdit : undefined), [isEditing]);
   return (
     <article ref={article} class={isLast ? "user-message last" : "user-message"} data-message={message.id}>
@@ -49,7 +51,7 @@ function UserMessage({ app, message, isLast, ...rest }: Props & { message: Messa
       <div class="actions">
         <VersionSwitch {...rest} />
         <CopyButton getText={() => textOf(message)} />
-        <IconButton name="pencil" label="Edit" onClick={() => setEditing(true)} />
+        <IconButton name="pencil" label={words.edit} action="edit" onClick={() => setEditing(true)} />
       </div>
     </article>
   );
@@ -72,7 +74,8 @@ function Answer({ app, conversation, message, isLast, ...rest }: Props & { messa
       ))}
       {isInProgress && isSilent(message.parts.at(-1)) && <p class="thinking"><i /><i /><i /></p>}
       {message.run_id && message.status !== "completed" && !isLive && (
-        <Ending run={conversation.getRun(message.run_id)} status={message.status} onRetry={answerAgain} />
+        <Ending app={app} conversation={conversation} message={message} isLast={isLast}
+          run={conversation.getRun(message.run_id)} attempts={rest.siblings.length} />
       )}
       {!isLive && (
         <div class="actions">
@@ -116,31 +119,6 @@ function PartView({ part, isLive, onAnswer }: PartProps) {
     case "step":
       return null;
   }
-}
-
-const ENDINGS: Partial<Record<Message["status"], string>> = {
-  failed: "The answer failed.",
-  interrupted: "The service stopped in the middle. What it had said is kept.",
-  cancelled: "Stopped.",
-};
-/** Why an answer is incomplete, by finish reason. */
-const INCOMPLETE_REASONS: Readonly<Record<string, string>> = {
-  length: "The answer reached the model's length limit.",
-  content_filter: "The provider's content filter cut the answer off.",
-  missing: "The answer was cut off on its way.",
-};
-
-function Ending({ run, status, onRetry }: { run: Cell<Run | null>; status: Message["status"]; onRetry: () => void }) {
-  const known = useCell(run);
-  if (status === "cancelled") return <p class="ending soft">Stopped.</p>;
-  const reason = status === "incomplete" ? INCOMPLETE_REASONS[known?.finish_reason ?? ""] : undefined;
-  return (
-    <div class="ending note">
-      <p>{reason ?? ENDINGS[status] ?? "The answer is not complete."}</p>
-      {known?.error && <p class="soft">{known.error.message}</p>}
-      <button type="button" onClick={onRetry}>Try again</button>
-    </div>
-  );
 }
 
 /** Switches between the siblings of a message. Not while a run is open, because its answer is on the active branch. */

@@ -1,0 +1,97 @@
+"""Errors with a way on: by their code, in our words, and what asks again by itself."""
+
+import re
+
+import pytest
+from playwright.async_api import expect
+
+from chatkeep.errors import ContextOverflow, ModelAuth, ModelQuota, ModelRateLimited, ToolStepsExceeded, TurnFailed
+from tests.script import Script, say, stop
+from tests.web.chat import Chat
+
+pytestmark = pytest.mark.anyio
+
+
+async def failed(chat: Chat, script: Script, error: TurnFailed) -> None:
+    """Send a message whose answer fails."""
+    script.play([error])
+    await chat.say("hello")
+    await expect(chat.answers.last.locator(".note")).to_be_visible()
+    await expect(chat.answers.last.locator(".note")).not_to_have_text(re.compile("not complete"))
+
+
+@pytest.mark.parametrize("error", [ModelAuth("Get a key at example.org"), ModelQuota("Buy credit")])
+async def test_the_operators_fault_names_the_operator(chat: Chat, script: Script, error: TurnFailed) -> None:
+    await failed(chat, script, error)
+    note = chat.answers.last.locator(".note")
+    await expect(note.locator("p").first).to_contain_text("The operator has to")
+    await expect(note.get_by_text(str(error))).to_be_hidden()
+    await note.locator("summary").click()
+    await expect(note.get_by_text(str(error))).to_be_visible()
+    await expect(note.get_by_role("timer")).to_have_count(0)
+
+
+async def test_a_rate_limit_is_waited_for_and_asked_again(chat: Chat, script: Script) -> None:
+    await failed(chat, script, ModelRateLimited("Please try again in 1.5s."))
+    script.play([say("Here it is."), stop()])
+    await chat.answered("Here it is.")
+    await expect(chat.answers).to_have_count(1)
+    assert len(script.prompts) == 2
+
+
+async def test_the_wait_for_a_rate_limit_can_be_called_off(chat: Chat, script: Script) -> None:
+    await failed(chat, script, ModelRateLimited("Please try again in 50 seconds."))
+    timer = chat.answers.last.get_by_role("timer")
+    await expect(timer).to_have_text(re.compile(r"Asked again in (50|4\d) s\."))
+    await chat.button("Not now").click()
+    await expect(timer).to_have_count(0)
+    script.play([say("Here it is."), stop()])
+    await chat.button("Try again").click()
+    await chat.answered("Here it is.")
+
+
+async def test_a_chat_that_is_too_long_goes_on_with_its_end(chat: Chat, script: Script) -> None:
+    for number in range(3):
+        script.play([say(f"Answer {number}."), stop()])
+        await chat.say(f"question {number}")
+        await chat.answered(f"Answer {number}.")
+    await failed(chat, script, ContextOverflow("maximum context length is 8192"))
+    note = chat.answers.last.locator(".note")
+    await expect(note.locator("p").first).to_have_text("This is too long for the model.")
+    await expect(note.get_by_role("button", name="Try again")).to_have_count(0)
+    script.play([say("Shorter."), stop()])
+    await note.get_by_role("button", name="Go on with the last messages").click()
+    await chat.answered("Shorter.")
+    *_, last = script.prompts[-1].messages
+    assert "> You answered: Answer 2." in last["content"]
+    assert "question 0" not in last["content"]
+    assert last["content"].endswith("\n\nhello")
+    await expect(chat.answers).to_have_count(1)
+
+
+async def test_a_chat_that_is_too_long_can_start_over(chat: Chat, script: Script) -> None:
+    script.play([say("One."), stop()])
+    await chat.say("first")
+    await chat.answered("One.")
+    await failed(chat, script, ContextOverflow("too long"))
+    script.play([say("Anew."), stop()])
+    await chat.button("Ask without what was said before").click()
+    await chat.answered("Anew.")
+    assert [each["content"] for each in script.prompts[-1].messages[1:]] == ["hello"]
+    await expect(chat.user_messages.locator(".versions")).to_have_text("2/2")  # what was said before is kept
+
+
+async def test_a_message_that_needs_other_words_can_be_edited(chat: Chat, script: Script) -> None:
+    await failed(chat, script, ToolStepsExceeded("8 steps"))
+    await chat.button("Change the message").click()
+    await expect(chat.page.get_by_role("textbox", name="Edit your message")).to_be_focused()
+
+
+async def test_two_tabs_ask_again_once(chat: Chat, script: Script) -> None:
+    await failed(chat, script, ModelRateLimited("try again in 3 s"))
+    other = await Chat.open(chat.page.context, chat.page.url)
+    await expect(other.answers.last.get_by_role("timer")).to_be_visible()
+    script.play([say("Once."), stop()], [say("Twice."), stop()])
+    for tab in (chat, other):
+        await tab.answered("Once.")
+    assert len(script.prompts) == 2
