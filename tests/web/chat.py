@@ -4,7 +4,7 @@ from typing import Self
 
 from playwright.async_api import BrowserContext, Locator, Page, expect
 
-expect.set_options(timeout=30_000)
+expect.set_options(timeout=12_000)
 
 
 class Chat:
@@ -28,13 +28,18 @@ class Chat:
         return chat
 
     async def say(self, text: str) -> None:
-        """Send a message with Enter."""
+        """Send a message with Ctrl+Enter: on a phone, Enter is a new line."""
         await self.box.fill(text)
-        await self.box.press("Enter")
+        await self.box.press("Control+Enter")
 
     def button(self, name: str) -> Locator:
         """Return a button by its full name."""
         return self.page.get_by_role("button", name=name, exact=True)
+
+    async def choose(self, menu: str, item: str) -> None:
+        """Open the menu of a button, and press one of its items; with the keyboard, so that both can have the focus."""
+        await self.press(self.button(menu))
+        await self.press(self.page.locator(".menu:popover-open").get_by_role("button", name=item, exact=True))
 
     async def press(self, button: Locator) -> None:
         """Press Enter on a button, once it can have the focus: a key meant for a disabled one goes elsewhere."""

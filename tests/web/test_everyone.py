@@ -71,7 +71,8 @@ async def test_axe_finds_no_violation(
     assert await violations(chat.page) == []
     if size == PHONE:
         await chat.button("Chats").click()
-    await chat.sessions.hover()
+    await chat.sessions.first.hover()
+    await chat.page.get_by_role("button", name="Options for").click()
     assert await violations(chat.page) == []
     if size == PHONE:
         await chat.button("Close the list").click()
@@ -104,13 +105,17 @@ async def test_all_can_be_done_with_the_keyboard_alone(chat: Chat, script: Scrip
     await keys.press("Enter")
     await chat.answered("Three.")
     await expect(chat.user_messages).to_contain_text("hello, again")
-    await press_until(chat, "Shift+Tab", "Rename hello")
+    await press_until(chat, "Shift+Tab", "Options for hello")
+    await keys.press("Enter")
+    await expect(chat.button("Rename")).to_be_focused()
     await keys.press("Enter")
     await expect(chat.page.get_by_role("textbox", name="Title")).to_be_focused()
     await keys.type("Renamed")
     await keys.press("Enter")
     await expect(chat.sessions).to_have_text("Renamed")
-    await press_until(chat, "Tab", "Delete Renamed")
+    await press_until(chat, "Tab", "Options for Renamed")
+    await keys.press("Enter")
+    await press_until(chat, "Tab", "Delete")
     await keys.press("Enter")
     await expect(chat.box).to_be_focused()  # of the new chat that took its place
     await press_until(chat, "Tab", "Undo")
@@ -225,13 +230,13 @@ async def test_the_focus_stays_in_the_list(chat: Chat, service: Service) -> None
     for title in ("third", "second", "first"):
         await service.session(title=title)
     await chat.page.reload()
-    await chat.press(chat.button("Rename first"))
+    await chat.choose("Options for first", "Rename")
     await chat.page.keyboard.type("renamed")
     await chat.page.keyboard.press("Enter")
     await expect(chat.sessions.filter(has_text="renamed")).to_be_focused()
-    await chat.press(chat.button("Delete second"))
+    await chat.choose("Options for second", "Delete")
     await expect(chat.sessions.filter(has_text="third")).to_be_focused()
-    await chat.press(chat.button("Delete third"))
+    await chat.choose("Options for third", "Delete")
     await expect(chat.sessions.filter(has_text="renamed")).to_be_focused()
 
 

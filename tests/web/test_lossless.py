@@ -261,7 +261,7 @@ async def test_a_lost_acknowledgement_makes_no_second_message(chat: Chat, script
     await chat.page.reload()
     await chat.answered("Once.")
     await expect(chat.user_messages).to_have_count(1)
-    await expect(chat.user_messages).to_have_text("You said" + "hello")
+    await expect(chat.user_messages.locator(".bubble")).to_have_text("hello")
     assert await count_messages(service) == 2
     assert len(script.prompts) == 1
 
@@ -300,7 +300,7 @@ async def test_a_refused_first_message_hides_no_later_one(chat: Chat, script: Sc
     await chat.page.reload()
     await chat.answered("Shorter is better.")
     await expect(chat.page.get_by_role("alert")).to_contain_text("Not sent:")
-    await expect(chat.user_messages.first).to_have_text("You said" + "hello")
+    await expect(chat.user_messages.first.locator(".bubble")).to_have_text("hello")
 
 
 async def count_messages(service: Service) -> int:
@@ -445,4 +445,4 @@ async def test_a_message_says_that_the_service_is_away(chat: Chat, script: Scrip
     await expect(chat.user_messages).to_contain_text("The service cannot be reached. Will be sent when it is back.")
     await chat.page.unroute("**/api/sessions")
     await chat.answered("Back.")
-    await expect(chat.user_messages).to_have_text("You said" + "hello")
+    await expect(chat.user_messages.locator(".bubble")).to_have_text("hello")

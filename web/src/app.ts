@@ -7,21 +7,20 @@ import { hasEnded, type SessionEvent } from "./events.ts";
 import { reportFailure } from "./notice.ts";
 import { type OutboxItem, Outbox } from "./outbox.ts";
 import type { AssistantPage, AssistantView, Message, ModelPage, ModelView, NewSession, RunAnswer } from "./schema.ts";
+import { markSeen } from "./seen.ts";
 import { SessionList } from "./session-list.ts";
+import * as storage from "./storage.ts";
+import { words } from "./words.ts";
 
 /** The client functions that this page offers. The service knows their descriptions. */
 const CLIENT_TOOLS = [{ name: "ask_user" }];
-/** The title of a session that has none yet. The service makes one after the first answer. */
-export const UNTITLED = "New chat";
 /** A screen reader reads at most this much of an answer by itself. */
 const MAX_ANNOUNCEMENT_CHARS = 800;
-/** A screen reader says this before an answer that is not complete. */
-const ENDING_ANNOUNCEMENTS: Partial<Record<Message["status"], string>> = {
-  failed: "The answer failed",
-  cancelled: "The answer was stopped",
-  incomplete: "The answer was cut off",
-  interrupted: "The service stopped in the middle of the answer",
-};
+/** The name of the assistant that the page offers first. */
+const FIRST_ASSISTANT = "default";
+const ASSISTANT_STORED_AS = "assistant";
+
+export type DialogName = "settings" | "keys";
 
 export class App {
   readonly sessionList = new SessionList();
@@ -30,10 +29,12 @@ export class App {
   readonly conversation: Cell<Conversation>;
   readonly assistants = new Cell<readonly AssistantView[]>([]);
   /** The assistant for the next new session; null: the service's default. */
-  readonly assistant = new Cell<string | null>(null);
+  readonly assistant = new Cell<string | null>(storage.load(ASSISTANT_STORED_AS));
   readonly models = new Cell<readonly ModelView[]>([]);
   /** The model for the next new session; null: the assistant's, or the service's default. */
   readonly model = new Cell<string | null>(null);
+  /** The dialog over the page; null when there is none. */
+  readonly dialog = new Cell<DialogName | null>(null);
   /** The text for screen readers: first that an answer begins, then the whole answer. */
   readonly announcement = new Cell("");
 
@@ -42,10 +43,12 @@ export class App {
     this.conversation = new Cell(this.#createConversation(readAddress().sessionId));
     this.#revealAddressedMessage();
     addEventListener("hashchange", () => this.#openSession(readAddress().sessionId));
-    const show = (page: AssistantPage): void => void (this.assistants.value = page.data);
-    get<AssistantPage>("assistants").then(show, reportFailure("No assistants"));
+    this.sessionList.sessions.watch(() => this.#markSeen());
+    document.addEventListener("visibilitychange", () => this.#markSeen());
+    const show = ({ data }: AssistantPage): void => void (this.assistants.value = data.toSorted(compareAssistants));
+    get<AssistantPage>("assistants").then(show, reportFailure(words.noAssistants));
     const offer = (page: ModelPage): void => void (this.models.value = page.data);
-    get<ModelPage>("models").then(offer, reportFailure("No models"));
+    get<ModelPage>("models").then(offer, reportFailure(words.noModels));
   }
 
   /** Send a message to the open session. `parentId` is the message it follows; undefined: the head; null: none. */
@@ -61,9 +64,21 @@ export class App {
     if (isNew.value) history.replaceState(null, "", `#${id}`);
   }
 
+  /** Return the assistant of this name, else the first one; undefined before they are loaded. */
+  findAssistant(name: string | null): AssistantView | undefined {
+    return this.assistants.value.find((each) => each.name === name) ?? this.assistants.value[0];
+  }
+
+  /** Choose the assistant for new sessions, also after a reload. */
+  chooseAssistant(name: string): void {
+    this.assistant.value = name;
+    storage.save(ASSISTANT_STORED_AS, name);
+  }
+
   #newSession(id: string): NewSession {
     const model = this.model.value;
-    return { id, assistant: this.assistant.value, ...(model === null ? {} : { model }) };
+    const isThere = this.findAssistant(this.assistant.value)?.name === this.assistant.value;
+    return { id, assistant: isThere ? this.assistant.value : null, ...(model === null ? {} : { model }) };
   }
 
   /**
@@ -91,10 +106,17 @@ export class App {
     return this.outbox.hasPending(sessionId) ? "reject" : "interrupt";
   }
 
+  /** The open session is seen while its tab is in view. */
+  #markSeen(): void {
+    const session = this.sessionList.sessions.value.find(({ id }) => id === this.conversation.value.id);
+    if (session && !document.hidden) markSeen(session);
+  }
+
   #openSession(id: string): void {
     if (id !== this.conversation.value.id) {
       this.conversation.value.close();
       this.conversation.value = this.#createConversation(id);
+      this.#markSeen();
     }
     this.#revealAddressedMessage();
   }
@@ -103,7 +125,7 @@ export class App {
     const { sessionId, messageId } = readAddress();
     if (messageId === undefined) return;
     history.replaceState(null, "", `#${sessionId}`); // reveal it once: a reload then shows the current branch
-    void this.conversation.value.reveal(messageId).catch(reportFailure("The message could not be shown"));
+    void this.conversation.value.reveal(messageId).catch(reportFailure(words.messageNotShown));
   }
 
   /** An empty `id` means a new session. A session that still waits in the outbox is new, too. */
@@ -119,7 +141,7 @@ export class App {
   #announce(conversation: Conversation): void {
     const run = conversation.openRun.value;
     const head = conversation.head.value;
-    if (run) this.announcement.value = run.isWaiting ? "The assistant has a question." : "The assistant is answering.";
+    if (run) this.announcement.value = run.isWaiting ? words.announceQuestion : words.announceAnswering;
     else if (head) this.announcement.value = describeAnswer(conversation.getMessage(head).value);
   }
 
@@ -140,9 +162,19 @@ export class App {
   }
 }
 
+const compareAssistants = (one: AssistantView, other: AssistantView): number =>
+  Number(other.name === FIRST_ASSISTANT) - Number(one.name === FIRST_ASSISTANT);
+
 /** Return the announcement of an answer: how it ended, and its text. */
-const describeAnswer = (answer: Message): string =>
-  `${ENDING_ANNOUNCEMENTS[answer.status] ?? "Answer"}: ${textOf(answer).slice(0, MAX_ANNOUNCEMENT_CHARS)}`;
+function describeAnswer(answer: Message): string {
+  const endings: Partial<Record<Message["status"], string>> = {
+    failed: words.announceFailed,
+    cancelled: words.announceStopped,
+    incomplete: words.announceCut,
+    interrupted: words.announceInterrupted,
+  };
+  return `${endings[answer.status] ?? words.announceAnswer}: ${textOf(answer).slice(0, MAX_ANNOUNCEMENT_CHARS)}`;
+}
 
 /**
  * Read the page's address: `#SESSION`, or `#SESSION/MESSAGE` to reveal a message.

@@ -112,6 +112,12 @@ export class Conversation {
     await this.#loadUntil(length).finally(() => (this.#isLoadingOlder = false));
   }
 
+  /** Load all messages of all branches. */
+  async loadAll(): Promise<void> {
+    await this.#firstLoad;
+    while (this.olderCursor.value !== null) await this.#loadOlderPage();
+  }
+
   /** Make the newest branch through the message `id` the active one. */
   async switchBranch(id: string): Promise<void> {
     const oldHead = this.head.value;

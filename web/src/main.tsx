@@ -7,14 +7,24 @@ import "./style/thread.css";
 import "./style/cards.css";
 import { render } from "preact";
 import { App } from "./app.ts";
+import { applySettings, chooseLanguage, settings } from "./settings.ts";
 import { copyText } from "./view/message.tsx";
 import { Page } from "./view/page.tsx";
+import { followViewport } from "./viewport.ts";
+import { loadWords, words } from "./words.ts";
 
-render(<Page app={new App()} />, document.getElementById("app")!);
+applySettings();
+followViewport();
+await loadWords(chooseLanguage());
+const app = new App();
+// Another language draws everything anew: what a component holds may be in the old one.
+const draw = (): void => render(<Page key={document.documentElement.lang} app={app} />, document.getElementById("app")!);
+settings.watch(() => void loadWords(chooseLanguage()).then(draw));
+draw();
 
 // Code blocks are made by `markdown.ts`, not by Preact, so their copy buttons share one listener.
 document.addEventListener("click", ({ target }) => {
   const button = target instanceof Element ? target.closest(".copy-code") : null;
   const code = button?.closest("figure")?.querySelector("code");
-  if (button && code) void copyText(code.textContent).then(() => (button.textContent = "Copied"));
+  if (button && code) void copyText(code.textContent).then(() => (button.textContent = words.copied));
 });

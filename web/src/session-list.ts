@@ -1,12 +1,14 @@
 // The list of sessions, newest first.
 //
 // The service has no stream for it. So the list is read again when something may have changed here or in another tab,
-// and every few seconds while a session is busy or has no title yet. A hidden tab does not read it.
+// and every few seconds while a session is busy, and shortly after, for its title. A hidden tab does not read it.
 
 import { changeSession, get, request } from "./api.ts";
 import { Cell } from "./cell.ts";
-import { notify } from "./notice.ts";
-import type { SearchResult, SearchResultPage, Session, SessionPage } from "./schema.ts";
+import { notify, reportFailure } from "./notice.ts";
+import type { Session, SessionPage } from "./schema.ts";
+import { Search } from "./search.ts";
+import { words } from "./words.ts";
 
 const PAGE_SIZE = 40;
 /** The service's own limit for a page. */
@@ -17,23 +19,21 @@ const UNDO_MS = 8_000;
 const REFRESH_DELAY_MS = 150;
 /** Pause between two refreshes while a session is busy. */
 const REFRESH_INTERVAL_MS = 3_000;
-/** Refreshes in a row that wait for a title only. After a failed first answer there will be none. */
-const MAX_TITLE_REFRESHES = 5;
+/** Refreshes after the last answer has ended: the model may be writing a title. */
+const TITLE_REFRESHES = 2;
 
 export class SessionList {
   readonly sessions = new Cell<readonly Session[]>([]);
   /** True if there are no older sessions to load. */
   readonly isComplete = new Cell(false);
-  /** Null when there is no search. */
-  readonly searchResults = new Cell<readonly SearchResult[] | null>(null);
+  readonly search = new Search();
   /** Any message means that the list may have changed. The name is older than the word "session list". */
   readonly #otherTabs = new BroadcastChannel("chatkeep.library");
   /** Ids of sessions that are deleted when the time to undo is over. They are not shown. */
   readonly #pendingDeletions = new Set<string>();
   #nextCursor: string | null = null;
   #refreshTimer = 0;
-  #titleRefreshesLeft = MAX_TITLE_REFRESHES;
-  #searchCount = 0;
+  #titleRefreshesLeft = 0;
 
   constructor() {
     this.#otherTabs.onmessage = () => this.#scheduleRefresh();
@@ -55,38 +55,35 @@ export class SessionList {
     this.#show([...this.sessions.value, ...page.data], page.next);
   }
 
-  /** Find messages that contain all words; no words end the search. The result of an earlier search is ignored. */
-  async search(words: string): Promise<void> {
-    const number = ++this.#searchCount;
-    const hasWords = words.trim() !== "";
-    const path = `search?limit=${PAGE_SIZE}&q=${encodeURIComponent(words)}`;
-    const page = hasWords ? await get<SearchResultPage>(path) : null;
-    if (number === this.#searchCount) this.searchResults.value = page?.data ?? null;
-  }
-
   async rename(id: string, title: string): Promise<void> {
     const renamed = await changeSession(id, { title });
     this.sessions.value = this.sessions.value.map((session) => (session.id === id ? renamed : session));
     this.refreshAllTabs();
   }
 
-  /** Hide a session now, and delete it when its notice closes, unless the user undoes it. `onUndo` is called then. */
-  remove(session: Session, onUndo: () => void): void {
-    this.#pendingDeletions.add(session.id);
+  /** Hide sessions now, and delete them when their notice closes, unless the user undoes it: then call `onUndo`. */
+  remove(sessions: readonly Session[], onUndo: () => void): void {
+    const ids = sessions.map(({ id }) => id);
+    ids.forEach((id) => this.#pendingDeletions.add(id));
     this.#show(this.sessions.value, this.#nextCursor);
     const undo = (): void => {
-      this.#pendingDeletions.delete(session.id);
+      ids.forEach((id) => this.#pendingDeletions.delete(id));
       this.#scheduleRefresh();
       onUndo();
     };
-    const finish = async (): Promise<void> => {
-      if (!this.#pendingDeletions.has(session.id)) return;
-      const reportError = (error: Error): void => notify(`It could not be deleted: ${error.message}`);
-      await request("DELETE", `sessions/${session.id}`).catch(reportError);
-      this.#pendingDeletions.delete(session.id);
-      this.refreshAllTabs();
-    };
-    notify(`Deleted “${session.title ?? "New chat"}”`, { label: "Undo", onClick: undo }, UNDO_MS, () => void finish());
+    const [first] = sessions;
+    const text = sessions.length > 1 ? words.deletedMany(sessions.length) : words.deleted(first?.title ?? words.untitled);
+    notify(text, { label: words.undo, onClick: undo }, UNDO_MS, () => void this.#delete(ids));
+  }
+
+  /** Delete those of the sessions that are still to go. */
+  async #delete(ids: readonly string[]): Promise<void> {
+    for (const id of ids) {
+      if (!this.#pendingDeletions.has(id)) continue;
+      await request("DELETE", `sessions/${id}`).catch(reportFailure(words.deletionFailed));
+      this.#pendingDeletions.delete(id);
+    }
+    this.refreshAllTabs();
   }
 
   #scheduleRefresh(delayMs = REFRESH_DELAY_MS): void {
@@ -96,19 +93,18 @@ export class SessionList {
   }
 
   async #refresh(): Promise<void> {
-    const limit = Math.min(Math.max(PAGE_SIZE, this.sessions.value.length), MAX_PAGE_SIZE);
-    const page = await get<SessionPage>(`sessions?limit=${limit}`).catch((error: Error) => error);
-    if (page instanceof Error) console.info("the list of sessions could not be read:", page.message);
-    else this.#show(page.data, page.next);
+    const count = this.isComplete.value ? Infinity : Math.max(PAGE_SIZE, this.sessions.value.length);
+    const listing = await listSessions(count).catch((error: Error) => error);
+    if (listing instanceof Error) console.info("the list of sessions could not be read:", listing.message);
+    else this.#show(listing.data, listing.next);
     this.#refreshWhileBusy();
   }
 
   /** Only the open session has a stream, so an answer in another session is noticed by refreshing. */
   #refreshWhileBusy(): void {
     const isBusy = this.sessions.value.some(({ status }) => status !== "idle");
-    this.#titleRefreshesLeft = isBusy ? MAX_TITLE_REFRESHES : this.#titleRefreshesLeft - 1;
-    const hasUntitled = this.sessions.value.some(({ title }) => title === null);
-    if (isBusy || (this.#titleRefreshesLeft > 0 && hasUntitled)) this.#scheduleRefresh(REFRESH_INTERVAL_MS);
+    this.#titleRefreshesLeft = isBusy ? TITLE_REFRESHES : this.#titleRefreshesLeft - 1;
+    if (isBusy || this.#titleRefreshesLeft >= 0) this.#scheduleRefresh(REFRESH_INTERVAL_MS);
   }
 
   /** Pages may overlap when sessions move up in between, so each session is listed once. */
@@ -117,6 +113,18 @@ export class SessionList {
     this.isComplete.value = nextCursor === null;
     const byId = new Map(sessions.map((session) => [session.id, session]));
     this.sessions.value = [...byId.values()].filter((session) => !this.#pendingDeletions.has(session.id));
+  }
+}
+
+/** Return the newest `count` sessions, in as many pages as it takes. */
+async function listSessions(count: number): Promise<SessionPage> {
+  const data: Session[] = [];
+  for (let before = ""; ; ) {
+    const limit = Math.min(count - data.length, MAX_PAGE_SIZE);
+    const page = await get<SessionPage>(`sessions?limit=${limit}${before}`);
+    data.push(...page.data);
+    if (page.next === null || data.length >= count) return { data, next: page.next };
+    before = `&before=${encodeURIComponent(page.next)}`;
   }
 }
 

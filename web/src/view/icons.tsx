@@ -13,17 +13,24 @@ const PATHS = {
   down: "M10 4v11M5.5 10.5L10 15l4.5-4.5",
   close: "M5 5l10 10M15 5L5 15",
   info: "M10 9v5M10 6v.5M10 2.5a7.5 7.5 0 1 0 0 15a7.5 7.5 0 0 0 0-15z",
+  more: "M4.5 10h.01M10 10h.01M15.5 10h.01",
+  settings: "M3 6h7M14 6h3M3 14h3M10 14h7M12 4v4M8 12v4",
+  keyboard: "M3 5.5h14v9H3zM6 8.5h.01M10 8.5h.01M14 8.5h.01M7 11.5h6",
+  download: "M10 3.5v9M6 9l4 4 4-4M4 16.5h12",
+  print: "M6 7V3.5h8V7M6 13.5H3.5V7h13v6.5H14M6 11h8v5.5H6z",
   check: "M4 10.5l4 4 8-9",
 } as const;
 
-export const Icon = ({ name }: { name: keyof typeof PATHS }) => (
+export type IconName = keyof typeof PATHS;
+
+export const Icon = ({ name }: { name: IconName }) => (
   <svg class="icon" viewBox="0 0 20 20" aria-hidden="true">
     <path d={PATHS[name]} />
   </svg>
 );
 
 interface ButtonProps {
-  readonly name: keyof typeof PATHS;
+  readonly name: IconName;
   readonly label: string;
   readonly onClick: () => void;
   readonly disabled?: boolean;

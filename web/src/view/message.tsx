@@ -2,6 +2,7 @@ import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { type App, textOf } from "../app.ts";
 import { useCell } from "../cell.ts";
 import type { Conversation } from "../conversation.ts";
+import { formatBriefly, formatFully } from "../dates.ts";
 import { hasEnded, type Part } from "../events.ts";
 import { reportFailure } from "../notice.ts";
 import type { Message } from "../schema.ts";
@@ -42,20 +43,45 @@ function UserMessage({ app, message, isLast, ...rest }: Props & { message: Messa
   useLayoutEffect(() => (isEditing ? refocusEdit : undefined), [isEditing]);
   return (
     <article ref={article} class={isLast ? "user-message last" : "user-message"} data-message={message.id}>
-      <h2 class="visually-hidden">You said</h2>
+      <h2 class="visually-hidden">{words.youSaid}</h2>
       {isEditing ? (
         <Editor text={textOf(message)} onSend={send} onCancel={() => setEditing(false)} />
       ) : (
-        <div class="bubble" dir="auto">{textOf(message)}</div>
+        <Bubble text={textOf(message)} />
       )}
       <div class="actions">
         <VersionSwitch {...rest} />
         <CopyButton getText={() => textOf(message)} />
         <IconButton name="pencil" label={words.edit} action="edit" onClick={() => setEditing(true)} />
+        <Time time={message.created_at} />
       </div>
     </article>
   );
 }
+
+/** Messages that are longer are folded: what was pasted hides what was said. */
+const MAX_BUBBLE_LINES = 20;
+const MAX_BUBBLE_CHARS = 2_500;
+
+function Bubble({ text }: { text: string }) {
+  const [isFolded, setFolded] = useState(true);
+  const isLong = text.length > MAX_BUBBLE_CHARS || text.split("\n", MAX_BUBBLE_LINES + 1).length > MAX_BUBBLE_LINES;
+  return (
+    <>
+      <div class={isLong && isFolded ? "bubble folded" : "bubble"} dir="auto">{text}</div>
+      {isLong && (
+        <button type="button" class="quiet unfold" aria-expanded={!isFolded} onClick={() => setFolded(!isFolded)}>
+          {isFolded ? words.showAll : words.showLess}
+        </button>
+      )}
+    </>
+  );
+}
+
+/** When a message was said. */
+const Time = ({ time }: { time: string }) => (
+  <time class="soft" dateTime={time} title={formatFully(time)}>{formatBriefly(time)}</time>
+);
 
 function Answer({ app, conversation, message, isLast, ...rest }: Props & { message: Message }) {
   const [hasFacts, setFacts] = useState(false);
@@ -67,7 +93,7 @@ function Answer({ app, conversation, message, isLast, ...rest }: Props & { messa
   };
   return (
     <article class={isLast ? "answer last" : "answer"} aria-busy={isInProgress} data-message={message.id}>
-      <h2 class="visually-hidden">The assistant answered</h2>
+      <h2 class="visually-hidden">{words.assistantAnswered}</h2>
       {message.parts.map((part, index) => (
         <PartView key={index} part={part} isLive={isLive && index === message.parts.length - 1}
           onAnswer={(callId, output) => conversation.answerCall(message.run_id!, callId, output)} />
@@ -81,10 +107,11 @@ function Answer({ app, conversation, message, isLast, ...rest }: Props & { messa
         <div class="actions">
           <VersionSwitch conversation={conversation} {...rest} />
           <CopyButton getText={() => textOf(message)} />
-          <IconButton name="again" label="Answer again" onClick={answerAgain} />
+          <IconButton name="again" label={words.answerAgain} onClick={answerAgain} />
           {message.run_id && (
-            <IconButton name="info" label="About this answer" expanded={hasFacts} onClick={() => setFacts(!hasFacts)} />
+            <IconButton name="info" label={words.aboutAnswer} expanded={hasFacts} onClick={() => setFacts(!hasFacts)} />
           )}
+          <Time time={message.created_at} />
         </div>
       )}
       {hasFacts && message.run_id && <RunFacts app={app} run={conversation.getRun(message.run_id)} />}
@@ -127,14 +154,14 @@ function VersionSwitch({ conversation, id, siblings }: Pick<Props, "conversation
   const index = siblings.indexOf(id);
   if (siblings.length < 2) return null;
   const switchBy = (step: number): void =>
-    void conversation.switchBranch(siblings[index + step]!).catch(reportFailure("Could not switch"));
+    void conversation.switchBranch(siblings[index + step]!).catch(reportFailure(words.switchingFailed));
   const isFirst = index === 0;
   const isNewest = index === siblings.length - 1;
   return (
-    <div class="versions" role="group" aria-label="Versions">
-      <IconButton name="left" label="Version before" onClick={() => switchBy(-1)} disabled={isFirst || isBusy} />
+    <div class="versions" role="group" aria-label={words.versions}>
+      <IconButton name="left" label={words.versionBefore} onClick={() => switchBy(-1)} disabled={isFirst || isBusy} />
       <span>{index + 1}/{siblings.length}</span>
-      <IconButton name="right" label="Next version" onClick={() => switchBy(1)} disabled={isNewest || isBusy} />
+      <IconButton name="right" label={words.nextVersion} onClick={() => switchBy(1)} disabled={isNewest || isBusy} />
     </div>
   );
 }
@@ -147,8 +174,8 @@ function CopyButton({ getText }: { getText: () => string }) {
     const timer = isCopied ? setTimeout(() => setCopied(false), COPIED_SIGN_MS) : undefined;
     return () => clearTimeout(timer);
   }, [isCopied]);
-  const copy = (): void => void copyText(getText()).then(() => setCopied(true), reportFailure("Could not copy"));
-  return <IconButton name={isCopied ? "check" : "copy"} label={isCopied ? "Copied" : "Copy"} onClick={copy} />;
+  const copy = (): void => void copyText(getText()).then(() => setCopied(true), reportFailure(words.copyingFailed));
+  return <IconButton name={isCopied ? "check" : "copy"} label={isCopied ? words.copied : words.copy} onClick={copy} />;
 }
 
 /** Copy to the clipboard. Pages without https have no `navigator.clipboard`, so a text field is copied from there. */

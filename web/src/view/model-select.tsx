@@ -3,6 +3,7 @@ import type { App } from "../app.ts";
 import { useCell } from "../cell.ts";
 import type { Conversation } from "../conversation.ts";
 import { reportFailure } from "../notice.ts";
+import { words } from "../words.ts";
 
 /** The model that answers in this session. Shown where there is a choice; changes count from the next message on. */
 export function ModelSelect({ app, conversation }: { app: App; conversation: Conversation }) {
@@ -19,12 +20,12 @@ export function ModelSelect({ app, conversation }: { app: App; conversation: Con
   };
   const onChange = (event: Event): void => {
     const { value } = event.currentTarget as HTMLSelectElement;
-    void choose(value || null).catch(reportFailure("The model stays as it was"));
+    void choose(value || null).catch(reportFailure(words.modelUnchanged));
   };
   return (
-    <select class="model-select" aria-label="Model" title="Model" value={chosen ?? ""} onChange={onChange}>
-      <option value="">Default model</option>
-      {!isListed && <option value={chosen}>{chosen} (not offered)</option>}
+    <select class="bar-select" aria-label={words.model} title={words.model} value={chosen ?? ""} onChange={onChange}>
+      <option value="">{words.defaultModel}</option>
+      {!isListed && <option value={chosen}>{words.notOffered(chosen)}</option>}
       {models.map(({ name }) => <option key={name} value={name}>{name}</option>)}
     </select>
   );

@@ -1,19 +1,25 @@
 import { useEffect, useRef, useState } from "preact/hooks";
-import { type App, UNTITLED } from "../app.ts";
+import type { App } from "../app.ts";
 import { useCell } from "../cell.ts";
 import type { Conversation } from "../conversation.ts";
+import { words } from "../words.ts";
+import { AssistantSelect } from "./assistant-select.tsx";
+import { ChatMenu } from "./chat-menu.tsx";
 import { Composer } from "./composer.tsx";
 import { IconButton } from "./icons.tsx";
+import { KeysDialog } from "./keys-dialog.tsx";
 import { ModelSelect } from "./model-select.tsx";
 import { Notices } from "./notices.tsx";
 import { OutboxItems } from "./outbox-items.tsx";
+import { SettingsDialog } from "./settings-dialog.tsx";
+import { useShortcuts } from "./shortcuts.ts";
 import { Sidebar } from "./sidebar.tsx";
 import { Thread } from "./thread.tsx";
 import { Welcome } from "./welcome.tsx";
 
 const NARROW_SCREEN = matchMedia("(max-width: 48rem)");
 
-/** The whole page: the list of sessions at the side (a drawer on a phone), the open session, and notices. */
+/** The whole page: the list of sessions at the side (a drawer on a phone), the open session, notices and dialogs. */
 export function Page({ app }: { app: App }) {
   const conversation = useCell(app.conversation);
   const [isDrawerOpen, setDrawerOpen] = useState(false);
@@ -26,30 +32,50 @@ export function Page({ app }: { app: App }) {
     focused?.querySelector<HTMLElement>("button")?.focus();
     wasDrawerOpen.current = isDrawerOpen;
   }, [isDrawerOpen]);
+  useShortcuts(app, () => setDrawerOpen(NARROW_SCREEN.matches));
   const close = (): void => setDrawerOpen(false);
-  const closeOnEscape = ({ key }: KeyboardEvent): void => (key === "Escape" ? close() : undefined);
+  const closeOnEscape = ({ key }: KeyboardEvent): void => {
+    if (key === "Escape" && document.querySelector(":popover-open") === null) close();
+  };
   return (
     <div class={`page ${isDrawerOpen ? "drawer-open" : ""}`} onKeyDown={closeOnEscape}>
-      <nav ref={drawer} aria-label="Chats" inert={isNarrow && !isDrawerOpen}><Sidebar app={app} onLeave={close} /></nav>
+      <button type="button" class="skip" onClick={focusMessageField}>{words.skipToChat}</button>
+      <nav ref={drawer} aria-label={words.chats} inert={isNarrow && !isDrawerOpen}>
+        <Sidebar app={app} onLeave={close} />
+      </nav>
       <div class="shade" onClick={close} />
       <main inert={isNarrow && isDrawerOpen}>
         <div class="bar" ref={bar}>
-          <IconButton name="menu" label="Chats" onClick={() => setDrawerOpen(true)} />
+          <IconButton name="menu" label={words.chats} onClick={() => setDrawerOpen(true)} />
           <Title conversation={conversation} key={conversation.id} />
+          <AssistantSelect app={app} conversation={conversation} />
           <ModelSelect app={app} conversation={conversation} />
+          <ChatMenu app={app} conversation={conversation} />
         </div>
         <OpenSession app={app} conversation={conversation} key={conversation.id} />
       </main>
       <Notices />
+      <OpenDialog app={app} />
       <p class="visually-hidden" role="status">{useCell(app.announcement)}</p>
     </div>
   );
 }
 
+const focusMessageField = (): void => document.querySelector<HTMLElement>(".composer textarea")?.focus();
+
+function OpenDialog({ app }: { app: App }) {
+  const name = useCell(app.dialog);
+  const close = (): void => void (app.dialog.value = null);
+  if (name === null) return null;
+  return name === "keys" ? <KeysDialog onClose={close} /> : <SettingsDialog onClose={close} />;
+}
+
+/** The title, in the page and on the tab. The tab also tells that an answer is being made. */
 function Title({ conversation }: { conversation: Conversation }) {
   const session = useCell(conversation.session);
-  const title = session?.title ?? UNTITLED;
-  useEffect(() => void (document.title = `${title} · chatkeep`), [title]);
+  const isBusy = useCell(conversation.openRun) !== null;
+  const title = session?.title ?? words.untitled;
+  useEffect(() => void (document.title = `${isBusy ? "… " : ""}${title} · chatkeep`), [title, isBusy]);
   return <h1 dir="auto">{title}</h1>;
 }
 
@@ -60,18 +86,16 @@ function OpenSession({ app, conversation }: { app: App; conversation: Conversati
   if (connection === "gone")
     return (
       <div class="welcome column">
-        <p class="greeting">This chat is no longer there.</p>
+        <p class="greeting">{words.noLongerThere}</p>
         <OutboxItems app={app} conversation={conversation} />
-        <button type="button" class="main" onClick={() => app.startNew()}>New chat</button>
+        <button type="button" class="main" onClick={() => app.startNew()}>{words.newChat}</button>
       </div>
     );
   return (
     <>
       {isEmpty ? <Welcome app={app} /> : <Thread app={app} conversation={conversation} />}
       <footer>
-        {connection === "lost" && (
-          <p class="connection" role="status">Connection lost. It will be taken up again by itself.</p>
-        )}
+        {connection === "lost" && <p class="connection" role="status">{words.connectionLost}</p>}
         <Composer app={app} conversation={conversation} />
       </footer>
     </>

@@ -1,29 +1,35 @@
+import { useState } from "preact/hooks";
 import type { App } from "../app.ts";
 import type { Cell } from "../cell.ts";
 import { useCell } from "../cell.ts";
+import { formatFully } from "../dates.ts";
 import type { Run } from "../schema.ts";
+import { words } from "../words.ts";
+import { PromptDialog } from "./prompt-dialog.tsx";
 
-const TIME = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 const NUMBER = new Intl.NumberFormat();
 const NANO = 1e-9;
 
-/** Who made an answer, and when, and how many tokens and how much money it took. Empty until the run is fetched. */
+/** Who made an answer, when, with how many tokens, for how much; and the way to its prompt. Empty until it is known. */
 export function RunFacts({ app, run }: { app: App; run: Cell<Run | null> }) {
   const known = useCell(run);
   const models = useCell(app.models);
+  const [hasPrompt, setPrompt] = useState(false);
   if (known === null) return <p class="facts soft">…</p>;
   const { model, usage, created_at, started_at, finished_at } = known;
   const seconds = finished_at && started_at ? (Date.parse(finished_at) - Date.parse(started_at)) / 1000 : null;
-  const cached = usage.cached_input_tokens ? ` (${NUMBER.format(usage.cached_input_tokens)} cached)` : "";
-  const tokens = `${NUMBER.format(usage.input_tokens)}${cached} + ${NUMBER.format(usage.output_tokens)} tokens`;
+  const cached = usage.cached_input_tokens ? ` (${words.cached(NUMBER.format(usage.cached_input_tokens))})` : "";
+  const input = `${NUMBER.format(usage.input_tokens)}${cached}`;
   const currency = models.find(({ price }) => price !== null)?.price?.currency;
   return (
-    <p class="facts soft">
-      <span>{model}</span> · <time dateTime={created_at}>{TIME.format(new Date(created_at))}</time>
-      {seconds !== null && ` · ${NUMBER.format(Math.round(seconds * 10) / 10)} s`}
-      {` · ${usage.estimated ? "about " : ""}${tokens}`}
+    <div class="facts soft">
+      <span>{model}</span> · <time dateTime={created_at}>{formatFully(created_at)}</time>
+      {seconds !== null && ` · ${words.seconds(NUMBER.format(Math.round(seconds * 10) / 10))}`}
+      {` · ${words.tokens(input, NUMBER.format(usage.output_tokens), usage.estimated)}`}
       {usage.cost !== null && currency && ` · ${formatCost(usage.cost, currency)}`}
-    </p>
+      <button type="button" class="quiet" onClick={() => setPrompt(true)}>{words.showPrompt}</button>
+      {hasPrompt && <PromptDialog runId={known.id} onClose={() => setPrompt(false)} />}
+    </div>
   );
 }
 

@@ -5,6 +5,7 @@ import { type Cell, useCell } from "../cell.ts";
 import type { Conversation } from "../conversation.ts";
 import { reportFailure } from "../notice.ts";
 import type { Message } from "../schema.ts";
+import { words } from "../words.ts";
 import { Icon } from "./icons.tsx";
 import { MessageView } from "./message.tsx";
 import { OutboxItems, useOutboxItems } from "./outbox-items.tsx";
@@ -25,11 +26,11 @@ export function Thread({ app, conversation }: { app: App; conversation: Conversa
   useEffect(() => anchor.current?.scrollToEnd(), [items.length]); // the user has just sent one, and wants to see it
   useReveal(conversation, content);
   const loadOlder = (): void =>
-    void conversation.loadOlder().catch(reportFailure("Earlier messages could not be loaded"));
+    void conversation.loadOlder().catch(reportFailure(words.earlierMessagesFailed));
   const hasReplies = head !== null && !isBusy && items.length === 0 && conversation.tree.has(head);
   return (
     <>
-      <div class="thread" ref={scroller} tabIndex={0} role="region" aria-label="Messages">
+      <div class="thread" ref={scroller} tabIndex={0} role="region" aria-label={words.messages}>
         <div class="column" ref={content} onClickCapture={onClickCapture}>
           {hasOlder && <OlderButton key={path.length} onLoad={loadOlder} scroller={scroller} />}
           {path.map(({ id, parent_id }) => (
@@ -42,7 +43,7 @@ export function Thread({ app, conversation }: { app: App; conversation: Conversa
       </div>
       {!isAtEnd && (
         <button type="button" class="to-end" onClick={() => anchor.current?.scrollToEnd()}>
-          <Icon name="down" /> Latest
+          <Icon name="down" /> {words.latest}
         </button>
       )}
     </>
@@ -72,7 +73,7 @@ function OlderButton({ onLoad, scroller }: { onLoad: () => void; scroller: Eleme
     observer.observe(button.current!);
     return () => observer.disconnect();
   }, []);
-  return <button type="button" class="quiet older" ref={button} onClick={onLoad}>Earlier messages</button>;
+  return <button type="button" class="quiet older" ref={button} onClick={onLoad}>{words.earlierMessages}</button>;
 }
 
 /** The replies that the model suggested in its last message, if any. */
@@ -81,7 +82,7 @@ function SuggestedReplies({ message, onSend }: { message: Cell<Message>; onSend:
   const replies = part?.type === "tool_call" && part.state === "succeeded" ? part.arguments?.["replies"] : undefined;
   if (!Array.isArray(replies)) return null;
   return (
-    <div class="replies" role="group" aria-label="Suggested replies">
+    <div class="replies" role="group" aria-label={words.suggestedReplies}>
       {replies.filter((reply) => typeof reply === "string").map((reply) => (
         <button key={reply} type="button" dir="auto" onClick={() => onSend(reply)}>{reply}</button>
       ))}

@@ -34,6 +34,7 @@ export const en = {
   title: "Title",
   select: "Select",
   selectChat: (title: string) => `Select ${title}`,
+  selectAll: "All",
   selected: (number: number) => `${number} selected`,
   selection: "Selected chats",
   deleted: (title: string) => `Deleted “${title}”`,
@@ -102,6 +103,7 @@ export const en = {
   seconds: (number: string) => `${number} s`,
   tokens: (input: string, output: string, isEstimated: boolean) =>
     `${isEstimated ? "about " : ""}${input} + ${output} tokens`,
+  cached: (number: string) => `${number} cached`,
   showPrompt: "What the model was told",
   promptFailed: "The prompt could not be loaded",
   promptOf: (assistant: string) => `System prompt of ${assistant}`,
