@@ -33,3 +33,41 @@ async def test_enter_on_a_phone_is_a_new_line(phone: Chat, script: Script) -> No
     await phone.page.locator(".editor").get_by_role("button", name="Send").tap()
     await phone.answered("Three.")
     assert [prompt.messages[-1]["content"] for prompt in script.prompts] == ["one\ntwo", "one\ntwo\nthree"]
+
+
+async def test_a_phone_can_rename_and_delete_any_chat(phone: Chat, service: Service) -> None:
+    for title in ("second", "first"):
+        await service.session(title=title)
+    await phone.page.reload()
+    await phone.button("Chats").tap()
+    await phone.button("Options for second").tap()
+    await phone.button("Rename").tap()
+    await phone.page.keyboard.type("renamed")
+    await phone.page.keyboard.press("Enter")
+    await phone.button("Options for renamed").tap()
+    await phone.button("Delete").tap()
+    await expect(phone.sessions).to_have_text(["first"])
+
+
+async def test_a_finger_hits_every_control(phone: Chat, script: Script) -> None:
+    script.play([say("Hi."), stop()])
+    await phone.say("hello")
+    await phone.answered("Hi.")
+    await phone.button("Chats").tap()
+    small: list[str] = await phone.page.evaluate("""() => [...document.querySelectorAll("button, a, select, .composer")]
+        .filter(each => each.checkVisibility() && !each.matches(".skip"))
+        .map(each => [each.getBoundingClientRect(), each])
+        .filter(([{ width, height }]) => width < 44 || height < 44)
+        .map(([{ width, height }, each]) => `${width} by ${height}: ${each.outerHTML.slice(0, 80)}`)""")
+    assert small == []
+
+
+async def test_dialogs_on_a_phone_leave_the_list_open(phone: Chat, service: Service) -> None:
+    await service.session(title="first")
+    await phone.page.reload()
+    await phone.button("Chats").tap()
+    await phone.button("Settings").tap()
+    await phone.page.keyboard.press("Escape")
+    await expect(phone.page.get_by_role("dialog")).to_have_count(0)
+    await expect(phone.sessions).to_have_text(["first"])
+    assert await phone.page.evaluate("document.documentElement.scrollWidth") <= 390

@@ -35,7 +35,7 @@ export function Page({ app }: { app: App }) {
   useShortcuts(app, () => setDrawerOpen(NARROW_SCREEN.matches));
   const close = (): void => setDrawerOpen(false);
   const closeOnEscape = ({ key }: KeyboardEvent): void => {
-    if (key === "Escape" && document.querySelector(":popover-open") === null) close();
+    if (key === "Escape" && document.querySelector(":popover-open, dialog[open]") === null) close();
   };
   return (
     <div class={`page ${isDrawerOpen ? "drawer-open" : ""}`} onKeyDown={closeOnEscape}>

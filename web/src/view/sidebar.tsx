@@ -1,6 +1,7 @@
 import { useEffect, useRef } from "preact/hooks";
 import type { App } from "../app.ts";
 import { useCell } from "../cell.ts";
+import { hasKeyboard } from "../keys.ts";
 import { reportFailure } from "../notice.ts";
 import { words } from "../words.ts";
 import { Icon, IconButton } from "./icons.tsx";
@@ -31,7 +32,9 @@ export function Sidebar({ app, onLeave }: { app: App; onLeave: () => void }) {
       </div>
       <footer>
         <IconButton name="settings" label={words.settings} onClick={() => (app.dialog.value = "settings")} />
-        <IconButton name="keyboard" label={words.shortcuts} onClick={() => (app.dialog.value = "keys")} />
+        {hasKeyboard() && (
+          <IconButton name="keyboard" label={words.shortcuts} onClick={() => (app.dialog.value = "keys")} />
+        )}
       </footer>
     </>
   );

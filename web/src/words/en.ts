@@ -133,7 +133,6 @@ export const en = {
   } as Readonly<Record<string, string>>,
   detail: "The provider's words",
   askingAgainIn: (seconds: number) => `Asked again in ${seconds} s.`,
-  tryNow: "Try now",
   doNotAskAgain: "Not now",
   changeMessage: "Change the message",
   goOnWithLast: "Go on with the last messages",
