@@ -1,5 +1,6 @@
 """Errors with a way on: by their code, in our words, and what asks again by itself."""
 
+import asyncio
 import re
 
 import pytest
@@ -95,3 +96,23 @@ async def test_two_tabs_ask_again_once(chat: Chat, script: Script) -> None:
     for tab in (chat, other):
         await tab.answered("Once.")
     assert len(script.prompts) == 2
+
+
+async def test_a_cut_answer_is_gone_on_with(chat: Chat, script: Script) -> None:
+    script.play([say("To get to the oth"), stop("length")], [say("er *side*."), stop()])
+    await chat.say("why?")
+    await chat.answered("The answer reached the model's length limit.")
+    await chat.button("Continue").click()
+    await chat.answered("To get to the other side.")
+    await expect(chat.answers.locator(".prose")).to_have_count(1)
+    await expect(chat.answers.locator(".handover")).to_have_count(0)  # the same model went on
+    await expect(chat.answers.locator(".versions")).to_have_text("2/2")
+
+
+async def test_a_stopped_answer_is_gone_on_with(chat: Chat, script: Script) -> None:
+    script.play([say("Once upon"), asyncio.Event()], [say(" a time."), stop()])
+    await chat.say("a story")
+    await expect(chat.answers).to_contain_text("Once upon")
+    await chat.page.keyboard.press("Escape")
+    await chat.button("Continue").click()
+    await chat.answered("Once upon a time.")

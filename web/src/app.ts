@@ -6,7 +6,8 @@ import { Conversation } from "./conversation.ts";
 import { hasEnded, type SessionEvent } from "./events.ts";
 import { reportFailure } from "./notice.ts";
 import { type OutboxItem, Outbox } from "./outbox.ts";
-import type { AssistantPage, AssistantView, Message, ModelPage, ModelView, NewSession, RunAnswer } from "./schema.ts";
+import type { AssistantPage, AssistantView, Message, ModelPage, ModelView, NewRun, NewSession, RunAnswer } from "./schema.ts";
+import { joinSeams } from "./seams.ts";
 import { markSeen } from "./seen.ts";
 import { SessionList } from "./session-list.ts";
 import * as storage from "./storage.ts";
@@ -87,12 +88,22 @@ export class App {
    * With a `key` of the caller's, several tabs that make the request get one answer.
    */
   answerAgain(messageId: string, key?: string): void {
+    this.#requestRun({ message_id: messageId }, key);
+  }
+
+  /** Go on with an answer that was cut: a new one begins with it. */
+  continueAnswer(answerId: string): void {
+    this.#requestRun({ continue: answerId });
+  }
+
+  #requestRun(request: Pick<NewRun, "message_id" | "continue">, key?: string): void {
     const isSameRequest = ({ body, refused }: OutboxItem): boolean =>
-      "message_id" in body && body.message_id === messageId && refused === null;
+      !("content" in body) && refused === null &&
+      (body.message_id ?? body.continue) === (request.message_id ?? request.continue);
     if (this.outbox.items.value.some(isSameRequest)) return;
     const { id } = this.conversation.value;
     const onBusy = key === undefined ? this.#chooseOnBusy(id) : "reject"; // equal keys need equal requests
-    this.outbox.add({ session: id, create: null, body: { message_id: messageId, on_busy: onBusy } }, key);
+    this.outbox.add({ session: id, create: null, body: { ...request, on_busy: onBusy } }, key);
   }
 
   /** Leave the open session for a new one. */
@@ -188,7 +199,7 @@ function readAddress(): { sessionId: string; messageId: string | undefined } {
 
 /** Return a message's text as Markdown: for the clipboard, for editing, and for screen readers. */
 export function textOf(message: Message): string {
-  const texts = message.parts.map((part) => {
+  const texts = joinSeams(message.parts).map(({ part }) => {
     if (part.type === "text" || part.type === "refusal") return part.text;
     if (part.type === "tool_call" && part.kind === "reply" && part.name !== "suggest_replies")
       return Object.values(part.arguments ?? {}).map(formatValue).join("\n\n");

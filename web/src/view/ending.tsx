@@ -23,7 +23,15 @@ interface Props {
 export function Ending(props: Props) {
   const { app, conversation, message, isLast } = props;
   const run = useCell(props.run);
-  if (message.status === "cancelled") return <p class="ending soft">{words.stopped}</p>;
+  if (message.status === "cancelled")
+    return (
+      <p class="ending soft">
+        {words.stopped}
+        {isLast && canGoOn(message, null) && (
+          <button type="button" class="quiet" onClick={() => app.continueAnswer(message.id)}>{words.continueAnswer}</button>
+        )}
+      </p>
+    );
   const problem = run?.error ?? null;
   const askAgain = (): void => {
     app.answerAgain(message.parent_id!);
@@ -42,6 +50,9 @@ export function Ending(props: Props) {
         <Countdown key={run.id} run={run} onEnd={() => app.answerAgain(message.parent_id!, `again:${run.id}`)} />
       )}
       <div class="ways">
+        {canGoOn(message, problem) && (
+          <button type="button" onClick={() => app.continueAnswer(message.id)}>{words.continueAnswer}</button>
+        )}
         {problem?.code !== "context_overflow" && (
           <button type="button" class={problem?.retryable === false ? "quiet" : ""} onClick={askAgain}>
             {words.tryAgain}
@@ -52,6 +63,10 @@ export function Ending(props: Props) {
     </div>
   );
 }
+
+/** True if an answer has something to go on from, and going on may end otherwise. */
+const canGoOn = (message: Message, problem: Problem | null): boolean =>
+  message.parts.length > 0 && problem?.retryable !== false;
 
 function describe(status: Message["status"], run: Run | null): string {
   if (status === "interrupted") return words.interrupted;

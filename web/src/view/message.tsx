@@ -6,6 +6,7 @@ import { formatBriefly, formatFully } from "../dates.ts";
 import { hasEnded, type Part } from "../events.ts";
 import { reportFailure } from "../notice.ts";
 import type { Message } from "../schema.ts";
+import { joinSeams } from "../seams.ts";
 import { ToolCall } from "./calls.tsx";
 import { Editor } from "./editor.tsx";
 import { Ending } from "./ending.tsx";
@@ -94,8 +95,8 @@ function Answer({ app, conversation, message, isLast, ...rest }: Props & { messa
   return (
     <article class={isLast ? "answer last" : "answer"} aria-busy={isInProgress} data-message={message.id}>
       <h2 class="visually-hidden">{words.assistantAnswered}</h2>
-      {message.parts.map((part, index) => (
-        <PartView key={index} part={part} isLive={isLive && index === message.parts.length - 1}
+      {joinSeams(message.parts).map(({ index, part, isLast }) => (
+        <PartView key={index} part={part} isLive={isLive && isLast}
           onAnswer={(callId, output) => conversation.answerCall(message.run_id!, callId, output)} />
       ))}
       {isInProgress && isSilent(message.parts.at(-1)) && <p class="thinking"><i /><i /><i /></p>}
@@ -121,7 +122,7 @@ function Answer({ app, conversation, message, isLast, ...rest }: Props & { messa
 
 /** True if the message shows no growing text, so that it needs a sign that the run continues. `part` is its last. */
 const isSilent = (part: Part | undefined): boolean =>
-  part === undefined || part.type === "step" || part.type === "tool_call";
+  part === undefined || part.type === "step" || part.type === "tool_call" || part.type === "handover";
 
 interface PartProps {
   readonly part: Part;
@@ -143,6 +144,8 @@ function PartView({ part, isLive, onAnswer }: PartProps) {
       );
     case "tool_call":
       return <ToolCall call={part} onAnswer={onAnswer} />;
+    case "handover":
+      return part.from === part.to ? null : <p class="handover soft">{words.handedOver(part.from, part.to)}</p>;
     case "step":
       return null;
   }

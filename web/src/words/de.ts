@@ -132,6 +132,8 @@ export const de: Words = {
   },
   detail: "Die Worte des Anbieters",
   askingAgainIn: (seconds) => `Wird in ${seconds} s noch einmal gefragt.`,
+  continueAnswer: "Weiter",
+  handedOver: (from, to) => `${to} hat weitergemacht, wo ${from} aufgehört hat.`,
   doNotAskAgain: "Nicht jetzt",
   changeMessage: "Nachricht ändern",
   goOnWithLast: "Mit den letzten Nachrichten weitermachen",

@@ -133,6 +133,8 @@ export const en = {
   } as Readonly<Record<string, string>>,
   detail: "The provider's words",
   askingAgainIn: (seconds: number) => `Asked again in ${seconds} s.`,
+  continueAnswer: "Continue",
+  handedOver: (from: string, to: string) => `${to} went on where ${from} stopped.`,
   doNotAskAgain: "Not now",
   changeMessage: "Change the message",
   goOnWithLast: "Go on with the last messages",
