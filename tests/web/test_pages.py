@@ -42,9 +42,27 @@ async def test_every_asset_of_the_page_exists(service: Service) -> None:
     for address in named:
         answer = await service.client.get(f"/{address}")
         assert answer.status_code == 200
-        assert answer.headers["content-type"].partition(";")[0] in {"text/javascript", "text/css", "image/svg+xml"}
+        assert answer.headers["content-type"].partition(";")[0] in {
+            "text/javascript",
+            "text/css",
+            "image/svg+xml",
+            "image/png",
+        }
         assert answer.headers["x-content-type-options"] == "nosniff"
     assert (await service.client.get("/assets/none.js")).json()["code"] == "not_found"
+
+
+async def test_the_manifest_names_icons_that_exist(service: Service) -> None:
+    needs("built" if pages.load_bundle().is_built else None, "the web client is not built: make web")
+    assert 'href="./manifest.webmanifest"' in (await service.client.get("/")).text
+    answer = await service.client.get("/manifest.webmanifest")
+    assert answer.headers["content-type"] == "application/manifest+json"
+    manifest = answer.json()
+    assert (manifest["start_url"], manifest["display"]) == ("./", "standalone")
+    assert {icon["sizes"] for icon in manifest["icons"]} == {"192x192", "512x512"}
+    assert {icon["purpose"] for icon in manifest["icons"]} == {"any", "maskable"}
+    for icon in manifest["icons"]:
+        assert (await service.client.get(f"/{icon['src']}")).headers["content-type"] == "image/png"
 
 
 async def test_assets_are_compressed_for_clients_that_accept_it(service: Service) -> None:

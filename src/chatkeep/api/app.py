@@ -13,7 +13,7 @@ from chatkeep.api import responses
 from chatkeep.api.middleware import RequestChecks
 from chatkeep.api.openapi import openapi_document
 from chatkeep.api.response_headers import ResponseHeaders
-from chatkeep.api.routes import docs, memory, messages, pages, runs, service, session_events, sessions, turns
+from chatkeep.api.routes import docs, manifest, memory, messages, pages, runs, service, session_events, sessions, turns
 from chatkeep.api.shutdown import drain_on_signals, stop_with_supervisor
 from chatkeep.api.stream_server import StreamServer
 from chatkeep.errors import Refused, StorageFailed
@@ -21,7 +21,9 @@ from chatkeep.llm import Model
 from chatkeep.runs.startup import open_runtime
 from chatkeep.settings import Settings, load_settings
 
-ROUTERS = tuple(each.router for each in (turns, sessions, session_events, messages, runs, memory, service, pages, docs))
+ROUTERS = tuple(
+    each.router for each in (turns, sessions, session_events, messages, runs, memory, service, pages, manifest, docs)
+)
 """All routes, the most used first."""
 DESCRIPTION = """Sessions, messages, and answers streamed as they are made; everything is kept.
 
