@@ -8,7 +8,7 @@ from typing import Any, Literal
 import pytest
 from playwright.async_api import Browser, Page, Route, ViewportSize, expect
 
-from chatkeep.errors import ModelRateLimited
+from chatkeep.errors import ContextOverflow, ModelRateLimited
 from tests.script import Script, call, say, stop
 from tests.service import Service
 from tests.web.chat import Chat
@@ -80,6 +80,37 @@ async def test_axe_finds_no_violation(
     assert await violations(chat.page) == []
     await chat.say("six")
     await expect(chat.answers.last).to_contain_text("streaming")
+    assert await violations(chat.page) == []
+    await context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_axe_finds_no_violation_in_dialogs(
+    browser: Browser, service: Service, script: Script, scheme: Literal["light", "dark"]
+) -> None:
+    script.play([say("A needle."), stop()], [say("Half"), ContextOverflow("too long")])
+    context = await browser.new_context(color_scheme=scheme, viewport=DESKTOP, reduced_motion="reduce")
+    chat = await Chat.open(context, service.url)
+    await chat.say("\n".join(f"line {number}" for number in range(40)))
+    await chat.answered("A needle.")
+    await chat.say("more")
+    await chat.answered("This is too long for the model.")
+    for name in ("Settings", "Keys"):
+        await chat.button(name).click()
+        assert await violations(chat.page) == []
+        await chat.button("Close").click()
+    await chat.answers.first.get_by_role("button", name="About this answer").click()
+    await chat.button("What the model was told").click()
+    await expect(chat.page.locator("dialog pre").first).to_be_visible()
+    assert await violations(chat.page) == []
+    await chat.button("Close").click()
+    await chat.button("This chat").click()
+    assert await violations(chat.page) == []
+    await chat.page.keyboard.press("Escape")
+    await chat.choose("Options for line 0", "Select")
+    assert await violations(chat.page) == []
+    await chat.page.get_by_role("searchbox").fill("needle")
+    await expect(chat.page.locator("mark")).to_have_count(1)
     assert await violations(chat.page) == []
     await context.close()
 

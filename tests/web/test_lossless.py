@@ -402,6 +402,20 @@ async def test_a_hidden_tab_holds_no_connection(chat: Chat, script: Script, serv
     await chat.answered("Seen, unseen, caught up.")
 
 
+async def test_a_hidden_tab_tells_that_its_answer_is_made(chat: Chat, script: Script) -> None:
+    gate = asyncio.Event()
+    script.play([say("Soon, "), gate, say("now."), stop()])
+    await chat.say("hello")
+    await expect(chat.answers).to_contain_text("Soon,")
+    await expect(chat.page).to_have_title("… hello · chatkeep")
+    await hide(chat, hidden=True)
+    gate.set()
+    await expect(chat.page).to_have_title("● hello · chatkeep", timeout=30_000)
+    await hide(chat, hidden=False)
+    await chat.answered("Soon, now.")
+    await expect(chat.page).to_have_title("hello · chatkeep")
+
+
 async def hide(chat: Chat, *, hidden: bool) -> None:
     """Hide the tab, as a browser does when another tab is brought to the front."""
     await chat.page.evaluate(

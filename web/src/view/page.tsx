@@ -15,6 +15,7 @@ import { SettingsDialog } from "./settings-dialog.tsx";
 import { useShortcuts } from "./shortcuts.ts";
 import { Sidebar } from "./sidebar.tsx";
 import { Thread } from "./thread.tsx";
+import { Title } from "./title.tsx";
 import { Welcome } from "./welcome.tsx";
 
 const NARROW_SCREEN = matchMedia("(max-width: 48rem)");
@@ -68,15 +69,6 @@ function OpenDialog({ app }: { app: App }) {
   const close = (): void => void (app.dialog.value = null);
   if (name === null) return null;
   return name === "keys" ? <KeysDialog onClose={close} /> : <SettingsDialog onClose={close} />;
-}
-
-/** The title, in the page and on the tab. The tab also tells that an answer is being made. */
-function Title({ conversation }: { conversation: Conversation }) {
-  const session = useCell(conversation.session);
-  const isBusy = useCell(conversation.openRun) !== null;
-  const title = session?.title ?? words.untitled;
-  useEffect(() => void (document.title = `${isBusy ? "… " : ""}${title} · chatkeep`), [title, isBusy]);
-  return <h1 dir="auto">{title}</h1>;
 }
 
 function OpenSession({ app, conversation }: { app: App; conversation: Conversation }) {

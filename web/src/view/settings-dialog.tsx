@@ -1,4 +1,5 @@
 import { useCell } from "../cell.ts";
+import { hasKeyboard } from "../keys.ts";
 import { changeSettings, CHOICES, type Settings, settings } from "../settings.ts";
 import { LANGUAGES, words } from "../words.ts";
 import { Dialog } from "./dialog.tsx";
@@ -9,7 +10,7 @@ export function SettingsDialog({ onClose }: { onClose: () => void }) {
     <Dialog title={words.settings} onClose={onClose}>
       <Choice name="theme" label={words.theme} texts={words.themes} />
       <Choice name="textSize" label={words.textSize} texts={words.textSizes} />
-      <Choice name="sendKey" label={words.sendKey} texts={words.sendKeys} />
+      {hasKeyboard() && <Choice name="sendKey" label={words.sendKey} texts={words.sendKeys} />}
       <Choice name="language" label={words.language} texts={{ system: words.systemLanguage, ...LANGUAGES }} />
     </Dialog>
   );
