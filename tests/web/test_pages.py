@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from playwright.async_api import BrowserContext
+from playwright.async_api import Browser, BrowserContext, expect
 
 from chatkeep.api.routes import pages
 from tests.needs import needs
@@ -90,6 +90,26 @@ async def test_without_the_client_a_page_says_how_to_build_it(service: Service, 
     script = await service.client.get("/assets/page.js")
     assert script.headers["content-type"].startswith("text/javascript")
     assert script.headers["cache-control"] == "no-cache"
+
+
+async def test_an_asset_removed_since_the_start_is_not_found(service: Service, tmp_path: Path) -> None:
+    small = pages.read_bundle(tmp_path)
+    removed = pages.Bundle(small.page, {"gone.js": tmp_path / "gone.js"}, is_built=True)
+    service.app.dependency_overrides[pages.get_bundle] = lambda: removed
+    assert (await service.client.get("/assets/gone.js")).json()["code"] == "not_found"
+
+
+async def test_the_first_load_is_at_most_200_kb(browser: Browser, service: Service) -> None:
+    """Transferred bytes of the page, its scripts, styles and fonts, until the first message can be written."""
+    page = await browser.new_page()
+    await page.goto(service.url)
+    await expect(page.get_by_role("textbox", name="Message")).to_be_visible()
+    await page.wait_for_function("document.fonts.status === 'loaded'")
+    sizes: list[int] = await page.evaluate(
+        "['navigation', 'resource'].flatMap(type => performance.getEntriesByType(type)).map(each => each.transferSize)"
+    )
+    await page.close()
+    assert 0 < sum(sizes) <= 200_000
 
 
 def test_the_generated_types_are_current() -> None:

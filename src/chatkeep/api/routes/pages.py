@@ -1,8 +1,10 @@
 """The page at `/` and its assets: the web client where it has been built, else a small page that says how to.
 
-All files are read once. The policy lets the page load nothing from another host, and run no script but its own.
+A file is read and compressed once, when it is first asked for: most of the many languages of code never are. The
+policy lets the page load nothing from another host, and run no script but its own.
 """
 
+import asyncio
 import gzip
 import mimetypes
 from functools import cache
@@ -49,14 +51,14 @@ class File(NamedTuple):
 class Bundle(NamedTuple):
     """The page and its assets by name. `is_built`: it is the web client, not the small page in its place."""
 
-    page: File
-    assets: dict[str, File]
+    page: Traversable
+    assets: dict[str, Traversable]
     is_built: bool
 
 
 @cache
 def load_bundle() -> Bundle:
-    """Read the web client that `make web` built, or that came with the package."""
+    """Find the web client that `make web` built, or that came with the package."""
     return read_bundle(resources.files("chatkeep").joinpath("static"))
 
 
@@ -71,7 +73,7 @@ BundleDep: TypeAlias = Annotated[Bundle, Depends(get_bundle)]
 @router.get("/")
 async def show_page(request: Request, bundle: BundleDep) -> Response:
     """The web client."""
-    return _file_response(request, bundle.page, {**_PAGE_HEADERS, "cache-control": "no-cache"})
+    return await _file_response(request, bundle.page, {**_PAGE_HEADERS, "cache-control": "no-cache"})
 
 
 @router.get("/assets/{name}")
@@ -80,17 +82,18 @@ async def show_asset(request: Request, bundle: BundleDep, name: str) -> Response
     if name not in bundle.assets:
         raise NotFound("no such asset")
     cache_control = _IMMUTABLE if bundle.is_built else "no-cache"
-    return _file_response(request, bundle.assets[name], {**_HEADERS, "cache-control": cache_control})
+    return await _file_response(request, bundle.assets[name], {**_HEADERS, "cache-control": cache_control})
 
 
 def read_bundle(built: Traversable) -> Bundle:
-    """Read the web client in the folder `built`; the small page if it is not there."""
+    """List the files of the web client in the folder `built`; the small page if it is not there."""
     is_built = built.joinpath("index.html").is_file()
     folder = built if is_built else resources.files("chatkeep.api").joinpath("page")
-    assets = {file.name: _read(file) for file in folder.joinpath("assets").iterdir()}
-    return Bundle(_read(folder.joinpath("index.html")), assets, is_built)
+    assets = {file.name: file for file in folder.joinpath("assets").iterdir()}
+    return Bundle(folder.joinpath("index.html"), assets, is_built)
 
 
+@cache
 def _read(file: Traversable) -> File:
     content = file.read_bytes()
     gzipped = gzip.compress(content, mtime=0)
@@ -98,7 +101,11 @@ def _read(file: Traversable) -> File:
     return File(content, gzipped if len(gzipped) < len(content) * 0.9 else None, media_type)
 
 
-def _file_response(request: Request, file: File, headers: dict[str, str]) -> Response:
+async def _file_response(request: Request, path: Traversable, headers: dict[str, str]) -> Response:
+    try:
+        file = await asyncio.to_thread(_read, path)
+    except FileNotFoundError as error:  # another version has been installed since the start
+        raise NotFound("this file is no longer here") from error
     if file.gzipped is not None and "gzip" in request.headers.get("accept-encoding", ""):
         return Response(file.gzipped, headers={**headers, "content-encoding": "gzip"}, media_type=file.media_type)
     return Response(file.content, headers=headers, media_type=file.media_type)
