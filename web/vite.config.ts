@@ -1,9 +1,26 @@
-import { defineConfig } from "vite";
+import hljs from "highlight.js";
+import { defineConfig, type Plugin } from "vite";
+
+/** The languages of highlight.js, each in a file of its own that the page loads when some code is in it. */
+function codeLanguages(): Plugin {
+  const id = "virtual:code-languages";
+  const files = hljs.listLanguages();
+  const aliases = files.flatMap((file) => (hljs.getLanguage(file)?.aliases ?? []).map((alias) => [alias, file]));
+  const names = Object.fromEntries([...aliases, ...files.map((file) => [file, file])].map(([name, file]) => [name!.toLowerCase(), file]));
+  const loaders = files.map((file) => `"${file}": () => import("highlight.js/lib/languages/${file}")`);
+  return {
+    name: "code-languages",
+    resolveId: (source) => (source === id ? `\0${id}` : undefined),
+    load: (path) =>
+      path === `\0${id}` ? `export const fileOfName = ${JSON.stringify(names)};\nexport const loaders = {${loaders.join(",\n")}};` : undefined,
+  };
+}
 
 // The service serves what is built here; addresses are relative, so that it may live under any path.
 // Nothing is inlined: the page's policy knows no `data:`.
 export default defineConfig({
   base: "./",
+  plugins: [codeLanguages()],
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
   build: {
     outDir: "../src/chatkeep/static",

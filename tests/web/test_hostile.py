@@ -55,7 +55,7 @@ async def test_hostile_markdown_does_nothing_and_loads_nothing(chat: Chat, scrip
     )
     assert set(attributes) <= {
         *("href", "title", "dir", "target", "rel", "class", "type", "tabindex", "role", "aria-label"),
-        *("data-language", "data-picture"),
+        *("data-language", "data-picture", "data-action"),
     }
     await expect(prose.locator("[style], [id]")).to_have_count(0)
     await expect(prose.get_by_text('<script>window.harmed = "script"</script>', exact=True)).to_be_visible()

@@ -132,8 +132,9 @@ async def test_copy_copies_the_markdown_source(chat: Chat, script: Script) -> No
     await chat.answers.get_by_role("button", name="Copy", exact=True).last.click()
     await expect(chat.answers.get_by_role("button", name="Copied")).to_be_visible()
     assert await chat.page.evaluate("navigator.clipboard.readText()") == "some *text*\n\n```python\nx = 1\n```"
-    await chat.answers.locator(".copy-code").click()
-    await expect(chat.answers.locator(".copy-code")).to_have_text("Copied")
+    copy = chat.answers.locator("figure [data-action=copy]")
+    await copy.click()
+    await expect(copy).to_have_text("Copied")
     assert await chat.page.evaluate("navigator.clipboard.readText()") == "x = 1\n"
 
 

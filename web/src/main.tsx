@@ -4,14 +4,16 @@ import "@fontsource-variable/source-serif-4/wght-italic.css";
 import "./style/base.css";
 import "./style/page.css";
 import "./style/thread.css";
+import "./style/prose.css";
+import "./style/formula.css";
 import "./style/cards.css";
 import { render } from "preact";
 import { App } from "./app.ts";
+import { listenToProse } from "./markdown/buttons.ts";
 import { applySettings, chooseLanguage, settings } from "./settings.ts";
-import { copyText } from "./view/message.tsx";
 import { Page } from "./view/page.tsx";
 import { followViewport } from "./viewport.ts";
-import { loadWords, words } from "./words.ts";
+import { loadWords } from "./words.ts";
 
 applySettings();
 followViewport();
@@ -22,9 +24,4 @@ const draw = (): void => render(<Page key={document.documentElement.lang} app={a
 settings.watch(() => void loadWords(chooseLanguage()).then(draw));
 draw();
 
-// Code blocks are made by `markdown.ts`, not by Preact, so their copy buttons share one listener.
-document.addEventListener("click", ({ target }) => {
-  const button = target instanceof Element ? target.closest(".copy-code") : null;
-  const code = button?.closest("figure")?.querySelector("code");
-  if (button && code) void copyText(code.textContent).then(() => (button.textContent = words.copied));
-});
+listenToProse();

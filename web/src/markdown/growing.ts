@@ -1,155 +1,139 @@
 // Shows a model's Markdown, which grows while it streams.
 //
-// Safety. The text may be hostile. HTML in it is shown as text and never parsed. The parser's output goes through a
-// sanitiser with a short list of tags and attributes. Links lead to the web or a mail program, and open in a new tab.
-// A picture becomes a link, so that showing a message asks no other host for anything.
+// Pieces that are complete (`pieces.ts`) are drawn once and then left alone. Only the tail behind them is drawn again with
+// each piece of text. That guess can be wrong, for example when a line under a paragraph makes it a heading, or when a
+// link is defined far below. So when the text is complete, its pieces are compared with those on the page, and everything
+// is drawn again if they differ.
 //
-// Speed. All blocks but the last are complete: more text does not change them, so they are drawn once and then left
-// alone. Only the tail is drawn again with each piece of text. That guess can be wrong, for example when a line under
-// a paragraph makes it a heading. So when the text is complete, its blocks are compared with those on the page, and
-// everything is drawn again if they differ.
+// Drawing stops after a while and goes on in a later task, so that the page stays alive however long the text is.
 
-import DOMPurify, { type Config } from "dompurify";
-import { Marked, type Token } from "marked";
-import { highlight } from "./highlight.ts";
+import remend from "remend";
+import { colourCode } from "./colour-code.ts";
+import { drawFormulas } from "./draw-formulas.ts";
+import { numberNotes } from "./number-notes.ts";
+import { readBlocks } from "./parse.ts";
+import { MAX_BLOCK_CHARS, type Piece, PIECE_CHARS, PieceReader } from "./pieces.ts";
+import { render } from "./render.ts";
 
-const ALLOWED_TAGS = "a blockquote br code del em h3 h4 h5 h6 hr li ol p pre strong table tbody td th thead tr ul";
-const MARKDOWN_RULES = {
-  ALLOWED_TAGS: ALLOWED_TAGS.split(" "),
-  ALLOWED_ATTR: ["href", "title", "start", "align", "data-language", "data-picture"],
-  ADD_URI_SAFE_ATTR: ["start", "align", "data-language"], // they hold no address, so ALLOWED_URI_REGEXP does not apply
-  ALLOW_DATA_ATTR: false,
-  ALLOW_ARIA_ATTR: false,
-  ALLOWED_URI_REGEXP: /^(?:https?:\/\/|mailto:)/i,
-  RETURN_DOM_FRAGMENT: true as const,
-} satisfies Config;
-const CODE_RULES = {
-  ALLOWED_TAGS: ["span"],
-  ALLOWED_ATTR: ["class"],
-  RETURN_DOM_FRAGMENT: true as const,
-} satisfies Config;
+/** A task draws for about this long. */
+const MAX_TASK_MS = 30;
+/** A longer text is not read once more when it is complete. It was read in large parts, as a reload does. */
+const MAX_CHECK_CHARS = 200_000;
+/** In a longer tail, marks are not closed in advance. */
+const MAX_MEND_CHARS = 8_000;
 
-const escapeHtml = (text: string): string =>
-  text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
-const languageOf = (lang: string | undefined): string => lang?.match(/^[\w+#-]+/)?.[0] ?? "";
-
-const marked = new Marked({
-  gfm: true,
-  renderer: {
-    html(token) {
-      const text = escapeHtml(token.text);
-      return token.type === "html" && token.block ? `<p>${text}</p>` : text;
-    },
-    checkbox: ({ checked }) => (checked ? "☑ " : "☐ "),
-    code: ({ text, lang }) =>
-      `<pre data-language="${escapeHtml(languageOf(lang))}"><code>${escapeHtml(text)}\n</code></pre>`,
-    heading({ tokens, depth }) {
-      const tag = `h${Math.min(depth + 2, 6)}`; // below the page's own headings
-      return `<${tag}>${this.parser.parseInline(tokens)}</${tag}>`;
-    },
-    image: ({ href, text }) => `<a href="${escapeHtml(href)}" data-picture="">${escapeHtml(text || "picture")}</a>`,
-  },
-});
+const MEND = { linkMode: "text-only", katex: false, comparisonOperators: false, singleTilde: false } as const;
 
 /** An element that shows Markdown which grows at its end. */
 export class GrowingMarkdown {
   readonly #element: HTMLElement;
+  #reader = new PieceReader();
   #text = "";
-  /** The source of each block that is drawn for good. */
-  #finalBlocks: string[] = [];
-  /** The nodes after the final blocks, which are drawn again each time. */
+  #isLive = true;
+  /** The source of each piece that is drawn for good. */
+  #drawn: string[] = [];
+  /** Pieces to be drawn. */
+  #queue: Piece[] = [];
+  /** The nodes after those pieces, which are drawn again each time. */
   #tail: ChildNode[] = [];
+  #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(element: HTMLElement) {
     this.#element = element;
   }
 
-  /** Show `text`. While `isLive` more is expected, and a code block that is still open is not highlighted. */
+  /** Show `text`. While `isLive` more is expected. A long text is not there at once, but piece by piece. */
   show(text: string, isLive: boolean): void {
     text = text.replace(/\r\n?|[\u2028\u2029]/g, "\n");
-    if (!text.startsWith(this.#text) || (!isLive && !this.#hasBlocksOf(text))) this.#clear();
+    if (!text.startsWith(this.#text) || (!isLive && !this.#hasPiecesOf(text))) this.#clear();
     this.#text = text;
-    this.#tail.forEach((node) => node.remove());
-    if (isLive) this.#drawFinalBlocks();
-    const tokens = marked.lexer(this.#tailText());
-    const tail = render(tokens, tokens.links, !isLive);
-    this.#tail = isLive ? [...tail.childNodes] : [];
-    this.#element.append(tail);
+    this.#isLive = isLive;
+    if (!isLive && hasLinkDefinitions(text)) Object.assign(this.#reader.links, readBlocks(text).links);
+    this.#draw();
   }
 
-  /** Draw the blocks that are complete by now. Half a line, a lone `2` or `*`, may look like the start of a block. */
-  #drawFinalBlocks(): void {
-    const tailText = this.#tailText();
-    const tokens = marked.lexer(tailText.slice(0, tailText.lastIndexOf("\n") + 1)); // so only whole lines count
-    const lastBlock = tokens.findLastIndex((token) => token.type !== "space");
-    const final = tokens.slice(0, Math.max(lastBlock, 0));
-    this.#finalBlocks.push(...final.map((token) => token.raw));
-    this.#element.append(render(final, tokens.links, true));
+  /** Draw nothing more. */
+  close(): void {
+    clearTimeout(this.#timer);
   }
 
-  #tailText(): string {
-    return this.#text.slice(this.#finalBlocks.join("").length);
+  #draw(): void {
+    clearTimeout(this.#timer);
+    const end = performance.now() + MAX_TASK_MS;
+    this.#tail.splice(0).forEach((node) => node.remove());
+    while (this.#fillQueue()) {
+      this.#drawPieces();
+      if (performance.now() > end) return void (this.#timer = setTimeout(() => this.#draw()));
+    }
+    this.#drawTail();
+    if (this.#text.includes("[^")) numberNotes(this.#element, this.#isLive);
   }
 
-  /** True if the blocks on the page are blocks of the complete `text`, too. */
-  #hasBlocksOf(text: string): boolean {
+  /** Return true if there is a piece to draw. A short text that is complete is drawn at once, as the tail. */
+  #fillQueue(): boolean {
+    const isShort = !this.#isLive && this.#drawn.length === 0 && this.#text.length <= MAX_BLOCK_CHARS;
+    if (this.#queue.length === 0 && !isShort) this.#queue.push(...this.#reader.read(this.#text));
+    return this.#queue.length > 0;
+  }
+
+  /** Draw the next piece, and those behind it that are whole blocks and small. */
+  #drawPieces(): void {
+    const pieces = this.#queue.splice(0, 1);
+    let length = pieces[0]!.source.length;
+    while (pieces[0]!.isWhole && this.#queue[0]?.isWhole && length < PIECE_CHARS) {
+      length += this.#queue[0].source.length;
+      pieces.push(this.#queue.shift()!);
+    }
+    const nodes = this.#append(pieces.map(({ source }) => source).join(""), pieces[0]!.isContinued);
+    if (pieces[0]!.isWhole) colourCode(nodes);
+    this.#drawn.push(...pieces.map(({ source }) => source));
+  }
+
+  #drawTail(): void {
+    const { source, isContinued } = this.#reader.readRest(this.#text);
+    const isMended = this.#isLive && source.length <= MAX_MEND_CHARS;
+    const nodes = this.#append(isMended ? remend(source, MEND) : source, isContinued);
+    if (this.#isLive) this.#tail = nodes;
+    else if (!isContinued) colourCode(nodes);
+  }
+
+  /**
+   * Draw Markdown at the end, and return the new nodes. If it `isContinued`, it begins with rows or lines that belong
+   * to the table or the code there.
+   */
+  #append(source: string, isContinued: boolean): ChildNode[] {
+    const fragment = render(source, this.#reader.links);
+    drawFormulas(fragment);
+    const open = isContinued ? this.#element.lastElementChild?.querySelector("tbody, pre") : null;
+    const more = open ? fragment.firstElementChild?.querySelector(open.tagName) : null;
+    const rows = more && more.textContent !== "\n" ? [...more.childNodes] : [];
+    if (more) fragment.firstElementChild!.remove();
+    open?.append(...rows);
+    const blocks = [...fragment.childNodes];
+    this.#element.append(fragment);
+    return [...rows, ...blocks];
+  }
+
+  /** True if the pieces on the page are pieces of the complete `text`, too. */
+  #hasPiecesOf(text: string): boolean {
+    if (this.#drawn.length === 0 || text.length > MAX_CHECK_CHARS) return true;
     if (hasLinkDefinitions(text)) return false;
-    const tokens = marked.lexer(text);
-    return this.#finalBlocks.every((raw, index) => raw === tokens[index]?.raw);
+    const reader = new PieceReader();
+    const sources: string[] = [];
+    for (let pieces = reader.read(text); pieces.length > 0; pieces = reader.read(text))
+      sources.push(...pieces.map(({ source }) => source));
+    return this.#drawn.every((source, index) => source === sources[index]);
   }
 
   #clear(): void {
-    this.#finalBlocks = [];
+    this.close();
+    this.#reader = new PieceReader();
+    this.#drawn = [];
+    this.#queue = [];
     this.#tail = [];
     this.#element.replaceChildren();
   }
 }
 
 /** True if the text may define a link (`[name]: address`), possibly far from the block that uses it. */
-const hasLinkDefinitions = (text: string): boolean => /^ {0,3}\[[^\]]+\]:/m.test(text);
-
-/** Return the tokens as safe nodes. `links` are the link definitions; code is highlighted only when `isComplete`. */
-function render(tokens: Token[], links: unknown, isComplete: boolean): DocumentFragment {
-  const html = marked.parser(Object.assign(tokens, { links }));
-  const fragment: DocumentFragment = DOMPurify.sanitize(html, MARKDOWN_RULES);
-  fragment.querySelectorAll("a").forEach(secureLink);
-  fragment.querySelectorAll("pre").forEach((pre) => decorateCode(pre, isComplete));
-  fragment.querySelectorAll("table").forEach((table) => wrapInScrollBox(table, "Table"));
-  for (const block of fragment.children) block.setAttribute("dir", block.matches("figure") ? "ltr" : "auto");
-  return fragment;
-}
-
-/** Open the link in a new tab that learns nothing of this page. A link whose address was removed becomes text. */
-function secureLink(link: HTMLAnchorElement): void {
-  if (!link.hasAttribute("href")) return link.replaceWith(...link.childNodes);
-  link.target = "_blank";
-  link.rel = "noopener noreferrer nofollow";
-  link.title ||= link.href;
-  if (link.hasAttribute("data-picture")) link.prepend(`Picture on ${link.hostname}: `);
-}
-
-/** Make a figure of a code block: its language, a copy button, and the code in a box that scrolls. */
-function decorateCode(pre: HTMLPreElement, isComplete: boolean): void {
-  const language = pre.dataset["language"] ?? "";
-  const code = pre.firstElementChild;
-  const html = isComplete && code ? highlight(code.textContent, language) : null;
-  if (html !== null) code!.replaceChildren(DOMPurify.sanitize(html, CODE_RULES));
-  const box = wrapInScrollBox(pre, language ? `Code, ${language}` : "Code");
-  box.className = "code";
-  const copyButton = document.createElement("button");
-  Object.assign(copyButton, { type: "button", className: "quiet copy-code", textContent: "Copy" });
-  const header = document.createElement("div");
-  header.append(language || "text", copyButton);
-  const figure = document.createElement("figure");
-  box.before(figure);
-  figure.append(header, box);
-}
-
-/** Put the element into a box that scrolls sideways, also with the keyboard. Returns the box. */
-function wrapInScrollBox(element: HTMLElement, label: string): HTMLElement {
-  const box = document.createElement("div");
-  Object.assign(box, { tabIndex: 0, role: "region", ariaLabel: label, className: "wide" });
-  element.replaceWith(box);
-  box.append(element);
-  return box;
-}
+const hasLinkDefinitions = (text: string): boolean => /^ {0,3}\[(?!\^)[^\]]+\]:/m.test(text);

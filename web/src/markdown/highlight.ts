@@ -1,4 +1,5 @@
-// Syntax highlighting for the most common languages. A short list keeps the bundle small.
+// The colours of code. The highlighter comes when the first block of code does, and so does each language that is not
+// among the most common ones.
 
 import hljs from "highlight.js/lib/core";
 import bash from "highlight.js/lib/languages/bash";
@@ -19,21 +20,24 @@ import sql from "highlight.js/lib/languages/sql";
 import typescript from "highlight.js/lib/languages/typescript";
 import xml from "highlight.js/lib/languages/xml";
 import yaml from "highlight.js/lib/languages/yaml";
+import { fileOfName, loaders } from "virtual:code-languages";
 
-const languages = {
+const common = {
   bash, c, cpp, css, diff, go, ini, java, javascript, json, markdown, python, ruby, rust, sql, typescript, xml, yaml,
 };
-for (const [name, language] of Object.entries(languages)) hljs.registerLanguage(name, language);
+for (const [name, language] of Object.entries(common)) hljs.registerLanguage(name, language);
 hljs.registerAliases(["console", "shell"], { languageName: "bash" });
 
-/** Longer code stays plain: highlighting it would block the page for a noticeable time. */
-const MAX_HIGHLIGHT_CHARS = 20_000;
-
-/**
- * Return `code` as HTML with `<span class="hljs-…">`, which the caller sanitises like any other HTML.
- * Null when the code stays plain: it is too long, or the language is unknown.
- */
-export function highlight(code: string, language: string): string | null {
-  if (code.length > MAX_HIGHLIGHT_CHARS || hljs.getLanguage(language) === undefined) return null;
-  return hljs.highlight(code, { language, ignoreIllegals: true }).value;
+/** Load a language by one of its names. Returns false if there is none of that name. */
+export async function loadLanguage(name: string): Promise<boolean> {
+  if (hljs.getLanguage(name)) return true;
+  const file = fileOfName[name.toLowerCase()];
+  if (file === undefined) return false;
+  const { default: language } = await loaders[file]!();
+  hljs.registerLanguage(file, language);
+  return true;
 }
+
+/** Return `code` as HTML with `<span class="hljs-…">`, not sanitised. The language must be there. */
+export const highlight = (code: string, language: string): string =>
+  hljs.highlight(code, { language, ignoreIllegals: true }).value;

@@ -1,6 +1,7 @@
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { type App, textOf } from "../app.ts";
 import { useCell } from "../cell.ts";
+import { copyText } from "../clipboard.ts";
 import type { Conversation } from "../conversation.ts";
 import { formatBriefly, formatFully } from "../dates.ts";
 import { hasEnded, type Part } from "../events.ts";
@@ -179,16 +180,4 @@ function CopyButton({ getText }: { getText: () => string }) {
   }, [isCopied]);
   const copy = (): void => void copyText(getText()).then(() => setCopied(true), reportFailure(words.copyingFailed));
   return <IconButton name={isCopied ? "check" : "copy"} label={isCopied ? words.copied : words.copy} onClick={copy} />;
-}
-
-/** Copy to the clipboard. Pages without https have no `navigator.clipboard`, so a text field is copied from there. */
-export async function copyText(text: string): Promise<void> {
-  if (navigator.clipboard) return navigator.clipboard.writeText(text);
-  const area = document.createElement("textarea");
-  area.value = text;
-  document.body.append(area);
-  area.select();
-  const isCopied = document.execCommand("copy");
-  area.remove();
-  if (!isCopied) throw new Error("the browser refused");
 }

@@ -1,5 +1,5 @@
-import { useLayoutEffect, useRef } from "preact/hooks";
-import { GrowingMarkdown } from "../markdown.ts";
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
+import { GrowingMarkdown } from "../markdown/growing.ts";
 
 /** After a drawing that took n ms, the next one starts at the earliest 4 n ms after this one started. */
 const DRAW_INTERVAL_FACTOR = 4;
@@ -21,5 +21,6 @@ export function Prose({ text, isLive }: { text: string; isLive: boolean }) {
     const timer = setTimeout(draw, waitMs);
     return () => clearTimeout(timer);
   }, [text, isLive]);
+  useEffect(() => () => markdown.current?.close(), []);
   return <div class="prose" ref={box} />;
 }

@@ -1,0 +1,22 @@
+// What leaves the page by the reader's hand: text for the clipboard, and files.
+
+/** Copy to the clipboard. Pages without https have no `navigator.clipboard`, so a text field is copied from there. */
+export async function copyText(text: string): Promise<void> {
+  if (navigator.clipboard) return navigator.clipboard.writeText(text);
+  const area = document.createElement("textarea");
+  area.value = text;
+  document.body.append(area);
+  area.select();
+  const isCopied = document.execCommand("copy");
+  area.remove();
+  if (!isCopied) throw new Error("the browser refused");
+}
+
+/** Have the browser save `text` as a file. */
+export function downloadText(text: string, fileName: string, type = "text/plain"): void {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([text], { type: `${type};charset=utf-8` }));
+  link.download = fileName;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000); // some browsers read it later
+}

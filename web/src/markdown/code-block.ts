@@ -1,0 +1,29 @@
+// A block of code: a figure with its language, buttons, and the code in a box that scrolls.
+
+/** Make a figure of a code block. `colour-code.ts` gives it colours, `code-buttons.ts` listens to its buttons. */
+export function decorateCode(pre: HTMLPreElement): void {
+  const language = pre.dataset["language"] ?? "";
+  const box = wrapInScrollBox(pre, language ? `Code, ${language}` : "Code");
+  box.className = "code";
+  const header = document.createElement("div");
+  header.append(language || "text", createButton("wrap", "Wrap"), createButton("download", "Download"), createButton("copy", "Copy"));
+  const figure = document.createElement("figure");
+  box.before(figure);
+  figure.append(header, box);
+}
+
+function createButton(action: string, label: string): HTMLButtonElement {
+  const button = document.createElement("button");
+  Object.assign(button, { type: "button", className: "quiet", textContent: label });
+  button.dataset["action"] = action;
+  return button;
+}
+
+/** Put the element into a box that scrolls sideways, also with the keyboard. Returns the box. */
+export function wrapInScrollBox(element: HTMLElement, label: string): HTMLElement {
+  const box = document.createElement("div");
+  Object.assign(box, { tabIndex: 0, role: "region", ariaLabel: label, className: "wide" });
+  element.replaceWith(box);
+  box.append(element);
+  return box;
+}
