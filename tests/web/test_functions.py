@@ -81,6 +81,29 @@ async def test_a_sarcasm_score_is_a_gauge(chat: Chat, script: Script) -> None:
     await expect(card(chat, "detect sarcasm")).to_contain_text("Great, a meeting.")
 
 
+BREAK_CARDS = """{
+    const stringify = JSON.stringify;
+    JSON.stringify = (value, ...rest) => {
+        if (value?.broken) throw new Error("broken");
+        return stringify(value, ...rest);
+    };
+}"""
+"""Makes drawing a card fail if a field has an object with `broken` in it."""
+
+
+async def test_a_card_that_cannot_be_drawn_is_text(chat: Chat, script: Script) -> None:
+    await chat.page.add_init_script(BREAK_CARDS)
+    await chat.page.reload()
+    gate = asyncio.Event()
+    broken = '{"title": {"broken": 1}}'
+    script.play([say("Words."), call("card", broken), gate, stop("tool_calls")], [say("More."), stop()])
+    await chat.say("hello")
+    await expect(chat.answers.locator(".plain")).to_have_text(broken)
+    await expect(chat.answers).to_contain_text("Words.")
+    gate.set()
+    await chat.answered("More.")
+
+
 async def test_a_joke_is_a_card_and_any_other_reply_is_a_table(chat: Chat, script: Script) -> None:
     script.play(
         [call("tell_joke", {"text": "A token walks into a bar."}), stop("tool_calls")],

@@ -109,3 +109,29 @@ async def test_an_answer_of_100_kb_streams_without_a_stutter(chat: Chat, script:
     await chat.page.reload()
     await chat.answered("THE END")
     assert await chat.answers.locator(".prose").inner_text() == text
+
+
+async def test_a_big_table_and_big_code_are_whole(chat: Chat, script: Script) -> None:
+    """They are drawn in pieces: rows into one table, lines into one block, and copied as they were written."""
+    rows = "".join(f"| {number} | a cell |\n" for number in range(3_000))
+    code = "x = 1\n\n" * 4_000 + "[1, 2], " * 4_000 + "\n"
+    text = f"Table:\n\n| n | what |\n|--:|---|\n{rows}\n```\n{code}```\n\nTHE END"
+    script.play([*[say(text[at : at + 5_000]) for at in range(0, len(text), 5_000)], stop()])
+    await chat.say("please")
+    await chat.answered("THE END")
+    for _ in range(2):
+        await expect(chat.answers.locator(".prose > :last-child")).to_have_text("THE END")
+        assert await chat.answers.locator("table").count() == 1
+        assert await chat.answers.locator("tbody tr").count() == 3_000
+        assert await chat.answers.locator("pre").evaluate("pre => pre.textContent") == code
+        await chat.page.reload()
+        await expect(chat.done(chat.answers)).to_be_attached()
+
+
+async def test_an_endless_word_is_laid_out_without_kerning(chat: Chat, script: Script) -> None:
+    """With kerning, laying out 300,000 letters takes minutes, in which the page is frozen."""
+    script.play([say("x" * 300_000), say("\n\nTHE END"), stop()])
+    await chat.say("please")
+    await chat.answered("THE END")
+    kerning = "box => [...box.children].map(each => getComputedStyle(each).fontKerning)"
+    assert set(await chat.answers.locator(".prose").evaluate(kerning)) == {"none", "auto"}

@@ -23,6 +23,7 @@ const TEXTS: Readonly<Record<string, string>> = {
   code: `Before.\n\n\`\`\`python\n${"x = 1\n\n    # why\n".repeat(5_000)}\`\`\`\n\nAfter.\n`,
   list: `${Array.from({ length: 3_000 }, (_, index) => `${index + 1}. an item\n   of two lines\n`).join("")}\nAfter.\n`,
   letters: `${"x".repeat(300_000)}\n\nAfter.\n`,
+  line: `\`\`\`json\n${"[1, 2], ".repeat(20_000)}\n\`\`\`\n\nAfter.\n`,
   words: `${"word ".repeat(30_000)}\n\nAfter.\n`,
   blank: "\n".repeat(200_000) + paragraph,
 };

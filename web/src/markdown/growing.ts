@@ -108,6 +108,7 @@ export class GrowingMarkdown {
     const more = open ? fragment.firstElementChild?.querySelector(open.tagName) : null;
     const rows = more && more.textContent !== "\n" ? [...more.childNodes] : [];
     if (more) fragment.firstElementChild!.remove();
+    if (open?.matches("pre") && !this.#drawn.at(-1)!.endsWith("\n")) joinLine(open.lastElementChild!);
     open?.append(...rows);
     const blocks = [...fragment.childNodes];
     this.#element.append(fragment);
@@ -134,6 +135,9 @@ export class GrowingMarkdown {
     this.#element.replaceChildren();
   }
 }
+
+/** Take the last line break from a part of code: the next part goes on in the same line. */
+const joinLine = (code: Element): void => void (code.textContent = code.textContent.replace(/\n$/, ""));
 
 /** True if the text may define a link (`[name]: address`), possibly far from the block that uses it. */
 const hasLinkDefinitions = (text: string): boolean => /^ {0,3}\[(?!\^)[^\]]+\]:/m.test(text);

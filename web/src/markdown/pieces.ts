@@ -94,20 +94,31 @@ function headOf(block: Token): string {
   return isFenced ? (/^.*\n/.exec(block.raw)?.[0] ?? "") : "";
 }
 
-const ITEM = /\n(?=(?:[-*+]|\d{1,9}[.)])[ \t])/g;
-/** The end of a line that is not empty, since Markdown may drop empty lines at the end of a piece. */
-const LINE = /[^\n]\n/g;
-/** The end of such a line, or of a word in a line that is endless. */
-const LINE_OR_WORD = /[^\n]\n|[^\n]{7000}[^\s]{0,1000}/g;
-
 /** Yield the ends of the pieces of `raw` but the last. `type` is the type of its block. */
 function* listCuts(raw: string, type: string): Generator<number> {
-  const pattern = type === "list" ? ITEM : type === "table" || type === "code" ? LINE : LINE_OR_WORD;
-  let start = 0;
-  for (const { 0: found, index } of raw.matchAll(pattern)) {
-    const end = index + found.length;
-    if (end - start < PIECE_CHARS - 1_000 || end >= raw.length) continue;
+  for (let start = 0, end; ; start = end) {
+    end = findCut(raw, start + PIECE_CHARS - LOOK_AHEAD_CHARS, type);
+    if (end === null || end >= raw.length) return;
     yield end;
-    start = end;
   }
+}
+
+/** Characters in which the end of a line or a word is looked for. A line that is longer is cut anywhere. */
+const LOOK_AHEAD_CHARS = 1_000;
+const ITEM = /\n(?=(?:[-*+]|\d{1,9}[.)])[ \t])/g;
+/** The end of a line that is not empty, since Markdown may drop empty lines at the end of a piece. */
+const LINE = /[^\n]\n/;
+
+/** Return the first place to cut after `from`; null if more text may bring it. */
+function findCut(raw: string, from: number, type: string): number | null {
+  if (raw.length <= from + LOOK_AHEAD_CHARS) return null;
+  if (type === "list") ITEM.lastIndex = from;
+  if (type === "list" || type === "table") {
+    const index = type === "list" ? (ITEM.exec(raw)?.index ?? -1) : raw.indexOf("\n", from);
+    return index < 0 ? null : index + 1;
+  }
+  const next = raw.slice(from, from + LOOK_AHEAD_CHARS);
+  const line = next.search(LINE);
+  const word = line < 0 && type !== "code" ? next.lastIndexOf(" ") : -1;
+  return from + (line >= 0 ? line + 2 : word >= 0 ? word + 1 : LOOK_AHEAD_CHARS);
 }

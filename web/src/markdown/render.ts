@@ -1,6 +1,6 @@
 // Makes safe nodes of Markdown.
 //
-// The text may be hostile. HTML in it is shown as text, but for some tags without attributes. The parser's output goes
+// The text may be hostile. HTML in it is shown as text, except some tags without attributes. The parser's output goes
 // through a sanitiser with a short list of tags and attributes. Links lead to the web or a mail program, and open in a
 // new tab. A picture becomes a link, so that showing a message asks no other host for anything.
 

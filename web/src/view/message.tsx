@@ -8,6 +8,7 @@ import { hasEnded, type Part } from "../events.ts";
 import { reportFailure } from "../notice.ts";
 import type { Message } from "../schema.ts";
 import { joinSeams } from "../seams.ts";
+import { Boundary } from "./boundary.tsx";
 import { ToolCall } from "./calls.tsx";
 import { Editor } from "./editor.tsx";
 import { Ending } from "./ending.tsx";
@@ -97,8 +98,10 @@ function Answer({ app, conversation, message, isLast, ...rest }: Props & { messa
     <article class={isLast ? "answer last" : "answer"} aria-busy={isInProgress} data-message={message.id}>
       <h2 class="visually-hidden">{words.assistantAnswered}</h2>
       {joinSeams(message.parts).map(({ index, part, isLast }) => (
-        <PartView key={index} part={part} isLive={isLive && isLast}
-          onAnswer={(callId, output) => conversation.answerCall(message.run_id!, callId, output)} />
+        <Boundary key={index} fallback={<PlainPart part={part} />}>
+          <PartView part={part} isLive={isLive && isLast}
+            onAnswer={(callId, output) => conversation.answerCall(message.run_id!, callId, output)} />
+        </Boundary>
       ))}
       {isInProgress && isSilent(message.parts.at(-1)) && <p class="thinking"><i /><i /><i /></p>}
       {message.run_id && message.status !== "completed" && !isLive && (
@@ -150,6 +153,12 @@ function PartView({ part, isLive, onAnswer }: PartProps) {
     case "step":
       return null;
   }
+}
+
+/** A part as text: its own, or the arguments of a call. */
+function PlainPart({ part }: { part: Part }) {
+  const text = part.type === "tool_call" ? part.arguments_text : "text" in part ? part.text : "";
+  return <div class="prose"><p class="plain" dir="auto">{text}</p></div>;
 }
 
 /** Switches between the siblings of a message. Not while a run is open, because its answer is on the active branch. */
