@@ -15,8 +15,9 @@ import { readBlocks } from "./parse.ts";
 import { MAX_BLOCK_CHARS, type Piece, PIECE_CHARS, PieceReader } from "./pieces.ts";
 import { render } from "./render.ts";
 
-/** A task draws for about this long. */
-const MAX_TASK_MS = 30;
+/** A task draws for about this long, and at least so many pieces: after each task the browser has work of its own. */
+const MAX_TASK_MS = 40;
+const MIN_TASK_PIECES = 3;
 /** A longer text is not read once more when it is complete. It was read in large parts, as a reload does. */
 const MAX_CHECK_CHARS = 200_000;
 /** In a longer tail, marks are not closed in advance. */
@@ -61,9 +62,9 @@ export class GrowingMarkdown {
     clearTimeout(this.#timer);
     const end = performance.now() + MAX_TASK_MS;
     this.#tail.splice(0).forEach((node) => node.remove());
-    while (this.#fillQueue()) {
+    for (let count = 1; this.#fillQueue(); count++) {
       this.#drawPieces();
-      if (performance.now() > end) return void (this.#timer = setTimeout(() => this.#draw()));
+      if (count >= MIN_TASK_PIECES && performance.now() > end) return void (this.#timer = setTimeout(() => this.#draw()));
     }
     this.#drawTail();
     if (this.#text.includes("[^")) numberNotes(this.#element, this.#isLive);

@@ -5,6 +5,7 @@ import { formatValue } from "../app.ts";
 import { reportFailure } from "../notice.ts";
 import { parsePartialObject } from "../partial-json.ts";
 import type { ToolCallPart } from "../schema.ts";
+import { DocumentCard } from "./document.tsx";
 import { focusComposer } from "./focus.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -13,14 +14,18 @@ interface Props {
   readonly call: ToolCallPart;
   /** Sends the output of a client function's call. */
   readonly onAnswer: (callId: string, output: unknown) => Promise<void>;
+  /** Lists the versions of the document in the branch, oldest first, up to the message of the call. */
+  readonly listDocuments: () => readonly Fields[];
 }
 
 /** A tool call. While its arguments stream, it shows those that have arrived. */
-export function ToolCall({ call, onAnswer }: Props) {
+export function ToolCall({ call, onAnswer, listDocuments }: Props) {
   const fields: Fields | null = call.arguments ?? parsePartialObject(call.arguments_text);
   if (call.state === "failed") return <FailedCall call={call} />;
   if (call.kind === "action") return <ActionCall call={call} fields={fields} />;
   if (call.kind === "client") return <Question call={call} fields={fields} onAnswer={onAnswer} />;
+  if (call.name === "write_document" && fields !== null)
+    return <DocumentCard fields={fields} isLive={call.state === "streaming"} listDocuments={listDocuments} />;
   if (call.name === "suggest_replies") return null; // shown below the answer
   const Layout = LAYOUTS[call.name] ?? FieldTable;
   return (
@@ -86,7 +91,7 @@ function Gauge({ score }: { score: number }) {
 function FieldTable({ fields }: { fields: Fields }) {
   return (
     <dl class="fields">
-      {Object.entries(fields).map(([name, value]) => (
+      {Object.entries(fields).filter(([, value]) => !isEmpty(value)).map(([name, value]) => (
         <div key={name}>
           <dt>{toWords(name)}</dt>
           <dd dir="auto"><Value value={value} /></dd>
@@ -95,6 +100,9 @@ function FieldTable({ fields }: { fields: Fields }) {
     </dl>
   );
 }
+
+const isEmpty = (value: unknown): boolean =>
+  value === null || value === "" || (Array.isArray(value) && value.length === 0);
 
 function Value({ value }: { value: unknown }) {
   if (Array.isArray(value) && value.every((item) => typeof item !== "object"))
@@ -150,7 +158,7 @@ function FailedCall({ call }: { call: ToolCallPart }) {
 }
 
 /** A call of `ask_user`, answered with a button. */
-function Question({ call, fields, onAnswer }: Props & { readonly fields: Fields | null }) {
+function Question({ call, fields, onAnswer }: Omit<Props, "listDocuments"> & { readonly fields: Fields | null }) {
   const [choiceOnItsWay, setChoiceOnItsWay] = useState<string | null>(null);
   const currentChoice = (call.output as { choice?: unknown } | null)?.choice ?? choiceOnItsWay;
   const choices = Array.isArray(fields?.["choices"]) ? fields["choices"].map(formatValue) : [];

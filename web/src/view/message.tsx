@@ -1,15 +1,16 @@
-import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { type App, textOf } from "../app.ts";
 import { useCell } from "../cell.ts";
-import { copyText } from "../clipboard.ts";
 import type { Conversation } from "../conversation.ts";
 import { formatBriefly, formatFully } from "../dates.ts";
+import { listDocuments } from "../documents.ts";
 import { hasEnded, type Part } from "../events.ts";
 import { reportFailure } from "../notice.ts";
 import type { Message } from "../schema.ts";
 import { joinSeams } from "../seams.ts";
 import { Boundary } from "./boundary.tsx";
 import { ToolCall } from "./calls.tsx";
+import { CopyButton } from "./copy-button.tsx";
 import { Editor } from "./editor.tsx";
 import { Ending } from "./ending.tsx";
 import { focusComposer, refocus } from "./focus.ts";
@@ -100,7 +101,8 @@ function Answer({ app, conversation, message, isLast, ...rest }: Props & { messa
       {joinSeams(message.parts).map(({ index, part, isLast }) => (
         <Boundary key={index} fallback={<PlainPart part={part} />}>
           <PartView part={part} isLive={isLive && isLast}
-            onAnswer={(callId, output) => conversation.answerCall(message.run_id!, callId, output)} />
+            onAnswer={(callId, output) => conversation.answerCall(message.run_id!, callId, output)}
+            listDocuments={() => listDocuments(conversation, message.id)} />
         </Boundary>
       ))}
       {isInProgress && isSilent(message.parts.at(-1)) && <p class="thinking"><i /><i /><i /></p>}
@@ -132,9 +134,10 @@ interface PartProps {
   readonly part: Part;
   readonly isLive: boolean;
   readonly onAnswer: (callId: string, output: unknown) => Promise<void>;
+  readonly listDocuments: () => ReturnType<typeof listDocuments>;
 }
 
-function PartView({ part, isLive, onAnswer }: PartProps) {
+function PartView({ part, isLive, ...rest }: PartProps) {
   switch (part.type) {
     case "text":
     case "refusal":
@@ -147,7 +150,7 @@ function PartView({ part, isLive, onAnswer }: PartProps) {
         </details>
       );
     case "tool_call":
-      return <ToolCall call={part} onAnswer={onAnswer} />;
+      return <ToolCall call={part} {...rest} />;
     case "handover":
       return part.from === part.to ? null : <p class="handover soft">{words.handedOver(part.from, part.to)}</p>;
     case "step":
@@ -177,16 +180,4 @@ function VersionSwitch({ conversation, id, siblings }: Pick<Props, "conversation
       <IconButton name="right" label={words.nextVersion} onClick={() => switchBy(1)} disabled={isNewest || isBusy} />
     </div>
   );
-}
-
-const COPIED_SIGN_MS = 2_000;
-
-function CopyButton({ getText }: { getText: () => string }) {
-  const [isCopied, setCopied] = useState(false);
-  useEffect(() => {
-    const timer = isCopied ? setTimeout(() => setCopied(false), COPIED_SIGN_MS) : undefined;
-    return () => clearTimeout(timer);
-  }, [isCopied]);
-  const copy = (): void => void copyText(getText()).then(() => setCopied(true), reportFailure(words.copyingFailed));
-  return <IconButton name={isCopied ? "check" : "copy"} label={isCopied ? words.copied : words.copy} onClick={copy} />;
 }

@@ -1,0 +1,86 @@
+import { useEffect, useState } from "preact/hooks";
+import { downloadText } from "../clipboard.ts";
+import { type Change, compare, type DocumentFields } from "../documents.ts";
+import { reportFailure } from "../notice.ts";
+import { CopyButton } from "./copy-button.tsx";
+import { IconButton } from "./icons.tsx";
+import { Prose } from "./prose.tsx";
+
+interface Props {
+  readonly fields: DocumentFields;
+  readonly isLive: boolean;
+  readonly listDocuments: () => readonly DocumentFields[];
+}
+
+/** A version of a document: set as text, with buttons for it alone, the versions before it, and what changed. */
+export function DocumentCard({ fields, isLive, listDocuments }: Props) {
+  const versions = isLive ? [fields] : listDocuments();
+  const own = Math.max(versions.findIndex((version) => version === fields), 0);
+  const [back, setBack] = useState(0);
+  const [isComparing, setComparing] = useState(false);
+  const index = Math.max(own - back, 0);
+  const shown = versions[index] ?? fields;
+  const before = versions[index - 1];
+  const title = textOf(shown, "title") || "Document";
+  return (
+    <section class="card document" aria-label={title} aria-busy={isLive}>
+      <header>
+        <h3 dir="auto">{title}</h3>
+        {own > 0 && <Versions index={index} count={own + 1} onStep={(step) => setBack(back - step)} />}
+        {before && (
+          <button type="button" class="quiet" aria-pressed={isComparing} onClick={() => setComparing(!isComparing)}>
+            Changes
+          </button>
+        )}
+        {!isLive && <CopyButton getText={() => textOf(shown, "body")} />}
+        {!isLive && <IconButton name="download" label="Download" onClick={() => download(title, shown)} />}
+      </header>
+      {isComparing && before ? (
+        <Changes before={textOf(before, "body")} after={textOf(shown, "body")} />
+      ) : (
+        <Prose key={index} text={textOf(shown, "body")} isLive={isLive} />
+      )}
+      {textOf(shown, "note") && <p class="soft" dir="auto">{textOf(shown, "note")}</p>}
+    </section>
+  );
+}
+
+const textOf = (fields: DocumentFields, name: string): string => {
+  const value = fields[name];
+  return typeof value === "string" ? value : "";
+};
+
+/** Have the document saved as Markdown, under its title. */
+function download(title: string, fields: DocumentFields): void {
+  const name = title.replace(/[^\p{L}\p{N}]+/gu, "-").replace(/^-|-$/g, "").slice(0, 80) || "document";
+  downloadText(textOf(fields, "body"), `${name}.md`, "text/markdown");
+}
+
+function Versions({ index, count, onStep }: { index: number; count: number; onStep: (step: number) => void }) {
+  return (
+    <div class="versions" role="group" aria-label="Versions of the document">
+      <IconButton name="left" label="Document before" onClick={() => onStep(-1)} disabled={index === 0} />
+      <span>{index + 1}/{count}</span>
+      <IconButton name="right" label="Next document" onClick={() => onStep(1)} disabled={index === count - 1} />
+    </div>
+  );
+}
+
+/** The text with what came and what went marked in it, by words. */
+function Changes({ before, after }: { before: string; after: string }) {
+  const [changes, setChanges] = useState<readonly Change[] | null | undefined>(undefined);
+  useEffect(() => {
+    setChanges(undefined);
+    compare(before, after).then(setChanges, reportFailure("The versions could not be compared"));
+  }, [before, after]);
+  if (changes === undefined) return <p class="soft">…</p>;
+  if (changes === null) return <p class="soft">These versions are too different to mark what changed.</p>;
+  return (
+    <div class="changes" dir="auto">
+      {changes.map(({ text, kind }, index) => {
+        const Tag = kind === "added" ? "ins" : kind === "removed" ? "del" : "span";
+        return <Tag key={index}>{text}</Tag>;
+      })}
+    </div>
+  );
+}
