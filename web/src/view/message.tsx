@@ -15,6 +15,7 @@ import { Editor } from "./editor.tsx";
 import { Ending } from "./ending.tsx";
 import { focusComposer, refocus } from "./focus.ts";
 import { IconButton } from "./icons.tsx";
+import { useLettingGo } from "./letting-go.ts";
 import { Prose } from "./prose.tsx";
 import { RunFacts } from "./run-facts.tsx";
 import { words } from "../words.ts";
@@ -28,11 +29,22 @@ interface Props {
   readonly isLast: boolean;
 }
 
-/** A message with its buttons. When it grows, only this component is drawn again, not the list around it. */
-export function MessageView(props: Props) {
+/**
+ * A message with its buttons. When it grows, only this component is drawn again, not the list around it. In a long
+ * branch (`isLong`), its box is empty while it is far from the screen.
+ */
+export function MessageView({ isLong, ...props }: Props & { readonly isLong: boolean }) {
   const message = useCell(props.conversation.getMessage(props.id));
+  const box = useRef<HTMLDivElement>(null);
+  const height = useLettingGo(box, isLong && !props.isLast);
   const View = message.role === "user" ? UserMessage : Answer;
-  return <View {...props} message={message} />;
+  const isDrawn = height === null;
+  return (
+    <div class="message" ref={box} style={isDrawn ? {} : { height: `${height}px` }}
+      data-message={isDrawn ? undefined : message.id}>
+      {isDrawn && <View {...props} message={message} />}
+    </div>
+  );
 }
 
 function UserMessage({ app, message, isLast, ...rest }: Props & { message: Message }) {

@@ -1,3 +1,4 @@
+import type { VNode } from "preact";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import type { App } from "../app.ts";
 import { groupByParent, listBranch } from "../branch.ts";
@@ -7,6 +8,7 @@ import { reportFailure } from "../notice.ts";
 import type { Message } from "../schema.ts";
 import { words } from "../words.ts";
 import { Icon } from "./icons.tsx";
+import { MIN_MESSAGES } from "./letting-go.ts";
 import { MessageView } from "./message.tsx";
 import { OutboxItems, useOutboxItems } from "./outbox-items.tsx";
 import { type ElementRef, useReveal, useScrollAnchor, useStablePosition, useStableVersions } from "./scrolling.ts";
@@ -18,6 +20,7 @@ export function Thread({ app, conversation }: { app: App; conversation: Conversa
   const isBusy = useCell(conversation.openRun) !== null;
   const items = useOutboxItems(app, conversation);
   const { path, childIds } = useActiveBranch(conversation);
+  const drawMessage = useMessageViews(app, conversation, path.length > MIN_MESSAGES);
   const scroller = useRef<HTMLDivElement>(null);
   const content = useRef<HTMLDivElement>(null);
   const [anchor, isAtEnd] = useScrollAnchor(scroller, content);
@@ -33,10 +36,7 @@ export function Thread({ app, conversation }: { app: App; conversation: Conversa
       <div class="thread" ref={scroller} tabIndex={0} role="region" aria-label={words.messages}>
         <div class="column" ref={content} onClickCapture={onClickCapture}>
           {hasOlder && <OlderButton key={path.length} onLoad={loadOlder} scroller={scroller} />}
-          {path.map(({ id, parent_id }) => (
-            <MessageView key={id} id={id} app={app} conversation={conversation} isLast={id === head}
-              siblings={childIds.get(parent_id) ?? [id]} />
-          ))}
+          {path.map(({ id, parent_id }) => drawMessage(id, id === head, childIds.get(parent_id) ?? [id]))}
           <OutboxItems app={app} conversation={conversation} />
           {hasReplies && <SuggestedReplies message={conversation.getMessage(head)} onSend={(text) => app.send(text)} />}
         </div>
@@ -58,6 +58,21 @@ function useActiveBranch(conversation: Conversation) {
     () => ({ path: listBranch(conversation.tree, head), childIds: groupByParent(conversation.tree) }),
     [version, head],
   );
+}
+
+type DrawMessage = (id: string, isLast: boolean, siblings: readonly string[]) => VNode;
+
+/** Return a function that draws a message. The same arguments give the same node, which Preact does not look into. */
+function useMessageViews(app: App, conversation: Conversation, isLong: boolean): DrawMessage {
+  const drawn = useRef(new Map<string, { readonly key: string; readonly node: VNode }>());
+  return (id, isLast, siblings) => {
+    const key = `${isLong} ${isLast} ${siblings.join()}`;
+    const known = drawn.current.get(id);
+    if (known?.key === key) return known.node;
+    const node = <MessageView key={id} {...{ app, conversation, id, isLast, isLong, siblings }} />;
+    drawn.current.set(id, { key, node });
+    return node;
+  };
 }
 
 const PRELOAD_PX = 1_200;
