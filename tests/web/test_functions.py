@@ -1,6 +1,7 @@
 """Functions as cards: filled while they stream, a form for each, questions as buttons, failures with a reason."""
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
@@ -232,13 +233,18 @@ async def test_a_cut_answer_says_so(chat: Chat, script: Script, reason: str | No
 
 
 async def test_thoughts_are_folded(chat: Chat, script: Script) -> None:
-    script.play([thought("Let me think."), say("Yes."), stop()])
+    gate = asyncio.Event()
+    script.play([thought("First.\n\nLet me **think**."), gate, say("Yes."), stop()])
     await chat.say("hello")
-    await chat.answered("Yes.")
     thoughts = chat.answers.locator("details.reasoning")
+    await expect(thoughts.locator(".glimpse")).to_have_text("Let me think.")
+    gate.set()
+    await chat.answered("Yes.")
+    await expect(thoughts.locator("summary")).to_have_text(re.compile(r"Thought for \d+ s"))
     await expect(thoughts.get_by_text("Let me think.")).not_to_be_visible()
     await thoughts.locator("summary").click()
     await expect(thoughts.get_by_text("Let me think.")).to_be_visible()
+    await expect(thoughts.locator("strong")).to_have_text("think")
 
 
 def thought(text: str) -> Chunk:

@@ -4,19 +4,18 @@ import { useCell } from "../cell.ts";
 import type { Conversation } from "../conversation.ts";
 import { formatBriefly, formatFully } from "../dates.ts";
 import { listDocuments } from "../documents.ts";
-import { hasEnded, type Part } from "../events.ts";
+import { hasEnded } from "../events.ts";
 import { reportFailure } from "../notice.ts";
 import type { Message } from "../schema.ts";
 import { joinSeams } from "../seams.ts";
 import { Boundary } from "./boundary.tsx";
-import { ToolCall } from "./calls.tsx";
 import { CopyButton } from "./copy-button.tsx";
 import { Editor } from "./editor.tsx";
 import { Ending } from "./ending.tsx";
 import { focusComposer, refocus } from "./focus.ts";
 import { IconButton } from "./icons.tsx";
 import { useLettingGo } from "./letting-go.ts";
-import { Prose } from "./prose.tsx";
+import { isSilent, PartView, PlainPart } from "./part.tsx";
 import { RunFacts } from "./run-facts.tsx";
 import { words } from "../words.ts";
 
@@ -136,44 +135,6 @@ function Answer({ app, conversation, message, isLast, ...rest }: Props & { messa
       {hasFacts && message.run_id && <RunFacts app={app} run={conversation.getRun(message.run_id)} />}
     </article>
   );
-}
-
-/** True if the message shows no growing text, so that it needs a sign that the run continues. `part` is its last. */
-const isSilent = (part: Part | undefined): boolean =>
-  part === undefined || part.type === "step" || part.type === "tool_call" || part.type === "handover";
-
-interface PartProps {
-  readonly part: Part;
-  readonly isLive: boolean;
-  readonly onAnswer: (callId: string, output: unknown) => Promise<void>;
-  readonly listDocuments: () => ReturnType<typeof listDocuments>;
-}
-
-function PartView({ part, isLive, ...rest }: PartProps) {
-  switch (part.type) {
-    case "text":
-    case "refusal":
-      return <Prose text={part.text} isLive={isLive} />;
-    case "reasoning":
-      return part.text === "" ? null : (
-        <details class="reasoning">
-          <summary>{isLive ? "Thinking…" : "Thoughts"}</summary>
-          <p dir="auto">{part.text}</p>
-        </details>
-      );
-    case "tool_call":
-      return <ToolCall call={part} {...rest} />;
-    case "handover":
-      return part.from === part.to ? null : <p class="handover soft">{words.handedOver(part.from, part.to)}</p>;
-    case "step":
-      return null;
-  }
-}
-
-/** A part as text: its own, or the arguments of a call. */
-function PlainPart({ part }: { part: Part }) {
-  const text = part.type === "tool_call" ? part.arguments_text : "text" in part ? part.text : "";
-  return <div class="prose"><p class="plain" dir="auto">{text}</p></div>;
 }
 
 /** Switches between the siblings of a message. Not while a run is open, because its answer is on the active branch. */
