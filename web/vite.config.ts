@@ -1,3 +1,4 @@
+import { appendFileSync, readFileSync } from "node:fs";
 import hljs from "highlight.js";
 import { defineConfig, type Plugin } from "vite";
 
@@ -16,11 +17,20 @@ function codeLanguages(): Plugin {
   };
 }
 
+/** Adds the licence of Mermaid, which comes along as it is and so is not in the bundle. */
+const mermaidLicence = (): Plugin => ({
+  name: "mermaid-licence",
+  writeBundle: ({ dir }) => {
+    const licence = readFileSync("node_modules/@mermaid-js/tiny/LICENSE", "utf8");
+    appendFileSync(`${dir}/licences.md`, `\n## @mermaid-js/tiny\n\n${licence}`);
+  },
+});
+
 // The service serves what is built here; addresses are relative, so that it may live under any path.
 // Nothing is inlined: the page's policy knows no `data:`.
 export default defineConfig({
   base: "./",
-  plugins: [codeLanguages()],
+  plugins: [codeLanguages(), mermaidLicence()],
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
   build: {
     outDir: "../src/chatkeep/static",
@@ -28,6 +38,7 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     license: { fileName: "licences.md" }, // of what is in the bundle
+    rolldownOptions: { input: ["index.html", "diagram.html"] },
     target: "es2022",
     chunkSizeWarningLimit: 300,
   },

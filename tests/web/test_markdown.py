@@ -117,3 +117,35 @@ async def test_marks_that_pile_up_or_turn_text_stay_in_place(chat: Chat, script:
     paragraph = chat.answers.locator(".prose p")
     await expect(paragraph).to_contain_text("[U+202E]turned")
     assert await paragraph.evaluate("p => getComputedStyle(p).overflow") == "clip"
+
+
+DIAGRAM = """```mermaid
+graph TD
+    A["<b onclick='parent.harmed=1'>Start</b>"] --> B{Choice}
+    B --> C
+    click C "https://tracker.example/"
+```
+"""
+
+
+async def test_a_diagram_is_drawn_on_a_click_in_a_frame_of_its_own(chat: Chat, script: Script) -> None:
+    await answer(chat, script, DIAGRAM, "Start")
+    await expect(chat.page.locator("iframe")).to_have_count(0)
+    await chat.button("Draw").click()
+    picture = chat.page.frame_locator("iframe").locator("svg#diagram")
+    await expect(picture).to_be_visible()
+    await expect(picture).to_contain_text("Choice")
+    await expect(chat.page.locator("iframe")).not_to_have_attribute("height", "40")
+    frame = chat.page.frames[-1]
+    assert await frame.evaluate("origin") == "null"
+    assert await chat.page.evaluate("window.harmed") is None
+    await chat.button("Source").click()
+    await expect(chat.answers.locator("pre")).to_be_visible()
+    await expect(chat.page.locator("iframe")).to_have_count(0)
+
+
+async def test_a_diagram_with_an_error_stays_its_source(chat: Chat, script: Script) -> None:
+    await answer(chat, script, "```mermaid\ngraph nonsense ((\n```\n", "nonsense")
+    await chat.button("Draw").click()
+    await expect(chat.page.locator(".notice")).to_contain_text("The diagram could not be drawn")
+    await expect(chat.answers.locator("pre")).to_be_visible()

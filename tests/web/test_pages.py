@@ -84,12 +84,23 @@ def test_assets_with_a_hash_in_their_name_are_cached_for_good() -> None:
 async def test_without_the_client_a_page_says_how_to_build_it(service: Service, tmp_path: Path) -> None:
     small = pages.read_bundle(tmp_path)
     assert not small.is_built
+    assert small.diagram is None
     service.app.dependency_overrides[pages.get_bundle] = lambda: small
     page = await service.client.get("/")
     assert "<code>make web</code>" in page.text
     script = await service.client.get("/assets/page.js")
     assert script.headers["content-type"].startswith("text/javascript")
     assert script.headers["cache-control"] == "no-cache"
+
+
+async def test_the_frame_of_a_diagram_has_no_origin(service: Service) -> None:
+    needs("built" if pages.load_bundle().is_built else None, "the web client is not built: make web")
+    answer = await service.client.get("/diagram")
+    policy = answer.headers["content-security-policy"].split("; ")
+    assert {"default-src 'none'", "script-src 'self'", "sandbox allow-scripts", "frame-ancestors 'self'"} <= set(policy)
+    for name in pages.load_bundle().assets:
+        shared = (await service.client.head(f"/assets/{name}")).headers.get("access-control-allow-origin")
+        assert shared == ("*" if name.startswith(("diagram-", "mermaid.")) else None)
 
 
 async def test_an_asset_removed_since_the_start_is_not_found(service: Service, tmp_path: Path) -> None:

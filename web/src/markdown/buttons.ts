@@ -2,6 +2,7 @@
 
 import { copyText, downloadText } from "../clipboard.ts";
 import { reportFailure } from "../notice.ts";
+import { toggleDiagram } from "./draw-diagram.ts";
 import { restoreSources } from "./draw-formulas.ts";
 import { followNote } from "./number-notes.ts";
 
@@ -17,6 +18,7 @@ const ACTIONS: Readonly<Record<string, Action>> = {
     const isWrapped = button.closest("figure")!.classList.toggle("wrapped");
     button.ariaPressed = String(isWrapped);
   },
+  draw: toggleDiagram,
   note: followNote,
   mention: followNote,
 };

@@ -6,7 +6,9 @@ export function decorateCode(pre: HTMLPreElement): void {
   const box = wrapInScrollBox(pre, language ? `Code, ${language}` : "Code");
   box.className = "code";
   const header = document.createElement("div");
-  header.append(language || "text", createButton("wrap", "Wrap"), createButton("download", "Download"), createButton("copy", "Copy"));
+  header.append(language || "text");
+  if (language === "mermaid") header.append(createButton("draw", "Draw"));
+  header.append(createButton("wrap", "Wrap"), createButton("download", "Download"), createButton("copy", "Copy"));
   const figure = document.createElement("figure");
   box.before(figure);
   figure.append(header, box);

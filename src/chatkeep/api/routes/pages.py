@@ -26,6 +26,7 @@ POLICY = "; ".join((
     "font-src 'self'",
     "connect-src 'self'",
     "manifest-src 'self'",
+    "frame-src 'self'",  # the frame of a diagram
     "base-uri 'none'",
     "form-action 'none'",
     "frame-ancestors 'none'",
@@ -33,6 +34,20 @@ POLICY = "; ".join((
     "trusted-types dompurify",  # the sanitiser's own; no other code may turn text into HTML
 ))  # fmt: skip
 """The page's Content-Security-Policy."""
+
+DIAGRAM_POLICY = "; ".join((
+    "default-src 'none'",
+    "script-src 'self'",
+    "style-src 'unsafe-inline'",  # the library that draws needs it
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'self'",
+    "sandbox allow-scripts",  # without an origin: it can reach neither the page nor the API
+))  # fmt: skip
+"""The Content-Security-Policy of the frame in which a diagram is drawn."""
+
+_FOR_FRAME = ("diagram-", "mermaid.")
+"""How the names of assets begin that the frame of a diagram loads. It has no origin, so they must be for all."""
 
 _HEADERS = {"vary": "accept-encoding"}
 _PAGE_HEADERS = {**_HEADERS, "content-security-policy": POLICY, "cross-origin-opener-policy": "same-origin"}
@@ -54,6 +69,8 @@ class Bundle(NamedTuple):
     page: Traversable
     assets: dict[str, Traversable]
     is_built: bool
+    diagram: Traversable | None = None
+    """The page in the frame of a diagram; only the web client has it."""
 
 
 @cache
@@ -76,13 +93,25 @@ async def show_page(request: Request, bundle: BundleDep) -> Response:
     return await _file_response(request, bundle.page, {**_PAGE_HEADERS, "cache-control": "no-cache"})
 
 
+@router.get("/diagram")
+async def show_diagram(request: Request, bundle: BundleDep) -> Response:
+    """The page in the frame of a diagram."""
+    if bundle.diagram is None:
+        raise NotFound("the web client is not built")
+    headers = {**_HEADERS, "content-security-policy": DIAGRAM_POLICY, "cache-control": "no-cache"}
+    return await _file_response(request, bundle.diagram, headers)
+
+
 @router.get("/assets/{name}")
 async def show_asset(request: Request, bundle: BundleDep, name: str) -> Response:
     """A script, style or font of the page."""
     if name not in bundle.assets:
         raise NotFound("no such asset")
     cache_control = _IMMUTABLE if bundle.is_built else "no-cache"
-    return await _file_response(request, bundle.assets[name], {**_HEADERS, "cache-control": cache_control})
+    headers = {**_HEADERS, "cache-control": cache_control}
+    if name.startswith(_FOR_FRAME):
+        headers["access-control-allow-origin"] = "*"
+    return await _file_response(request, bundle.assets[name], headers)
 
 
 def read_bundle(built: Traversable) -> Bundle:
@@ -90,7 +119,8 @@ def read_bundle(built: Traversable) -> Bundle:
     is_built = built.joinpath("index.html").is_file()
     folder = built if is_built else resources.files("chatkeep.api").joinpath("page")
     assets = {file.name: file for file in folder.joinpath("assets").iterdir()}
-    return Bundle(folder.joinpath("index.html"), assets, is_built)
+    diagram = folder.joinpath("diagram.html") if is_built else None
+    return Bundle(folder.joinpath("index.html"), assets, is_built, diagram)
 
 
 @cache
