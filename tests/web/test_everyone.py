@@ -30,7 +30,17 @@ async def violations(page: Page) -> list[str]:
 
 
 TAGS = json.dumps(["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"])
-EVERYTHING = """Words, *more* words, `code` and [a link](https://example.org).
+EVERYTHING = r"""Words, *more* words, `code`, a note[^1], H<sub>2</sub>O, $x^2$ and [a link](https://example.org).
+
+$$\int_0^1 x\,dx$$
+
+<details><summary>More</summary>
+
+Hidden.
+
+</details>
+
+[^1]: Noted.
 
 > quoted
 
@@ -44,6 +54,11 @@ EVERYTHING = """Words, *more* words, `code` and [a link](https://example.org).
 ```python
 def f(x: int) -> str:  # why
     return "text" + str(12)
+```
+
+```mermaid
+graph TD
+  A --> B
 ```
 """
 
@@ -65,7 +80,7 @@ async def test_axe_finds_no_violation(
     context = await browser.new_context(color_scheme=scheme, viewport=size, reduced_motion="reduce")
     chat = await Chat.open(context, service.url)
     assert await violations(chat.page) == []
-    for sign in ("figure", ".joke", ".gauge", ".note", ".choices"):
+    for sign in ("math[display=block]", ".joke", ".gauge", ".note", ".choices"):
         await chat.say("go on")
         await expect(chat.answers.last.locator(sign)).to_be_visible()
     assert await violations(chat.page) == []

@@ -8,6 +8,7 @@ import { settings } from "../settings.ts";
 import * as storage from "../storage.ts";
 import { focusComposer } from "./focus.ts";
 import { Icon } from "./icons.tsx";
+import { DictationButton } from "./speech-buttons.tsx";
 import { words } from "../words.ts";
 
 /** The service's own limit for a message: bytes of UTF-8. */
@@ -43,6 +44,7 @@ export function Composer({ app, conversation }: { app: App; conversation: Conver
       <textarea ref={textarea} rows={1} aria-label={words.message} placeholder={words.saySomething} dir="auto"
         enterkeyhint={sendsWithEnter() ? "send" : "enter"} value={text} onKeyDown={onKeyDown}
         onInput={(event) => changeText(event.currentTarget.value)} />
+      <DictationButton text={text} onText={changeText} />
       <StopButton conversation={conversation} />
       <button type="submit" class="round main" aria-label={words.send} disabled={text.trim() === ""}
         title={sendsWithEnter() ? words.sendWithEnter : words.sendWithModEnter}>

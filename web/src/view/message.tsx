@@ -17,6 +17,7 @@ import { IconButton } from "./icons.tsx";
 import { useLettingGo } from "./letting-go.ts";
 import { isSilent, PartView, PlainPart } from "./part.tsx";
 import { RunFacts } from "./run-facts.tsx";
+import { ReadAloudButton } from "./speech-buttons.tsx";
 import { words } from "../words.ts";
 
 interface Props {
@@ -125,6 +126,7 @@ function Answer({ app, conversation, message, isLast, ...rest }: Props & { messa
         <div class="actions">
           <VersionSwitch conversation={conversation} {...rest} />
           <CopyButton getText={() => textOf(message)} />
+          <ReadAloudButton id={message.id} />
           <IconButton name="again" label={words.answerAgain} onClick={answerAgain} />
           {message.run_id && (
             <IconButton name="info" label={words.aboutAnswer} expanded={hasFacts} onClick={() => setFacts(!hasFacts)} />

@@ -1,0 +1,59 @@
+import { useEffect, useState } from "preact/hooks";
+import { useCell } from "../cell.ts";
+import { restoreSources } from "../markdown/draw-formulas.ts";
+import { reportFailure } from "../notice.ts";
+import { canDictate, dictate, readAloud, spoken, stopReading, voices } from "../speech.ts";
+import { IconButton } from "./icons.tsx";
+
+/** Reads the answer `id` aloud, or stops. Not there where this device has no voice. */
+export function ReadAloudButton({ id }: { id: string }) {
+  const hasVoice = useCell(voices).length > 0;
+  const isReading = useCell(spoken) === id;
+  useEffect(() => () => (spoken.value === id ? stopReading() : undefined), [id]);
+  if (!hasVoice) return null;
+  const press = (): void => (isReading ? stopReading() : readAloud(id, wordsOfAnswer(id)));
+  return (
+    <IconButton name={isReading ? "mute" : "sound"} label={isReading ? "Stop reading" : "Read aloud"} onClick={press} />
+  );
+}
+
+/** Return the words of an answer, without its code. */
+const wordsOfAnswer = (id: string): string =>
+  [...document.querySelectorAll(`[data-message="${id}"] .prose`)].map(wordsOf).join("\n");
+
+function wordsOf(prose: Element): string {
+  const copy = prose.cloneNode(true) as Element;
+  restoreSources(copy);
+  copy.querySelectorAll("figure, sup[data-note], button").forEach((each) => each.remove());
+  copy.querySelectorAll("p, li, h3, h4, h5, h6, td, th, summary").forEach((each) => each.append("\n"));
+  return copy.textContent;
+}
+
+/** Writes what is said behind `text`. Not there where this device cannot do that by itself. */
+export function DictationButton({ text, onText }: { text: string; onText: (text: string) => void }) {
+  const [isThere, setThere] = useState(false);
+  const [stop, setStop] = useState<(() => void) | null>(null);
+  useEffect(() => void canDictate().then(setThere), []);
+  useEffect(() => stop ?? undefined, [stop]); // also when the field goes away
+  if (!isThere) return null;
+  const start = (): void => {
+    const before = text === "" || /\s$/.test(text) ? text : `${text} `;
+    const end = (error: string | null): void => {
+      setStop(null);
+      if (error !== null && error !== "aborted" && error !== "no-speech") reportFailure("Could not listen")(new Error(error));
+    };
+    setStop(() => dictate((said) => onText(before + said.trimStart()), end));
+  };
+  return (
+    <button type="button" class={stop ? "round listening" : "round"} aria-label="Dictate" title="Dictate"
+      aria-pressed={stop !== null} onClick={stop ?? start}>
+      <MicrophoneIcon />
+    </button>
+  );
+}
+
+const MicrophoneIcon = () => (
+  <svg class="icon" viewBox="0 0 20 20" aria-hidden="true">
+    <path d="M10 2.5a2.5 2.5 0 0 0-2.5 2.5v4.5a2.5 2.5 0 0 0 5 0V5A2.5 2.5 0 0 0 10 2.5zM5 9.5a5 5 0 0 0 10 0M10 14.5v3" />
+  </svg>
+);
