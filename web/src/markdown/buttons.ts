@@ -5,13 +5,14 @@ import { reportFailure } from "../notice.ts";
 import { toggleDiagram } from "./draw-diagram.ts";
 import { restoreSources } from "./draw-formulas.ts";
 import { followNote } from "./number-notes.ts";
+import { words } from "../words.ts";
 
 type Action = (button: HTMLElement) => void;
 
 const ACTIONS: Readonly<Record<string, Action>> = {
   copy: (button) => {
-    const show = (): void => void (button.textContent = "Copied");
-    void copyText(codeOf(button)).then(show, reportFailure("Could not copy"));
+    const show = (): void => void (button.textContent = words.copied);
+    void copyText(codeOf(button)).then(show, reportFailure(words.copyingFailed));
   },
   download: (button) => downloadText(codeOf(button), `code.${extensionOf(button)}`),
   wrap: (button) => {

@@ -1,14 +1,17 @@
 // A block of code: a figure with its language, buttons, and the code in a box that scrolls.
 
+import { words } from "../words.ts";
+
 /** Make a figure of a code block. `colour-code.ts` gives it colours, `code-buttons.ts` listens to its buttons. */
 export function decorateCode(pre: HTMLPreElement): void {
   const language = pre.dataset["language"] ?? "";
-  const box = wrapInScrollBox(pre, language ? `Code, ${language}` : "Code");
+  const box = wrapInScrollBox(pre, words.prose.code(language));
   box.className = "code";
   const header = document.createElement("div");
   header.append(language || "text");
-  if (language === "mermaid") header.append(createButton("draw", "Draw"));
-  header.append(createButton("wrap", "Wrap"), createButton("download", "Download"), createButton("copy", "Copy"));
+  if (language === "mermaid") header.append(createButton("draw", words.prose.draw));
+  header.append(createButton("wrap", words.prose.wrap), createButton("download", words.prose.download));
+  header.append(createButton("copy", words.copy));
   const figure = document.createElement("figure");
   box.before(figure);
   figure.append(header, box);

@@ -3,6 +3,7 @@
 
 import { reportFailure } from "../notice.ts";
 import type { DiagramAnswer, DiagramRequest } from "../diagram.ts";
+import { words } from "../words.ts";
 
 const MIN_HEIGHT_PX = 40;
 const MAX_HEIGHT_PX = 2_000;
@@ -14,11 +15,11 @@ export function toggleDiagram(button: HTMLElement): void {
   const frame = figure.querySelector("iframe");
   frame?.remove();
   box.hidden = frame === null;
-  button.textContent = frame === null ? "Source" : "Draw";
+  button.textContent = frame === null ? words.prose.source : words.prose.draw;
   if (frame !== null) return;
   const showSource = (error: unknown): void => {
     if (figure.querySelector("iframe") !== null) toggleDiagram(button);
-    reportFailure("The diagram could not be drawn")(error);
+    reportFailure(words.prose.drawingFailed)(error);
   };
   draw(box).catch(showSource);
 }
@@ -26,7 +27,7 @@ export function toggleDiagram(button: HTMLElement): void {
 /** Draw the diagram whose source is in `box` behind it. */
 async function draw(box: HTMLElement): Promise<void> {
   const frame = document.createElement("iframe");
-  Object.assign(frame, { src: "./diagram", title: "Diagram", height: String(MIN_HEIGHT_PX) });
+  Object.assign(frame, { src: "./diagram", title: words.prose.diagram, height: String(MIN_HEIGHT_PX) });
   frame.setAttribute("sandbox", "allow-scripts");
   const loaded = new Promise((resolve) => frame.addEventListener("load", resolve, { once: true }));
   box.after(frame);

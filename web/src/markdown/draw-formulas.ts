@@ -4,6 +4,7 @@
 
 import DOMPurify, { type Config } from "dompurify";
 import { texOf } from "./formulas.ts";
+import { words } from "../words.ts";
 
 type Library = typeof import("temml").default;
 
@@ -50,7 +51,7 @@ function drawFormula(formula: HTMLElement): void {
     const html = library!.renderToString(tex, { ...OPTIONS, displayMode: formula.dataset["formula"] === "block" });
     formula.replaceChildren(DOMPurify.sanitize(stylesToClasses(html), MATH_RULES));
     formula.dataset["source"] = source;
-    if (formula.dataset["formula"] === "block") Object.assign(formula, { tabIndex: 0, role: "group", ariaLabel: "Formula" });
+    if (formula.dataset["formula"] === "block") Object.assign(formula, { tabIndex: 0, role: "group", ariaLabel: words.prose.formula });
   } catch (error) {
     formula.title = error instanceof Error ? error.message.slice(0, 200) : "";
   }

@@ -1,6 +1,8 @@
 // Numbers footnotes in the order in which they are mentioned, and makes buttons that lead there and back. A mention
 // without a note is shown as it was written.
 
+import { words } from "../words.ts";
+
 /** Number the notes in a message. While it `isLive`, the note of a mention may still come. */
 export function numberNotes(message: Element, isLive: boolean): void {
   const notes = new Map([...message.querySelectorAll<HTMLElement>("div[data-note]")].map((note) => [nameOf(note), note]));
@@ -12,14 +14,17 @@ export function numberNotes(message: Element, isLive: boolean): void {
       continue;
     }
     if (!numbers.has(name)) numbers.set(name, numbers.size + 1);
-    showButton(mention, "note", String(numbers.get(name)), `Note ${numbers.get(name)}`);
+    showButton(mention, "note", String(numbers.get(name)), words.prose.note(numbers.get(name)!));
   }
   for (const [name, note] of notes) {
     const number = numbers.get(name);
-    Object.assign(note, { role: "note", tabIndex: -1, ariaLabel: number ? `Note ${number}` : "Note" });
-    showButton(note, "mention", number ? String(number) : "–", number ? `Back to note ${number} in the text` : "Note");
+    Object.assign(note, { role: "note", tabIndex: -1, ariaLabel: labelOf(number) });
+    showButton(note, "mention", number ? String(number) : "–", number ? words.prose.backToNote(number) : labelOf(number));
   }
 }
+
+const labelOf = (number: number | undefined): string =>
+  number ? words.prose.note(number) : words.prose.unmentionedNote;
 
 const nameOf = (element: HTMLElement): string => element.dataset["note"] ?? "";
 

@@ -7,6 +7,7 @@
 import DOMPurify, { type Config } from "dompurify";
 import { decorateCode, wrapInScrollBox } from "./code-block.ts";
 import { type Links, toHtml } from "./parse.ts";
+import { words } from "../words.ts";
 
 const ALLOWED_TAGS =
   "a blockquote br code del details div em h3 h4 h5 h6 hr kbd li ol p pre span strong sub summary sup table tbody td th thead tr ul";
@@ -39,7 +40,7 @@ function renderMarkdown(source: string, links: Links): DocumentFragment {
   const fragment: DocumentFragment = DOMPurify.sanitize(toHtml(source, links), MARKDOWN_RULES);
   fragment.querySelectorAll("a").forEach(secureLink);
   fragment.querySelectorAll("pre").forEach(decorateCode);
-  fragment.querySelectorAll("table").forEach((table) => wrapInScrollBox(table, "Table"));
+  fragment.querySelectorAll("table").forEach((table) => wrapInScrollBox(table, words.prose.table));
   if (OVERRIDES.test(source)) showOverrides(fragment);
   for (const block of fragment.children) {
     block.setAttribute("dir", block.matches("figure") ? "ltr" : "auto");
@@ -65,7 +66,7 @@ function secureLink(link: HTMLAnchorElement): void {
   link.target = "_blank";
   link.rel = "noopener noreferrer nofollow";
   link.title ||= link.href;
-  if (link.hasAttribute("data-picture")) link.prepend(`Picture on ${link.hostname}: `);
+  if (link.hasAttribute("data-picture")) link.prepend(words.prose.pictureOn(link.hostname));
 }
 
 /** Replace the marks that turn text around by their names. */

@@ -5,6 +5,7 @@ import { reportFailure } from "../notice.ts";
 import { CopyButton } from "./copy-button.tsx";
 import { IconButton } from "./icons.tsx";
 import { Prose } from "./prose.tsx";
+import { words } from "../words.ts";
 
 interface Props {
   readonly fields: DocumentFields;
@@ -21,7 +22,7 @@ export function DocumentCard({ fields, isLive, listDocuments }: Props) {
   const index = Math.max(own - back, 0);
   const shown = versions[index] ?? fields;
   const before = versions[index - 1];
-  const title = textOf(shown, "title") || "Document";
+  const title = textOf(shown, "title") || words.document.untitled;
   return (
     <section class="card document" aria-label={title} aria-busy={isLive}>
       <header>
@@ -29,11 +30,11 @@ export function DocumentCard({ fields, isLive, listDocuments }: Props) {
         {own > 0 && <Versions index={index} count={own + 1} onStep={(step) => setBack(back - step)} />}
         {before && (
           <button type="button" class="quiet" aria-pressed={isComparing} onClick={() => setComparing(!isComparing)}>
-            Changes
+            {words.document.changes}
           </button>
         )}
         {!isLive && <CopyButton getText={() => textOf(shown, "body")} />}
-        {!isLive && <IconButton name="download" label="Download" onClick={() => download(title, shown)} />}
+        {!isLive && <IconButton name="download" label={words.prose.download} onClick={() => download(title, shown)} />}
       </header>
       {isComparing && before ? (
         <Changes before={textOf(before, "body")} after={textOf(shown, "body")} />
@@ -58,10 +59,10 @@ function download(title: string, fields: DocumentFields): void {
 
 function Versions({ index, count, onStep }: { index: number; count: number; onStep: (step: number) => void }) {
   return (
-    <div class="versions" role="group" aria-label="Versions of the document">
-      <IconButton name="left" label="Document before" onClick={() => onStep(-1)} disabled={index === 0} />
+    <div class="versions" role="group" aria-label={words.document.versions}>
+      <IconButton name="left" label={words.document.before} onClick={() => onStep(-1)} disabled={index === 0} />
       <span>{index + 1}/{count}</span>
-      <IconButton name="right" label="Next document" onClick={() => onStep(1)} disabled={index === count - 1} />
+      <IconButton name="right" label={words.document.next} onClick={() => onStep(1)} disabled={index === count - 1} />
     </div>
   );
 }
@@ -71,10 +72,10 @@ function Changes({ before, after }: { before: string; after: string }) {
   const [changes, setChanges] = useState<readonly Change[] | null | undefined>(undefined);
   useEffect(() => {
     setChanges(undefined);
-    compare(before, after).then(setChanges, reportFailure("The versions could not be compared"));
+    compare(before, after).then(setChanges, reportFailure(words.document.comparingFailed));
   }, [before, after]);
   if (changes === undefined) return <p class="soft">…</p>;
-  if (changes === null) return <p class="soft">These versions are too different to mark what changed.</p>;
+  if (changes === null) return <p class="soft">{words.document.tooDifferent}</p>;
   return (
     <div class="changes" dir="auto">
       {changes.map(({ text, kind }, index) => {

@@ -1,5 +1,6 @@
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { Prose } from "./prose.tsx";
+import { words } from "../words.ts";
 
 /** Characters of the newest thought that are seen while the thoughts are folded. */
 const GLIMPSE_CHARS = 120;
@@ -8,7 +9,7 @@ const GLIMPSE_CHARS = 120;
 export function Reasoning({ text, isLive }: { text: string; isLive: boolean }) {
   const [isOpen, setOpen] = useState(false);
   const seconds = useDuration(isLive);
-  const label = isLive ? "Thinking…" : seconds === null ? "Thoughts" : `Thought for ${seconds} s`;
+  const label = isLive ? words.prose.thinking : seconds === null ? words.prose.thoughts : words.prose.thoughtFor(seconds);
   return (
     <details class="reasoning" onToggle={({ currentTarget }) => setOpen(currentTarget.open)}>
       <summary>

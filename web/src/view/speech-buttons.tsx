@@ -4,6 +4,7 @@ import { restoreSources } from "../markdown/draw-formulas.ts";
 import { reportFailure } from "../notice.ts";
 import { canDictate, dictate, readAloud, spoken, stopReading, voices } from "../speech.ts";
 import { IconButton } from "./icons.tsx";
+import { words } from "../words.ts";
 
 /** Reads the answer `id` aloud, or stops. Not there where this device has no voice. */
 export function ReadAloudButton({ id }: { id: string }) {
@@ -13,7 +14,7 @@ export function ReadAloudButton({ id }: { id: string }) {
   if (!hasVoice) return null;
   const press = (): void => (isReading ? stopReading() : readAloud(id, wordsOfAnswer(id)));
   return (
-    <IconButton name={isReading ? "mute" : "sound"} label={isReading ? "Stop reading" : "Read aloud"} onClick={press} />
+    <IconButton name={isReading ? "mute" : "sound"} label={isReading ? words.speech.stop : words.speech.read} onClick={press} />
   );
 }
 
@@ -40,12 +41,12 @@ export function DictationButton({ text, onText }: { text: string; onText: (text:
     const before = text === "" || /\s$/.test(text) ? text : `${text} `;
     const end = (error: string | null): void => {
       setStop(null);
-      if (error !== null && error !== "aborted" && error !== "no-speech") reportFailure("Could not listen")(new Error(error));
+      if (error !== null && error !== "aborted" && error !== "no-speech") reportFailure(words.speech.listeningFailed)(new Error(error));
     };
     setStop(() => dictate((said) => onText(before + said.trimStart()), end));
   };
   return (
-    <button type="button" class={stop ? "round listening" : "round"} aria-label="Dictate" title="Dictate"
+    <button type="button" class={stop ? "round listening" : "round"} aria-label={words.speech.dictate} title={words.speech.dictate}
       aria-pressed={stop !== null} onClick={stop ?? start}>
       <MicrophoneIcon />
     </button>

@@ -196,4 +196,43 @@ export const de: Words = {
     newChat: "Neuer Chat",
     help: "Diese Liste",
   },
+
+  // What a model writes
+  prose: {
+    code: (language) => (language ? `Code, ${language}` : "Code"),
+    table: "Tabelle",
+    formula: "Formel",
+    pictureOn: (host) => `Bild auf ${host}: `,
+    wrap: "Umbrechen",
+    download: "Herunterladen",
+    draw: "Zeichnen",
+    source: "Quelltext",
+    diagram: "Diagramm",
+    drawingFailed: "Das Diagramm ließ sich nicht zeichnen",
+    note: (number) => `Fußnote ${number}`,
+    backToNote: (number) => `Zurück zu Fußnote ${number} im Text`,
+    unmentionedNote: "Fußnote",
+    thinking: "Denkt nach …",
+    thoughts: "Gedanken",
+    thoughtFor: (seconds) => `${seconds} s nachgedacht`,
+  },
+
+  // Documents
+  document: {
+    untitled: "Dokument",
+    changes: "Änderungen",
+    versions: "Fassungen des Dokuments",
+    before: "Fassung davor",
+    next: "Nächste Fassung",
+    comparingFailed: "Die Fassungen ließen sich nicht vergleichen",
+    tooDifferent: "Diese Fassungen sind zu verschieden, um Änderungen zu markieren.",
+  },
+
+  // Speech
+  speech: {
+    read: "Vorlesen",
+    stop: "Vorlesen beenden",
+    dictate: "Diktieren",
+    listeningFailed: "Zuhören ging nicht",
+  },
 };

@@ -197,4 +197,43 @@ export const en = {
     newChat: "New chat",
     help: "This list",
   },
+
+  // What a model writes
+  prose: {
+    code: (language: string) => (language ? `Code, ${language}` : "Code"),
+    table: "Table",
+    formula: "Formula",
+    pictureOn: (host: string) => `Picture on ${host}: `,
+    wrap: "Wrap",
+    download: "Download",
+    draw: "Draw",
+    source: "Source",
+    diagram: "Diagram",
+    drawingFailed: "The diagram could not be drawn",
+    note: (number: number) => `Note ${number}`,
+    backToNote: (number: number) => `Back to note ${number} in the text`,
+    unmentionedNote: "Note",
+    thinking: "Thinking…",
+    thoughts: "Thoughts",
+    thoughtFor: (seconds: number) => `Thought for ${seconds} s`,
+  },
+
+  // Documents
+  document: {
+    untitled: "Document",
+    changes: "Changes",
+    versions: "Versions of the document",
+    before: "Document before",
+    next: "Next document",
+    comparingFailed: "The versions could not be compared",
+    tooDifferent: "These versions are too different to mark what changed.",
+  },
+
+  // Speech
+  speech: {
+    read: "Read aloud",
+    stop: "Stop reading",
+    dictate: "Dictate",
+    listeningFailed: "Could not listen",
+  },
 };
