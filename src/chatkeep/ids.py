@@ -1,11 +1,22 @@
-"""Make and read identifiers."""
+"""Make and read identifiers, and the numbers by which a database finds what belongs to a session.
 
+The **session key** is a number of 62 bits that is computed from the session's id. It stands in the key of every row
+that is the session's, so that these rows can live together on any server. Ids of messages and runs end with it: from
+such an id the session is computed, not looked up (`docs/decisions/0016-session-keys.md`).
+"""
+
+import hashlib
 import re
+import threading
+import time
 import uuid
+from functools import lru_cache
 
 import uuid_utils
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
+_KEY_BITS = 62
+"""Bits of a session key: those that a UUID version 7 has at its end (`rand_b`, RFC 9562 §5.7)."""
 
 
 def new() -> str:
@@ -16,6 +27,31 @@ def new() -> str:
     return str(uuid_utils.uuid7())
 
 
+def new_in(session_id: str) -> str:
+    """Return a new id for a message or a run of the session: a UUID version 7 that ends with the session's key.
+
+    Ids made later sort later. Two of a process are never equal; nor are two of a session whose clocks differ.
+    """
+    tick = _ticks.next()
+    value = (tick >> 12) << 80 | 7 << 76 | (tick & 0xFFF) << 64 | 2 << _KEY_BITS | session_key(session_id)
+    return str(uuid.UUID(int=value))
+
+
+@lru_cache(maxsize=4096)
+def session_key(session_id: str) -> int:
+    """Return the key of the session with that id: the first 62 bits of its BLAKE2b hash, so the same everywhere."""
+    digest = hashlib.blake2b(session_id.encode(), digest_size=8).digest()
+    return int.from_bytes(digest) >> (64 - _KEY_BITS)
+
+
+def key_in(item_id: str) -> int:
+    """Return the session key that the id of a message or run ends with.
+
+    An id that `new_in` did not make (an old or imported one) ends with 62 other bits, which are no session's key.
+    """
+    return int(item_id.replace("-", "")[-16:], 16) & (1 << _KEY_BITS) - 1
+
+
 def parse(text: str) -> str | None:
     """Return `text` as a UUID in canonical lower-case form, or None if it is no UUID."""
     return text.lower() if _UUID.fullmatch(text) else None
@@ -24,3 +60,21 @@ def parse(text: str) -> str | None:
 def new_call_id() -> str:
     """Return a new id for a tool call whose provider gave none, or gave one twice."""
     return "call_" + uuid.uuid4().hex[:24]
+
+
+class _Ticks:
+    """The time as 48 bits of milliseconds and 12 bits of their fraction (RFC 9562 §6.2, method 3), each given once."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()  # claims make ids in the writer's thread
+        self._last = 0
+
+    def next(self) -> int:
+        """Return the tick of this moment, or the one after the last if that was the same or later."""
+        milliseconds, rest = divmod(time.time_ns(), 1_000_000)
+        with self._lock:
+            self._last = max(milliseconds << 12 | rest * 4096 // 1_000_000, self._last + 1)
+            return self._last
+
+
+_ticks = _Ticks()
