@@ -19,6 +19,7 @@ class Proxy:
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._word = b""
+        self._passing = 0
         self._arrives = False
         self.refusing = False
 
@@ -38,9 +39,18 @@ class Proxy:
         for writer in tuple(self._writers):
             writer.transport.abort()
 
-    def cut_at(self, word: bytes, *, arrives: bool) -> None:
-        """Cut the next connection on which `word` passes, once: before it `arrives` at the server, or after."""
-        self._word, self._arrives = word, arrives
+    def cut_at(self, word: bytes, *, arrives: bool, passing: int = 0) -> None:
+        """Cut the next connection on which `word` passes, once: before it `arrives` at the server, or after.
+
+        The first `passing` of these words pass.
+        """
+        self._word, self._arrives, self._passing = word, arrives, passing
+
+    def _is_cut(self, data: bytes) -> bool:
+        if not self._word or self._word not in data:
+            return False
+        self._passing -= 1
+        return self._passing < 0
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -65,7 +75,7 @@ class Proxy:
         """Pass bytes from `source` to `sink`. `client` is the sender if its bytes are searched for the word."""
         with contextlib.suppress(ConnectionError, RuntimeError):  # it was cut; the second is uvloop's word for it
             while data := await source.read(65_536):
-                if client is not None and self._word and self._word in data:
+                if client is not None and self._is_cut(data):
                     self._word = b""
                     client.transport.abort()  # no answer gets back
                     if not self._arrives:

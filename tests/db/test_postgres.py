@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Iterator
 
 import pytest
 
-from chatkeep.db import Transaction
+from chatkeep.db import Transaction, can_be_repeated
 from chatkeep.db.migrate import load_migrations, migrate
 from chatkeep.db.open import connect
 from chatkeep.db.postgres import Postgres
@@ -40,7 +40,13 @@ async def names(db: Postgres) -> list[str]:
 
 
 async def add(tx: Transaction, name: str) -> None:
+    """Add a thing whose name no other transaction adds."""
     await tx.run("INSERT INTO things (name, size) VALUES ($1, 0)", name)
+    tx.prove(lambda again: is_there(again, name))
+
+
+async def is_there(tx: Transaction, name: str) -> bool:
+    return await tx.one("SELECT 1 FROM things WHERE name = $1", name) is not None
 
 
 async def end_my_session(tx: Transaction) -> None:
@@ -127,11 +133,28 @@ async def test_a_commit_with_a_lost_answer_is_never_repeated(database: str, arri
         await db.close()
 
 
+@pytest.mark.parametrize("arrives", [True, False])
+async def test_a_lost_commit_without_a_proof_is_reported(database: str, arrives: bool) -> None:
+    async with Proxy(database) as proxy:
+        db = await Postgres.connect(proxy.url, 3)
+        await db.transaction(lambda tx: tx.run(CREATE_THINGS))
+
+        async def write(tx: Transaction) -> None:
+            await tx.run("INSERT INTO things (name, size) VALUES ('a', 0)")
+            proxy.cut_at(b"COMMIT", arrives=arrives)
+
+        with pytest.raises(StorageFailed, match="not known"):
+            await db.transaction(write)
+        assert await names(db) == (["a"] if arrives else [])
+        await db.close()
+
+
 async def test_a_commit_with_an_unknown_outcome_is_reported(database: str) -> None:
     async with Proxy(database) as proxy:
         db = await Postgres.connect(proxy.url, 3, retry_seconds=0.5)
 
         async def write(tx: Transaction) -> None:
+            tx.prove(can_be_repeated)
             proxy.cut_at(b"COMMIT", arrives=True)
             proxy.refusing = True
 

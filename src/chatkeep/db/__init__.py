@@ -43,9 +43,23 @@ class Transaction(Protocol):
         """Return the names of a table's columns; none if there is no such table."""
         ...
 
+    def prove(self, has_taken_place: "Callable[[Transaction], Awaitable[bool]]") -> None:
+        """Name a function that finds out, in another transaction, if this one was committed. The last one named counts.
+
+        It is called if the answer to the COMMIT is lost. It reads what this transaction wrote and no other would write.
+        Before that it locks a row that this one has locked, and so waits for it to end.
+        """
+        ...
+
     async def lock_schema(self) -> None:
         """Lock the schema against other processes until the transaction ends. Waits while another one has the lock."""
         ...
+
+
+async def can_be_repeated(tx: Transaction) -> bool:
+    """Say that a transaction has not taken place: the proof of one that may take place twice, to the same effect."""
+    del tx
+    return False
 
 
 class FailedWrite(NamedTuple):
@@ -72,6 +86,7 @@ class Database(Protocol):
         1. `fn` awaits nothing but its transaction: on SQLite it runs in the writer's thread, without an event loop.
         2. `fn` changes nothing outside of the database: it may be called again, after a lost connection for example.
         3. A caller that is cancelled does not undo the transaction.
+        4. If the answer to the COMMIT can be lost, `fn` says by `Transaction.prove` how its outcome is found out.
 
         Raises:
             StorageFailed: the database cannot be used for now.

@@ -2,22 +2,26 @@
 
 A connection can break at any time. Before the COMMIT that is harmless: the server rolls back, and the transaction runs
 again. At the COMMIT it is not. Its answer is lost, and the server may have committed or not. To run it again might
-store it twice; to give up might deny what is stored. So every transaction first asks for its id, by which another
-connection can look up the outcome (PostgreSQL, "Transaction ID and Snapshot Information Functions"):
+store it twice; to give up might deny what is stored. So the outcome is read from the data: a transaction says by
+`Transaction.prove` what it has written that no other would write, an event of a log for example.
 
     BEGIN
-    SELECT pg_current_xact_id()       -> 7342
-    ...
+    UPDATE runs …; INSERT INTO run_events …
     COMMIT                            -- the connection breaks
-                                      SELECT pg_xact_status(7342)     on another connection
-                                      -> committed      return the result
-                                      -> aborted        run the transaction again
-                                      -> in progress    ask again, for up to 10 seconds
+                                      BEGIN                           on another connection
+                                      UPDATE sessions …               waits while the first one is still committing
+                                      SELECT … FROM run_events …      is the event there?
+                                      -> yes   return the result
+                                      -> no    run the transaction again
+
+The id of the transaction would do on one server (`pg_xact_status`), but misleads on several: after a failover the new
+server does not know it, and on Citus the server with the rows may have committed though the one asked has not.
 
 1. A failure that leaves nothing behind is tried again, for up to 10 seconds: a lost connection, a deadlock, a server
    that restarts. So a transaction's function may run several times, but is committed once.
-2. If the outcome cannot be looked up, the caller gets StorageFailed, which says so. The transaction may have been
-   committed. The fence compares positions because of this (`store/leases.py`).
+2. If the outcome cannot be found out, the caller gets StorageFailed, which says so: no connection could be made, or the
+   transaction has named no proof. It may have been committed. The fence compares positions because of this
+   (`store/leases.py`).
 3. No state outlives a transaction. So a proxy may pool transactions (`?pgbouncer=true` in the URL).
 """
 
@@ -41,7 +45,7 @@ T = TypeVar("T")
 Work = Callable[[Transaction], Awaitable[T]]
 
 RETRY_SECONDS = 10.0
-"""Seconds for which a transaction is tried again, and a lost COMMIT looked up; also the limit for connecting."""
+"""Seconds for which a transaction is tried again, and a lost COMMIT's outcome read; also the limit for connecting."""
 POOL_WAIT_SECONDS = 30.0
 """Seconds that a transaction waits for a connection while all are in use: a full pool is a queue, not yet a failure."""
 COMMAND_SECONDS = 10.0
@@ -76,6 +80,7 @@ _RETRYABLE = (*CONNECTION_ERRORS, asyncpg.SerializationError, asyncpg.DeadlockDe
 _REFUSALS = (asyncpg.PostgresError, asyncpg.DataError)
 """Errors of a transaction that the server, or asyncpg, refuses."""
 
+_UNKNOWN = "the connection was lost in a COMMIT; whether it took place is not known"
 _log = logging.getLogger("chatkeep")
 
 
@@ -183,7 +188,6 @@ class Postgres:
             tx = PostgresTransaction(raw)
             try:
                 await raw.execute("BEGIN")
-                await tx.read_identity()
                 result = await fn(tx)
             except BaseException:
                 await _roll_back(raw)
@@ -196,12 +200,14 @@ class Postgres:
                 if command_tag != "COMMIT":  # "ROLLBACK": a statement had failed
                     raise StorageFailed("the transaction had failed before its end")
                 return result
-        if not await self._was_committed(tx.xid):
+        if tx.proof is None:
+            raise StorageFailed(_UNKNOWN) from connection_error
+        if not await self._has_taken_place(tx.proof):
             raise connection_error
         return result
 
-    async def _was_committed(self, xid: str) -> bool:
-        """Return True if the transaction was committed, False if it was rolled back. Waits until it has ended.
+    async def _has_taken_place(self, proof: Work[bool]) -> bool:
+        """Return True if the transaction with this proof was committed, False if it was rolled back.
 
         Raises:
             StorageFailed: it cannot be found out.
@@ -210,14 +216,15 @@ class Postgres:
         while asyncio.get_running_loop().time() < until:
             try:
                 async with self._pool.acquire(timeout=self._pool_wait_seconds) as raw:
-                    status = await raw.fetchval("SELECT pg_xact_status(CAST(CAST($1 AS TEXT) AS xid8))", xid)
-            except CONNECTION_ERRORS as error:
-                _log.warning("transaction %s cannot be looked up yet: %s", xid, error_line(error))
-                status = None
-            if status in ("committed", "aborted"):
-                return status == "committed"
+                    await raw.execute("BEGIN")
+                    try:
+                        return await proof(PostgresTransaction(raw))
+                    finally:
+                        await _roll_back(raw)
+            except _RETRYABLE as error:
+                _log.warning("the outcome of a COMMIT cannot be read yet: %s", error_line(error))
             await asyncio.sleep(RETRY_DELAYS_SECONDS[-1])
-        raise StorageFailed("the connection was lost in a COMMIT; whether it took place is not known")
+        raise StorageFailed(_UNKNOWN)
 
     async def _read(self, fn: Work[T]) -> T:
         async with self._pool.acquire(timeout=self._pool_wait_seconds) as raw:

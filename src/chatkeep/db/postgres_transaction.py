@@ -7,30 +7,24 @@ teaches a connection these two types. JSON needs no codec: asyncpg leaves it as 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 # (asyncpg has no types)
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, LiteralString
 
 from chatkeep import clock
-from chatkeep.db import Param, Row
-
-MIGRATION_LOCK = 0x63686174
-"""The number of the advisory lock that is held while the schema is changed ("chat" in ASCII)."""
+from chatkeep.db import Param, Row, Transaction
 
 _EPOCH = datetime(2000, 1, 1)  # noqa: DTZ001  # PostgreSQL counts microseconds since then, in UTC
 _MICROSECOND = timedelta(microseconds=1)
 
 
 class PostgresTransaction:
-    """One asyncpg connection as a `Transaction`, for one transaction.
-
-    `xid` is the transaction's id, by which its outcome can be looked up; empty until `read_identity`.
-    """
+    """One asyncpg connection as a `Transaction`, for one transaction. `proof` is what `prove` was given last."""
 
     def __init__(self, raw: Any) -> None:
         self._raw = raw
         self._now = ""
-        self.xid = ""
+        self.proof: Callable[[Transaction], Awaitable[bool]] | None = None
 
     async def all(self, sql: LiteralString, *params: Param) -> list[Row]:
         """Return every row."""
@@ -67,13 +61,18 @@ class PostgresTransaction:
         )
         return {name for (name,) in rows}
 
-    async def lock_schema(self) -> None:
-        """Lock the schema against other processes until the transaction ends. Waits while another one has the lock."""
-        await self._raw.execute("SELECT pg_advisory_xact_lock($1)", MIGRATION_LOCK)
+    def prove(self, has_taken_place: Callable[[Transaction], Awaitable[bool]]) -> None:
+        """Keep the function for a COMMIT whose answer is lost."""
+        self.proof = has_taken_place
 
-    async def read_identity(self) -> None:
-        """Read the transaction's id and the server's time, in one round trip."""
-        self.xid, self._now = await self._raw.fetchrow("SELECT CAST(pg_current_xact_id() AS TEXT), clock_timestamp()")
+    async def lock_schema(self) -> None:
+        """Lock the table of migrations until the transaction ends. Waits while another process has the lock.
+
+        In an empty database there is none yet. Then the second of two processes fails when it makes it, and tries again
+        (`migrate`).
+        """
+        if await self.list_columns("schema_migrations"):
+            await self._raw.execute("LOCK TABLE schema_migrations IN EXCLUSIVE MODE")
 
 
 async def set_codecs(raw: Any) -> None:

@@ -8,14 +8,14 @@ awaits the same coroutine in the event loop.
 # (apsw's stubs name a buffer type that Python 3.11 does not have)
 
 import re
-from collections.abc import Awaitable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from functools import cache
 from typing import Any, LiteralString, TypeVar, cast
 
 import apsw
 
 from chatkeep import clock
-from chatkeep.db import Param, Row
+from chatkeep.db import Param, Row, Transaction
 
 T = TypeVar("T")
 
@@ -62,6 +62,9 @@ class SqliteTransaction:
     async def list_columns(self, table: str) -> set[str]:
         """Return the names of a table's columns; none if there is no such table."""
         return {name for (name,) in await self.all("SELECT name FROM pragma_table_info($1)", table)}
+
+    def prove(self, has_taken_place: Callable[["Transaction"], Awaitable[bool]]) -> None:
+        """Do nothing: no answer to a COMMIT can be lost."""
 
     async def lock_schema(self) -> None:
         """Do nothing: SQLite has one writing transaction at a time."""

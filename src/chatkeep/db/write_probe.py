@@ -12,7 +12,7 @@ import asyncio
 import time
 from typing import NamedTuple
 
-from chatkeep.db import Database, Transaction
+from chatkeep.db import Database, Transaction, can_be_repeated
 from chatkeep.errors import StorageFailed, ValueRefused
 
 RESULT_SECONDS = 5.0
@@ -76,3 +76,4 @@ async def _write(tx: Transaction) -> None:
         await tx.now(),
     )
     await tx.run("DELETE FROM schema_migrations WHERE version = $1", _PROBE_VERSION)
+    tx.prove(can_be_repeated)
