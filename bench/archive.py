@@ -36,7 +36,9 @@ async def add_session(tx: Transaction, length: int, text: str = SAID) -> str:
     parent: str | None = None
     for seq in range(1, length + 1):
         role = "user" if seq % 2 else "assistant"
-        message = Message(ids.new(), session.id, parent, seq, role, (TextPart(text),), None, "completed", now)
+        message = Message(
+            ids.new_in(session.id), session.id, parent, seq, role, (TextPart(text),), None, "completed", now
+        )
         await store_messages.add_message(tx, message)
         parent = message.id
     if parent is not None:

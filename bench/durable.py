@@ -36,7 +36,9 @@ async def ours(path: Path, seconds: float) -> float:
         session = await db.transaction(lambda tx: add_session(tx, 0))
 
         async def add(seq: int) -> None:
-            message = Message(ids.new(), session, None, seq, "user", (TextPart(TEXT),), None, "completed", clock.now())
+            message = Message(
+                ids.new_in(session), session, None, seq, "user", (TextPart(TEXT),), None, "completed", clock.now()
+            )
             await db.transaction(lambda tx: store_messages.add_message(tx, message))
 
         return await _rate(add, seconds)
@@ -53,9 +55,9 @@ async def shared(path: Path, seconds: float) -> float:
         async def add(seq: int) -> None:
             parts = json.dumps([{"type": "text", "text": TEXT}])
             await connection.execute(
-                "INSERT INTO messages (id, session_id, seq, parent_id, role, parts, created_at)"
+                "INSERT INTO messages (id, session_key, seq, parent_id, role, parts, created_at)"
                 " VALUES (?, ?, ?, NULL, 'user', ?, ?)",
-                (ids.new(), session, seq, parts, clock.now()),
+                (ids.new_in(session), ids.session_key(session), seq, parts, clock.now()),
             )
             await connection.commit()
 

@@ -1,34 +1,4 @@
--- The schema of a new SQLite database: src/chatkeep/migrations, applied in order. A test keeps this page current.
-
-CREATE TABLE sessions (
-    id           TEXT PRIMARY KEY,
-    owner        TEXT NOT NULL,
-    title        TEXT,
-    assistant    TEXT NOT NULL,
-    model        TEXT,                          -- NULL: the assistant's
-    metadata     TEXT NOT NULL,                 -- JSON object of strings
-    head_id      TEXT REFERENCES messages (id) DEFERRABLE INITIALLY DEFERRED,
-    next_message INTEGER NOT NULL,              -- the next message's seq
-    next_run     INTEGER NOT NULL,              -- the next run's number
-    created_at   TEXT NOT NULL,
-    updated_at   TEXT NOT NULL
-) STRICT;
-
-CREATE INDEX sessions_by_use ON sessions (owner, updated_at DESC, id DESC);
-CREATE INDEX sessions_by_head ON sessions (head_id);
-
-CREATE TABLE messages (
-    id         TEXT PRIMARY KEY,
-    session_id TEXT NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
-    seq        INTEGER NOT NULL,
-    parent_id  TEXT REFERENCES messages (id),   -- no cascade: chains of them are slow, then too deep
-    role       TEXT NOT NULL CHECK (role IN ('user', 'assistant')),
-    parts      TEXT NOT NULL,                   -- JSON; an open run's message is '[]' here, and in its log
-    created_at TEXT NOT NULL,
-    UNIQUE (session_id, seq)
-) STRICT;
-
-CREATE INDEX messages_by_parent ON messages (parent_id);
+-- The schema of a new SQLite database: src/chatkeep/db/migrations, applied in order. A test keeps this page current.
 
 CREATE TABLE prompts (
     hash      TEXT PRIMARY KEY,                 -- SHA-256 of the two
@@ -36,26 +6,65 @@ CREATE TABLE prompts (
     functions TEXT NOT NULL                     -- JSON, as they were offered
 ) STRICT, WITHOUT ROWID;
 
-CREATE TABLE facts (
-    id         TEXT PRIMARY KEY,
-    owner      TEXT NOT NULL,
-    text       TEXT NOT NULL,
-    created_at TEXT NOT NULL,
-    UNIQUE (owner, text)
+CREATE TABLE users (
+    id          TEXT PRIMARY KEY,               -- an owner
+    issuer      TEXT,                           -- NULL: made by this service itself
+    subject     TEXT,
+    name        TEXT,
+    role        TEXT NOT NULL CHECK (role IN ('user', 'admin')),
+    disabled_at TEXT,
+    created_at  TEXT NOT NULL,
+    seen_at     TEXT,
+    UNIQUE (issuer, subject)
 ) STRICT;
 
-CREATE INDEX facts_by_age ON facts (owner, id DESC);
+CREATE TABLE sessions (
+    session_key  INTEGER PRIMARY KEY,           -- computed from the id
+    id           TEXT NOT NULL,
+    owner        TEXT NOT NULL,                 -- a user's id; no reference: users may live on another server
+    client_id    TEXT,
+    title        TEXT,
+    assistant    TEXT NOT NULL,
+    model        TEXT,                          -- NULL: the assistant's
+    metadata     TEXT NOT NULL,                 -- JSON object of strings
+    head_id      TEXT,
+    next_message INTEGER NOT NULL,              -- the next message's seq
+    next_run     INTEGER NOT NULL,              -- the next run's number
+    created_at   TEXT NOT NULL,
+    updated_at   TEXT NOT NULL,
+    used_at      TEXT,
+    deleted_at   TEXT,
+    FOREIGN KEY (session_key, head_id) REFERENCES messages (session_key, id)
+) STRICT;
+
+CREATE INDEX sessions_by_use ON sessions (owner, updated_at DESC, id DESC);
+
+CREATE TABLE messages (
+    search_number INTEGER PRIMARY KEY,
+    session_key   INTEGER NOT NULL REFERENCES sessions (session_key) ON DELETE CASCADE,
+    id            TEXT NOT NULL,
+    client_id     TEXT,
+    seq           INTEGER NOT NULL,
+    parent_id     TEXT,
+    role          TEXT NOT NULL CHECK (role IN ('user', 'assistant')),
+    parts         TEXT NOT NULL,                -- JSON; an open run's message is '[]' here, and in its log
+    created_at    TEXT NOT NULL,
+    UNIQUE (session_key, id),
+    UNIQUE (session_key, seq),
+    FOREIGN KEY (session_key, parent_id) REFERENCES messages (session_key, id)  -- no cascade: chains of them are slow
+) STRICT;
+
+CREATE INDEX messages_by_parent ON messages (session_key, parent_id);
 
 CREATE TABLE runs (
-    log             INTEGER PRIMARY KEY,        -- by which its log goes in this database
-    id              TEXT NOT NULL UNIQUE,
-    session_id      TEXT NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
+    session_key     INTEGER NOT NULL REFERENCES sessions (session_key) ON DELETE CASCADE,
     number          INTEGER NOT NULL,           -- 1, 2, 3 … within the session
-    user_message_id TEXT NOT NULL REFERENCES messages (id),
-    message_id      TEXT NOT NULL REFERENCES messages (id),
+    id              TEXT NOT NULL,
+    user_message_id TEXT NOT NULL,
+    message_id      TEXT NOT NULL,
     status          TEXT NOT NULL CHECK (status IN
         ('in_progress', 'requires_action', 'completed', 'incomplete', 'failed', 'cancelled', 'interrupted')),
-    attempt         INTEGER NOT NULL,           -- the fence: whoever writes names the attempt it belongs to
+    attempt         INTEGER NOT NULL,           -- the fence: who writes names the attempt it belongs to
     position        INTEGER NOT NULL,           -- how far the log has come
     idempotency_key TEXT,
     request_hash    TEXT,
@@ -65,6 +74,10 @@ CREATE TABLE runs (
     error           TEXT,                       -- JSON: code, message, retryable
     input_tokens    INTEGER NOT NULL,
     output_tokens   INTEGER NOT NULL,
+    cached_input_tokens INTEGER NOT NULL DEFAULT 0,  -- of the input_tokens
+    reasoning_tokens INTEGER NOT NULL DEFAULT 0,     -- of the output_tokens
+    cost            INTEGER,                    -- in 10⁻⁹ of the currency; NULL: not known
+    open_call       TEXT,                       -- JSON: the call that goes on, as its row would be now
     usage_estimated INTEGER NOT NULL CHECK (usage_estimated IN (0, 1)),
     input_bytes     INTEGER NOT NULL,           -- of the prompts that input_tokens counts: calibrates estimates
     log_kept        INTEGER NOT NULL CHECK (log_kept IN (0, 1)),
@@ -74,39 +87,42 @@ CREATE TABLE runs (
     created_at      TEXT NOT NULL,
     started_at      TEXT,
     first_token_at  TEXT,
-    finished_at     TEXT, cached_input_tokens INTEGER NOT NULL DEFAULT 0, reasoning_tokens INTEGER NOT NULL DEFAULT 0, cost INTEGER, open_call TEXT,
-    UNIQUE (session_id, number),
-    UNIQUE (session_id, idempotency_key),
+    finished_at     TEXT,
+    PRIMARY KEY (session_key, number),
+    UNIQUE (session_key, id),
+    UNIQUE (session_key, idempotency_key),
+    FOREIGN KEY (session_key, user_message_id) REFERENCES messages (session_key, id),
+    FOREIGN KEY (session_key, message_id) REFERENCES messages (session_key, id),
     CHECK ((finished_at IS NULL) = (status IN ('in_progress', 'requires_action'))),
     CHECK ((worker IS NOT NULL) = (status = 'in_progress')),
     CHECK ((lease_until IS NOT NULL) = (status = 'in_progress')),
     CHECK ((deadline IS NOT NULL) = (status = 'requires_action'))
 ) STRICT;
 
-CREATE TABLE run_events (
-    log      INTEGER NOT NULL REFERENCES runs (log) ON DELETE CASCADE,
-    position INTEGER NOT NULL,                  -- of the log, after this event
-    event    TEXT NOT NULL,                     -- JSON, as clients get it
-    PRIMARY KEY (log, position)
-) STRICT;
+CREATE UNIQUE INDEX runs_open ON runs (session_key) WHERE status IN ('in_progress', 'requires_action');
 
-CREATE UNIQUE INDEX runs_open ON runs (session_id) WHERE status IN ('in_progress', 'requires_action');
 CREATE INDEX runs_by_worker ON runs (worker, id) WHERE status = 'in_progress';
-CREATE INDEX runs_by_deadline ON runs (deadline, id) WHERE status = 'requires_action';
-CREATE INDEX runs_to_sweep ON runs (finished_at, id) WHERE log_kept = TRUE AND finished_at IS NOT NULL;
-CREATE UNIQUE INDEX runs_by_message ON runs (message_id);
-CREATE INDEX runs_by_user_message ON runs (user_message_id);
 
-CREATE TABLE session_prompts (
-    session_id TEXT NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
-    hash       TEXT NOT NULL,                   -- as in prompts
-    prompt     TEXT NOT NULL,
-    functions  TEXT NOT NULL,                   -- JSON: as they were offered
-    PRIMARY KEY (session_id, hash)
+CREATE INDEX runs_by_deadline ON runs (deadline, id) WHERE status = 'requires_action';
+
+CREATE INDEX runs_to_sweep ON runs (finished_at, id) WHERE log_kept = TRUE AND finished_at IS NOT NULL;
+
+CREATE UNIQUE INDEX runs_by_message ON runs (session_key, message_id);
+
+CREATE INDEX runs_by_user_message ON runs (session_key, user_message_id);
+
+CREATE TABLE run_events (
+    session_key INTEGER NOT NULL,
+    run_number  INTEGER NOT NULL,
+    position    INTEGER NOT NULL,               -- of the log, after this event
+    event       TEXT NOT NULL,                  -- JSON, as clients get it
+    PRIMARY KEY (session_key, run_number, position),
+    FOREIGN KEY (session_key, run_number) REFERENCES runs (session_key, number) ON DELETE CASCADE
 ) STRICT;
 
 CREATE TABLE model_calls (
-    log                 INTEGER NOT NULL REFERENCES runs (log) ON DELETE CASCADE,  -- of its run
+    session_key         INTEGER NOT NULL,
+    run_number          INTEGER NOT NULL,
     number              INTEGER NOT NULL,       -- 1, 2, 3 … within the run
     step                INTEGER NOT NULL,       -- of the turn, from 1; 0: the session's title, not in the run's sums
     model               TEXT NOT NULL,          -- as the models file names it
@@ -120,5 +136,28 @@ CREATE TABLE model_calls (
     first_token_ms      INTEGER,                -- from the request to the answer's first token; NULL: none came
     duration_ms         INTEGER NOT NULL,
     outcome             TEXT NOT NULL,          -- completed, incomplete, cancelled, interrupted, or an error's code
-    PRIMARY KEY (log, number)
+    PRIMARY KEY (session_key, run_number, number),
+    FOREIGN KEY (session_key, run_number) REFERENCES runs (session_key, number) ON DELETE CASCADE
 ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE session_prompts (
+    session_key INTEGER NOT NULL REFERENCES sessions (session_key) ON DELETE CASCADE,
+    hash        TEXT NOT NULL,                  -- as in prompts
+    prompt      TEXT NOT NULL,
+    functions   TEXT NOT NULL,                  -- JSON: as they were offered
+    PRIMARY KEY (session_key, hash)
+) STRICT;
+
+CREATE TABLE former_ids (
+    id          TEXT PRIMARY KEY,
+    session_key INTEGER NOT NULL                -- no reference: the row may live on another server than the session
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE facts (
+    owner      TEXT NOT NULL,
+    id         TEXT NOT NULL,
+    text       TEXT NOT NULL,
+    created_at TEXT NOT NULL,
+    PRIMARY KEY (owner, id),
+    UNIQUE (owner, text)
+) STRICT;

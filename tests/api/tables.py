@@ -24,7 +24,7 @@ async def contents(service: Service) -> Contents:
             "sessions": await tx.all("SELECT * FROM sessions ORDER BY id"),
             "messages": await tx.all("SELECT * FROM messages ORDER BY id"),
             "runs": await tx.all(f"SELECT {RUNS} FROM runs ORDER BY id"),
-            "run_events": await tx.all("SELECT * FROM run_events ORDER BY log, position"),
+            "run_events": await tx.all("SELECT * FROM run_events ORDER BY session_key, run_number, position"),
         }
 
     return await service.runtime.db.snapshot(read)

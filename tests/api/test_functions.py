@@ -10,10 +10,13 @@ from typing import Any
 import pytest
 
 from chatkeep import clock
+from chatkeep.api.deps import OWNER
 from chatkeep.db import Transaction
+from chatkeep.ids import session_key
 from chatkeep.runs.follow import follow
 from chatkeep.runs.tool_calls import DEADLINES
 from chatkeep.runs.tool_outputs import expire_deadlines
+from chatkeep.store import runs as store_runs
 from tests.api.shapes import problem, usage
 from tests.api.streams import PATIENCE, streaming, text_of
 from tests.api.tables import contents
@@ -391,7 +394,7 @@ async def test_a_run_that_cannot_resume_delays_no_deadline(
     other = (await waiting(service, script, DONE))["run"]
 
     async def break_one_and_expire_both(tx: Transaction) -> None:
-        await tx.run("DELETE FROM session_prompts WHERE session_id = $1", stuck["session_id"])
+        await tx.run("DELETE FROM session_prompts WHERE session_key = $1", session_key(stuck["session_id"]))
         await expire_all(tx)
 
     await service.runtime.db.transaction(break_one_and_expire_both)
@@ -504,9 +507,10 @@ async def test_a_reader_at_the_waiting_position_sees_the_rest(service: Service, 
 
 async def test_a_reader_of_a_waiting_run_is_pinged_in_time(tmp_path: Path, script: Script) -> None:
     async with serving(functional(tmp_path, ping_interval=0.02), script) as service:
-        run = (await waiting(service, script))["run"]
+        run_id = (await waiting(service, script))["run"]["id"]
+        run = await service.runtime.db.snapshot(lambda tx: store_runs.get_run(tx, OWNER, run_id))
         slow = replace(service.runtime, run_poll_seconds=3600)
-        async with asyncio.timeout(PATIENCE), aclosing(follow(slow, run["id"], run["position"])) as pages:
+        async with asyncio.timeout(PATIENCE), aclosing(follow(slow, run, run.position)) as pages:
             assert await anext(pages) == (), "no entries: a ping is due"
 
 

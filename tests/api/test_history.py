@@ -183,14 +183,14 @@ async def test_messages_and_position_come_from_one_snapshot(service: Service, sc
     session_id = await service.session()
     await service.send(session_id, "first")
     request = NewMessage(content="again", on_busy="interrupt")
-    turn = await prepare_turn(service.runtime, "local", session_id, request, None, ids.new())
+    turn = await prepare_turn(service.runtime, "local", session_id, request, None, ids.new_in(session_id))
     assert isinstance(turn, PreparedTurn)
     readers = HeldReaders(service.runtime.db)
     await readers.step()
     reading = asyncio.create_task(history(service, session_id))
     async with asyncio.timeout(PATIENCE):
         while not reading.done():  # a new turn between any two reads that the request may make
-            again = turn._replace(run_id=ids.new())
+            again = turn._replace(run_id=ids.new_in(session_id))
             await service.runtime.db.transaction(lambda tx, again=again: claim_turn(tx, again))
             await readers.step()
     await readers.release()

@@ -40,7 +40,9 @@ async def rows(service: Service, run_id: str) -> list[Row]:
         lambda tx: tx.all(
             """SELECT number, step, model, provider, input_tokens, output_tokens, estimated, cost, outcome,
                       first_token_ms, duration_ms
-                 FROM model_calls WHERE log = (SELECT log FROM runs WHERE id = $1) ORDER BY number""",
+                 FROM model_calls
+                WHERE (session_key, run_number) = (SELECT session_key, number FROM runs WHERE id = $1)
+                ORDER BY number""",
             run_id,
         )
     )

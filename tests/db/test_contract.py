@@ -114,8 +114,9 @@ async def test_stored_text_is_read_back_unchanged(database: str, database_settin
 
     async def write(tx: Transaction) -> object:
         await tx.run(
-            """INSERT INTO sessions (id, owner, assistant, metadata, next_message, next_run, created_at, updated_at)
-               VALUES ($1, $2, $3, $4, 1, 1, $5, $6)""",
+            """INSERT INTO sessions (session_key, id, owner, assistant, metadata, next_message, next_run, created_at,
+                                     updated_at)
+               VALUES (7, $1, $2, $3, $4, 1, 1, $5, $6)""",
             *(uid("s"), "me", "default", metadata, TIME, "2026-01-02T03:04:05.000000Z"),
         )
         return await tx.one("SELECT id, metadata, created_at, updated_at FROM sessions WHERE id = $1", uid("s"))

@@ -5,24 +5,19 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from msgspec.structs import replace
 
-from chatkeep.chat.events import StepStarted, to_entry
-from chatkeep.chat.types import Session
-from chatkeep.db import Database, Row, Transaction
+from chatkeep.chat.types import RunKey
+from chatkeep.db import Database
 from chatkeep.db.migrate import Migration, load_migrations, migrate
 from chatkeep.db.open import connect as connect_database
 from chatkeep.db.sqlite import Sqlite
 from chatkeep.errors import CannotStart
 from chatkeep.runs.loading import open_database
 from chatkeep.store import events as store_events
-from chatkeep.store import messages as store_messages
-from chatkeep.store import runs as store_runs
 from chatkeep.store import sessions as store_sessions
-from chatkeep.store.leases import Lease
 from tests.databases import new_database
+from tests.old_database import add_session_of_0001, migrate_to, old_session, read_rows
 from tests.service import settings
-from tests.values import TIME, message, run, uid
 
 pytestmark = pytest.mark.anyio
 
@@ -40,6 +35,10 @@ APPLIED = {
     ("postgres", 4): "3f3e85205635b6984f0bb9996116168a0e7d8b14ed9643a03dad9728c954fc3f",
     ("sqlite", 5): "ff44b324d701fe89c4390e059345e09cc5226c7292106632bc3f10e28059f359",
     ("postgres", 5): "6bf83faa2b1c29aefda0aaf3f8a981335a146c596bd2e0d01a76b1477bc7ce03",
+    ("sqlite", 6): "80a81ea61fd5f4a1bd18adb76c30ba63c2933bbf561973d6cdca6fbcdaf45ae0",
+    ("postgres", 6): "e207d6c5d74e408e80a14e799557b2f066944bd4a023fe1deaa7a58c3f998b49",
+    ("sqlite", 7): "844cfe1838df0482ef8aa44dc918df0414d92dfc75d8f19c9ba90cd5c995f3ba",
+    ("postgres", 7): "3bdba7f29804d21938d1856419cecf80be6ad45a0689321b4b08e2cffb38dbc6",
 }
 """Checksums of the released migrations: existing databases were created with them."""
 
@@ -109,56 +108,21 @@ async def db(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncGenerator[D
         await db.close()
 
 
-_RUNS = """id, session_id, number, user_message_id, message_id, status, model, finish_reason, error, input_tokens,
-    output_tokens, usage_estimated, attempt, position, created_at, started_at, first_token_at, finished_at, request,
-    request_hash, idempotency_key, input_bytes, log_kept, worker, deadline"""
-"""The columns of the first version."""
-_END = """UPDATE runs
-             SET attempt = attempt + 1, status = 'completed', finished_at = $2, worker = NULL, lease_until = NULL
-           WHERE id = $1"""
-
-
-async def test_runs_and_logs_of_the_first_version_are_kept(db: Database) -> None:
-    first, *later = load_migrations(db.engine)
-    assert await migrate(db, [first]) == [first]
-    session_id = uid("session")
-    logs = {
-        uid(f"run {number}"): [
-            to_entry(StepStarted(position=position, index=number)) for position in range(1, number + 1)
-        ]
-        for number in (3, 1, 2)
-    }
-    made = [
-        run(id=run_id, session_id=session_id, number=number, message_id=uid(f"answer {number}"),
-            user_message_id=uid("question"), status="completed", finished_at=TIME)
-        for number, run_id in enumerate(logs, 1)
-    ]  # fmt: skip
-
-    async def fill(tx: Transaction) -> None:
-        await store_sessions.add_session(
-            tx, "me", Session(session_id, None, "a", None, {}, "idle", None, 0, TIME, TIME)
-        )
-        await store_messages.add_message(tx, message("user", id=uid("question"), session_id=session_id))
-        for seq, each in enumerate(made, 2):
-            await store_messages.add_message(tx, message(id=each.message_id, session_id=session_id, seq=seq))
-            await store_runs.add_run(tx, replace(each, status="in_progress"), {"a": 1}, each.id, "h", Lease("w", TIME))
-            await tx.run(_END, each.id, TIME)
-            rows = [(each.id, entry.event.position, entry.json.decode()) for entry in logs[each.id]]
-            await tx.many("INSERT INTO run_events (run_id, position, event) VALUES ($1, $2, $3)", rows)
-
-    async def read(tx: Transaction) -> list[Row]:
-        return await tx.all(f"SELECT {_RUNS} FROM runs ORDER BY id")
-
-    await db.transaction(fill)
-    before = await db.snapshot(read)
-    assert await migrate(db, [first, *later]) == later
-    assert await db.snapshot(read) == before
-    assert len(before) == 3
-    for run_id, entries in logs.items():
-        stored = await db.snapshot(lambda tx, run_id=run_id: store_events.list_events(tx, run_id))
-        assert stored == [entry.event for entry in entries]
-    await db.transaction(lambda tx: store_sessions.delete_session(tx, "me", session_id))
-    assert await db.snapshot(lambda tx: tx.all("SELECT * FROM run_events")) == []
+async def test_rows_of_the_first_version_are_kept(db: Database) -> None:
+    session = old_session("first", turns=3)
+    await migrate_to(db, 1)
+    await db.transaction(lambda tx: add_session_of_0001(tx, session))
+    await migrate(db, load_migrations(db.engine))
+    rows = await db.snapshot(read_rows)
+    assert {name: len(found) for name, found in rows.items()} == {
+        "sessions": 1, "messages": 6, "runs": 3, "events": 9, "model calls": 0, "prompts": 0, "facts": 0,
+    }  # fmt: skip
+    key = RunKey(session.id, 2)
+    stored = await db.snapshot(lambda tx: store_events.list_events(tx, key))
+    assert [event.position for event in stored] == [1, 2, 3]
+    await db.transaction(lambda tx: store_sessions.delete_session(tx, "local", session.id))
+    for table in ("run_events", "former_ids", "messages", "runs"):
+        assert await db.snapshot(lambda tx, table=table: tx.all(f"SELECT * FROM {table}")) == []  # type: ignore[arg-type]  # of the list above
 
 
 async def test_docs_schema_sql_is_what_a_new_database_has(tmp_path: Path) -> None:

@@ -21,6 +21,11 @@ KINDS = {
 """The SQLite type of each PostgreSQL type."""
 
 
+ROW_NUMBER = ("search_number",)
+"""SQLite's own key of the rows of `messages`, which its search index will name. On PostgreSQL it is a plain column:
+a key would have to hold `session_key`."""
+
+
 class Table(NamedTuple):
     """A table in an engine-independent form."""
 
@@ -31,7 +36,7 @@ class Table(NamedTuple):
     indexes: set[tuple[tuple[str, ...], str | None]]
     """The same of each index that is no key."""
     references: set[tuple[str, str, bool]]
-    """Column, table, and whether deletions cascade."""
+    """Columns, table, and whether deletions cascade."""
     checks: int
 
 
@@ -78,10 +83,17 @@ async def sqlite_table(tx: Transaction, name: str, sql: str) -> Table:
         for index, is_unique, text in indexes
     ]
     primary = tuple(row[0] for row in sorted((row for row in info if row[3]), key=lambda row: row[3]))
-    references = await tx.all('SELECT "from", "table", on_delete FROM pragma_foreign_key_list($1)', name)
+    references = await tx.all(
+        """SELECT group_concat("from", ', '), "table", on_delete
+             FROM (SELECT * FROM pragma_foreign_key_list($1) ORDER BY id, seq) GROUP BY id""",
+        name,
+    )
     return Table(
         {column: (kind, bool(not_null or key)) for column, kind, not_null, key in info},
-        {(primary, None), *((columns, condition) for columns, is_unique, condition in found if is_unique)},
+        {
+            *((primary, None) for _ in primary if primary != ROW_NUMBER),
+            *((columns, condition) for columns, is_unique, condition in found if is_unique),
+        },
         {(columns, condition) for columns, is_unique, condition in found if not is_unique},
         {(column, table, rule == "CASCADE") for column, table, rule in references},
         len(re.findall(r"\bCHECK\b", sql)) - len(re.findall(r"IN \(0, 1\)", sql)),  # a boolean is its own check
@@ -123,7 +135,7 @@ async def postgres_table(tx: Transaction, name: str) -> Table:
 
 
 def reference(text: str) -> tuple[str, str, bool]:
-    found = re.match(r"FOREIGN KEY \((\w+)\) REFERENCES (\w+)\(", text)
+    found = re.match(r"FOREIGN KEY \(([\w, ]+)\) REFERENCES (\w+)\(", text)
     assert found is not None, text
     return found[1], found[2], "ON DELETE CASCADE" in text
 

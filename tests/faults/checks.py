@@ -19,7 +19,10 @@ TABLES = {
     "sqlite": "SELECT 1 FROM sqlite_master WHERE name = 'run_events'",
     "postgres": "SELECT 1 FROM pg_tables WHERE tablename = 'run_events'",
 }
-LOG = "SELECT e.event FROM run_events e JOIN runs r ON r.log = e.log WHERE r.id = $1 ORDER BY e.position"
+LOG = """SELECT e.event FROM run_events e JOIN runs r ON r.session_key = e.session_key AND r.number = e.run_number
+          WHERE r.id = $1 ORDER BY e.position"""
+OF_KEY = """SELECT r.id FROM runs r JOIN sessions s ON s.session_key = r.session_key
+             WHERE s.id = $1 AND r.idempotency_key = $2"""
 OPEN = "SELECT id, position FROM runs WHERE status IN ('in_progress', 'requires_action')"
 
 
@@ -211,7 +214,7 @@ class Checks:
 
     def _run_of(self, chat: SessionRecord, key: str) -> str | None:
         with self.home.inspect() as query:
-            rows = query("SELECT id FROM runs WHERE session_id = $1 AND idempotency_key = $2", chat.id, key)
+            rows = query(OF_KEY, chat.id, key)
         return rows[0][0] if rows else None
 
 

@@ -40,9 +40,11 @@ price = {{input = 1.1, output = 3.0}}
 
 UNEQUAL = """
     SELECT r.id FROM runs r
-      LEFT JOIN (SELECT log, SUM(input_tokens) AS i, SUM(cached_input_tokens) AS ci, SUM(output_tokens) AS o,
-                        SUM(reasoning_tokens) AS re, SUM(cost) AS c, COUNT(*) - COUNT(cost) AS unknown
-                   FROM model_calls WHERE step > 0 GROUP BY log) s ON s.log = r.log
+      LEFT JOIN (SELECT session_key, run_number, SUM(input_tokens) AS i, SUM(cached_input_tokens) AS ci,
+                        SUM(output_tokens) AS o, SUM(reasoning_tokens) AS re, SUM(cost) AS c,
+                        COUNT(*) - COUNT(cost) AS unknown
+                   FROM model_calls WHERE step > 0 GROUP BY session_key, run_number) s
+        ON s.session_key = r.session_key AND s.run_number = r.number
      WHERE COALESCE(s.i, 0) <> r.input_tokens OR COALESCE(s.ci, 0) <> r.cached_input_tokens
         OR COALESCE(s.o, 0) <> r.output_tokens OR COALESCE(s.re, 0) <> r.reasoning_tokens
         OR COALESCE(s.c, 0) <> COALESCE(r.cost, 0) OR s.unknown > 0 OR r.open_call IS NOT NULL OR r.finished_at IS NULL

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from chatkeep.chat.types import RunKey
 from chatkeep.store import events as store_events
 from tests.api.streams import Event, split_units, streaming, text_of, until
 from tests.faults.provider_checks import wait_until_idle
@@ -43,9 +44,10 @@ class Talk:
             gate.set()
 
 
-async def count_rows(service: Service, run_id: str) -> int:
-    """Return the number of rows of the log."""
-    return len(await service.runtime.db.snapshot(lambda tx: store_events.list_events(tx, run_id)))
+async def count_rows(service: Service, session_id: str) -> int:
+    """Return the number of rows of the log of a session's first run."""
+    run = RunKey(session_id, 1)
+    return len(await service.runtime.db.snapshot(lambda tx: store_events.list_events(tx, run)))
 
 
 async def fast(service: Service, path: str, talk: Talk | None = None) -> list[Event]:
@@ -75,7 +77,7 @@ async def test_a_slow_reader_delays_no_other_and_gets_merged_deltas(service: Ser
     status, body = await slow.read_answer()
     slow.close()
     merged_events = events_in(body)
-    rows = await count_rows(service, run_id)
+    rows = await count_rows(service, session_id)
     assert status == 200
     assert rows > 500
     assert len(merged_events) < rows

@@ -7,11 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from chatkeep.chat.types import Session
 from chatkeep.db import Transaction
 from chatkeep.db.migrate import load_migrations, migrate
 from chatkeep.db.sqlite import Sqlite
-from chatkeep.store import sessions as store_sessions
 from tests.values import TIME, uid
 
 
@@ -24,8 +22,11 @@ async def old(tmp_path: Path) -> Path:
 
     async def fill(tx: Transaction) -> None:
         for number in range(100):
-            session = Session(uid(f"s{number}"), None, "a" * 2_000, None, {}, "idle", None, 0, TIME, TIME)
-            await store_sessions.add_session(tx, "me", session)
+            await tx.run(
+                """INSERT INTO sessions (id, owner, assistant, metadata, next_message, next_run, created_at, updated_at)
+                   VALUES ($1, 'me', $2, '{}', 1, 1, $3, $3)""",
+                *(uid(f"s{number}"), "a" * 2_000, TIME),
+            )
 
     await db.transaction(fill)
     await db.close()

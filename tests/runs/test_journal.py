@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from chatkeep.agent.usage_meter import TurnProgress
 from chatkeep.chat import event_log
 from chatkeep.chat.events import Event, StepStarted, TextDelta, ToolCallRunning, to_entry
-from chatkeep.chat.types import Session, Usage
+from chatkeep.chat.types import RunKey, Session, Usage
 from chatkeep.db import Database, Transaction
 from chatkeep.db.notifier import Notifier
 from chatkeep.errors import StorageFailed, ValueRefused
@@ -80,7 +80,7 @@ async def open_run(db: CountingDatabase, journal: Journal, name: str = "r") -> R
         await store_messages.add_message(tx, message("user", "Hi", id=user_id, session_id=session_id, seq=1))
         await store_messages.add_message(tx, message(id=answer_id, session_id=session_id, seq=2))
         await store_runs.add_run(tx, new_run, {}, None, "", Lease("here", TIME))
-        await store_events.add_events(tx, new_run.id, [to_entry(replace(first, position=1))])
+        await store_events.add_events(tx, new_run.key, [to_entry(replace(first, position=1))])
 
     await db.transaction(write)
     db.transactions = 0
@@ -104,8 +104,13 @@ async def wait_until_flushing(db: CountingDatabase) -> None:
             await asyncio.sleep(0)
 
 
-async def stored_events(db: CountingDatabase, run_id: str = uid("r")) -> list[Event]:
-    return (await db.snapshot(lambda tx: store_events.list_events(tx, run_id)))[1:]
+def key_of(name: str = "r") -> RunKey:
+    """The key of the run that `open_run` has stored."""
+    return RunKey(uid(f"{name} session"), 1)
+
+
+async def stored_events(db: CountingDatabase, run: RunKey | None = None) -> list[Event]:
+    return (await db.snapshot(lambda tx: store_events.list_events(tx, run or key_of())))[1:]
 
 
 def text(content: str, index: int = 0) -> list[Event]:
@@ -173,22 +178,22 @@ async def test_the_row_of_a_run_matches_its_log_during_a_flush(db: CountingDatab
     positions: list[Any] = []
     db.gate.set()
     await wait_until_committed(buffer, 4)
-    positions.append(await db.snapshot(lambda tx: store_runs.find_run(tx, uid("r"))))
+    positions.append(await db.snapshot(lambda tx: store_runs.find_run(tx, key_of())))
     await wait_until_committed(buffer, 9)
-    positions.append(await db.snapshot(lambda tx: store_runs.find_run(tx, uid("r"))))
+    positions.append(await db.snapshot(lambda tx: store_runs.find_run(tx, key_of())))
     assert positions[-1].position == 9
     assert positions[0].position in (4, 9)
 
 
 async def test_a_run_ended_elsewhere_accepts_no_events(db: CountingDatabase, journal: Journal) -> None:
     closed, other = await open_run(db, journal, "r1"), await open_run(db, journal, "r2")
-    await db.transaction(lambda tx: store_runs.end_run(tx, uid("r1"), "cancelled", None))
+    await db.transaction(lambda tx: store_runs.end_run(tx, key_of("r1"), "cancelled", None))
     with pytest.raises(Fenced):
         await asyncio.gather(
             journal.append(closed, [StepStarted(index=0)]), journal.append(other, [StepStarted(index=0)])
         )
-    assert await stored_events(db, uid("r1")) == []
-    assert len(await stored_events(db, uid("r2"))) == 1
+    assert await stored_events(db, key_of("r1")) == []
+    assert len(await stored_events(db, key_of("r2"))) == 1
     with pytest.raises(Fenced):
         await journal.append(closed, text("more"))
 
@@ -198,7 +203,7 @@ async def test_a_deleted_session_does_not_fail_the_flush_of_others(db: CountingD
     await db.transaction(lambda tx: store_sessions.delete_session(tx, "me", uid("r1 session")))
     await journal.append(deleted, text("x"))
     await journal.append(other, [StepStarted(index=0)])
-    assert len(await stored_events(db, uid("r2"))) == 1
+    assert len(await stored_events(db, key_of("r2"))) == 1
     assert isinstance(deleted.failure, Fenced)
 
 
@@ -225,7 +230,7 @@ async def test_a_refused_value_fails_its_own_run_only(db: CountingDatabase, jour
         *(journal.append(buffer, [StepStarted(index=0)]) for buffer in buffers), return_exceptions=True
     )
     assert [type(outcome) for outcome in outcomes] == [type(None)] * 2 + [ValueRefused] + [type(None)] * 2
-    assert [len(await stored_events(db, buffer.run.id)) for buffer in buffers] == [1, 1, 0, 1, 1]
+    assert [len(await stored_events(db, buffer.run.key)) for buffer in buffers] == [1, 1, 0, 1, 1]
     assert list(buffers[2].pending) == [StepStarted(position=2, index=0)]
     await journal.append(buffers[3], text("goes on"))
     await wait_until_committed(buffers[3], 9)
@@ -241,7 +246,7 @@ async def test_a_batch_that_cannot_be_made_stops_no_flush(db: CountingDatabase, 
         10,
     )
     assert [type(outcome) for outcome in outcomes] == [ZeroDivisionError, type(None)]
-    assert len(await stored_events(db, uid("r2"))) == 1
+    assert len(await stored_events(db, key_of("r2"))) == 1
 
 
 async def test_the_end_and_pending_events_are_one_commit(db: CountingDatabase, journal: Journal) -> None:
@@ -278,7 +283,7 @@ async def test_with_many_runs_turns_resume_just_before_the_flush(db: CountingDat
     assert db.transactions <= 8  # not one for each delta of each run
     for buffer in buffers:
         assert (
-            "".join(event.text for event in await stored_events(db, buffer.run.id) if isinstance(event, TextDelta))
+            "".join(event.text for event in await stored_events(db, buffer.run.key) if isinstance(event, TextDelta))
             == "abcdef"
         )
 
@@ -294,7 +299,7 @@ async def test_urgent_events_are_committed_without_others_deltas(db: CountingDat
     await asyncio.sleep(0)
     await asyncio.wait_for(journal.append(buffers[1], [StepStarted(index=0)]), 10)
     assert (buffers[1].window.committed, buffers[0].position, buffers[0].window.committed) == (3, 3, 2)
-    assert len(await stored_events(db, uid("r0"))) == 1
+    assert len(await stored_events(db, key_of("r0"))) == 1
     assert not waiting.done()
     await journal.flush_session(uid("r0 session"))
     assert buffers[0].window.committed == 3
@@ -408,7 +413,7 @@ async def test_flushing_and_ending_at_once_do_not_deadlock(db: CountingDatabase,
     await journal.append(buffer, text("b"))
 
     async def close(tx: Transaction) -> list[Any]:
-        await store_runs.end_run(tx, uid("r"), "completed", None)
+        await store_runs.end_run(tx, key_of(), "completed", None)
         return []
 
     async with asyncio.timeout(10):

@@ -93,7 +93,7 @@ async def test_a_session_that_changes_meanwhile_is_prepared_anew(runtime: Runtim
     counting = runtime.db = CountingDatabase(db)
     counting.before = lambda: set_title(db, "Renamed meanwhile")
     run = await start_run(runtime, OWNER, S, HELLO, None)
-    record = await db.snapshot(lambda tx: store_runs.get_request(tx, run.id))
+    record = await db.snapshot(lambda tx: store_runs.get_request(tx, run.key))
     assert counting.transactions >= 2
     assert record["untitled"] is False
     await ended(runtime, run.id)

@@ -145,7 +145,7 @@ async def test_a_worker_that_lost_its_lease_writes_nothing_more(two: Two, script
         (lease,) = await store_leases.list_leased(tx)
         await store_sessions.touch(tx, session_id)
         assert await store_leases.break_lease(tx, lease, None)
-        assert await end_run(tx, run_id, "interrupted") is not None
+        assert await end_run(tx, lease.key, "interrupted") is not None
 
     await two.there.runtime.db.transaction(write)  # without a notification
     gate.set()

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from chatkeep.api.deps import OWNER
+from chatkeep.chat.types import RunKey
 from chatkeep.db import Transaction
 from chatkeep.store import sessions as store_sessions
 from chatkeep.store import waiting as store_waiting
@@ -59,8 +60,9 @@ async def test_a_message_does_not_cancel_a_run_that_resumes(service: Service, sc
     run = (await service.send(await service.session(), "Pick!", tools=[PICK]))["run"]
 
     async def go_on(tx: Transaction) -> None:
-        assert await store_waiting.lock_waiting(tx, run["id"]) is not None
-        await store_waiting.set_in_progress(tx, run["id"], run["position"], Lease("another worker", TIME))
+        key = RunKey(run["session_id"], run["number"])
+        assert await store_waiting.lock_waiting(tx, key) is not None
+        await store_waiting.set_in_progress(tx, key, run["position"], Lease("another worker", TIME))
 
     send = service.client.post(f"/api/sessions/{run['session_id']}/messages", json={"content": "Hi"})
     problem(await meanwhile(service, go_on, send), 409, "session_busy", "run_id")

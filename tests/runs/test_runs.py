@@ -16,6 +16,7 @@ from chatkeep.chat.types import Run, Session, TextPart
 from chatkeep.db import Database, Transaction
 from chatkeep.db.process_lock import ProcessLock
 from chatkeep.errors import CannotStart, EventsExpired, StorageFailed
+from chatkeep.ids import session_key
 from chatkeep.runs.follow import check_retention, follow
 from chatkeep.runs.request import NewMessage
 from chatkeep.runs.retention import delete_old_logs
@@ -62,7 +63,7 @@ async def check_laws(runtime: Runtime, run: Run) -> RunFinished:
     """Check law 1, and that `run.finished` is the log's only last event and has the run as it is stored."""
 
     async def read(tx: Transaction) -> None:
-        events = await store_events.list_events(tx, run.id)
+        events = await store_events.list_events(tx, run.key)
         message = await store_messages.get_message(tx, OWNER, run.message_id)
         finished = [event for event in events if isinstance(event, RunFinished)]
         assert finished == events[-1:]
@@ -98,7 +99,7 @@ async def test_a_start_interrupts_the_runs_of_a_dead_process(database: str, scri
         await runtime.db.transaction(lambda tx: store_sessions.add_session(tx, OWNER, SESSION))
         run = await ask(runtime)
         async with asyncio.timeout(10):
-            async for entries in follow(runtime, run.id, 0):
+            async for entries in follow(runtime, run, 0):
                 if entries and entries[-1].event.position >= 17:
                     break
         # As if the process died here: its tasks stop, nothing of the end is written.
@@ -108,7 +109,7 @@ async def test_a_start_interrupts_the_runs_of_a_dead_process(database: str, scri
         finished = await check_laws(runtime, run)
         assert finished.run.status == "interrupted"
         assert [part.text for part in finished.message.parts if hasattr(part, "text")] == ["Half an ans"]  # type: ignore[union-attr]  # text parts
-        events = await runtime.db.snapshot(lambda tx: store_events.list_events(tx, run.id))
+        events = await runtime.db.snapshot(lambda tx: store_events.list_events(tx, run.key))
         assert isinstance(events[-2], ToolCallFinished)
         assert events[-2].state == "cancelled"
         again = await ended(runtime, await ask(runtime, "Are you there?"))
@@ -125,7 +126,8 @@ async def test_one_row_that_is_refused_stops_no_recovery(database: str, script: 
         runs = [await start_run(runtime, OWNER, each.id, NewMessage(content="Hi"), None) for each in sessions]
         await runtime.db.transaction(
             lambda tx: tx.run(f"""CREATE TRIGGER refuse BEFORE UPDATE OF status ON runs WHEN new.number = 1
-                                   AND new.session_id = '{uid("s1")}' BEGIN SELECT RAISE(ABORT, 'on purpose'); END""")  # type: ignore[arg-type]  # an id of ours
+                                   AND new.session_key = {session_key(uid("s1"))}
+                                 BEGIN SELECT RAISE(ABORT, 'on purpose'); END""")  # type: ignore[arg-type]  # of ours
         )
         for run in runs:
             runtime.tasks[run.id].cancel()  # as if the process died here
@@ -152,7 +154,7 @@ async def test_a_second_process_interrupts_nothing(database: str, script: Script
 
 async def read_all(runtime: Runtime, run: Run) -> list[str]:
     names: list[str] = []
-    async for entries in follow(runtime, run.id, 0):
+    async for entries in follow(runtime, run, 0):
         names += [entry.event.__struct_config__.tag for entry in entries]  # type: ignore[misc]  # a string for all events
     return names
 
@@ -241,7 +243,7 @@ async def test_a_session_deleted_elsewhere_is_no_error(
     runtime = replace(runtime, db=db)
     run = await ask(runtime)
     async with asyncio.timeout(10):
-        async for entries in follow(runtime, run.id, 0):
+        async for entries in follow(runtime, run, 0):
             if entries and entries[-1].event.position >= 2:
                 break
     task = runtime.tasks[run.id]
@@ -258,10 +260,10 @@ async def test_expired_logs_are_deleted_and_messages_stay(runtime: Runtime, scri
     impatient = replace(runtime, settings=runtime.settings.model_copy(update={"events_retention": 1e-6}))
     assert await delete_old_logs(impatient) == 1
     assert await delete_old_logs(impatient) == 0
-    assert await runtime.db.snapshot(lambda tx: store_events.list_events(tx, run.id)) == []
+    assert await runtime.db.snapshot(lambda tx: store_events.list_events(tx, run.key)) == []
     message = await runtime.db.snapshot(lambda tx: store_messages.get_message(tx, OWNER, run.message_id))
     assert message.parts != ()
-    assert [entries async for entries in follow(runtime, run.id, 1)] == []
+    assert [entries async for entries in follow(runtime, run, 1)] == []
     with pytest.raises(EventsExpired):
         await runtime.db.snapshot(lambda tx: check_retention(tx, S, 1, 1))
     await runtime.db.snapshot(lambda tx: check_retention(tx, S, 1, run.position))

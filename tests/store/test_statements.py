@@ -94,7 +94,7 @@ def in_memory(detail: str) -> bool:
     return any(detail.startswith(f"SCAN {name}") for name in ("branch", "b", "measured", "CONSTANT"))
 
 
-BESIDE = {
+ACROSS_SESSIONS = {
     "leases.list_leased": "at the start of a process",
     "leases.list_expired": "a third of a lease apart",
     "leases.rename_worker": "when a process has lost its slot",
@@ -103,21 +103,47 @@ BESIDE = {
     "waiting.list_overdue": "at a deadline",
     "waiting.find_next_deadline": "at a deadline",
     "sessions.list_sessions": "a list of one owner's sessions",
-    "facts.add_fact": "one owner's facts",
-    "facts.count_facts": "one owner's facts",
-    "facts.list_facts": "one owner's facts",
-    "facts.delete_fact": "one owner's facts",
-    "prompts.add_prompt": "a small table that every node can have whole",
-    "prompts.get_prompt": "a small table that every node can have whole",
 }
-"""Statements that touch several sessions, and when they run: never for each event or message."""
-ABOUT_ONE = re.compile(
-    r"\b(id|session_id|run_id|message_id) = \$\d"
-    r"|INSERT INTO (sessions|session_prompts|messages|runs|run_events|model_calls)"
-)
+"""Statements on tables of sessions that name no session, and when they run: never for each event or message."""
+TABLES = "sessions|messages|runs|run_events|model_calls|session_prompts"
+"""The tables that are distributed by `session_key` (deploy/citus.sql)."""
+USES_TABLE = re.compile(rf"\b(?:FROM|JOIN|INTO|UPDATE) (?:{TABLES})\b")
+ALIAS = re.compile(rf"\b(?:FROM|JOIN|UPDATE) (?:{TABLES}) (?!SET\b|WHERE\b|ORDER\b|AS\b)(\w+)")
+JOINED = re.compile(r"(\w+)\.session_key = (\w+)\.session_key")
+BOUND = re.compile(r"(?:(\w+)\.)?\bsession_key = \$\d")
+ADDED = re.compile(rf"INSERT INTO (?:{TABLES})\s+\([^)]*\bsession_key\b")
+
+
+def is_bound(sql: str) -> bool:
+    """Return True if every table of sessions in the statement is held to one session by a parameter."""
+    if ADDED.search(sql):
+        return True
+    bound = {match[1] for match in BOUND.finditer(sql)}
+    for _ in JOINED.findall(sql):  # as often as a chain of joins may be long
+        for left, right in JOINED.findall(sql):
+            if left in bound or right in bound:
+                bound |= {left, right}
+    return bool(bound) and set(ALIAS.findall(sql)) <= bound
 
 
 @pytest.mark.parametrize(("where", "sql"), STATEMENTS, ids=[where for where, _ in STATEMENTS])
-def test_no_statement_of_a_message_touches_several_sessions(where: str, sql: str) -> None:
-    """So all tables but two can be spread over servers by session (docs/scale.md)."""
-    assert where.startswith("copying") or where in BESIDE or ABOUT_ONE.search(sql), where
+def test_every_statement_on_a_session_binds_its_key(where: str, sql: str) -> None:
+    """So all rows of a session can live on any one server, which the key names (docs/scale.md)."""
+    if where.startswith("copying") or not USES_TABLE.search(sql):
+        return
+    assert is_bound(sql) is (where not in ACROSS_SESSIONS), where
+
+
+@pytest.mark.parametrize(
+    ("sql", "bound"),
+    [
+        ("SELECT 1 FROM runs WHERE id = $1", False),
+        ("SELECT 1 FROM runs r JOIN sessions s ON s.session_key = r.session_key WHERE r.id = $1", False),
+        ("SELECT 1 FROM runs r JOIN sessions s ON s.session_key = r.session_key WHERE s.session_key = $1", True),
+        ("SELECT 1 FROM runs r JOIN messages m ON m.id = r.message_id WHERE r.session_key = $1", False),
+        ("INSERT INTO messages (id, seq) VALUES ($1, $2)", False),
+        ("UPDATE runs SET position = $3 WHERE session_key = $1 AND number = $2", True),
+    ],
+)
+def test_a_statement_without_a_session_is_found(sql: str, bound: bool) -> None:
+    assert is_bound(sql) is bound

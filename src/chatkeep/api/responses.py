@@ -83,7 +83,7 @@ async def run_response(runtime: Runtime, owner: str, run: Run, form: ResponseFor
     """
     headers = {"location": f"/api/runs/{run.id}", "content-location": f"/api/runs/{run.id}/events"}
     if form == "stream":
-        return EventStream(follow(runtime, run.id, after), run_frame, headers, is_last=ends_run)
+        return EventStream(follow(runtime, run, after), run_frame, headers, is_last=ends_run)
     is_at_rest = form == "json" and await wait_until_at_rest(runtime, run)
     answer = await runtime.db.snapshot(lambda tx: get_answer(tx, owner, run.id))
     return json_response(RunAnswer(*answer), 200 if is_at_rest else 202, headers)

@@ -193,6 +193,13 @@ class SearchResult(Value, frozen=True):
     created_at: str
 
 
+class RunKey(NamedTuple):
+    """By which the database finds a run and its log: the session's id, and the run's number within the session."""
+
+    session_id: str
+    number: int
+
+
 class Run(Value, frozen=True):
     """One answer being made, or made."""
 
@@ -212,3 +219,8 @@ class Run(Value, frozen=True):
     started_at: str | None
     first_token_at: str | None
     finished_at: str | None
+
+    @property
+    def key(self) -> RunKey:
+        """The run's key in the database."""
+        return RunKey(self.session_id, self.number)

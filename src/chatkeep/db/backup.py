@@ -50,6 +50,7 @@ class SafetyCopy:
     def __init__(self, database: Path) -> None:
         self._database = database
         self._copy: Path | None = None
+        self._is_kept = False
 
     def make(self, version: int) -> None:
         """Make the copy, unless that is done. `version` is the migration's.
@@ -69,14 +70,18 @@ class SafetyCopy:
             ) from error
         self._copy = copy
 
+    def keep(self) -> None:
+        """Keep the copy from now on: a change of the database is committed."""
+        self._is_kept = True
+
     def announce(self) -> None:
         """Log the copy's name, if it was made: the migration has taken place."""
         if self._copy is not None:
             _log.warning("%s has a new schema; %s is a copy from before", self._database, self._copy)
 
     def discard(self) -> None:
-        """Delete the copy, if it was made: the migration has failed, and changed nothing."""
-        if self._copy is not None:
+        """Delete the copy, if it was made, unless it is kept: the migration has failed, and changed nothing."""
+        if self._copy is not None and not self._is_kept:
             self._copy.unlink(missing_ok=True)
 
 

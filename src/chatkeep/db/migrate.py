@@ -6,16 +6,19 @@
    schema.
 4. A migration may rewrite tables. A SQLite file is copied before, in the same transaction, so that no other process
    writes between the copy and the change.
+5. Tables that may be large are moved page by page (`moving.py`), after the migration that makes the new ones, and
+   before the one that drops the old ones. Between the two no version uses the database; the next start goes on.
 """
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from importlib import resources
-from typing import LiteralString, NamedTuple, cast
+from typing import LiteralString, NamedTuple, Protocol, cast
 
-from chatkeep.db import Database, Transaction
-from chatkeep.errors import CannotStart
+from chatkeep.db import Database, Transaction, can_be_repeated
+from chatkeep.db.moving import are_rows_moved, move_rows
+from chatkeep.errors import CannotStart, StatementFailed, ValueRefused
 
 _NAME = re.compile(r"(?P<version>\d{4})_(?P<name>\w+)\.(?P<engine>\w+)\.sql")
 
@@ -46,38 +49,78 @@ def load_migrations(engine: str) -> list[Migration]:
     return sorted(migrations)
 
 
-async def migrate(
-    db: Database, migrations: list[Migration], keep_copy: Callable[[int], None] | None = None
-) -> list[Migration]:
-    """Apply those of `migrations` that the database does not have yet, in one transaction, and return them.
+AFTER_MOVE = 7
+"""The migration that drops the tables whose rows `moving.py` moves."""
 
-    `keep_copy` is called before a database that is not empty is changed, with the version of the first one. It may be
-    called again when the transaction is.
+
+class SafetyCopy(Protocol):
+    """A copy of the database from before its first change (`db/backup.py`)."""
+
+    def make(self, version: int) -> None:
+        """Make the copy, unless that is done. `version` is that of the first migration to come."""
+        ...
+
+    def keep(self) -> None:
+        """Keep the copy from now on: a change of the database is committed."""
+        ...
+
+
+async def migrate(db: Database, migrations: list[Migration], copy: SafetyCopy | None = None) -> list[Migration]:
+    """Apply those of `migrations` that the database does not have yet, and return them.
+
+    It is one transaction; two, and one for each page, where rows are moved. `copy` is made before a database that is
+    not empty is changed.
 
     Raises:
         CannotStart: the database is newer or incomplete, a migration was changed after it was applied, or there is no
             copy.
     """
+    applied: list[Migration] = []
+    is_new = not await _has_migrations(db)
+    while True:
+        try:
+            done, has_more = await db.transaction(lambda tx: _apply(tx, db.name, migrations, copy))
+        except (ValueRefused, StatementFailed):
+            if not is_new or not await _has_migrations(db):
+                raise
+            is_new = False  # another process has made the tables in this moment
+            continue
+        applied += done
+        if done and copy is not None:
+            copy.keep()
+        if not has_more:
+            return applied
+        await move_rows(db)
 
-    async def apply(tx: Transaction) -> list[Migration]:
-        await tx.lock_schema()
-        checksums = await _read_checksums(tx, db.name, migrations)
-        missing = find_missing(checksums, migrations)
-        if checksums and missing and keep_copy is not None:
-            keep_copy(missing[0].version)
-        for migration in missing:
-            # The one cast of SQL that is no literal: it comes from files of this package.
-            await tx.run(cast("LiteralString", migration.sql))
-            await tx.run(
-                "INSERT INTO schema_migrations (version, name, checksum, applied_at) VALUES ($1, $2, $3, $4)",
-                migration.version,
-                migration.name,
-                migration.checksum,
-                await tx.now(),
-            )
-        return missing
 
-    return await db.transaction(apply)
+async def _has_migrations(db: Database) -> bool:
+    return bool(await db.snapshot(lambda tx: tx.list_columns("schema_migrations")))
+
+
+async def _apply(
+    tx: Transaction, name: str, migrations: list[Migration], copy: SafetyCopy | None
+) -> tuple[list[Migration], bool]:
+    """Apply what is missing. The result's second part is True if rows have to be moved before the rest."""
+    await tx.lock_schema()
+    tx.prove(can_be_repeated)
+    checksums = await _read_checksums(tx, name, migrations)
+    missing = find_missing(checksums, migrations)
+    is_moving = max(checksums, default=0) == AFTER_MOVE - 1
+    if checksums and missing and not is_moving and copy is not None:
+        copy.make(missing[0].version)
+    for done, migration in enumerate(missing):
+        if migration.version == AFTER_MOVE and not await are_rows_moved(tx):
+            return missing[:done], True
+        # The one cast of SQL that is no literal: it comes from files of this package.
+        await tx.run(cast("LiteralString", migration.sql))
+        await tx.run(
+            "INSERT INTO schema_migrations (version, name, checksum, applied_at) VALUES ($1, $2, $3, $4)",
+            migration.version,
+            migration.name,
+            migration.checksum,
+            await tx.now(),
+        )
+    return missing, False
 
 
 async def _read_checksums(tx: Transaction, name: str, migrations: list[Migration]) -> dict[int, str]:

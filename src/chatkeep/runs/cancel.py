@@ -15,7 +15,7 @@ async def cancel_run(runtime: Runtime, run: Run) -> Run | None:
 
     async def write(tx: Transaction) -> EndedRun | None:
         await store_sessions.touch(tx, run.session_id)
-        return await end_run(tx, run.id, "cancelled")
+        return await end_run(tx, run.key, "cancelled")
 
     ended = await runtime.db.transaction(write)
     if ended is None:
@@ -36,7 +36,7 @@ async def delete_session(runtime: Runtime, owner: str, session_id: str) -> None:
             raise NotFound(f"no session {session_id}")
         await store_sessions.touch(tx, session_id)
         run = await store_runs.find_open(tx, session_id)
-        ended = await end_run(tx, run.id, "cancelled") if run else None
+        ended = await end_run(tx, run.key, "cancelled") if run else None
         await store_sessions.delete_session(tx, owner, session_id)
         return ended
 

@@ -113,7 +113,7 @@ async def claim_turn(tx: Transaction, turn: PreparedTurn) -> Claim:
     lease = Lease(turn.worker, clock.add_seconds(now, turn.lease_seconds))
     await store_runs.add_run(tx, run, turn.record, turn.key, turn.request_hash, lease)
     entry = to_entry(RunStarted(position=1, run=run, user_message=user, message=answer))
-    await store_events.add_events(tx, run.id, [entry])
+    await store_events.add_events(tx, run.key, [entry])
     await store_sessions.set_head(tx, turn.session_id, answer.id, turn.first_title)
     return Claim(run, entry, interrupted, has_moved=reserved.head_id != turn.head_id)
 
@@ -131,7 +131,7 @@ async def find_keyed_run(tx: Transaction, session_id: str, key: str | None, requ
     run = keyed.run
     if keyed.request_hash != request_hash:
         raise IdempotencyMismatch("this Idempotency-Key was used for another request", run_id=run.id)
-    if not await store_runs.has_log(tx, run.id):
+    if not await store_runs.has_log(tx, run.key):
         raise EventsExpired("the run's events are no longer kept", run_id=run.id, message_id=run.message_id)
     return run
 
@@ -149,7 +149,7 @@ def check_not_busy(open_run: Run | None, request: TurnRequest) -> None:
 async def _end_open_run(tx: Transaction, turn: PreparedTurn) -> EndedRun | None:
     run = await store_runs.find_open(tx, turn.session_id)
     check_not_busy(run, turn.request)
-    return await end_run(tx, run.id, "cancelled") if run else None
+    return await end_run(tx, run.key, "cancelled") if run else None
 
 
 async def _new_user_message(
@@ -163,7 +163,7 @@ async def _new_user_message(
         if parent is None or parent.role != "assistant" or not has_ended(parent.status):
             raise InvalidRequest("parent_id: not an ended assistant message of this session")
     return Message(
-        id=ids.new(),
+        id=ids.new_in(turn.session_id),
         session_id=turn.session_id,
         parent_id=parent_id,
         seq=reserved.seq,
@@ -181,7 +181,7 @@ def _new_run(turn: PreparedTurn, number: int, user_message_id: str, now: str) ->
         session_id=turn.session_id,
         number=number,
         user_message_id=user_message_id,
-        message_id=ids.new(),
+        message_id=ids.new_in(turn.session_id),
         status="in_progress",
         model=turn.model,
         finish_reason=None,

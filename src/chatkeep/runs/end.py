@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from chatkeep.chat import event_log
 from chatkeep.chat.events import Entry, RunFinished, to_entry
-from chatkeep.chat.types import Problem, Run, RunEnd
+from chatkeep.chat.types import Problem, Run, RunEnd, RunKey
 from chatkeep.db import Transaction
 from chatkeep.store import events as store_events
 from chatkeep.store import messages as store_messages
@@ -29,24 +29,24 @@ class EndedRun(NamedTuple):
     entries: list[Entry]
 
 
-async def end_run(tx: Transaction, run_id: str, status: RunEnd, error: Problem | None = None) -> EndedRun | None:
+async def end_run(tx: Transaction, key: RunKey, status: RunEnd, error: Problem | None = None) -> EndedRun | None:
     """End the run; None when it has ended already, or is gone.
 
     Usage and finish reason stay as the last flush wrote them. A call of a model that goes on ends with the run.
     """
-    stopped = await store_runs.end_run(tx, run_id, status, error)
+    stopped = await store_runs.end_run(tx, key, status, error)
     if stopped is None:
         return None
     if stopped.open_call is not None:
-        await store_calls.close_call(tx, run_id, stopped.open_call, error.code if error else status)
-    events = await store_events.list_events(tx, run_id)
+        await store_calls.close_call(tx, key, stopped.open_call, error.code if error else status)
+    events = await store_events.list_events(tx, key)
     message = event_log.fold(events)
     call_ends = event_log.assign_positions(event_log.closing_events(message), events[-1].position)
     run = replace(stopped.run, position=events[-1].position + len(call_ends) + 1)
     message = replace(reduce(event_log.apply, call_ends, message), status=status)
     finished = RunFinished(position=run.position, run=run, message=message)
     entries = [to_entry(event) for event in [*call_ends, finished]]
-    await store_events.add_events(tx, run_id, entries)
+    await store_events.add_events(tx, key, entries)
     await store_messages.set_parts(tx, message)
-    await store_runs.set_position(tx, run_id, run.position)
+    await store_runs.set_position(tx, key, run.position)
     return EndedRun(run, entries)

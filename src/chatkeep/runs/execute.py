@@ -85,7 +85,8 @@ async def _run_turn(runtime: Runtime, buffer: RunBuffer, spec: TurnSpec, history
     turn = Turn(runtime.model, turn_input)
     buffer.take_progress = turn.take_progress
     outcome = await turn.run(
-        partial(runtime.journal.append, buffer), lambda: runtime.db.snapshot(lambda tx: read_message(tx, buffer.run.id))
+        partial(runtime.journal.append, buffer),
+        lambda: runtime.db.snapshot(lambda tx: read_message(tx, buffer.run.key)),
     )
     return _Ending(outcome.status, waiting=outcome.waiting)
 
@@ -123,7 +124,7 @@ async def _finish(runtime: Runtime, buffer: RunBuffer, ending: _Ending) -> None:
 
 async def _write_end(run: Run, ending: _Ending, deadline_seconds: float, tx: Transaction) -> list[Entry]:
     if ending.status == "requires_action":
-        return [await wait_for_client(tx, run.id, ending.waiting, deadline_seconds)]
-    ended = await end_run(tx, run.id, ending.status, ending.error)
+        return [await wait_for_client(tx, run.key, ending.waiting, deadline_seconds)]
+    ended = await end_run(tx, run.key, ending.status, ending.error)
     assert ended is not None, "the fence was passed in this transaction"
     return ended.entries

@@ -14,7 +14,7 @@ from collections.abc import AsyncGenerator, Awaitable, Sequence
 from typing import NamedTuple
 
 from chatkeep.chat.events import Entry, Event, RunFinished, RunWaiting
-from chatkeep.chat.types import Run, Session, has_ended
+from chatkeep.chat.types import Run, RunKey, Session, has_ended
 from chatkeep.db import Transaction
 from chatkeep.db.notifier import Subscription
 from chatkeep.errors import EventsExpired
@@ -70,18 +70,18 @@ class _Heartbeat:
         return is_due
 
 
-async def follow(runtime: Runtime, run_id: str, position: int) -> AsyncGenerator[Sequence[Entry]]:
+async def follow(runtime: Runtime, run: Run, position: int) -> AsyncGenerator[Sequence[Entry]]:
     """Yield the entries after `position` of the run's log as they come, and an empty sequence when a ping is due.
 
     Ends after `run.finished`, and after a `run.waiting` that is the log's last event. Ends without them when the
     service drains, when the log cannot be written for now, or when the run or its log is gone: the reader comes back.
     """
     buffer: RunBuffer | None = None
-    with runtime.notifier.subscribe(run_id) as subscription:
+    with runtime.notifier.subscribe(run.id) as subscription:
         heartbeat = _Heartbeat(subscription, runtime.settings.ping_interval)
         while not runtime.is_draining:
-            buffer = runtime.journal.find(run_id) or buffer
-            page = _read_buffer(buffer, position) or await _read_table(runtime, buffer, run_id, position)
+            buffer = runtime.journal.find(run.id) or buffer
+            page = _read_buffer(buffer, position) or await _read_table(runtime, buffer, run.key, position)
             if page.entries:
                 yield page.entries
                 if page.is_last:
@@ -109,7 +109,7 @@ async def follow_session(
         while not runtime.is_draining:
             if run := await _next_run(runtime, session.id, number, position):
                 last: Event | None = None
-                async for entries in follow(runtime, run.id, position if run.number == number else 0):
+                async for entries in follow(runtime, run, position if run.number == number else 0):
                     yield RunEvents(run, entries)
                     last = entries[-1].event if entries else last
                 place = await _place_after(runtime, run, last)
@@ -132,7 +132,7 @@ async def wait_until_at_rest(runtime: Runtime, run: Run) -> bool:
     if run.status != "in_progress":
         return True
     last: Event | None = None
-    async for entries in follow(runtime, run.id, run.position):
+    async for entries in follow(runtime, run, run.position):
         last = entries[-1].event if entries else last
     return isinstance(last, RunFinished | RunWaiting)
 
@@ -153,10 +153,10 @@ def _read_buffer(buffer: RunBuffer | None, position: int) -> _Page | None:
     return _Page(entries, buffer.window.is_over, False)
 
 
-async def _read_table(runtime: Runtime, buffer: RunBuffer | None, run_id: str, position: int) -> _Page:
+async def _read_table(runtime: Runtime, buffer: RunBuffer | None, key: RunKey, position: int) -> _Page:
     async def read(tx: Transaction) -> _Page:
-        entries = await store_events.list_after(tx, run_id, position)
-        run = await store_runs.find_run(tx, run_id)
+        entries = await store_events.list_after(tx, key, position)
+        run = await store_runs.find_run(tx, key)
         last = entries[-1].event if entries else None
         waits = isinstance(last, RunWaiting) and run is not None and last.position == run.position
         is_last = waits or isinstance(last, RunFinished)
@@ -182,7 +182,7 @@ async def _place_after(runtime: Runtime, run: Run, last: Event | None) -> tuple[
     """Return the place (number, position) to go on from after `last` of `run`; None if its stream broke off."""
     if isinstance(last, RunWaiting):  # it goes on when the client has answered
         return run.number, last.position
-    ended = await runtime.db.snapshot(lambda tx: store_runs.find_run(tx, run.id))
+    ended = await runtime.db.snapshot(lambda tx: store_runs.find_run(tx, run.key))
     if ended is not None and not has_ended(ended.status):
         return None
     return run.number, ended.position if ended else run.position

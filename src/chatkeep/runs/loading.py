@@ -25,7 +25,7 @@ async def open_database(settings: Settings) -> Database:
     path = settings.database_path()
     copy = SafetyCopy(path) if path is not None else None
     try:
-        await migrate(db, load_migrations(db.engine), copy.make if copy else None)
+        await migrate(db, load_migrations(db.engine), copy)
     except (StorageFailed, ValueRefused, CannotStart) as failure:
         await db.close()
         if copy is not None:

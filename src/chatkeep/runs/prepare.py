@@ -100,7 +100,7 @@ async def _read_state(
     open_run = await store_runs.find_open(tx, session_id) if session.status != "idle" else None
     target = await _find_target(tx, session_id, request) if isinstance(request, NewRun) else None
     is_refused = keyed_run is not None or open_run is not None  # or its last message is still being made
-    history = None if is_refused else await _read_history(tx, _parent_id(session, request, target))
+    history = None if is_refused else await _read_history(tx, session_id, _parent_id(session, request, target))
     bytes_per_token = await store_runs.get_bytes_per_token(tx, session_id) if history else {}
     return _State(session, keyed_run, open_run, target, history, bytes_per_token, await tx.now())
 
@@ -112,11 +112,11 @@ def _parent_id(session: Session, request: TurnRequest, target: _Target | None) -
     return target.user_message.parent_id if target else None
 
 
-async def _read_history(tx: Transaction, parent_id: str | None) -> Sequence[Message]:
+async def _read_history(tx: Transaction, session_id: str, parent_id: str | None) -> Sequence[Message]:
     if parent_id is None:
         return ()
     limit = store_messages.MAX_HISTORY_MESSAGES - 2  # the user's message and the answer come after it
-    return await store_messages.list_branch(tx, parent_id, limit)
+    return await store_messages.list_branch(tx, session_id, parent_id, limit)
 
 
 async def _find_target(tx: Transaction, session_id: str, request: NewRun) -> _Target | None:
@@ -126,12 +126,12 @@ async def _find_target(tx: Transaction, session_id: str, request: NewRun) -> _Ta
         return None
     if message.role == "user":
         return _Target(message, await store_runs.find_last_request(tx, session_id, message.id))
-    run = await store_runs.find_run(tx, message.run_id) if message.run_id else None
+    run = await store_runs.find_in_session(tx, session_id, message.run_id) if message.run_id else None
     if run is None or run.status == "completed" or not has_ended(run.status):
         return None
     question = await store_messages.find_in_session(tx, session_id, run.user_message_id)
     assert question is not None, "an answer follows a user's message"
-    return _Target(question, await store_runs.get_request(tx, run.id), message, run.model)
+    return _Target(question, await store_runs.get_request(tx, run.key), message, run.model)
 
 
 async def _build_spec(runtime: Runtime, state: _State, request: TurnRequest) -> TurnSpec:

@@ -101,14 +101,14 @@ async def _interrupt_all(runtime: Runtime, runs: list[LeasedRun], before: str | 
             continue
         if ended is not None:
             count += 1
-            runtime.on_ended(run.session_id, run.run_id, ended.entries)
+            runtime.on_ended(run.key.session_id, run.run_id, ended.entries)
     if count:
         _log.warning("runs interrupted because the process that carried them is gone: %d", count)
     return count
 
 
 async def _interrupt(tx: Transaction, run: LeasedRun, before: str | None) -> EndedRun | None:
-    await store_sessions.touch(tx, run.session_id)
+    await store_sessions.touch(tx, run.key.session_id)
     if not await store_leases.break_lease(tx, run, before):
         return None
-    return await end_run(tx, run.run_id, "interrupted")
+    return await end_run(tx, run.key, "interrupted")

@@ -4,6 +4,7 @@ import asyncio
 import logging
 
 from chatkeep import clock
+from chatkeep.chat.types import RunKey
 from chatkeep.db import Transaction
 from chatkeep.errors import StorageFailed
 from chatkeep.runs.runtime import Runtime
@@ -32,17 +33,17 @@ async def delete_old_logs(runtime: Runtime) -> int:
     """Delete the logs whose time is over, one small transaction each; return how many there were."""
     retention_seconds = runtime.settings.events_retention
 
-    async def list_old(tx: Transaction) -> list[str]:
+    async def list_old(tx: Transaction) -> list[RunKey]:
         ended_before = clock.add_seconds(await tx.now(), -retention_seconds)
         return await store_runs.list_expired_logs(tx, ended_before, BATCH_SIZE)
 
-    async def delete(tx: Transaction, run_id: str) -> None:
-        await store_events.delete_events(tx, run_id)
-        await store_runs.mark_log_deleted(tx, run_id)
+    async def delete(tx: Transaction, run: RunKey) -> None:
+        await store_events.delete_events(tx, run)
+        await store_runs.mark_log_deleted(tx, run)
 
     count = 0
-    while run_ids := await runtime.db.snapshot(list_old):
-        for run_id in run_ids:
-            await runtime.db.transaction(lambda tx, run_id=run_id: delete(tx, run_id))
-        count += len(run_ids)
+    while runs := await runtime.db.snapshot(list_old):
+        for run in runs:
+            await runtime.db.transaction(lambda tx, run=run: delete(tx, run))
+        count += len(runs)
     return count

@@ -13,7 +13,7 @@ import asyncio
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
-from chatkeep import clock
+from chatkeep import clock, ids
 from chatkeep.agent.usage_meter import TurnProgress
 from chatkeep.chat import event_log
 from chatkeep.chat.events import Delta, Entry, Event, to_entry
@@ -89,7 +89,7 @@ class RunBuffer:
 
     __slots__ = (
         "_backlog", "_calls", "_commit", "_first_token_at", "_is_ending", "_opened_at", "_opened_time", "_pending",
-        "_position", "cancel_turn", "failure", "run", "take_progress", "window",
+        "_position", "_session_key", "cancel_turn", "failure", "run", "take_progress", "window",
     )  # fmt: skip
 
     def __init__(self, run: Run, entries: Sequence[Entry], now: str, loop_time: float) -> None:
@@ -99,6 +99,7 @@ class RunBuffer:
         self.failure: Exception | None = None
         self.take_progress: Callable[[], TurnProgress] | None = None
         self.cancel_turn: Callable[[], object] = lambda: None
+        self._session_key = ids.session_key(run.session_id)
         self._opened_at, self._opened_time = now, loop_time
         self._position = run.position
         self._pending: list[Event] = []
@@ -195,7 +196,8 @@ class RunBuffer:
     def _progress(self, turn: TurnProgress) -> store_leases.Progress:
         committed, run, usage = self.window.committed, self.run, turn.usage
         return store_leases.Progress(
-            run.id,
+            self._session_key,
+            run.number,
             run.attempt,
             committed,
             self._pending[-1].position if self._pending else committed,
@@ -242,12 +244,12 @@ class FlushBatch:
 async def write_batches(tx: Transaction, batches: Sequence[FlushBatch], lease_seconds: float) -> Collection[str]:
     """Write the batches of those runs that are still this worker's, and return their ids."""
     lease_until = clock.add_seconds(await tx.now(), lease_seconds)
-    logs = await store_leases.advance(tx, [batch.progress for batch in batches], lease_until)
-    accepted = [batch for batch in batches if batch.buffer.run.id in logs]
-    await store_events.add_logs(tx, [(logs[batch.buffer.run.id], batch.entries) for batch in accepted])
-    if calls := [(logs[batch.buffer.run.id], batch.calls) for batch in accepted if batch.calls]:
+    accepted_ids = await store_leases.advance(tx, [batch.progress for batch in batches], lease_until)
+    accepted = [batch for batch in batches if batch.buffer.run.id in accepted_ids]
+    if calls := [(batch.buffer.run.key, batch.calls) for batch in accepted if batch.calls]:
         await store_calls.add_calls(tx, calls)
-    return logs
+    await store_events.add_logs(tx, [store_events.Log(batch.buffer.run.key, batch.entries) for batch in accepted])
+    return accepted_ids
 
 
 def entries_after(entries: Sequence[Entry], position: int) -> Sequence[Entry]:

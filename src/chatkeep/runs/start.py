@@ -26,7 +26,7 @@ async def start_run(runtime: Runtime, owner: str, session_id: str, request: Turn
 
 
 async def _start(runtime: Runtime, owner: str, session_id: str, request: TurnRequest, key: str | None) -> Run:
-    run_id = ids.new()
+    run_id = ids.new_in(session_id)
     try:
         while True:
             turn = await prepare_turn(runtime, owner, session_id, request, key, run_id)

@@ -48,14 +48,16 @@ async def _add_title(runtime: Runtime, run: Run) -> None:
 
 async def _read_turn(tx: Transaction, run: Run) -> tuple[list[Message], int]:
     """Return the run's two messages, and how many calls of models it has made."""
-    return await store_messages.list_branch(tx, run.message_id, 2), await store_calls.count_calls(tx, run.id)
+    return await store_messages.list_branch(tx, run.session_id, run.message_id, 2), await store_calls.count_calls(
+        tx, run.key
+    )
 
 
 async def _write_title(tx: Transaction, run: Run, title: str, words: str | None, calls: Sequence[ModelCall]) -> bool:
     """Write the calls that the title took, and the title if there is one. Return True if the session has it now."""
-    if await store_runs.find_run(tx, run.id) is None:
+    if await store_runs.find_run(tx, run.key) is None:
         return False  # the session was deleted meanwhile
-    await store_calls.add_calls_of(tx, run.id, calls)
+    await store_calls.add_calls(tx, [(run.key, calls)])
     return bool(title) and await store_sessions.set_better_title(tx, run.session_id, title, words)
 
 

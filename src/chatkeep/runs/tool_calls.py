@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from chatkeep import clock
 from chatkeep.chat import event_log
 from chatkeep.chat.events import Entry, Event, RunResumed, RunWaiting, to_entry
-from chatkeep.chat.types import Part, Run, ToolCallPart
+from chatkeep.chat.types import Part, Run, RunKey, ToolCallPart
 from chatkeep.db import Transaction
 from chatkeep.store import events as store_events
 from chatkeep.store import runs as store_runs
@@ -43,36 +43,36 @@ class CallsEnded(NamedTuple):
     now: str
 
 
-async def wait_for_client(tx: Transaction, run_id: str, call_ids: Sequence[str], seconds: float) -> Entry:
+async def wait_for_client(tx: Transaction, run: RunKey, call_ids: Sequence[str], seconds: float) -> Entry:
     """Put an executing run to rest until its client has answered `call_ids`, or `seconds` have passed."""
     deadline = clock.add_seconds(await tx.now(), seconds)
-    position = await store_waiting.set_waiting(tx, run_id, deadline)
+    position = await store_waiting.set_waiting(tx, run, deadline)
     entry = to_entry(RunWaiting(position=position, calls=tuple(call_ids), deadline=deadline))
-    await store_events.add_events(tx, run_id, [entry])
+    await store_events.add_events(tx, run, [entry])
     return entry
 
 
 async def end_calls(
-    tx: Transaction, run_id: str, end: EndCalls, worker: str, lease_seconds: float
+    tx: Transaction, key: RunKey, end: EndCalls, worker: str, lease_seconds: float
 ) -> CallsEnded | None:
     """Append the events of `end`; resume the run for `worker` if no call waits any longer. None: it does not wait."""
-    waiting = await store_waiting.lock_waiting(tx, run_id)
+    waiting = await store_waiting.lock_waiting(tx, key)
     if waiting is None:
         return None
-    past = await store_events.list_events(tx, run_id)
+    past = await store_events.list_events(tx, key)
     message = event_log.fold(past)
     new = end(waiting_calls(message.parts))
     is_resumed = not waiting_calls(reduce(event_log.apply, new, message).parts)
     events = event_log.assign_positions([*new, RunResumed()] if is_resumed else new, past[-1].position)
     entries = [to_entry(each) for each in events]
-    await store_events.add_events(tx, run_id, entries)
+    await store_events.add_events(tx, key, entries)
     position, now = events[-1].position, await tx.now()
     waiting_position = max(event.position for event in past if isinstance(event, RunWaiting))
     if is_resumed:
         lease = Lease(worker, clock.add_seconds(now, lease_seconds))
-        run = await store_waiting.set_in_progress(tx, run_id, position, lease)
+        run = await store_waiting.set_in_progress(tx, key, position, lease)
     else:
-        await store_runs.set_position(tx, run_id, position)
+        await store_runs.set_position(tx, key, position)
         run = replace(waiting.run, position=position)
     return CallsEnded(run, waiting_position, entries, is_resumed, now)
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from chatkeep import clock
 from chatkeep.agent.turn_spec import TurnSpec, restore_spec
 from chatkeep.chat.events import Event, ToolCallFinished
-from chatkeep.chat.types import PromptSnapshot, Run
+from chatkeep.chat.types import PromptSnapshot, Run, RunKey
 from chatkeep.db import Transaction
 from chatkeep.errors import CallNotWaiting, StorageFailed, TooManyRuns
 from chatkeep.runs.execute import start_execution
@@ -52,7 +52,7 @@ async def add_outputs(runtime: Runtime, run: Run, outputs: Mapping[str, ToolResu
 
     runtime.check_open()
     runtime.reserve_slot(run.id)
-    ended = await _shielded(runtime, run.id, end)
+    ended = await _shielded(runtime, run.id, run.key, end)
     if ended is None:
         raise CallNotWaiting("the run does not wait for outputs")
     return AnsweredRun(ended.run, ended.waiting_position)
@@ -85,7 +85,7 @@ async def expire_deadlines(runtime: Runtime) -> int:
                 runtime.reserve_slot(run.run_id)
             except TooManyRuns:
                 return count
-            await _expire(runtime, run.run_id)
+            await _expire(runtime, run)
             count += 1
         if not overdue:
             break
@@ -97,16 +97,16 @@ async def _read_overdue(tx: Transaction, after: Overdue) -> list[Overdue]:
     return await store_waiting.list_overdue(tx, await tx.now(), after)
 
 
-async def _expire(runtime: Runtime, run_id: str) -> None:
+async def _expire(runtime: Runtime, run: Overdue) -> None:
     def end(waiting: Mapping[str, int]) -> list[Event]:
         return [ToolCallFinished(index=index, state="cancelled") for index in waiting.values()]
 
     try:
-        await _shielded(runtime, run_id, end)
+        await _shielded(runtime, run.run_id, run.key, end)
     except StorageFailed:
         raise
     except Exception:  # noqa: BLE001  # logged: a log that does not fold, say, by a fault of ours or of the disk
-        _log.exception("run %s cannot go on; the others can", run_id)
+        _log.exception("run %s cannot go on; the others can", run.run_id)
 
 
 async def _seconds_until_next(tx: Transaction) -> float:
@@ -115,16 +115,16 @@ async def _seconds_until_next(tx: Transaction) -> float:
     return CHECK_SECONDS if due is None else min((clock.parse(due) - clock.parse(now)).total_seconds(), CHECK_SECONDS)
 
 
-async def _shielded(runtime: Runtime, run_id: str, end: EndCalls) -> CallsEnded | None:
+async def _shielded(runtime: Runtime, run_id: str, key: RunKey, end: EndCalls) -> CallsEnded | None:
     """Shielded: a caller that is cancelled after the commit would leave a run that no worker executes."""
-    return await asyncio.shield(asyncio.ensure_future(_end_calls(runtime, run_id, end)))
+    return await asyncio.shield(asyncio.ensure_future(_end_calls(runtime, run_id, key, end)))
 
 
-async def _end_calls(runtime: Runtime, run_id: str, end: EndCalls) -> CallsEnded | None:
+async def _end_calls(runtime: Runtime, run_id: str, key: RunKey, end: EndCalls) -> CallsEnded | None:
     try:
-        spec = await _load_spec(runtime, run_id)
+        spec = await _load_spec(runtime, key)
         worker, lease_seconds = runtime.name, runtime.settings.lease
-        ended = await runtime.db.transaction(lambda tx: end_calls(tx, run_id, end, worker, lease_seconds))
+        ended = await runtime.db.transaction(lambda tx: end_calls(tx, key, end, worker, lease_seconds))
         if ended is not None and ended.is_resumed and spec is not None:
             start_execution(runtime, ended.run, ended.entries, spec, ended.now)
     finally:
@@ -133,15 +133,14 @@ async def _end_calls(runtime: Runtime, run_id: str, end: EndCalls) -> CallsEnded
     return ended
 
 
-async def _load_spec(runtime: Runtime, run_id: str) -> TurnSpec | None:
+async def _load_spec(runtime: Runtime, key: RunKey) -> TurnSpec | None:
     """Return the spec that the run's turn began with; None if the run is gone."""
 
     async def read(tx: Transaction) -> tuple[PromptSnapshot, dict[str, Any]] | None:
-        run = await store_runs.find_run(tx, run_id)
-        if run is None:
+        if await store_runs.find_run(tx, key) is None:
             return None
-        record = await store_runs.get_request(tx, run_id)
-        return await store_prompts.get_prompt(tx, run.session_id, record["prompt"]), record
+        record = await store_runs.get_request(tx, key)
+        return await store_prompts.get_prompt(tx, key.session_id, record["prompt"]), record
 
     loaded = await runtime.db.snapshot(read)
     if loaded is None:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from chatkeep.agent.turn_input import TurnInput
 from chatkeep.agent.turn_spec import TurnSpec
 from chatkeep.chat import event_log
-from chatkeep.chat.types import Message, Run
+from chatkeep.chat.types import Message, Run, RunKey
 from chatkeep.db import Transaction
 from chatkeep.runs.run_buffer import Fenced
 from chatkeep.runs.runtime import Runtime
@@ -35,14 +35,14 @@ class TurnHistory(NamedTuple):
 
 async def read_history(tx: Transaction, run: Run) -> TurnHistory:
     """Read what the turn of `run` starts from, or goes on with after it waited."""
-    messages = await store_messages.list_branch(tx, run.message_id, store_messages.MAX_HISTORY_MESSAGES)
+    messages = await store_messages.list_branch(tx, run.session_id, run.message_id, store_messages.MAX_HISTORY_MESSAGES)
     owner = await store_sessions.get_owner(tx, run.session_id)
     bytes_per_token = (await store_runs.get_bytes_per_token(tx, run.session_id)).get(run.model)
     if run.attempt == 1:
         return TurnHistory(owner, messages[:-1], messages[-1], bytes_per_token)
-    answer = await read_message(tx, run.id)
-    input_bytes = await store_runs.get_input_bytes(tx, run.id)
-    calls = await store_calls.count_calls(tx, run.id)
+    answer = await read_message(tx, run.key)
+    input_bytes = await store_runs.get_input_bytes(tx, run.key)
+    calls = await store_calls.count_calls(tx, run.key)
     return TurnHistory(owner, messages[:-1], answer, bytes_per_token, input_bytes, calls)
 
 
@@ -68,13 +68,13 @@ def build_input(runtime: Runtime, run: Run, spec: TurnSpec, history: TurnHistory
     return turn_input._replace(prior_usage=run.usage, prior_calls=history.calls, input_bytes=history.input_bytes)
 
 
-async def read_message(tx: Transaction, run_id: str) -> Message:
+async def read_message(tx: Transaction, run: RunKey) -> Message:
     """Return the message that the run's log, all of which is committed, amounts to.
 
     Raises:
         Fenced: the session was deleted by another process.
     """
-    events = await store_events.list_events(tx, run_id)
+    events = await store_events.list_events(tx, run)
     if not events:
         raise Fenced
     return event_log.fold(events)

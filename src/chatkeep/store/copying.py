@@ -9,7 +9,7 @@
 from collections.abc import Sequence
 from typing import LiteralString, NamedTuple
 
-from chatkeep.db import Param, Row, Transaction
+from chatkeep.db import Param, Row, Transaction, can_be_repeated
 from chatkeep.store import model_calls
 
 PAGE_SIZE = 500
@@ -17,17 +17,21 @@ PAGE_SIZE = 500
 
 _SMALLEST_ID = "00000000-0000-0000-0000-000000000000"
 
-SESSION = """id, owner, title, assistant, model, metadata, next_message, next_run, created_at, updated_at"""
-MESSAGE = "session_id, seq, id, parent_id, role, parts, created_at"
-RUN = """id, session_id, number, user_message_id, message_id, status, attempt, position, idempotency_key, request_hash,
+SESSION = """session_key, id, owner, client_id, title, assistant, model, metadata, next_message, next_run, created_at,
+    updated_at, used_at, deleted_at"""
+MESSAGE = "session_key, seq, id, client_id, parent_id, role, parts, created_at"
+RUN = """session_key, number, id, user_message_id, message_id, status, attempt, position, idempotency_key, request_hash,
     request, model, finish_reason, error, input_tokens, output_tokens, cached_input_tokens, reasoning_tokens, cost,
     input_bytes, deadline, created_at, started_at, first_token_at, finished_at, usage_estimated, log_kept"""
 MODEL_CALL = model_calls.COLUMNS
 PROMPT = "hash, prompt, functions"
-SESSION_PROMPT = f"session_id, {PROMPT}"
-FACT = "id, owner, text, created_at"
-HEAD = "id, head_id"
-"""The columns of the rows, as they are read and added. `log` is not copied: the number is a database's own. Nor are
+EVENT = "session_key, run_number, position, event"
+SESSION_PROMPT = f"session_key, {PROMPT}"
+FORMER_ID = "id, session_key"
+FACT = "owner, id, text, created_at"
+USER = "id, issuer, subject, name, role, disabled_at, created_at, seen_at"
+HEAD = "session_key, head_id"
+"""The columns of the rows, as they are read and added. `search_number` is not copied: it is a database's own. Nor are
 `worker`, `lease_until` and `open_call`, which only runs in progress have."""
 
 
@@ -53,54 +57,50 @@ class Table(NamedTuple):
 TABLES = (
     Table(
         "sessions",
-        f"SELECT {SESSION} FROM sessions WHERE id > $1 ORDER BY id LIMIT $2",
-        f"INSERT INTO sessions ({SESSION}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING",
-        (_SMALLEST_ID,),
+        f"SELECT {SESSION} FROM sessions WHERE session_key > $1 ORDER BY session_key LIMIT $2",
+        f"""INSERT INTO sessions ({SESSION})
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+            ON CONFLICT DO NOTHING""",
+        (-1,),
     ),
     Table(
         "messages",
-        f"SELECT {MESSAGE} FROM messages WHERE (session_id, seq) > ($1, $2) ORDER BY session_id, seq LIMIT $3",
-        f"INSERT INTO messages ({MESSAGE}) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
-        (_SMALLEST_ID, 0),
+        f"SELECT {MESSAGE} FROM messages WHERE (session_key, seq) > ($1, $2) ORDER BY session_key, seq LIMIT $3",
+        f"INSERT INTO messages ({MESSAGE}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING",
+        (-1, 0),
     ),
     Table(
         "heads of sessions",
-        f"SELECT {HEAD} FROM sessions WHERE id > $1 ORDER BY id LIMIT $2",
-        "UPDATE sessions SET head_id = $2 WHERE id = $1",
-        (_SMALLEST_ID,),
+        f"SELECT {HEAD} FROM sessions WHERE session_key > $1 ORDER BY session_key LIMIT $2",
+        "UPDATE sessions SET head_id = $2 WHERE session_key = $1",
+        (-1,),
     ),
     Table(
         "runs",
-        f"SELECT {RUN} FROM runs WHERE id > $1 ORDER BY id LIMIT $2",
+        f"SELECT {RUN} FROM runs WHERE (session_key, number) > ($1, $2) ORDER BY session_key, number LIMIT $3",
         f"""INSERT INTO runs ({RUN})
             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,
                     $23, $24, $25, $26, $27)
             ON CONFLICT DO NOTHING""",
-        (_SMALLEST_ID,),
+        (-1, 0),
         bool_columns=2,
     ),
     Table(
         "events",
-        """SELECT r.id, e.position, e.event
-             FROM runs r
-             JOIN run_events e ON e.log = r.log
-            WHERE r.id >= $1 AND e.position > CASE WHEN r.id = $1 THEN CAST($2 AS BIGINT) ELSE 0 END
-            ORDER BY r.id, e.position LIMIT $3""",
-        """INSERT INTO run_events (log, position, event) VALUES ((SELECT log FROM runs WHERE id = $1), $2, $3)
-           ON CONFLICT DO NOTHING""",
-        (_SMALLEST_ID, 0),
+        f"""SELECT {EVENT} FROM run_events
+             WHERE (session_key, run_number, position) > ($1, $2, $3)
+             ORDER BY session_key, run_number, position LIMIT $4""",
+        f"INSERT INTO run_events ({EVENT}) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+        (-1, 0, 0),
     ),
     Table(
         "model calls",
-        f"""SELECT r.id, {MODEL_CALL}
-              FROM (SELECT id, log AS run FROM runs) r
-              JOIN model_calls ON log = run
-             WHERE id >= $1 AND number > CASE WHEN id = $1 THEN CAST($2 AS INTEGER) ELSE 0 END
-             ORDER BY id, number LIMIT $3""",
-        f"""INSERT INTO model_calls (log, {MODEL_CALL})
-            VALUES ((SELECT log FROM runs WHERE id = $1), $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
-            ON CONFLICT DO NOTHING""",
-        (_SMALLEST_ID, 0),
+        f"""SELECT {MODEL_CALL} FROM model_calls
+             WHERE (session_key, run_number, number) > ($1, $2, $3)
+             ORDER BY session_key, run_number, number LIMIT $4""",
+        f"""INSERT INTO model_calls ({MODEL_CALL})
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) ON CONFLICT DO NOTHING""",
+        (-1, 0, 0),
         bool_columns=1,
     ),
     Table(
@@ -112,15 +112,30 @@ TABLES = (
     Table(
         "prompts of sessions",
         f"""SELECT {SESSION_PROMPT} FROM session_prompts
-             WHERE (session_id, hash) > ($1, $2) ORDER BY session_id, hash LIMIT $3""",
+             WHERE (session_key, hash) > ($1, $2) ORDER BY session_key, hash LIMIT $3""",
         f"INSERT INTO session_prompts ({SESSION_PROMPT}) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
-        (_SMALLEST_ID, ""),
+        (-1, ""),
+    ),
+    Table(
+        "former ids",
+        f"SELECT {FORMER_ID} FROM former_ids WHERE id > $1 ORDER BY id LIMIT $2",
+        f"INSERT INTO former_ids ({FORMER_ID}) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+        (_SMALLEST_ID,),
     ),
     Table(
         "facts",
-        f"SELECT {FACT} FROM facts WHERE id > $1 ORDER BY id LIMIT $2",
+        f"SELECT {FACT} FROM facts WHERE (owner, id) > ($1, $2) ORDER BY owner, id LIMIT $3",
         f"INSERT INTO facts ({FACT}) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
-        (_SMALLEST_ID,),
+        ("", _SMALLEST_ID),
+    ),
+    Table(
+        "users",
+        f"SELECT {USER} FROM users WHERE id > $1 ORDER BY id LIMIT $2",
+        f"""INSERT INTO users ({USER}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+            ON CONFLICT (id) DO UPDATE
+            SET name = excluded.name, role = excluded.role, disabled_at = excluded.disabled_at,
+                created_at = excluded.created_at, seen_at = excluded.seen_at""",  # `local` is there already
+        ("",),
     ),
 )
 """All tables, each after those that its rows refer to. The heads of sessions come after the messages."""
@@ -137,6 +152,7 @@ async def list_page(tx: Transaction, table: Table, after: Sequence[Param], limit
 async def add_page(tx: Transaction, table: Table, rows: Sequence[Row]) -> None:
     """Add rows to the table. Rows that exist already stay as they are."""
     await tx.many(table.insert, rows)
+    tx.prove(can_be_repeated)
 
 
 async def is_empty(tx: Transaction) -> bool:

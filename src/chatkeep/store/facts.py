@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from chatkeep.chat.types import Fact
-from chatkeep.db import Row, Transaction
+from chatkeep.db import Row, Transaction, can_be_repeated
 
 _LARGEST_ID = "ffffffff-ffff-ffff-ffff-ffffffffffff"
 
@@ -17,6 +17,7 @@ class FactInsert(NamedTuple):
 
 async def add_fact(tx: Transaction, owner: str, fact: Fact) -> FactInsert:
     """Store a fact of the owner. If there is one in the same words, return that one instead."""
+    tx.prove(can_be_repeated)
     row = await tx.one(
         """INSERT INTO facts (id, owner, text, created_at) VALUES ($1, $2, $3, $4)
            ON CONFLICT (owner, text) DO NOTHING
@@ -52,6 +53,7 @@ async def list_facts(tx: Transaction, owner: str, limit: int, before: str | None
 
 async def delete_fact(tx: Transaction, owner: str, fact_id: str) -> bool:
     """Delete a fact of the owner. Return False if there is none."""
+    tx.prove(can_be_repeated)
     return await tx.one("DELETE FROM facts WHERE id = $1 AND owner = $2 RETURNING id", fact_id, owner) is not None
 
 

@@ -73,7 +73,9 @@ async def list_messages(
     if all_branches:
         messages = await store_messages.list_all(tx, session.id, following.seq if following else None, one_more)
     else:
-        messages = await store_messages.list_branch(tx, following.parent_id if following else session.head_id, one_more)
+        messages = await store_messages.list_branch(
+            tx, session.id, following.parent_id if following else session.head_id, one_more
+        )
     page = messages[-limit:] if limit is not None else messages
     last_run = await store_runs.find_last(tx, session.id)
     return Page(
@@ -93,4 +95,6 @@ async def _get_before(tx: Transaction, session: Session, message_id: str) -> Mes
 async def _as_of_now(tx: Transaction, message: Message) -> Message:
     if message.run_id is None or has_ended(message.status):
         return message
-    return fold(await store_events.list_events(tx, message.run_id))
+    run = await store_runs.find_in_session(tx, message.session_id, message.run_id)
+    assert run is not None, "the message was read with it, in this snapshot"
+    return fold(await store_events.list_events(tx, run.key))

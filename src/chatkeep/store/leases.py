@@ -24,7 +24,9 @@ be written twice (`docs/decisions/0008-leases.md`).
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from chatkeep.db import Transaction
+from chatkeep import ids
+from chatkeep.chat.types import RunKey
+from chatkeep.db import Transaction, can_be_repeated
 
 
 class Lease(NamedTuple):
@@ -40,7 +42,8 @@ class Progress(NamedTuple):
     `begin` is the position that the flush before has written, `position` the one after this flush.
     """
 
-    run_id: str
+    session_key: int
+    number: int
     attempt: int
     begin: int
     position: int
@@ -60,46 +63,51 @@ class LeasedRun(NamedTuple):
     """A run that is in progress, and the worker that executes it, alive or dead."""
 
     run_id: str
-    session_id: str
+    key: RunKey
     worker: str
 
 
-async def advance(tx: Transaction, batch: Iterable[Progress], lease_until: str) -> dict[str, int]:
+async def advance(tx: Transaction, batch: Iterable[Progress], lease_until: str) -> set[str]:
     """Pass the fence, write the progress and renew the lease of each run: the first statement of every flush.
 
-    Return the number of the log (`store/events.py`) by the id of each run that may go on. A run that was ended or taken
-    over since is not among them, nor is one whose log has come further than its worker knows.
+    Return the ids of the runs that may go on. A run that was ended or taken over since is not among them, nor is one
+    whose log has come further than its worker knows.
 
     `lease_until` is in no index. So on PostgreSQL a renewal is a HOT update: it writes the row and no index.
     """
     rows = await tx.returning(
         """UPDATE runs
-              SET position = $4, input_tokens = $5, output_tokens = $6, cached_input_tokens = $7, reasoning_tokens = $8,
-                  cost = $9, usage_estimated = $10, input_bytes = $11, finish_reason = $12, open_call = $13,
-                  first_token_at = $14, lease_until = $15
-            WHERE id = $1 AND attempt = $2 AND position = $3 AND status = 'in_progress'
-        RETURNING id, log""",
+              SET position = $5, input_tokens = $6, output_tokens = $7, cached_input_tokens = $8, reasoning_tokens = $9,
+                  cost = $10, usage_estimated = $11, input_bytes = $12, finish_reason = $13, open_call = $14,
+                  first_token_at = $15, lease_until = $16
+            WHERE session_key = $1 AND number = $2 AND attempt = $3 AND position = $4 AND status = 'in_progress'
+        RETURNING id""",
         [(*progress, lease_until) for progress in batch],
     )
-    return {row[0]: row[1] for row in rows}
+    tx.prove(can_be_repeated)  # without events, it renews leases
+    return {row[0] for row in rows}
 
 
 async def list_leased(tx: Transaction) -> list[LeasedRun]:
     """Return all runs that are in progress, by worker."""
     rows = await tx.all(  # `worker > ''` is true of every worker: with it SQLite searches the index `runs_by_worker`
-        "SELECT id, session_id, worker FROM runs WHERE status = 'in_progress' AND worker > '' ORDER BY worker, id"
+        """SELECT r.id, s.id, r.number, r.worker
+             FROM runs r JOIN sessions s ON s.session_key = r.session_key
+            WHERE r.status = 'in_progress' AND r.worker > '' ORDER BY r.worker, r.id"""
     )
-    return [LeasedRun(*row) for row in rows]
+    return [_leased(*row) for row in rows]
 
 
 async def list_expired(tx: Transaction, before: str) -> list[LeasedRun]:
     """Return the runs in progress whose `lease_until` lies before the time `before`: at most 500."""
     rows = await tx.all(
-        """SELECT id, session_id, worker FROM runs
-            WHERE status = 'in_progress' AND worker > '' AND lease_until < $1 ORDER BY worker, id LIMIT 500""",
+        """SELECT r.id, s.id, r.number, r.worker
+             FROM runs r JOIN sessions s ON s.session_key = r.session_key
+            WHERE r.status = 'in_progress' AND r.worker > '' AND r.lease_until < $1
+            ORDER BY r.worker, r.id LIMIT 500""",
         before,
     )
-    return [LeasedRun(*row) for row in rows]
+    return [_leased(*row) for row in rows]
 
 
 async def list_owned_ids(tx: Transaction, worker: str) -> set[str]:
@@ -114,6 +122,7 @@ async def rename_worker(tx: Transaction, names: Sequence[str], name: str) -> set
         "UPDATE runs SET worker = $2 WHERE status = 'in_progress' AND worker = $1 RETURNING id",
         [(former, name) for former in names],
     )
+    tx.prove(can_be_repeated)
     return {row[0] for row in rows}
 
 
@@ -125,13 +134,18 @@ async def break_lease(tx: Transaction, leased: LeasedRun, before: str | None) ->
     row = await tx.one(
         """UPDATE runs
               SET attempt = attempt + 1
-            WHERE id = $1 AND status = 'in_progress' AND worker = $2 AND lease_until < $3
+            WHERE session_key = $1 AND number = $2 AND status = 'in_progress' AND worker = $3 AND lease_until < $4
         RETURNING id""",
-        leased.run_id,
+        ids.session_key(leased.key.session_id),
+        leased.key.number,
         leased.worker,
         before or _END_OF_TIME,
     )
     return row is not None
+
+
+def _leased(run_id: str, session_id: str, number: int, worker: str) -> LeasedRun:
+    return LeasedRun(run_id, RunKey(session_id, number), worker)
 
 
 _END_OF_TIME = "9999-12-31T23:59:59.999999Z"

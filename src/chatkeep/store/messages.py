@@ -5,25 +5,29 @@ A message's run id and status are not stored here: they are read from the run wh
 
 import msgspec
 
+from chatkeep import ids
 from chatkeep.chat.types import Message, Part
 from chatkeep.db import Row, Transaction
 from chatkeep.errors import NotFound
+from chatkeep.store.former_ids import find_session_key
 
 _parts = msgspec.json.Decoder(tuple[Part, ...]).decode
 _encode = msgspec.json.encode
 
-COLUMNS = """m.id, m.session_id, m.parent_id, m.seq, m.role, m.parts, r.id, r.status, m.created_at"""
+COLUMNS = """m.id, m.parent_id, m.seq, m.role, m.parts, r.id, r.status, m.created_at"""
 """The columns that `message_from_row` reads, of a message `m` and its run `r`."""
+RUN = "LEFT JOIN runs r ON r.session_key = m.session_key AND r.message_id = m.id"
+"""Joins the run `r` of a message `m`."""
 _NO_LIMIT = 2**31 - 1
 
 
 async def add_message(tx: Transaction, message: Message) -> None:
     """Add the row of a new message, without its run id and status: the run's row has these."""
     await tx.run(
-        """INSERT INTO messages (id, session_id, seq, parent_id, role, parts, created_at)
+        """INSERT INTO messages (session_key, id, seq, parent_id, role, parts, created_at)
            VALUES ($1, $2, $3, $4, $5, $6, $7)""",
+        ids.session_key(message.session_id),
         message.id,
-        message.session_id,
         message.seq,
         message.parent_id,
         message.role,
@@ -34,7 +38,12 @@ async def add_message(tx: Transaction, message: Message) -> None:
 
 async def set_parts(tx: Transaction, message: Message) -> None:
     """Replace the stored parts of a message by those of `message`."""
-    await tx.run("UPDATE messages SET parts = $2 WHERE id = $1", message.id, _encode(message.parts).decode())
+    await tx.run(
+        "UPDATE messages SET parts = $3 WHERE session_key = $1 AND id = $2",
+        ids.session_key(message.session_id),
+        message.id,
+        _encode(message.parts).decode(),
+    )
 
 
 async def get_message(tx: Transaction, owner: str, message_id: str) -> Message:
@@ -44,17 +53,18 @@ async def get_message(tx: Transaction, owner: str, message_id: str) -> Message:
         NotFound: there is none, or it belongs to another owner.
     """
     row = await tx.one(
-        f"""SELECT {COLUMNS}
+        f"""SELECT {COLUMNS}, s.id
               FROM messages m
-              JOIN sessions s ON s.id = m.session_id AND s.owner = $2
-              LEFT JOIN runs r ON r.message_id = m.id
-             WHERE m.id = $1""",
+              JOIN sessions s ON s.session_key = m.session_key AND s.owner = $3
+              {RUN}
+             WHERE m.session_key = $1 AND m.id = $2""",
+        await find_session_key(tx, message_id),
         message_id,
         owner,
     )
     if row is None:
         raise NotFound(f"no message {message_id}")
-    return message_from_row(row)
+    return message_from_row(row[-1], row)
 
 
 async def find_in_session(tx: Transaction, session_id: str, message_id: str) -> Message | None:
@@ -62,39 +72,41 @@ async def find_in_session(tx: Transaction, session_id: str, message_id: str) -> 
     row = await tx.one(
         f"""SELECT {COLUMNS}
               FROM messages m
-              LEFT JOIN runs r ON r.message_id = m.id
-             WHERE m.id = $1 AND m.session_id = $2""",
+              {RUN}
+             WHERE m.session_key = $1 AND m.id = $2""",
+        ids.session_key(session_id),
         message_id,
-        session_id,
     )
-    return message_from_row(row) if row else None
+    return message_from_row(session_id, row) if row else None
 
 
 MAX_HISTORY_MESSAGES = 2_000
 """The most messages of a branch that a prompt is chosen from."""
 
 
-async def list_branch(tx: Transaction, head_id: str | None, limit: int | None = None) -> list[Message]:
-    """Return the branch that ends with the message `head_id`, oldest first: at most its last `limit` messages.
+async def list_branch(tx: Transaction, session_id: str, head_id: str | None, limit: int | None = None) -> list[Message]:
+    """Return the session's branch that ends with `head_id`, oldest first: at most its last `limit` messages.
 
     The list is empty if `head_id` is None.
     """
     rows = await tx.all(
         f"""WITH RECURSIVE branch (id, parent_id, depth) AS (
-                SELECT id, parent_id, 1 FROM messages WHERE id = $1
+                SELECT id, parent_id, 1 FROM messages WHERE session_key = $1 AND id = $2
                 UNION ALL
                 SELECT p.id, p.parent_id, b.depth + 1
-                  FROM branch b JOIN messages p ON p.id = b.parent_id
-                 WHERE b.depth < $2)
+                  FROM branch b JOIN messages p ON p.session_key = $1 AND p.id = b.parent_id
+                 WHERE b.depth < $3)
             SELECT {COLUMNS}
               FROM branch b
-              JOIN messages m ON m.id = b.id
-              LEFT JOIN runs r ON r.message_id = m.id
-             ORDER BY b.depth DESC""",
+             CROSS JOIN messages m
+              {RUN}
+             WHERE m.session_key = $1 AND m.id = b.id
+             ORDER BY b.depth DESC""",  # CROSS JOIN: SQLite keeps the order; with statistics it read all messages first
+        ids.session_key(session_id),
         head_id,
         limit or _NO_LIMIT,
     )
-    return [message_from_row(row) for row in rows]
+    return [message_from_row(session_id, row) for row in rows]
 
 
 async def list_all(tx: Transaction, session_id: str, before_seq: int | None, limit: int | None) -> list[Message]:
@@ -105,26 +117,26 @@ async def list_all(tx: Transaction, session_id: str, before_seq: int | None, lim
     rows = await tx.all(
         f"""SELECT {COLUMNS}
               FROM messages m
-              LEFT JOIN runs r ON r.message_id = m.id
-             WHERE m.session_id = $1 AND m.seq < $2
+              {RUN}
+             WHERE m.session_key = $1 AND m.seq < $2
              ORDER BY m.seq DESC LIMIT $3""",
-        session_id,
+        ids.session_key(session_id),
         before_seq or _NO_LIMIT,
         limit or _NO_LIMIT,
     )
-    return [message_from_row(row) for row in reversed(rows)]
+    return [message_from_row(session_id, row) for row in reversed(rows)]
 
 
-def message_from_row(row: Row) -> Message:
-    """Return the message in a row of `COLUMNS`."""
+def message_from_row(session_id: str, row: Row) -> Message:
+    """Return the session's message in a row of `COLUMNS`."""
     return Message(
         id=row[0],
-        session_id=row[1],
-        parent_id=row[2],
-        seq=row[3],
-        role=row[4],
-        parts=_parts(row[5]),
-        run_id=row[6],
-        status=row[7] or "completed",
-        created_at=row[8],
+        session_id=session_id,
+        parent_id=row[1],
+        seq=row[2],
+        role=row[3],
+        parts=_parts(row[4]),
+        run_id=row[5],
+        status=row[6] or "completed",
+        created_at=row[7],
     )

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from chatkeep import ids
 from chatkeep.chat.types import PromptSnapshot
 from chatkeep.db import Transaction
 from chatkeep.errors import NotFound
@@ -28,9 +29,9 @@ async def add_prompt(tx: Transaction, hash_: str, snapshot: PromptSnapshot, sess
         )
     else:
         await tx.run(
-            """INSERT INTO session_prompts (session_id, hash, prompt, functions) VALUES ($1, $2, $3, $4)
-               ON CONFLICT (session_id, hash) DO NOTHING""",
-            session_id,
+            """INSERT INTO session_prompts (session_key, hash, prompt, functions) VALUES ($1, $2, $3, $4)
+               ON CONFLICT (session_key, hash) DO NOTHING""",
+            ids.session_key(session_id),
             hash_,
             snapshot.prompt,
             functions,
@@ -44,11 +45,11 @@ async def get_prompt(tx: Transaction, session_id: str, hash_: str) -> PromptSnap
         NotFound: there is none.
     """
     row = await tx.one(
-        """SELECT prompt, functions FROM session_prompts WHERE session_id = $1 AND hash = $2
+        """SELECT prompt, functions FROM session_prompts WHERE session_key = $1 AND hash = $2
             UNION ALL
            SELECT prompt, functions FROM prompts WHERE hash = $2
             LIMIT 1""",
-        session_id,
+        ids.session_key(session_id),
         hash_,
     )
     if row is None:

@@ -7,9 +7,11 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from chatkeep.chat.types import Problem, Run, RunEnd, Usage
-from chatkeep.db import Row, Transaction
+from chatkeep import ids
+from chatkeep.chat.types import Problem, Run, RunEnd, RunKey, Usage
+from chatkeep.db import Row, Transaction, can_be_repeated
 from chatkeep.errors import NotFound
+from chatkeep.store.former_ids import find_session_key
 from chatkeep.store.leases import Lease
 
 _problem = msgspec.json.Decoder(Problem).decode
@@ -17,7 +19,7 @@ request_from_json = msgspec.json.Decoder(dict[str, Any]).decode
 """Return the value of the column `request`."""
 _encode = msgspec.json.encode
 
-COLUMNS = """id, session_id, number, user_message_id, message_id, status, model, finish_reason, error,
+COLUMNS = """id, number, user_message_id, message_id, status, model, finish_reason, error,
     input_tokens, output_tokens, cached_input_tokens, reasoning_tokens, cost, usage_estimated, attempt, position,
     created_at, started_at, first_token_at, finished_at"""
 """The columns that `run_from_row` reads."""
@@ -43,12 +45,12 @@ async def add_run(
     """Add the row of a new run. The unique index `runs_open` refuses a second open run of the session."""
     await tx.run(
         """INSERT INTO runs
-                  (id, session_id, number, user_message_id, message_id, status, attempt, position, idempotency_key,
+                  (id, session_key, number, user_message_id, message_id, status, attempt, position, idempotency_key,
                    request_hash, request, model, input_tokens, output_tokens, usage_estimated, input_bytes, log_kept,
                    created_at, started_at, worker, lease_until)
            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 0, 0, TRUE, 0, TRUE, $13, $14, $15, $16)""",
         run.id,
-        run.session_id,
+        ids.session_key(run.session_id),
         run.number,
         run.user_message_id,
         run.message_id,
@@ -73,21 +75,34 @@ async def get_run(tx: Transaction, owner: str, run_id: str) -> Run:
         NotFound: there is none, or it belongs to another owner.
     """
     row = await tx.one(
-        f"""SELECT {COLUMNS}
+        f"""SELECT {COLUMNS}, (SELECT s.id FROM sessions s WHERE s.session_key = $1 AND s.owner = $3)
               FROM runs
-             WHERE id = $1 AND EXISTS (SELECT 1 FROM sessions s WHERE s.id = session_id AND s.owner = $2)""",
+             WHERE session_key = $1 AND id = $2""",
+        await find_session_key(tx, run_id),
         run_id,
         owner,
     )
-    if row is None:
+    if row is None or row[-1] is None:
         raise NotFound(f"no run {run_id}")
-    return run_from_row(row)
+    return run_from_row(row[-1], row)
 
 
-async def find_run(tx: Transaction, run_id: str) -> Run | None:
+async def find_run(tx: Transaction, run: RunKey) -> Run | None:
     """Return the run, for use within the service: of any owner. None if there is none."""
-    row = await tx.one(f"SELECT {COLUMNS} FROM runs WHERE id = $1", run_id)
-    return run_from_row(row) if row else None
+    row = await tx.one(
+        f"SELECT {COLUMNS} FROM runs WHERE session_key = $1 AND number = $2",
+        ids.session_key(run.session_id),
+        run.number,
+    )
+    return run_from_row(run.session_id, row) if row else None
+
+
+async def find_in_session(tx: Transaction, session_id: str, run_id: str) -> Run | None:
+    """Return the run; None if the session has none with that id."""
+    row = await tx.one(
+        f"SELECT {COLUMNS} FROM runs WHERE session_key = $1 AND id = $2", ids.session_key(session_id), run_id
+    )
+    return run_from_row(session_id, row) if row else None
 
 
 async def find_expired(tx: Transaction, session_id: str, number: int, position: int) -> Run | None:
@@ -97,100 +112,116 @@ async def find_expired(tx: Transaction, session_id: str, number: int, position: 
     """
     row = await tx.one(
         f"""SELECT {COLUMNS} FROM runs
-             WHERE session_id = $1 AND log_kept = FALSE AND (number > $2 OR (number = $2 AND position > $3))
+             WHERE session_key = $1 AND log_kept = FALSE AND (number > $2 OR (number = $2 AND position > $3))
              ORDER BY number LIMIT 1""",
-        session_id,
+        ids.session_key(session_id),
         number,
         position,
     )
-    return run_from_row(row) if row else None
+    return run_from_row(session_id, row) if row else None
 
 
 async def find_open(tx: Transaction, session_id: str) -> Run | None:
     """Return the session's open run; None if it has none."""
     row = await tx.one(
         f"""SELECT {COLUMNS} FROM runs
-             WHERE session_id = $1 AND status IN ('in_progress', 'requires_action')""",
-        session_id,
+             WHERE session_key = $1 AND status IN ('in_progress', 'requires_action')""",
+        ids.session_key(session_id),
     )
-    return run_from_row(row) if row else None
+    return run_from_row(session_id, row) if row else None
 
 
 async def find_last(tx: Transaction, session_id: str) -> Run | None:
     """Return the session's newest run, open or ended; None if it has none."""
-    row = await tx.one(f"SELECT {COLUMNS} FROM runs WHERE session_id = $1 ORDER BY number DESC LIMIT 1", session_id)
-    return run_from_row(row) if row else None
+    row = await tx.one(
+        f"SELECT {COLUMNS} FROM runs WHERE session_key = $1 ORDER BY number DESC LIMIT 1", ids.session_key(session_id)
+    )
+    return run_from_row(session_id, row) if row else None
 
 
 async def list_from(tx: Transaction, session_id: str, number: int, limit: int) -> list[Run]:
     """Return the session's runs from the run `number` on, oldest first: at most `limit`."""
     rows = await tx.all(
-        f"SELECT {COLUMNS} FROM runs WHERE session_id = $1 AND number >= $2 ORDER BY number LIMIT $3",
-        session_id,
+        f"SELECT {COLUMNS} FROM runs WHERE session_key = $1 AND number >= $2 ORDER BY number LIMIT $3",
+        ids.session_key(session_id),
         number,
         limit,
     )
-    return [run_from_row(row) for row in rows]
+    return [run_from_row(session_id, row) for row in rows]
 
 
 async def find_by_key(tx: Transaction, session_id: str, key: str) -> KeyedRun | None:
     """Return the run that the idempotency key has made in this session; None if it has made none."""
     row = await tx.one(
-        f"SELECT {COLUMNS}, request_hash FROM runs WHERE session_id = $1 AND idempotency_key = $2", session_id, key
+        f"SELECT {COLUMNS}, request_hash FROM runs WHERE session_key = $1 AND idempotency_key = $2",
+        ids.session_key(session_id),
+        key,
     )
-    return KeyedRun(run_from_row(row), row[-1]) if row else None
+    return KeyedRun(run_from_row(session_id, row), row[-1]) if row else None
 
 
-async def get_request(tx: Transaction, run_id: str) -> dict[str, Any]:
+async def get_request(tx: Transaction, run: RunKey) -> dict[str, Any]:
     """Return the record of the run's turn spec.
 
     Raises:
         NotFound: there is no such run.
     """
-    row = await tx.one("SELECT request FROM runs WHERE id = $1", run_id)
+    row = await tx.one(
+        "SELECT request FROM runs WHERE session_key = $1 AND number = $2", ids.session_key(run.session_id), run.number
+    )
     if row is None:
-        raise NotFound(f"no run {run_id}")
+        raise NotFound(f"no run {run.number} in session {run.session_id}")
     return request_from_json(row[0])
 
 
 async def find_last_request(tx: Transaction, session_id: str, user_message_id: str) -> dict[str, Any] | None:
     """Return the record of the turn spec with which the user message was answered last; None if it never was."""
     row = await tx.one(
-        "SELECT request FROM runs WHERE session_id = $1 AND user_message_id = $2 ORDER BY number DESC LIMIT 1",
-        session_id,
+        "SELECT request FROM runs WHERE session_key = $1 AND user_message_id = $2 ORDER BY number DESC LIMIT 1",
+        ids.session_key(session_id),
         user_message_id,
     )
     return request_from_json(row[0]) if row else None
 
 
-async def get_input_bytes(tx: Transaction, run_id: str) -> int:
+async def get_input_bytes(tx: Transaction, run: RunKey) -> int:
     """Return the bytes of the prompts that the run's `input_tokens` count."""
-    row = await tx.one("SELECT input_bytes FROM runs WHERE id = $1", run_id)
+    row = await tx.one(
+        "SELECT input_bytes FROM runs WHERE session_key = $1 AND number = $2",
+        ids.session_key(run.session_id),
+        run.number,
+    )
     return row[0] if row else 0
 
 
-async def end_run(tx: Transaction, run_id: str, status: RunEnd, error: Problem | None) -> StoppedRun | None:
+async def end_run(tx: Transaction, run: RunKey, status: RunEnd, error: Problem | None) -> StoppedRun | None:
     """Give an open run the status `status`, raise its fence and end its lease. Return the run.
 
     None: it had ended before, or is gone.
     """
     row = await tx.one(
         f"""UPDATE runs
-              SET attempt = attempt + 1, status = $2, error = $3, finished_at = $4, deadline = NULL, worker = NULL,
+              SET attempt = attempt + 1, status = $3, error = $4, finished_at = $5, deadline = NULL, worker = NULL,
                   lease_until = NULL
-            WHERE id = $1 AND status IN ('in_progress', 'requires_action')
+            WHERE session_key = $1 AND number = $2 AND status IN ('in_progress', 'requires_action')
         RETURNING {COLUMNS}, open_call""",
-        run_id,
+        ids.session_key(run.session_id),
+        run.number,
         status,
         _encode(error).decode() if error else None,
         await tx.now(),
     )
-    return StoppedRun(run_from_row(row), row[-1]) if row else None
+    return StoppedRun(run_from_row(run.session_id, row), row[-1]) if row else None
 
 
-async def set_position(tx: Transaction, run_id: str, position: int) -> None:
+async def set_position(tx: Transaction, run: RunKey, position: int) -> None:
     """Store how far the run's log has come."""
-    await tx.run("UPDATE runs SET position = $2 WHERE id = $1", run_id, position)
+    await tx.run(
+        "UPDATE runs SET position = $3 WHERE session_key = $1 AND number = $2",
+        ids.session_key(run.session_id),
+        run.number,
+        position,
+    )
 
 
 async def get_bytes_per_token(tx: Transaction, session_id: str) -> dict[str, float]:
@@ -202,58 +233,66 @@ async def get_bytes_per_token(tx: Transaction, session_id: str) -> dict[str, flo
         """SELECT model, SUM(input_bytes), SUM(input_tokens)
              FROM (SELECT input_bytes, input_tokens, model, usage_estimated
                      FROM runs
-                    WHERE session_id = $1
+                    WHERE session_key = $1
                     ORDER BY number DESC LIMIT 10) AS measured
             WHERE usage_estimated = FALSE AND input_tokens > 0
             GROUP BY model""",
-        session_id,
+        ids.session_key(session_id),
     )
     return {model: float(input_bytes / input_tokens) for model, input_bytes, input_tokens in rows}
 
 
-async def list_expired_logs(tx: Transaction, ended_before: str, limit: int) -> list[str]:
-    """Return the ids of runs that ended before the time `ended_before` and whose log is still kept.
+async def list_expired_logs(tx: Transaction, ended_before: str, limit: int) -> list[RunKey]:
+    """Return the runs that ended before the time `ended_before` and whose log is still kept.
 
     At most `limit`, the longest ended first.
     """
     rows = await tx.all(
-        """SELECT id FROM runs
-            WHERE log_kept = TRUE AND finished_at IS NOT NULL AND finished_at < $1
-            ORDER BY finished_at, id LIMIT $2""",
+        """SELECT s.id, r.number
+             FROM runs r JOIN sessions s ON s.session_key = r.session_key
+            WHERE r.log_kept = TRUE AND r.finished_at IS NOT NULL AND r.finished_at < $1
+            ORDER BY r.finished_at, r.id LIMIT $2""",
         ended_before,
         limit,
     )
-    return [row[0] for row in rows]
+    return [RunKey(*row) for row in rows]
 
 
-async def has_log(tx: Transaction, run_id: str) -> bool:
+async def has_log(tx: Transaction, run: RunKey) -> bool:
     """Return True if the run's log is kept."""
-    row = await tx.one("SELECT log_kept FROM runs WHERE id = $1", run_id)
+    row = await tx.one(
+        "SELECT log_kept FROM runs WHERE session_key = $1 AND number = $2", ids.session_key(run.session_id), run.number
+    )
     return bool(row and row[0])
 
 
-async def mark_log_deleted(tx: Transaction, run_id: str) -> None:
+async def mark_log_deleted(tx: Transaction, run: RunKey) -> None:
     """Store that the run's log is no longer kept."""
-    await tx.run("UPDATE runs SET log_kept = FALSE WHERE id = $1", run_id)
+    await tx.run(
+        "UPDATE runs SET log_kept = FALSE WHERE session_key = $1 AND number = $2",
+        ids.session_key(run.session_id),
+        run.number,
+    )
+    tx.prove(can_be_repeated)
 
 
-def run_from_row(row: Row) -> Run:
-    """Return the run in a row of `COLUMNS`."""
+def run_from_row(session_id: str, row: Row) -> Run:
+    """Return the session's run in a row of `COLUMNS`."""
     return Run(
         id=row[0],
-        session_id=row[1],
-        number=row[2],
-        user_message_id=row[3],
-        message_id=row[4],
-        status=row[5],
-        model=row[6],
-        finish_reason=row[7],
-        error=_problem(row[8]) if row[8] else None,
-        usage=Usage(row[9], row[10], row[11], row[12], row[13], bool(row[14])),
-        attempt=row[15],
-        position=row[16],
-        created_at=row[17],
-        started_at=row[18],
-        first_token_at=row[19],
-        finished_at=row[20],
+        session_id=session_id,
+        number=row[1],
+        user_message_id=row[2],
+        message_id=row[3],
+        status=row[4],
+        model=row[5],
+        finish_reason=row[6],
+        error=_problem(row[7]) if row[7] else None,
+        usage=Usage(row[8], row[9], row[10], row[11], row[12], bool(row[13])),
+        attempt=row[14],
+        position=row[15],
+        created_at=row[16],
+        started_at=row[17],
+        first_token_at=row[18],
+        finished_at=row[19],
     )

@@ -4,9 +4,11 @@ from typing import NamedTuple
 
 import msgspec
 
+from chatkeep import ids
 from chatkeep.chat.types import Session, SessionStatus
-from chatkeep.db import Row, Transaction
+from chatkeep.db import Row, Transaction, can_be_repeated
 from chatkeep.errors import NotFound
+from chatkeep.store.former_ids import delete_former_ids
 
 _metadata = msgspec.json.Decoder(dict[str, str]).decode
 _encode = msgspec.json.encode
@@ -20,7 +22,7 @@ _SESSIONS = """
     SELECT s.id, s.title, s.assistant, s.model, s.metadata, r.status, s.head_id, s.next_message,
            s.created_at, s.updated_at
       FROM sessions s
-      LEFT JOIN runs r ON r.session_id = s.id AND r.status IN ('in_progress', 'requires_action')
+      LEFT JOIN runs r ON r.session_key = s.session_key AND r.status IN ('in_progress', 'requires_action')
 """
 
 
@@ -42,10 +44,12 @@ async def add_session(tx: Transaction, owner: str, session: Session) -> bool:
     """Add the row of a new session. Return False if its id is taken."""
     row = await tx.one(
         """INSERT INTO sessions
-                  (id, owner, title, assistant, model, metadata, next_message, next_run, created_at, updated_at)
-           VALUES ($1, $2, $3, $4, $5, $6, 1, 1, $7, $8)
-           ON CONFLICT (id) DO NOTHING
+                  (session_key, id, owner, title, assistant, model, metadata, next_message, next_run,
+                   created_at, updated_at)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, 1, 1, $8, $9)
+           ON CONFLICT (session_key) DO NOTHING
            RETURNING id""",
+        ids.session_key(session.id),
         session.id,
         owner,
         session.title,
@@ -55,12 +59,18 @@ async def add_session(tx: Transaction, owner: str, session: Session) -> bool:
         session.created_at,
         session.updated_at,
     )
+    tx.prove(can_be_repeated)
     return row is not None
 
 
 async def find_session(tx: Transaction, owner: str, session_id: str) -> Session | None:
     """Return the owner's session; None if there is none."""
-    row = await tx.one(_SESSIONS + "WHERE s.id = $1 AND s.owner = $2", session_id, owner)
+    row = await tx.one(
+        _SESSIONS + "WHERE s.session_key = $1 AND s.id = $2 AND s.owner = $3",
+        ids.session_key(session_id),
+        session_id,
+        owner,
+    )
     return _session_from_row(row) if row else None
 
 
@@ -81,7 +91,7 @@ async def get_owner(tx: Transaction, session_id: str) -> str:
     Raises:
         NotFound: there is none.
     """
-    row = await tx.one("SELECT owner FROM sessions WHERE id = $1", session_id)
+    row = await tx.one("SELECT owner FROM sessions WHERE session_key = $1", ids.session_key(session_id))
     if row is None:
         raise NotFound(f"no session {session_id}")
     return row[0]
@@ -109,8 +119,8 @@ async def change_session(tx: Transaction, owner: str, session: Session) -> None:
     await tx.run(
         """UPDATE sessions
               SET title = $3, assistant = $4, model = $5, metadata = $6, head_id = $7
-            WHERE id = $1 AND owner = $2""",
-        session.id,
+            WHERE session_key = $1 AND owner = $2""",
+        ids.session_key(session.id),
         owner,
         session.title,
         session.assistant,
@@ -118,11 +128,18 @@ async def change_session(tx: Transaction, owner: str, session: Session) -> None:
         _encode(session.metadata).decode(),
         session.head_id,
     )
+    tx.prove(can_be_repeated)
 
 
 async def delete_session(tx: Transaction, owner: str, session_id: str) -> None:
     """Delete the owner's session and, by cascade, its messages, runs, logs and prompt snapshots."""
-    await tx.run("DELETE FROM sessions WHERE id = $1 AND owner = $2", session_id, owner)
+    await delete_former_ids(tx, session_id)
+    await tx.run("DELETE FROM sessions WHERE session_key = $1 AND owner = $2", ids.session_key(session_id), owner)
+    tx.prove(lambda again: _is_gone(again, session_id))
+
+
+async def _is_gone(tx: Transaction, session_id: str) -> bool:
+    return not await lock(tx, session_id)
 
 
 async def reserve(tx: Transaction, owner: str, session_id: str, messages: int) -> Reservation:
@@ -136,9 +153,9 @@ async def reserve(tx: Transaction, owner: str, session_id: str, messages: int) -
     row = await tx.one(
         """UPDATE sessions
               SET next_message = next_message + $3, next_run = next_run + 1, updated_at = $4
-            WHERE id = $1 AND owner = $2
+            WHERE session_key = $1 AND owner = $2
         RETURNING next_message - $3, next_run - 1, head_id, assistant, model, title""",
-        session_id,
+        ids.session_key(session_id),
         owner,
         messages,
         await tx.now(),
@@ -151,8 +168,8 @@ async def reserve(tx: Transaction, owner: str, session_id: str, messages: int) -
 async def set_head(tx: Transaction, session_id: str, message_id: str, first_title: str | None) -> None:
     """Make the message `message_id` the head of the session, and give it `first_title` if it has no title."""
     await tx.run(
-        "UPDATE sessions SET head_id = $2, title = COALESCE(title, $3) WHERE id = $1",
-        session_id,
+        "UPDATE sessions SET head_id = $2, title = COALESCE(title, $3) WHERE session_key = $1",
+        ids.session_key(session_id),
         message_id,
         first_title,
     )
@@ -164,22 +181,31 @@ async def set_better_title(tx: Transaction, session_id: str, title: str, words: 
     `updated_at` stays, so that the session keeps its place in lists.
     """
     row = await tx.one(
-        "UPDATE sessions SET title = $2 WHERE id = $1 AND (title IS NULL OR title = $3) RETURNING id",
-        session_id,
+        """UPDATE sessions SET title = $2
+            WHERE session_key = $1 AND (title IS NULL OR title = $3) RETURNING id""",
+        ids.session_key(session_id),
         title,
         words,
     )
     return row is not None
 
 
-async def lock(tx: Transaction, session_id: str) -> None:
-    """Lock the session's row until the transaction ends. The row stays as it is, and the session keeps its place."""
-    await tx.run("UPDATE sessions SET head_id = head_id WHERE id = $1", session_id)
+async def lock(tx: Transaction, session_id: str) -> bool:
+    """Lock the session's row until the transaction ends. The row stays as it is, and the session keeps its place.
+
+    Waits while another transaction has it. Return False if there is no such session.
+    """
+    row = await tx.one(
+        "UPDATE sessions SET head_id = head_id WHERE session_key = $1 RETURNING id", ids.session_key(session_id)
+    )
+    return row is not None
 
 
 async def touch(tx: Transaction, session_id: str) -> None:
     """Store that the session was used now. Also locks its row: every transaction locks the session before its run."""
-    await tx.run("UPDATE sessions SET updated_at = $2 WHERE id = $1", session_id, await tx.now())
+    await tx.run(
+        "UPDATE sessions SET updated_at = $2 WHERE session_key = $1", ids.session_key(session_id), await tx.now()
+    )
 
 
 def _session_from_row(row: Row) -> Session:

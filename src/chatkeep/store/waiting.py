@@ -5,10 +5,12 @@ No worker owns a waiting run: it has no lease, and survives restarts.
 
 from typing import Any, NamedTuple
 
-from chatkeep.chat.types import Run
+from chatkeep import ids
+from chatkeep.chat.types import Run, RunKey
 from chatkeep.db import Transaction
 from chatkeep.store.leases import Lease
 from chatkeep.store.runs import COLUMNS, request_from_json, run_from_row
+from chatkeep.store.sessions import lock
 
 
 class WaitingRun(NamedTuple):
@@ -23,74 +25,78 @@ class Overdue(NamedTuple):
 
     deadline: str
     run_id: str
+    key: RunKey
 
 
-BEFORE_ALL = Overdue("1970-01-01T00:00:00.000Z", "00000000-0000-0000-0000-000000000000")
+BEFORE_ALL = Overdue("1970-01-01T00:00:00.000Z", "00000000-0000-0000-0000-000000000000", RunKey("", 0))
 """Comes before every run in the order of `list_overdue`."""
 
 
-async def set_waiting(tx: Transaction, run_id: str, deadline: str) -> int:
+async def set_waiting(tx: Transaction, run: RunKey, deadline: str) -> int:
     """Make a run in progress wait for the client until `deadline`, and end its lease.
 
     Return the position of its `run.waiting`, which the caller appends.
     """
     row = await tx.one(
         """UPDATE runs
-              SET status = 'requires_action', position = position + 1, deadline = $2, worker = NULL, lease_until = NULL
-            WHERE id = $1 AND status = 'in_progress'
+              SET status = 'requires_action', position = position + 1, deadline = $3, worker = NULL, lease_until = NULL
+            WHERE session_key = $1 AND number = $2 AND status = 'in_progress'
         RETURNING position""",
-        run_id,
+        ids.session_key(run.session_id),
+        run.number,
         deadline,
     )
     assert row is not None, "the fence was passed in this transaction"
     return row[0]
 
 
-async def lock_waiting(tx: Transaction, run_id: str) -> WaitingRun | None:
+async def lock_waiting(tx: Transaction, run: RunKey) -> WaitingRun | None:
     """Return a run that waits for the client, locked until this transaction ends; None if it does not wait.
 
     Its session is locked first, as in every transaction. So no other transaction still takes the run for a waiting one.
     """
-    await tx.run(
-        "UPDATE sessions SET updated_at = updated_at WHERE id = (SELECT session_id FROM runs WHERE id = $1)", run_id
-    )
+    await lock(tx, run.session_id)
     row = await tx.one(
         f"""UPDATE runs
               SET attempt = attempt
-            WHERE id = $1 AND status = 'requires_action'
+            WHERE session_key = $1 AND number = $2 AND status = 'requires_action'
         RETURNING {COLUMNS}, request""",
-        run_id,
+        ids.session_key(run.session_id),
+        run.number,
     )
-    return WaitingRun(run_from_row(row), request_from_json(row[-1])) if row else None
+    return WaitingRun(run_from_row(run.session_id, row), request_from_json(row[-1])) if row else None
 
 
-async def set_in_progress(tx: Transaction, run_id: str, position: int, lease: Lease) -> Run:
+async def set_in_progress(tx: Transaction, run: RunKey, position: int, lease: Lease) -> Run:
     """Resume a run that waited. Its fence is raised, so that only the worker of `lease` can write to it."""
     row = await tx.one(
         f"""UPDATE runs
-              SET attempt = attempt + 1, status = 'in_progress', position = $2, deadline = NULL,
-                  worker = $3, lease_until = $4
-            WHERE id = $1
+              SET attempt = attempt + 1, status = 'in_progress', position = $3, deadline = NULL,
+                  worker = $4, lease_until = $5
+            WHERE session_key = $1 AND number = $2
         RETURNING {COLUMNS}""",
-        run_id,
+        ids.session_key(run.session_id),
+        run.number,
         position,
         lease.worker,
         lease.until,
     )
     assert row is not None, "the run is locked in this transaction"
-    return run_from_row(row)
+    return run_from_row(run.session_id, row)
 
 
 async def list_overdue(tx: Transaction, now: str, after: Overdue) -> list[Overdue]:
     """Return the runs whose deadline has passed at the time `now`, longest overdue first: at most 100 after `after`."""
     rows = await tx.all(
-        """SELECT deadline, id FROM runs
-            WHERE status = 'requires_action' AND deadline <= $1 AND (deadline, id) > ($2, $3)
-            ORDER BY deadline, id LIMIT 100""",
+        """SELECT r.deadline, r.id, s.id, r.number
+             FROM runs r JOIN sessions s ON s.session_key = r.session_key
+            WHERE r.status = 'requires_action' AND r.deadline <= $1 AND (r.deadline, r.id) > ($2, $3)
+            ORDER BY r.deadline, r.id LIMIT 100""",
         now,
-        *after,
+        after.deadline,
+        after.run_id,
     )
-    return [Overdue(*row) for row in rows]
+    return [Overdue(row[0], row[1], RunKey(row[2], row[3])) for row in rows]
 
 
 async def find_next_deadline(tx: Transaction, now: str) -> str | None:

@@ -76,7 +76,7 @@ async def search_history(
     """Search the user's earlier conversations with this service for words. Use it when the user refers to something
     said before that you do not see.
     """
-    run = await context.db.snapshot(lambda tx: store_runs.find_run(tx, context.run_id))
+    run = await context.db.snapshot(lambda tx: store_runs.find_in_session(tx, context.session_id, context.run_id))
     own_messages = (run.user_message_id, run.message_id) if run else ()
     found = await search(context.db, context.owner, words, MAX_RESULTS, SearchScope(excluded_ids=own_messages))
     return [

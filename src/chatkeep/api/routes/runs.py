@@ -42,11 +42,11 @@ async def follow_events(runtime: RuntimeDep, run: OwnRun, place: Place) -> Respo
     if has_ended(run.status):
         if position >= run.position:
             return Response(status_code=204)
-        if not await runtime.db.snapshot(lambda tx: store_runs.has_log(tx, run.id)):
+        if not await runtime.db.snapshot(lambda tx: store_runs.has_log(tx, run.key)):
             raise EventsExpired("the run's events are no longer kept", message_id=run.message_id)
     elif position > run.position:
         raise BadPosition(f"the run has come to {run.position}, not to {position}")
-    return EventStream(follow(runtime, run.id, position), run_frame, is_last=ends_run)
+    return EventStream(follow(runtime, run, position), run_frame, is_last=ends_run)
 
 
 @router.post(
@@ -70,7 +70,7 @@ async def get_prompt(runtime: RuntimeDep, run: OwnRun) -> Response:
 
 
 async def _read_prompt(tx: Transaction, run: Run) -> tuple[dict[str, Any], PromptSnapshot]:
-    record = await store_runs.get_request(tx, run.id)
+    record = await store_runs.get_request(tx, run.key)
     return record, await store_prompts.get_prompt(tx, run.session_id, record["prompt"])
 
 

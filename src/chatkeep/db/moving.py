@@ -1,0 +1,223 @@
+"""Moves the rows of migration 0006's old tables into its new ones, page by page, each page in a transaction.
+
+A page is small, so that no statement runs long and no transaction gets large. `moved_rows` says how far each step has
+come, in the same transaction: a move that was cut off goes on from there. Migration 0007 is applied when all steps are
+done. Several processes may move side by side: each page is moved under the lock of the schema.
+
+The key of a session is a hash that SQL has not (`chatkeep/ids.py`). So the first step computes it for each session; all
+others are SQL alone.
+"""
+
+import json
+import logging
+import time
+from typing import Any, LiteralString, NamedTuple
+
+from chatkeep import ids
+from chatkeep.db import Database, Param, Transaction, can_be_repeated
+
+PAGE_ROWS = 2_000
+"""The most rows that one transaction moves."""
+REPORT_SECONDS = 5.0
+"""Seconds between two lines in the log that say how far the move has come."""
+
+_log = logging.getLogger("chatkeep")
+
+
+class Step(NamedTuple):
+    """The move of one old table.
+
+    `find_last` returns the key of the last row of the page after the key `first_key`, of `PAGE_ROWS` rows at most.
+    `moves` are run with the two keys: the page's rows are those after the first one, up to the second one.
+    """
+
+    name: str
+    first_key: tuple[Param, ...]
+    find_last: LiteralString
+    moves: tuple[LiteralString, ...]
+
+
+_BEFORE_ALL = "00000000-0000-0000-0000-000000000000"
+_SESSION_PAGE = "SELECT id FROM old_sessions WHERE id > $1 ORDER BY id LIMIT $2"
+
+STEPS = (
+    Step(
+        "sessions",
+        (_BEFORE_ALL,),
+        f"SELECT id FROM ({_SESSION_PAGE}) AS page ORDER BY id DESC LIMIT 1",
+        (
+            """INSERT INTO sessions (session_key, id, owner, title, assistant, model, metadata, next_message, next_run,
+                                     created_at, updated_at)
+               SELECT session_key, id, owner, title, assistant, model, metadata, next_message, next_run,
+                      created_at, updated_at
+                 FROM old_sessions WHERE id > $1 AND id <= $2""",
+        ),
+    ),
+    Step(
+        "messages",
+        (_BEFORE_ALL, 0),
+        """SELECT session_id, seq
+             FROM (SELECT session_id, seq FROM old_messages WHERE (session_id, seq) > ($1, $2)
+                    ORDER BY session_id, seq LIMIT $3) AS page
+            ORDER BY session_id DESC, seq DESC LIMIT 1""",
+        (
+            """INSERT INTO messages (session_key, id, seq, parent_id, role, parts, created_at)
+               SELECT s.session_key, m.id, m.seq, m.parent_id, m.role, m.parts, m.created_at
+                 FROM old_messages m JOIN old_sessions s ON s.id = m.session_id
+                WHERE (m.session_id, m.seq) > ($1, $2) AND (m.session_id, m.seq) <= ($3, $4)
+                ORDER BY m.session_id, m.seq""",
+            """INSERT INTO former_ids (id, session_key)
+               SELECT m.id, s.session_key
+                 FROM old_messages m JOIN old_sessions s ON s.id = m.session_id
+                WHERE (m.session_id, m.seq) > ($1, $2) AND (m.session_id, m.seq) <= ($3, $4)
+                ORDER BY m.id""",
+        ),
+    ),
+    Step(
+        "heads of sessions",
+        (_BEFORE_ALL,),
+        f"SELECT id FROM ({_SESSION_PAGE}) AS page ORDER BY id DESC LIMIT 1",
+        (
+            """UPDATE sessions SET head_id = s.head_id
+                 FROM old_sessions s
+                WHERE s.id > $1 AND s.id <= $2 AND s.session_key = sessions.session_key""",
+        ),
+    ),
+    Step(
+        "runs",
+        (_BEFORE_ALL, 0),
+        """SELECT session_id, number
+             FROM (SELECT session_id, number FROM old_runs WHERE (session_id, number) > ($1, $2)
+                    ORDER BY session_id, number LIMIT $3) AS page
+            ORDER BY session_id DESC, number DESC LIMIT 1""",
+        (
+            """INSERT INTO runs (session_key, number, id, user_message_id, message_id, status, attempt, position,
+                                 idempotency_key, request_hash, request, model, finish_reason, error, input_tokens,
+                                 output_tokens, cached_input_tokens, reasoning_tokens, cost, open_call,
+                                 usage_estimated, input_bytes, log_kept, worker, lease_until, deadline,
+                                 created_at, started_at, first_token_at, finished_at)
+               SELECT s.session_key, r.number, r.id, r.user_message_id, r.message_id, r.status, r.attempt, r.position,
+                      r.idempotency_key, r.request_hash, r.request, r.model, r.finish_reason, r.error, r.input_tokens,
+                      r.output_tokens, r.cached_input_tokens, r.reasoning_tokens, r.cost, r.open_call,
+                      r.usage_estimated, r.input_bytes, r.log_kept, r.worker, r.lease_until,
+                      r.deadline, r.created_at, r.started_at, r.first_token_at, r.finished_at
+                 FROM old_runs r JOIN old_sessions s ON s.id = r.session_id
+                WHERE (r.session_id, r.number) > ($1, $2) AND (r.session_id, r.number) <= ($3, $4)
+                ORDER BY r.session_id, r.number""",
+            """INSERT INTO former_ids (id, session_key)
+               SELECT r.id, s.session_key
+                 FROM old_runs r JOIN old_sessions s ON s.id = r.session_id
+                WHERE (r.session_id, r.number) > ($1, $2) AND (r.session_id, r.number) <= ($3, $4)
+                ORDER BY r.id""",
+        ),
+    ),
+    Step(
+        "events",
+        (0, 0),
+        """SELECT log, position
+             FROM (SELECT log, position FROM old_run_events WHERE (log, position) > ($1, $2)
+                    ORDER BY log, position LIMIT $3) AS page
+            ORDER BY log DESC, position DESC LIMIT 1""",
+        (
+            """INSERT INTO run_events (session_key, run_number, position, event)
+               SELECT s.session_key, r.number, e.position, e.event
+                 FROM old_run_events e JOIN old_runs r ON r.log = e.log JOIN old_sessions s ON s.id = r.session_id
+                WHERE (e.log, e.position) > ($1, $2) AND (e.log, e.position) <= ($3, $4)
+                ORDER BY e.log, e.position""",
+        ),
+    ),
+    Step(
+        "model calls",
+        (0, 0),
+        """SELECT log, number
+             FROM (SELECT log, number FROM old_model_calls WHERE (log, number) > ($1, $2)
+                    ORDER BY log, number LIMIT $3) AS page
+            ORDER BY log DESC, number DESC LIMIT 1""",
+        (
+            """INSERT INTO model_calls (session_key, run_number, number, step, model, provider, input_tokens,
+                                        cached_input_tokens, output_tokens, reasoning_tokens, estimated, cost,
+                                        first_token_ms, duration_ms, outcome)
+               SELECT s.session_key, r.number, c.number, c.step, c.model, c.provider, c.input_tokens,
+                      c.cached_input_tokens, c.output_tokens, c.reasoning_tokens, c.estimated, c.cost,
+                      c.first_token_ms, c.duration_ms, c.outcome
+                 FROM old_model_calls c JOIN old_runs r ON r.log = c.log JOIN old_sessions s ON s.id = r.session_id
+                WHERE (c.log, c.number) > ($1, $2) AND (c.log, c.number) <= ($3, $4)
+                ORDER BY c.log, c.number""",
+        ),
+    ),
+    Step(
+        "prompts of sessions",
+        (_BEFORE_ALL, ""),
+        """SELECT session_id, hash
+             FROM (SELECT session_id, hash FROM old_session_prompts WHERE (session_id, hash) > ($1, $2)
+                    ORDER BY session_id, hash LIMIT $3) AS page
+            ORDER BY session_id DESC, hash DESC LIMIT 1""",
+        (
+            """INSERT INTO session_prompts (session_key, hash, prompt, functions)
+               SELECT s.session_key, p.hash, p.prompt, p.functions
+                 FROM old_session_prompts p JOIN old_sessions s ON s.id = p.session_id
+                WHERE (p.session_id, p.hash) > ($1, $2) AND (p.session_id, p.hash) <= ($3, $4)""",
+        ),
+    ),
+    Step(
+        "facts",
+        (_BEFORE_ALL,),
+        """SELECT id FROM (SELECT id FROM old_facts WHERE id > $1 ORDER BY id LIMIT $2) AS page
+            ORDER BY id DESC LIMIT 1""",
+        (
+            """INSERT INTO facts (owner, id, text, created_at)
+               SELECT owner, id, text, created_at FROM old_facts WHERE id > $1 AND id <= $2""",
+        ),
+    ),
+)
+"""All steps, each after those whose rows its own refer to."""
+
+
+async def are_rows_moved(tx: Transaction) -> bool:
+    """Return True if migration 0007 may be applied: all rows are moved, or there were none."""
+    if await tx.one("SELECT 1 FROM old_sessions UNION ALL SELECT 1 FROM old_facts LIMIT 1") is None:
+        return True
+    rows = await tx.all("SELECT step FROM moved_rows WHERE last_key IS NULL")
+    return {step for (step,) in rows} == {step.name for step in STEPS}
+
+
+async def move_rows(db: Database, page_rows: int = PAGE_ROWS) -> None:
+    """Move the rows that are not moved yet. Another process may do so, too, and may end it.
+
+    Raises:
+        StorageFailed, ValueRefused: the database cannot be used, or takes a row no longer. What was moved stays moved.
+    """
+    pages, report_at = 0, time.monotonic() + REPORT_SECONDS
+    for step in STEPS:
+        while await db.transaction(lambda tx, step=step: _move_page(tx, step, page_rows)):
+            pages += 1
+            if time.monotonic() >= report_at:
+                report_at = time.monotonic() + REPORT_SECONDS
+                _log.warning("the database gets a new schema: %s, page %d of %d rows", step.name, pages, page_rows)
+
+
+async def _move_page(tx: Transaction, step: Step, page_rows: int) -> bool:
+    """Move the next page of a step. Return False if there was none left."""
+    await tx.lock_schema()
+    if not await tx.list_columns("moved_rows"):  # another process has ended the move
+        return False
+    row = await tx.one("SELECT last_key FROM moved_rows WHERE step = $1", step.name)
+    if row is not None and row[0] is None:
+        return False
+    first: list[Any] = json.loads(row[0]) if row is not None else list(step.first_key)
+    if step is STEPS[0]:
+        page = await tx.all(_SESSION_PAGE, *first, page_rows)
+        keys = [(session_id, ids.session_key(session_id)) for (session_id,) in page]
+        await tx.many("UPDATE old_sessions SET session_key = $2 WHERE id = $1", keys)
+    last = await tx.one(step.find_last, *first, page_rows)
+    if last is not None:
+        for sql in step.moves:
+            await tx.run(sql, *first, *last)
+    await tx.run(
+        """INSERT INTO moved_rows (step, last_key) VALUES ($1, $2)
+           ON CONFLICT (step) DO UPDATE SET last_key = excluded.last_key""",
+        step.name,
+        json.dumps(last) if last is not None else None,
+    )
+    tx.prove(can_be_repeated)  # the row above says how far this one has come
+    return last is not None
