@@ -24,6 +24,9 @@ test: .venv/tests
 icu: .venv/tests
 	TEST_ICU_LOCALE=en-US $(BIN)/python -m pytest -n 2 -k postgres tests/store tests/api tests/runs
 
+plain: .venv/tests
+	TEST_PLAIN_POSTGRES=yes $(BIN)/python -m pytest -n 2 -k postgres tests/db tests/store tests/api tests/runs tests/cli tests/toolbox
+
 check: .venv/tests .venv/web
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -92,4 +95,4 @@ soak: .venv/bench
 clean:
 	rm -rf .venv web/node_modules tests/npm/node_modules src/chatkeep/static
 
-.PHONY: serve serve-postgres serve-local test icu check fix web bench bench-quick hostile fuzz faults money soak clean
+.PHONY: serve serve-postgres serve-local test icu plain check fix web bench bench-quick hostile fuzz faults money soak clean

@@ -1,4 +1,7 @@
-"""Databases of a PostgreSQL server, one for each test, copied from a template that has the schema."""
+"""Databases of a PostgreSQL server, one for each test, copied from a template that has the schema.
+
+With TEST_PLAIN_POSTGRES=yes they are those of a server with few features, as some distributed ones are: `make plain`.
+"""
 
 import asyncio
 import fcntl
@@ -22,6 +25,33 @@ TEMPLATE = "chatkeep_template"
 ICU_LOCALE = os.environ.get("TEST_ICU_LOCALE")
 """The ICU locale by which test databases sort text, such as `en-US`. If unset, they sort by bytes."""
 
+PLAIN = os.environ.get("TEST_PLAIN_POSTGRES") == "yes"
+"""Whether tests use databases without LISTEN, advisory locks and functions that tell a transaction's number or fate.
+
+The service is connected as behind a proxy that pools transactions, since it then sends no LISTEN. The rest is revoked
+from its role, which is no superuser.
+"""
+_REVOKE = """DO $$
+    DECLARE function regprocedure;
+    BEGIN
+        FOR function IN
+            SELECT oid FROM pg_proc
+             WHERE pronamespace = CAST('pg_catalog' AS regnamespace)
+               AND (proname ~ 'advisory|^pg_notify$|^pg_listening_channels$|^txid_|^pg_xact_|^pg_current_xact_id')
+        LOOP
+            EXECUTE FORMAT('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', function);
+        END LOOP;
+    END $$"""
+_ROLE = "DO $$ BEGIN CREATE ROLE plain LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$"
+
+not_plain = pytest.mark.skipif(PLAIN, reason="needs LISTEN, advisory locks or a superuser")
+
+
+def service_url(server: Server, name: str) -> str:
+    """Return the URL by which the service uses the database `name`."""
+    url = server.url(name)
+    return url.replace("postgres@", "plain@", 1) + "?pgbouncer=true" if PLAIN else url
+
 
 @contextmanager
 def new_database(server: Server, *, empty: bool = False) -> Generator[str]:
@@ -29,9 +59,9 @@ def new_database(server: Server, *, empty: bool = False) -> Generator[str]:
     if not empty:
         _make_template(server)
     name = f"test_{uuid.uuid4().hex}"
-    in_a_loop_of_its_own(execute(server.url(), f"CREATE DATABASE {name} TEMPLATE {'template0' if empty else TEMPLATE}"))
+    _create(server, name, "template0" if empty else TEMPLATE)
     try:
-        yield server.url(name)
+        yield service_url(server, name)
     finally:
         in_a_loop_of_its_own(execute(server.url(), f"DROP DATABASE {name} WITH (FORCE)"))
 
@@ -44,11 +74,20 @@ def _make_template(server: Server) -> None:
     fcntl.flock(lock, fcntl.LOCK_EX)
     try:
         if not marker.exists():
-            in_a_loop_of_its_own(execute(server.url(), f"CREATE DATABASE {TEMPLATE} TEMPLATE template0 {collation}"))
-            in_a_loop_of_its_own(_migrate(server.url(TEMPLATE)))
+            _create(server, TEMPLATE, f"template0 {collation}")
+            in_a_loop_of_its_own(_migrate(service_url(server, TEMPLATE)))
             marker.touch()
     finally:
         os.close(lock)
+
+
+def _create(server: Server, name: str, template: str) -> None:
+    """Create a database of that name. A plain one belongs to the role `plain`, and has few features."""
+    if not PLAIN:
+        in_a_loop_of_its_own(execute(server.url(), f"CREATE DATABASE {name} TEMPLATE {template}"))
+        return
+    in_a_loop_of_its_own(execute(server.url(), _ROLE, f"CREATE DATABASE {name} TEMPLATE {template} OWNER plain"))
+    in_a_loop_of_its_own(execute(server.url(name), _REVOKE))
 
 
 async def _migrate(url: str) -> None:

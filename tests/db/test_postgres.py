@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterator
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -201,7 +202,7 @@ async def test_an_unreachable_database_is_one_line_without_password(postgres: Se
 
 
 async def test_a_statement_that_takes_too_long_fails(database: str, postgres: Server) -> None:
-    name = database.rpartition("/")[2]
+    name = urlsplit(database).path[1:]
     await execute(postgres.url(), f"ALTER DATABASE {name} SET statement_timeout = '50ms'")
     db = await Postgres.connect(database, 1)
     with pytest.raises(StorageFailed, match="statement timeout"):

@@ -16,7 +16,7 @@ from chatkeep.db.sqlite import Sqlite
 from chatkeep.db.write_probe import ProbeTimes, WriteProbe
 from chatkeep.errors import StorageFailed
 from chatkeep.runs.loading import open_database
-from tests.databases import only_postgres
+from tests.databases import not_plain, only_postgres
 from tests.postgres import execute
 from tests.service import settings
 
@@ -121,6 +121,7 @@ async def test_a_larger_write_that_failed_counts_for_a_while(tmp_path: Path) -> 
 
 
 @only_postgres
+@not_plain
 async def test_a_server_that_only_reads_is_noticed(database: str, db: Database) -> None:
     probe = WriteProbe(db, AT_ONCE)
     name = database.rpartition("/")[2]

@@ -9,7 +9,7 @@ from chatkeep.chat.event_log import fold
 from chatkeep.chat.types import RunKey
 from chatkeep.store import events as store_events
 from tests.api.streams import text_of
-from tests.databases import only_postgres
+from tests.databases import PLAIN, only_postgres
 from tests.proxy import Proxy
 from tests.script import Script, call, say, stop
 from tests.service import Service, serving, settings
@@ -21,7 +21,7 @@ PICK: dict[str, Any] = {"name": "pick", "description": "Pick.", "parameters": {"
 
 @pytest.fixture
 async def proxy(database: str) -> AsyncGenerator[Proxy]:
-    async with Proxy(f"{database}?pgbouncer=true") as proxy:
+    async with Proxy(database if PLAIN else f"{database}?pgbouncer=true") as proxy:
         yield proxy
 
 

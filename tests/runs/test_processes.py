@@ -13,7 +13,7 @@ from chatkeep.runs.reaper import reap_expired
 from chatkeep.store import leases as store_leases
 from chatkeep.store import sessions as store_sessions
 from tests.api.streams import PATIENCE, split_units, streaming, text_of, until
-from tests.databases import only_postgres
+from tests.databases import not_plain, only_postgres
 from tests.postgres import slot_taken_over
 from tests.script import Script, say, stop
 from tests.service import Service, serving, settings
@@ -155,6 +155,7 @@ async def test_a_worker_that_lost_its_lease_writes_nothing_more(two: Two, script
     assert text_of(events[-1]["message"]) == "Half"
 
 
+@not_plain
 @only_postgres
 async def test_the_next_process_in_the_slot_recovers_at_once(database: str, script: Script) -> None:
     script.play([say("Half an ans"), asyncio.Event()])
@@ -176,6 +177,7 @@ async def test_the_next_process_in_the_slot_recovers_at_once(database: str, scri
             assert (await second.send(session_id, "Go on"))["run"]["status"] == "completed"
 
 
+@not_plain
 @only_postgres
 async def test_a_process_that_lost_its_slot_keeps_its_runs(database: str, script: Script) -> None:
     gate = asyncio.Event()

@@ -28,7 +28,7 @@ from chatkeep.store import events as store_events
 from chatkeep.store import messages as store_messages
 from chatkeep.store import runs as store_runs
 from chatkeep.store import sessions as store_sessions
-from tests.databases import only_sqlite
+from tests.databases import not_plain, only_sqlite
 from tests.script import Script, call, say, stop
 from tests.service import settings
 from tests.values import TIME, uid
@@ -92,6 +92,7 @@ async def test_a_run_is_executed_to_its_end(runtime: Runtime, script: Script) ->
     assert runtime.tasks == {}
 
 
+@not_plain
 async def test_a_start_interrupts_the_runs_of_a_dead_process(database: str, script: Script) -> None:
     gate = asyncio.Event()
     script.play([say("Half an ans"), call("tell_joke", '{"te'), gate])
