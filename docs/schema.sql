@@ -27,6 +27,8 @@ CREATE TABLE sessions (
     assistant    TEXT NOT NULL,
     model        TEXT,                          -- NULL: the assistant's
     metadata     TEXT NOT NULL,                 -- JSON object of strings
+    params       TEXT,                          -- JSON object: parameters of every answer; NULL: none
+    instructions TEXT,                          -- the user's, for the system prompt
     head_id      TEXT,
     next_message INTEGER NOT NULL,              -- the next message's seq
     next_run     INTEGER NOT NULL,              -- the next run's number

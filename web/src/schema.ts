@@ -6,6 +6,7 @@ export interface AssistantDetails {
   description: string;
   model: string | null;
   tools: readonly ToolView[];
+  instructions: boolean;
   starters: readonly string[];
 }
 
@@ -15,12 +16,13 @@ export interface AssistantPage {
   next: string | null;
 }
 
-/** An assistant. */
+/** An assistant. `instructions`: a session of it may have instructions of its user. */
 export interface AssistantView {
   name: string;
   description: string;
   model: string | null;
   tools: readonly ToolView[];
+  instructions: boolean;
 }
 
 /** Why a tool call failed, as the model reads it. `docs/functions.md`, "Why a call fails", lists the codes. */
@@ -157,11 +159,13 @@ export interface NewRun {
 
 /** A session to be made; every field may be left out. */
 export interface NewSession {
-  id?: string | null;
   title?: string | null;
   assistant?: string | null;
   model?: string | null;
   metadata?: Readonly<Record<string, string>> | null;
+  params?: ModelParams | null;
+  instructions?: string | null;
+  id?: string | null;
 }
 
 /** Prices of a million tokens. `cached_input` is null where it is the same as `input`. */
@@ -321,7 +325,7 @@ export interface SearchResultPage {
   next: string | null;
 }
 
-/** A conversation. `head_id` is the last message of its active branch. */
+/** A conversation. `head_id` is the last message of its active branch. `params` are the parameters of every answer, `instructions` are added to the system prompt. */
 export interface Session {
   id: string;
   title: string | null;
@@ -333,14 +337,18 @@ export interface Session {
   message_count: number;
   created_at: string;
   updated_at: string;
+  params: Readonly<Record<string, unknown>>;
+  instructions: string | null;
 }
 
-/** The fields to change; one that is left out stays. */
+/** The fields to change; one that is left out stays. `params` are replaced as a whole. */
 export interface SessionChange {
   title?: string | null;
   assistant?: string | null;
   model?: string | null;
   metadata?: Readonly<Record<string, string>> | null;
+  params?: ModelParams | null;
+  instructions?: string | null;
   head_id?: string | null;
 }
 

@@ -24,8 +24,10 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from chatkeep.errors import CannotStart
+from chatkeep.llm import Params
 from chatkeep.llm.model_library import ModelLibrary
 from chatkeep.settings.faults import UNKNOWN_KEY, first_fault
+from chatkeep.settings.models_file import ModelParams
 from chatkeep.tools.declaration import Tool
 from chatkeep.tools.names import NAME_REGEX
 
@@ -45,6 +47,7 @@ FileStamps: TypeAlias = tuple[tuple[str, int, int], ...]
 class Assistant(BaseModel):
     """One assistant: the fields of its front matter, and its prompt.
 
+    `instructions`: a session may add instructions of its user to the prompt.
     Wrong or unknown fields are refused. Otherwise a typing error would silently mean the default.
     """
 
@@ -54,9 +57,17 @@ class Assistant(BaseModel):
     description: str
     model: str | None = None
     temperature: Annotated[float | None, Field(ge=0, le=2)] = None
+    params: ModelParams = ModelParams()
+    instructions: bool = False
     functions: list[str] = []
     starters: list[str] = []
     prompt: Annotated[str, Field(min_length=1)]
+
+    @property
+    def all_params(self) -> Params:
+        """The parameters that the file gives; None removes one of the models file."""
+        given = self.params.model_dump(exclude_unset=True)
+        return given if self.temperature is None else {"temperature": self.temperature, **given}
 
     def render(self, now: datetime, time_zone: str, session_title: str | None) -> str:
         """Return the system prompt at the time `now`, in a session with that title (None: it has no title yet)."""

@@ -23,13 +23,16 @@ from chatkeep.tools.client_tool import ClientTool
 from chatkeep.tools.declaration import Tool, select_tools
 from chatkeep.tools.json_schema import schema_check
 
+INSTRUCTIONS_NOTICE = "The user wants this in every answer. Follow it wherever it does not contradict the above:"
+"""Stands in the system prompt before the instructions of a session (docs/prompts.md)."""
+
 
 class TurnSpec(NamedTuple):
     """The system prompt and the tools of a turn.
 
-    `is_untitled`: the session has no title yet. `is_session_specific`: the prompt names the session's title, or a
-    tool was described by its client, so that the snapshot is stored, and deleted, with the session. `continued`: the
-    answer that was cut, and with which the turn goes on.
+    `is_untitled`: the session has no title yet. `is_session_specific`: the prompt names the session's title or has its
+    user's instructions, or a tool was described by its client, so that the snapshot is stored, and deleted, with the
+    session. `continued`: the answer that was cut, and with which the turn goes on.
     """
 
     assistant: str
@@ -71,10 +74,12 @@ def build_spec(
     session_title: str | None = None,
     client_tools: Sequence[ClientTool] = (),
     params: Params = NO_PARAMS,
+    instructions: str | None = None,
 ) -> TurnSpec:
     """Return the spec of a turn of `assistant` that begins `now`, with the tools that the client offers.
 
-    `params` are those of the request; they win over the assistant's.
+    `params` are those of the request and the session; they win over the assistant's. `instructions` are the user's, in
+    this session; an assistant that takes none ignores them.
 
     `known` are all tools of the service at this moment. Compiling the schema of a described client tool can take a
     second of CPU: call this in a thread when there are any.
@@ -91,10 +96,13 @@ def build_spec(
     prompt = assistant.render(now, time_zone, session_title)
     is_untitled = session_title is None
     names_session = not is_untitled and prompt != assistant.render(now, time_zone, None)
-    is_session_specific = names_session or any(each.is_described for each in client_tools)
+    has_instructions = bool(instructions) and assistant.instructions
+    is_session_specific = names_session or has_instructions or any(each.is_described for each in client_tools)
+    if has_instructions:
+        prompt = f"{prompt}\n\n{INSTRUCTIONS_NOTICE}\n{instructions}"
     if any(tool.kind != "reply" for tool in tools.values()):
         prompt = f"{prompt}\n\n{DATA_NOTICE}"
-    params = {**_params(assistant.temperature), **params}
+    params = {**assistant.all_params, **params}
     return TurnSpec(assistant.name, prompt, params, tools, client_tools, is_untitled, is_session_specific)
 
 

@@ -6,9 +6,10 @@ from typing import Annotated, Any, Self, TypeAlias
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from chatkeep.runs.request import Id, ModelName, RequestModel
+from chatkeep.settings.models_file import ModelParams
 from chatkeep.text import clean_json
 from chatkeep.tools.names import NAME_REGEX
 
@@ -42,23 +43,40 @@ class JsonRoute(APIRoute):
         return handle
 
 
-class NewSession(RequestModel):
+MAX_INSTRUCTION_CHARS = 8_000
+
+
+def _instructions(text: str) -> str:
+    if not text.strip():
+        raise ValueError("blank")
+    return text
+
+
+Instructions: TypeAlias = Annotated[
+    str, Field(max_length=MAX_INSTRUCTION_CHARS), BeforeValidator(clean_json), AfterValidator(_instructions)
+]
+
+
+class SessionOptions(RequestModel):
+    """How answers of a session are made. They are the fields that a new session and a change have in common."""
+
+    title: Title | None = None
+    assistant: AssistantName | None = None
+    model: ModelName | None = None
+    metadata: Metadata | None = None
+    params: ModelParams | None = None
+    instructions: Instructions | None = None
+
+
+class NewSession(SessionOptions):
     """A session to be made; every field may be left out."""
 
     id: Id | None = None
-    title: Title | None = None
-    assistant: AssistantName | None = None
-    model: ModelName | None = None
-    metadata: Metadata | None = None
 
 
-class SessionChange(RequestModel):
-    """The fields to change; one that is left out stays."""
+class SessionChange(SessionOptions):
+    """The fields to change; one that is left out stays. `params` are replaced as a whole."""
 
-    title: Title | None = None
-    assistant: AssistantName | None = None
-    model: ModelName | None = None
-    metadata: Metadata | None = None
     head_id: Id | None = None
 
 

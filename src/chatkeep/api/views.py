@@ -60,12 +60,13 @@ class ToolView(Value, frozen=True):
 
 
 class AssistantView(Value, frozen=True):
-    """An assistant."""
+    """An assistant. `instructions`: a session of it may have instructions of its user."""
 
     name: str
     description: str
     model: str | None
     tools: list[ToolView]
+    instructions: bool
 
 
 class AssistantDetails(AssistantView, frozen=True):

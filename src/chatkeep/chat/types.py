@@ -45,7 +45,10 @@ class Value(msgspec.Struct, frozen=True):
 
 
 class Session(Value, frozen=True):
-    """A conversation. `head_id` is the last message of its active branch."""
+    """A conversation. `head_id` is the last message of its active branch.
+
+    `params` are the parameters of every answer, `instructions` are added to the system prompt.
+    """
 
     id: str
     title: str | None
@@ -57,6 +60,8 @@ class Session(Value, frozen=True):
     message_count: int
     created_at: str
     updated_at: str
+    params: dict[str, Any] = {}
+    instructions: str | None = None
 
 
 class Problem(Value, frozen=True):

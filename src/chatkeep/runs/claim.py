@@ -30,6 +30,8 @@ class SessionFields(NamedTuple):
     assistant: str
     model: str | None
     title: str | None
+    params: Mapping[str, Any]
+    instructions: str | None
 
 
 class PreparedTurn(NamedTuple):
@@ -97,7 +99,7 @@ async def claim_turn(tx: Transaction, turn: PreparedTurn) -> Claim:
     reserved = await store_sessions.reserve(tx, turn.owner, turn.session_id, messages=2 if is_new else 1)
     if run := await find_keyed_run(tx, turn.session_id, turn.key, turn.request_hash):
         raise KeyUsed(run)
-    if SessionFields(reserved.assistant, reserved.model, reserved.title) != turn.session:
+    if SessionFields(*reserved[3:]) != turn.session:
         raise SessionChanged
     interrupted = await _end_open_run(tx, turn)
     now = await tx.now()

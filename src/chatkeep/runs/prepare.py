@@ -135,13 +135,21 @@ async def _find_target(tx: Transaction, session_id: str, request: NewRun) -> _Ta
 
 
 async def _build_spec(runtime: Runtime, state: _State, request: TurnRequest) -> TurnSpec:
-    assistant = runtime.get_assistant(state.session.assistant)
+    session = state.session
+    assistant = runtime.get_assistant(session.assistant)
     known, time_zone = runtime.tools, runtime.settings.time_zone
 
     def build() -> TurnSpec:
         client_tools = _client_tools(runtime, state, request)
         return build_spec(
-            known, assistant, clock.parse(state.now), time_zone, state.session.title, client_tools, request.all_params
+            known,
+            assistant,
+            clock.parse(state.now),
+            time_zone,
+            session.title,
+            client_tools,
+            {**session.params, **request.all_params},
+            session.instructions,
         )
 
     answer = state.target.answer if state.target else None
@@ -200,7 +208,7 @@ def _prepared(
         request=request,
         key=key,
         request_hash=request_hash,
-        session=SessionFields(session.assistant, session.model, session.title),
+        session=SessionFields(session.assistant, session.model, session.title, session.params, session.instructions),
         user_message=target.user_message if target else None,
         begun_parts=target.answer.parts if target and target.answer else (),
         head_id=session.head_id,

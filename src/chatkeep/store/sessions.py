@@ -1,6 +1,6 @@
 """The table `sessions`: a row for each session. Its status is that of its open run, in the table `runs`."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -11,6 +11,7 @@ from chatkeep.errors import NotFound
 from chatkeep.store.former_ids import delete_former_ids
 
 _metadata = msgspec.json.Decoder(dict[str, str]).decode
+_params_from_json = msgspec.json.Decoder(dict[str, Any]).decode
 _encode = msgspec.json.encode
 
 _STATUS: dict[str | None, SessionStatus] = {None: "idle", "in_progress": "busy", "requires_action": "requires_action"}
@@ -20,7 +21,7 @@ _AFTER_NEWEST = ("9999-12-31T23:59:59.999999Z", "00000000-0000-0000-0000-0000000
 
 _SESSIONS = """
     SELECT s.id, s.title, s.assistant, s.model, s.metadata, r.status, s.head_id, s.next_message,
-           s.created_at, s.updated_at
+           s.created_at, s.updated_at, s.params, s.instructions
       FROM sessions s
       LEFT JOIN runs r ON r.session_key = s.session_key AND r.status IN ('in_progress', 'requires_action')
 """
@@ -38,6 +39,8 @@ class Reservation(NamedTuple):
     assistant: str
     model: str | None
     title: str | None
+    params: dict[str, Any]
+    instructions: str | None
 
 
 async def add_session(tx: Transaction, owner: str, session: Session) -> bool:
@@ -45,8 +48,8 @@ async def add_session(tx: Transaction, owner: str, session: Session) -> bool:
     row = await tx.one(
         """INSERT INTO sessions
                   (session_key, id, owner, title, assistant, model, metadata, next_message, next_run,
-                   created_at, updated_at)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, 1, 1, $8, $9)
+                   created_at, updated_at, params, instructions)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, 1, 1, $8, $9, $10, $11)
            ON CONFLICT (session_key) DO NOTHING
            RETURNING id""",
         ids.session_key(session.id),
@@ -58,6 +61,8 @@ async def add_session(tx: Transaction, owner: str, session: Session) -> bool:
         _encode(session.metadata).decode(),
         session.created_at,
         session.updated_at,
+        _params_to_json(session.params),
+        session.instructions,
     )
     tx.prove(can_be_repeated)
     return row is not None
@@ -118,7 +123,7 @@ async def change_session(tx: Transaction, owner: str, session: Session) -> None:
     """Store the fields of `session` that a client can change. That is no use of it: it keeps its place in lists."""
     await tx.run(
         """UPDATE sessions
-              SET title = $3, assistant = $4, model = $5, metadata = $6, head_id = $7
+              SET title = $3, assistant = $4, model = $5, metadata = $6, head_id = $7, params = $8, instructions = $9
             WHERE session_key = $1 AND owner = $2""",
         ids.session_key(session.id),
         owner,
@@ -127,6 +132,8 @@ async def change_session(tx: Transaction, owner: str, session: Session) -> None:
         session.model,
         _encode(session.metadata).decode(),
         session.head_id,
+        _params_to_json(session.params),
+        session.instructions,
     )
     tx.prove(can_be_repeated)
 
@@ -154,7 +161,7 @@ async def reserve(tx: Transaction, owner: str, session_id: str, messages: int) -
         """UPDATE sessions
               SET next_message = next_message + $3, next_run = next_run + 1, updated_at = $4
             WHERE session_key = $1 AND owner = $2
-        RETURNING next_message - $3, next_run - 1, head_id, assistant, model, title""",
+        RETURNING next_message - $3, next_run - 1, head_id, assistant, model, title, params, instructions""",
         ids.session_key(session_id),
         owner,
         messages,
@@ -162,7 +169,8 @@ async def reserve(tx: Transaction, owner: str, session_id: str, messages: int) -
     )
     if row is None:
         raise NotFound(f"no session {session_id}")
-    return Reservation(*row)
+    seq, number, head_id, assistant, model, title, params, instructions = row
+    return Reservation(seq, number, head_id, assistant, model, title, _params(params), instructions)
 
 
 async def set_head(tx: Transaction, session_id: str, message_id: str, first_title: str | None) -> None:
@@ -220,4 +228,14 @@ def _session_from_row(row: Row) -> Session:
         message_count=row[7] - 1,
         created_at=row[8],
         updated_at=row[9],
+        params=_params(row[10]),
+        instructions=row[11],
     )
+
+
+def _params(text: str | None) -> dict[str, Any]:
+    return {} if text is None else _params_from_json(text)
+
+
+def _params_to_json(params: dict[str, Any]) -> str | None:
+    return _encode(params).decode() if params else None

@@ -36,7 +36,7 @@ async def list_models(runtime: RuntimeDep) -> Response:
 async def list_assistants(runtime: RuntimeDep) -> Response:
     """The assistants, and their functions."""
     views = [
-        AssistantView(each.name, each.description, each.model, _tools(runtime, each))
+        AssistantView(each.name, each.description, each.model, _tools(runtime, each), each.instructions)
         for each in runtime.assistants.all()
     ]
     return json_response(AssistantPage(views, None))
@@ -49,7 +49,9 @@ async def get_assistant(runtime: RuntimeDep, name: Annotated[str, Path(descripti
         raise NotFound(f"no assistant {name}")
     each = runtime.assistants[name]
     return json_response(
-        AssistantDetails(each.name, each.description, each.model, _tools(runtime, each), each.starters)
+        AssistantDetails(
+            each.name, each.description, each.model, _tools(runtime, each), each.instructions, each.starters
+        )
     )
 
 

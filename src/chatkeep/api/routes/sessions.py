@@ -6,10 +6,11 @@ from fastapi import APIRouter, Query, Response
 from msgspec.structs import replace
 
 from chatkeep import ids
+from chatkeep.agent.assistants import Assistant
 from chatkeep.api.cursors import parse_cursor, to_cursor
 from chatkeep.api.deps import OwnerId, OwnSession, RuntimeDep
 from chatkeep.api.openapi import error_answers, json_answer
-from chatkeep.api.requests import JsonRoute, NewSession, SessionChange
+from chatkeep.api.requests import JsonRoute, NewSession, SessionChange, SessionOptions
 from chatkeep.api.responses import json_response
 from chatkeep.api.views import SessionPage
 from chatkeep.chat.types import Session
@@ -35,6 +36,7 @@ async def create_session(runtime: RuntimeDep, owner: OwnerId, body: NewSession |
     assistant = runtime.get_assistant(request.assistant or runtime.settings.assistant)
     if request.model:
         runtime.check_model(request.model, "model: ")
+    _check_instructions(assistant, request.instructions)
 
     async def write(tx: Transaction) -> tuple[Session, bool]:
         session = _new_session(request, assistant.name, await tx.now())
@@ -83,6 +85,8 @@ async def change_session(runtime: RuntimeDep, owner: OwnerId, session: OwnSessio
         if head_id := changes.get("head_id"):
             await _check_head(tx, session.id, head_id)
         changed = replace(current, **changes)
+        if "instructions" in changes or "assistant" in changes:
+            _check_instructions(runtime.get_assistant(changed.assistant), changed.instructions)
         await store_sessions.change_session(tx, owner, changed)
         return changed
 
@@ -105,6 +109,8 @@ def _new_session(request: NewSession, assistant: str, now: str) -> Session:
         assistant=assistant,
         model=request.model,
         metadata=request.metadata or {},
+        params=_params(request),
+        instructions=request.instructions,
         status="idle",
         head_id=None,
         message_count=0,
@@ -122,9 +128,20 @@ def _changes(runtime: Runtime, body: SessionChange) -> dict[str, Any]:
         runtime.check_model(changes["model"], "model: ")
     if "metadata" in changes:
         changes["metadata"] = changes["metadata"] or {}
+    if "params" in changes:
+        changes["params"] = _params(body)
     if "head_id" in changes and changes["head_id"] is None:
         raise InvalidRequest("head_id: a message of this session, not null")
     return changes
+
+
+def _params(body: SessionOptions) -> dict[str, Any]:
+    return body.params.model_dump(exclude_unset=True) if body.params else {}
+
+
+def _check_instructions(assistant: Assistant, instructions: str | None) -> None:
+    if instructions is not None and not assistant.instructions:
+        raise InvalidRequest(f"instructions: the assistant {assistant.name!r} takes none")
 
 
 async def _check_head(tx: Transaction, session_id: str, head_id: str) -> None:

@@ -46,6 +46,8 @@ CREATE TABLE sessions (
     assistant    text NOT NULL,
     model        text,                          -- NULL: the assistant's
     metadata     json NOT NULL,                 -- an object of strings
+    params       json,                          -- an object: parameters of every answer; NULL: none
+    instructions text,                          -- the user's, for the system prompt
     head_id      uuid,
     next_message integer NOT NULL,              -- the next message's seq
     next_run     integer NOT NULL,              -- the next run's number

@@ -18,5 +18,5 @@ The path of an answer:
 
 Proxies of the environment that are reached by http lead over the same connections (`proxy.py`); others are left to
 httpx2 (`client.py`). Not supported: HTTP/2, and compressed bodies (they are asked for as `identity`; others are
-refused, see `bounds.py`). aiohttp in its place was measured, and not taken: docs/decisions/0016-tls.md.
+refused, see `bounds.py`). aiohttp in its place was measured, and not taken: docs/decisions/0017-tls.md.
 """
