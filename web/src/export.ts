@@ -1,18 +1,18 @@
 // A chat as a file: Markdown for people, JSON for programs. Made here, of the messages that the page has loaded.
 
 import { textOf } from "./app.ts";
+import { downloadText } from "./clipboard.ts";
 import { listBranch } from "./branch.ts";
 import type { Conversation } from "./conversation.ts";
 import { formatFully } from "./dates.ts";
 import { words } from "./words.ts";
 
-const URL_LIFE_MS = 60_000;
-
 /** Hand the chat to the browser as a file, which saves it. Messages that are not loaded are missing. */
 export function saveChat(conversation: Conversation, format: "markdown" | "json"): void {
   const title = conversation.session.value?.title ?? words.untitled;
-  if (format === "markdown") download(`${title}.md`, "text/markdown", toMarkdown(conversation));
-  else download(`${title}.json`, "application/json", toJson(conversation));
+  const name = title.replaceAll(/[\p{Cc}/\\:*?"<>|]/gu, "-");
+  if (format === "markdown") downloadText(toMarkdown(conversation), `${name}.md`, "text/markdown");
+  else downloadText(toJson(conversation), `${name}.json`, "application/json");
 }
 
 /** Return the active branch as Markdown: a heading for each message, and its text as it was written. */
@@ -30,13 +30,4 @@ function toJson(conversation: Conversation): string {
   const nodes = [...conversation.tree.values()].sort((one, other) => one.seq - other.seq);
   const messages = nodes.map(({ id }) => conversation.getMessage(id).value);
   return `${JSON.stringify({ session: conversation.session.value, messages }, null, 2)}\n`;
-}
-
-function download(name: string, type: string, content: string): void {
-  const url = URL.createObjectURL(new Blob([content], { type }));
-  const link = document.createElement("a");
-  link.href = url;
-  link.download = name.replaceAll(/[\p{Cc}/\\:*?"<>|]/gu, "-");
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(url), URL_LIFE_MS); // the browser reads it meanwhile
 }

@@ -7,6 +7,7 @@ import { parsePartialObject } from "../partial-json.ts";
 import type { ToolCallPart } from "../schema.ts";
 import { DocumentCard } from "./document.tsx";
 import { focusComposer } from "./focus.ts";
+import { words } from "../words.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -30,24 +31,18 @@ export function ToolCall({ call, onAnswer, listDocuments }: Props) {
   const Layout = LAYOUTS[call.name] ?? FieldTable;
   return (
     <section class={`card ${call.name}`} aria-label={toWords(call.name)} aria-busy={call.state === "streaming"}>
-      <h3>{TITLES[call.name] ?? toWords(call.name)}</h3>
+      <h3>{words.cards.titles[call.name] ?? toWords(call.name)}</h3>
       {fields === null ? <p class="soft">…</p> : <Layout fields={fields} />}
-      {call.state === "cancelled" && <p class="soft">Stopped before it was complete.</p>}
+      {call.state === "cancelled" && <p class="soft">{words.cards.cutOff}</p>}
     </section>
   );
 }
-
-const TITLES: Readonly<Record<string, string>> = {
-  explain_joke: "The joke, explained",
-  detect_sarcasm: "Sarcasm",
-  tell_joke: "A joke",
-};
 
 /** Components for the arguments of reply functions, by function name. */
 const LAYOUTS: Readonly<Record<string, (props: { fields: Fields }) => preact.JSX.Element>> = {
   explain_joke: ({ fields }) => (
     <ol class="joke">
-      {Object.entries({ setup: "Set-up", premise: "What you expect", punchline: "Punchline" }).map(([name, label]) => (
+      {Object.entries(words.cards.joke).map(([name, label]) => (
         <li key={name}>
           <h4>{label}</h4>
           <p dir="auto">{formatValue(fields[name] ?? "")}</p>
@@ -65,24 +60,18 @@ const LAYOUTS: Readonly<Record<string, (props: { fields: Fields }) => preact.JSX
 };
 
 const MAX_SCORE = 9;
-const VERDICTS = [
-  "Entirely sincere",
-  "Mostly sincere",
-  "A hint of sarcasm",
-  "Rather sarcastic",
-  "Dripping with sarcasm",
-];
 
 function Gauge({ score }: { score: number }) {
-  const verdict = VERDICTS[Math.round((score / MAX_SCORE) * (VERDICTS.length - 1))] ?? "";
+  const { verdicts } = words.cards;
+  const verdict = verdicts[Math.round((score / MAX_SCORE) * (verdicts.length - 1))] ?? "";
   return (
     <div class="gauge">
-      <div class="cells" role="meter" aria-label="Sarcasm" aria-valuemin={0} aria-valuemax={MAX_SCORE}
-        aria-valuenow={score} aria-valuetext={`${score} of ${MAX_SCORE}: ${verdict}`}>
+      <div class="cells" role="meter" aria-label={words.cards.sarcasm} aria-valuemin={0} aria-valuemax={MAX_SCORE}
+        aria-valuenow={score} aria-valuetext={`${score} ${words.cards.of(MAX_SCORE)}: ${verdict}`}>
         {Array.from({ length: MAX_SCORE }, (_, index) => <i key={index} class={index < score ? "full" : ""} />)}
       </div>
       <p aria-hidden="true">
-        <strong>{score}</strong><span class="soft"> of {MAX_SCORE}</span> {verdict}
+        <strong>{score}</strong><span class="soft"> {words.cards.of(MAX_SCORE)}</span> {verdict}
       </p>
     </div>
   );
@@ -111,30 +100,19 @@ function Value({ value }: { value: unknown }) {
   return <>{formatValue(value)}</>;
 }
 
-const STATE_LABELS: Readonly<Record<ToolCallPart["state"], string>> = {
-  streaming: "being asked for",
-  ready: "about to run",
-  running: "running",
-  waiting: "waiting",
-  succeeded: "done",
-  failed: "failed",
-  unknown: "outcome unknown",
-  cancelled: "did not happen",
-};
-
 function ActionCall({ call, fields }: { call: ToolCallPart; fields: Fields | null }) {
   return (
     <details class={`card action ${call.state}`}>
       <summary>
         <span class="name">{toWords(call.name)}</span>
-        <span class="state">{STATE_LABELS[call.state]}</span>
+        <span class="state">{words.cards.states[call.state]}</span>
       </summary>
       {call.state === "unknown" && (
-        <p>The service stopped while it ran. It may have happened or not; it is not run again.</p>
+        <p>{words.cards.unknown}</p>
       )}
-      <h4>Asked with</h4>
-      {fields && Object.keys(fields).length > 0 ? <FieldTable fields={fields} /> : <p class="soft">Nothing.</p>}
-      {call.state === "succeeded" && <><h4>Answered</h4><Output value={call.output} /></>}
+      <h4>{words.cards.askedWith}</h4>
+      {fields && Object.keys(fields).length > 0 ? <FieldTable fields={fields} /> : <p class="soft">{words.cards.nothing}</p>}
+      {call.state === "succeeded" && <><h4>{words.cards.answered}</h4><Output value={call.output} /></>}
     </details>
   );
 }
@@ -149,10 +127,10 @@ function FailedCall({ call }: { call: ToolCallPart }) {
     <details class="card action failed">
       <summary>
         <span class="name">{toWords(call.name)}</span>
-        <span class="state">failed: {call.error?.message ?? "no reason given"}</span>
+        <span class="state">{words.cards.failed(call.error?.message ?? words.cards.noReason)}</span>
       </summary>
-      <h4>Asked with</h4>
-      <pre>{call.arguments_text || "Nothing."}</pre>
+      <h4>{words.cards.askedWith}</h4>
+      <pre>{call.arguments_text || words.cards.nothing}</pre>
     </details>
   );
 }
@@ -167,13 +145,13 @@ function Question({ call, fields, onAnswer }: Omit<Props, "listDocuments"> & { r
     focusComposer();
     onAnswer(call.call_id, { choice }).catch((error: unknown) => {
       setChoiceOnItsWay(null);
-      reportFailure("Your choice was not sent")(error);
+      reportFailure(words.cards.choiceNotSent)(error);
     });
   };
   return (
-    <section class="card question" aria-label="A question for you">
+    <section class="card question" aria-label={words.cards.question}>
       <p class="statement" dir="auto">{formatValue(fields?.["question"] ?? "…")}</p>
-      <div class="choices" role="group" aria-label="Choices">
+      <div class="choices" role="group" aria-label={words.cards.choices}>
         {choices.map((choice) => (
           <button key={choice} type="button" dir="auto" aria-pressed={choice === currentChoice}
             onClick={() => choose(choice)} disabled={call.state !== "waiting" || choiceOnItsWay !== null}>
@@ -181,7 +159,7 @@ function Question({ call, fields, onAnswer }: Omit<Props, "listDocuments"> & { r
           </button>
         ))}
       </div>
-      {call.state === "cancelled" && <p class="soft">Nobody chose.</p>}
+      {call.state === "cancelled" && <p class="soft">{words.cards.notChosen}</p>}
     </section>
   );
 }

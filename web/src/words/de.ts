@@ -96,8 +96,6 @@ export const de: Words = {
   earlierMessagesFailed: "Frühere Nachrichten konnten nicht geladen werden",
   latest: "Neueste",
   suggestedReplies: "Vorgeschlagene Antworten",
-  thinking: "Denkt nach …",
-  thoughts: "Gedanken",
 
   // About an answer
   seconds: (number) => `${number} s`,
@@ -234,5 +232,39 @@ export const de: Words = {
     stop: "Vorlesen beenden",
     dictate: "Diktieren",
     listeningFailed: "Zuhören ging nicht",
+  },
+
+  // Cards
+  cards: {
+    titles: {
+      explain_joke: "Der Witz, erklärt",
+      detect_sarcasm: "Sarkasmus",
+      tell_joke: "Ein Witz",
+    },
+    joke: { setup: "Anlauf", premise: "Was man erwartet", punchline: "Pointe" },
+    sarcasm: "Sarkasmus",
+    verdicts: ["Ganz aufrichtig", "Meist aufrichtig", "Ein Hauch Sarkasmus", "Eher sarkastisch", "Triefend sarkastisch"],
+    of: (highest) => `von ${highest}`,
+    cutOff: "Angehalten, bevor es fertig war.",
+    states: {
+      streaming: "wird angefragt",
+      ready: "läuft gleich",
+      running: "läuft",
+      waiting: "wartet",
+      succeeded: "fertig",
+      failed: "gescheitert",
+      unknown: "Ausgang unbekannt",
+      cancelled: "nicht geschehen",
+    },
+    failed: (reason) => `gescheitert: ${reason}`,
+    noReason: "kein Grund genannt",
+    unknown: "Der Dienst wurde beendet, während es lief. Es kann geschehen sein oder nicht; es wird nicht wiederholt.",
+    askedWith: "Angefragt mit",
+    answered: "Geantwortet",
+    nothing: "Nichts.",
+    question: "Eine Frage an dich",
+    choices: "Auswahl",
+    choiceNotSent: "Deine Wahl wurde nicht gesendet",
+    notChosen: "Nichts wurde gewählt.",
   },
 };

@@ -96,8 +96,6 @@ export const en = {
   earlierMessagesFailed: "Earlier messages could not be loaded",
   latest: "Latest",
   suggestedReplies: "Suggested replies",
-  thinking: "Thinking…",
-  thoughts: "Thoughts",
 
   // About an answer
   seconds: (number: string) => `${number} s`,
@@ -235,5 +233,39 @@ export const en = {
     stop: "Stop reading",
     dictate: "Dictate",
     listeningFailed: "Could not listen",
+  },
+
+  // Cards
+  cards: {
+    titles: {
+      explain_joke: "The joke, explained",
+      detect_sarcasm: "Sarcasm",
+      tell_joke: "A joke",
+    } as Readonly<Record<string, string>>,
+    joke: { setup: "Set-up", premise: "What you expect", punchline: "Punchline" },
+    sarcasm: "Sarcasm",
+    verdicts: ["Entirely sincere", "Mostly sincere", "A hint of sarcasm", "Rather sarcastic", "Dripping with sarcasm"],
+    of: (highest: number) => `of ${highest}`,
+    cutOff: "Stopped before it was complete.",
+    states: {
+      streaming: "being asked for",
+      ready: "about to run",
+      running: "running",
+      waiting: "waiting",
+      succeeded: "done",
+      failed: "failed",
+      unknown: "outcome unknown",
+      cancelled: "did not happen",
+    },
+    failed: (reason: string) => `failed: ${reason}`,
+    noReason: "no reason given",
+    unknown: "The service stopped while it ran. It may have happened or not; it is not run again.",
+    askedWith: "Asked with",
+    answered: "Answered",
+    nothing: "Nothing.",
+    question: "A question for you",
+    choices: "Choices",
+    choiceNotSent: "Your choice was not sent",
+    notChosen: "Nobody chose.",
   },
 };
