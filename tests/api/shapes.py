@@ -22,7 +22,7 @@ RUN = {
     "attempt", "position", "created_at", "started_at", "first_token_at", "finished_at",
 }  # fmt: skip
 ANSWER = {"run", "user_message", "message"}
-PROBLEM = {"type", "title", "status", "detail", "code"}
+PROBLEM = {"type", "title", "status", "detail", "code", "request_id"}
 
 
 def problem(answer: httpx2.Response, status: int, code: str, *more: str) -> dict[str, Any]:

@@ -190,6 +190,7 @@ export interface ProblemDocument {
   status: number;
   detail: string;
   code: string;
+  request_id?: string | null;
   errors?: readonly FieldProblem[] | null;
   run_id?: string | null;
   message_id?: string | null;

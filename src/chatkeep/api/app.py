@@ -12,6 +12,7 @@ import chatkeep
 from chatkeep.api import responses
 from chatkeep.api.middleware import RequestChecks
 from chatkeep.api.openapi import openapi_document
+from chatkeep.api.request_log import RequestLog
 from chatkeep.api.response_headers import ResponseHeaders
 from chatkeep.api.routes import docs, manifest, memory, messages, pages, runs, service, session_events, sessions, turns
 from chatkeep.api.shutdown import drain_on_signals, stop_with_supervisor
@@ -86,4 +87,6 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
         hosts.add(public.host)
         origins.add(public.origin)
     app.add_middleware(RequestChecks, hosts=hosts, origins=origins, max_body_bytes=settings.max_body_bytes)
-    app.add_middleware(ResponseHeaders, public_path=public.path if public else "")  # the last one is the outermost
+    app.add_middleware(ResponseHeaders, public_path=public.path if public else "")
+    # the last one is the outermost
+    app.add_middleware(RequestLog, trusted_proxies=settings.trusted_proxies, has_lines=settings.access_log)

@@ -9,6 +9,7 @@ from fastapi import Depends, Header, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
+from chatkeep.api.request_log import HEADER as REQUEST_ID_HEADER
 from chatkeep.api.response_headers import HEADERS
 from chatkeep.api.sse import ends_run, run_frame
 from chatkeep.api.stream_server import EventStream
@@ -28,6 +29,7 @@ from chatkeep.errors import (
 from chatkeep.runs.follow import follow, wait_until_at_rest
 from chatkeep.runs.runtime import Runtime
 from chatkeep.store.history import get_answer
+from chatkeep.watch import context
 
 _log = logging.getLogger("chatkeep")
 
@@ -72,8 +74,10 @@ def json_response(value: Value, status: int = 200, headers: dict[str, str] | Non
 
 def problem_response(error: Refused) -> Response:
     """Return `error` as a problem document (RFC 9457)."""
-    content = msgspec.json.encode(error.document())
-    return Response(content, error.status, dict(error.headers), "application/problem+json")
+    document = error.document()
+    if request_id := context.request_id.get():
+        document["request_id"] = request_id
+    return Response(msgspec.json.encode(document), error.status, dict(error.headers), "application/problem+json")
 
 
 async def run_response(runtime: Runtime, owner: str, run: Run, form: ResponseForm, after: int = 0) -> Response:
@@ -137,4 +141,5 @@ async def handle_unexpected(_: Request, error: Exception) -> Response:
     del error
     answer = problem_response(Internal("the service failed; its log says why"))
     answer.headers.update(dict(HEADERS))  # Starlette answers this outside of all middleware
+    answer.headers[REQUEST_ID_HEADER] = context.request_id.get() or ""
     return answer

@@ -22,6 +22,7 @@ class ProblemDocument(Value, frozen=True, omit_defaults=True):
     status: int
     detail: str
     code: str
+    request_id: str | None = None
     errors: list[FieldProblem] | None = None
     run_id: str | None = None
     message_id: str | None = None

@@ -6,6 +6,7 @@ import signal
 import socket
 import sys
 from functools import partial
+from logging.config import dictConfig
 from pathlib import Path
 from types import FrameType
 from typing import cast
@@ -21,6 +22,7 @@ from chatkeep.cli.listening import check_address, listening, name_of
 from chatkeep.llm.model_library import ModelLibrary
 from chatkeep.runs.loading import load_assistants, load_tools, open_database
 from chatkeep.settings import Settings
+from chatkeep.watch.log_lines import LogLevel, log_config
 
 if sys.platform != "win32":
     import resource
@@ -85,6 +87,7 @@ def serve(settings: Settings, host: str, port: int, *, reload: bool, workers: in
         CannotStart: a setting, an assistant, a function, the database or the port cannot be used. It is checked here
             because a worker process would fail later, with a traceback.
     """
+    dictConfig(log_config(settings.log, settings.log_level, "warning"))
     asyncio.run(_check(settings, host, port))
     if reload or workers > 1:  # each process creates its own application; the supervisor prints the URL
         config = _config("chatkeep.api.app:create_app", settings, host, port, "info", reload=reload, workers=workers)
@@ -122,7 +125,7 @@ def _config(
     settings: Settings,
     host: str,
     port: int,
-    log_level: str,
+    server_level: LogLevel,
     *,
     reload: bool = False,
     workers: int = 1,
@@ -134,7 +137,8 @@ def _config(
         factory=isinstance(app, str),
         http=http_of(Connections(_fit_into_files(settings))),
         ws="none",
-        log_level=log_level,
+        log_config=log_config(settings.log, settings.log_level, server_level),
+        access_log=False,  # ours is `api/request_log.py`
         reload=reload,
         reload_dirs=[str(Path(__file__).parent.parent), "."] if reload else None,
         workers=workers,

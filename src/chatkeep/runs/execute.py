@@ -14,6 +14,7 @@ from chatkeep.db import Transaction
 from chatkeep.errors import InternalFailure, StorageFailed, TurnFailed
 from chatkeep.runs.end import end_run
 from chatkeep.runs.run_buffer import Fenced, RunBuffer
+from chatkeep.runs.run_task import start_run_task
 from chatkeep.runs.runtime import Runtime
 from chatkeep.runs.title_task import start_title_task
 from chatkeep.runs.tool_calls import DEADLINES, wait_for_client
@@ -44,15 +45,11 @@ def start_execution(
     read from the database.
     """
     buffer = runtime.journal.open(run, entries, now)
-    task = asyncio.create_task(_execute(runtime, buffer, spec, history), name=f"run {run.id}")
-    buffer.cancel_turn = task.cancel
-    runtime.tasks[run.id] = task
-    task.add_done_callback(partial(_on_done, runtime, buffer))
+    work = _execute(runtime, buffer, spec, history)
+    buffer.cancel_turn = start_run_task(runtime, run.id, work, partial(_on_done, runtime, buffer)).cancel
 
 
 def _on_done(runtime: Runtime, buffer: RunBuffer, task: asyncio.Task[None]) -> None:
-    if runtime.tasks.get(buffer.run.id) is task:  # a run that waited may be resumed before this is called
-        del runtime.tasks[buffer.run.id]
     if not task.cancelled() and isinstance(error := task.exception(), Exception):
         _log.error("run %s could not be ended; it will be when its lease has lapsed", buffer.run.id, exc_info=error)
         runtime.journal.abandon(buffer, error)

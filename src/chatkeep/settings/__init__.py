@@ -22,9 +22,11 @@ from pydantic import (
 from chatkeep.errors import CannotStart
 from chatkeep.settings.env_file import read_env_file
 from chatkeep.settings.mcp_servers import McpServer, parse_servers
+from chatkeep.settings.peers import NO_PEERS, Peers, parse_peers
 from chatkeep.settings.provider import SDK_HEADERS, check_base_url, check_headers, check_key
 from chatkeep.settings.proxies import check_proxies
 from chatkeep.settings.public_url import PublicUrl, parse_public_url
+from chatkeep.watch.log_lines import LogForm, LogLevel
 
 PREFIX = "CHATKEEP_"
 """The beginning of every setting's name, except the two that are the OpenAI SDK's."""
@@ -53,6 +55,16 @@ def _read_public_url(value: object) -> object:
     return parse_public_url(value) if isinstance(value, str) else value
 
 
+def _read_yes_no(value: object) -> object:
+    if isinstance(value, str) and value not in ("yes", "no"):
+        raise ValueError("yes or no")
+    return value == "yes" if isinstance(value, str) else value
+
+
+def _read_peers(value: object) -> object:
+    return parse_peers(value) if isinstance(value, str) else value
+
+
 def _check_time_zone(name: str) -> str:
     try:
         ZoneInfo(name)
@@ -65,6 +77,10 @@ Seconds = Annotated[float, Field(gt=0, le=1e9)]
 """Seconds, over 0. The upper bound excludes `inf` and times that no calendar has."""
 CommaList = Annotated[tuple[str, ...], BeforeValidator(_split_commas)]
 """Texts, read from one text with `,` between them."""
+PeerList = Annotated[Peers, BeforeValidator(_read_peers)]
+"""Addresses and networks, read from one text with `,` between them."""
+YesNo = Annotated[bool, BeforeValidator(_read_yes_no)]
+"""`yes` or `no`."""
 
 
 def _variable(field: str) -> str:
@@ -117,6 +133,10 @@ class Settings(BaseModel):
     allowed_hosts: CommaList = ("localhost", "127.0.0.1", "[::1]")
     cors_origins: CommaList = ()
     public_url: Annotated[PublicUrl | None, BeforeValidator(_read_public_url)] = None
+    trusted_proxies: PeerList = NO_PEERS
+    log: LogForm = "text"
+    log_level: LogLevel = "info"
+    access_log: YesNo = False
 
     @property
     def has_provider(self) -> bool:

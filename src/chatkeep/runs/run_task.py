@@ -1,0 +1,26 @@
+"""The task in which a run is executed, known to its runtime while it lasts."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from contextvars import copy_context
+
+from chatkeep.runs.runtime import Runtime
+from chatkeep.watch import context
+
+
+def start_run_task(
+    runtime: Runtime, run_id: str, work: Coroutine[None, None, None], on_done: Callable[[asyncio.Task[None]], None]
+) -> asyncio.Task[None]:
+    """Do `work` in a task of its own, and call `on_done` after it. Lines that it logs have the run's id."""
+    task_context = copy_context()
+    task_context.run(context.run_id.set, run_id)
+    task = asyncio.create_task(work, name=f"run {run_id}", context=task_context)
+    runtime.tasks[run_id] = task
+
+    def end(task: asyncio.Task[None]) -> None:
+        if runtime.tasks.get(run_id) is task:  # a run that waited may be resumed before this is called
+            del runtime.tasks[run_id]
+        on_done(task)
+
+    task.add_done_callback(end)
+    return task

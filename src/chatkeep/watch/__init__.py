@@ -1,0 +1,1 @@
+"""A running service as its operator sees it: log lines, metrics, traces."""
