@@ -14,7 +14,19 @@ from chatkeep.api.middleware import RequestChecks
 from chatkeep.api.openapi import openapi_document
 from chatkeep.api.request_log import RequestLog
 from chatkeep.api.response_headers import ResponseHeaders
-from chatkeep.api.routes import docs, manifest, memory, messages, pages, runs, service, session_events, sessions, turns
+from chatkeep.api.routes import (
+    docs,
+    manifest,
+    memory,
+    messages,
+    metrics,
+    pages,
+    runs,
+    service,
+    session_events,
+    sessions,
+    turns,
+)
 from chatkeep.api.shutdown import drain_on_signals, stop_with_supervisor
 from chatkeep.api.stream_server import StreamServer
 from chatkeep.errors import Refused, StorageFailed
@@ -23,7 +35,8 @@ from chatkeep.runs.startup import open_runtime
 from chatkeep.settings import Settings, load_settings
 
 ROUTERS = tuple(
-    each.router for each in (turns, sessions, session_events, messages, runs, memory, service, pages, manifest, docs)
+    each.router
+    for each in (turns, sessions, session_events, messages, runs, memory, service, pages, manifest, docs, metrics)
 )
 """All routes, the most used first."""
 DESCRIPTION = """Sessions, messages, and answers streamed as they are made; everything is kept.

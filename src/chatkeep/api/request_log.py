@@ -1,4 +1,4 @@
-"""Gives each request an id, and writes it into the access log. ASGI middleware.
+"""Gives each request an id, counts it, and writes it into the access log. ASGI middleware.
 
 1. The id is that of the header `X-Request-Id`, if a trusted proxy sends it; else it is ours. It is in the response's
    header, in problem documents, and in every line of the log that the request causes.
@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chatkeep import ids
 from chatkeep.settings.peers import Peers
-from chatkeep.watch import context
+from chatkeep.watch import context, metrics
 from chatkeep.watch.log_lines import FIELDS
 
 HEADER = "x-request-id"
@@ -49,8 +49,17 @@ class RequestLog:
         try:
             await self._app(scope, receive, answer.send)
         finally:
-            if self._has_lines:
-                _write_line(scope, answer, time.perf_counter() - began_at)
+            self._note(scope, answer, time.perf_counter() - began_at)
+
+    def _note(self, scope: Scope, answer: "_Answer", seconds: float) -> None:
+        method, route = method_of(scope), route_of(scope)
+        metrics.HTTP_REQUESTS.labels(route, method, answer.status).inc()
+        metrics.HTTP_SECONDS.labels(route).observe(seconds)
+        if self._has_lines:
+            ms = round(seconds * 1000, 1)
+            fields = {"method": method, "route": route, "status": answer.status, "ms": ms, "bytes": answer.size}
+            text = "{method} {route} {status} {ms} ms {bytes} bytes".format_map(fields)
+            _log.info("%s", text, extra={FIELDS: fields})
 
     def _request_id(self, scope: Scope) -> str:
         client = scope.get("client")
@@ -89,15 +98,3 @@ def route_of(scope: Scope) -> str:
 def method_of(scope: Scope) -> str:
     """Return the method, or `other` for one that no route has: it is any word of the client's."""
     return scope["method"] if scope["method"] in _METHODS else "other"
-
-
-def _write_line(scope: Scope, answer: _Answer, seconds: float) -> None:
-    fields = {
-        "method": method_of(scope),
-        "route": route_of(scope),
-        "status": answer.status,
-        "ms": round(seconds * 1000, 1),
-        "bytes": answer.size,
-    }
-    text = "{method} {route} {status} {ms} ms {bytes} bytes".format_map(fields)
-    _log.info("%s", text, extra={FIELDS: fields})

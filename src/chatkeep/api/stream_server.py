@@ -32,6 +32,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chatkeep.api.sse import HEADERS, PING, RETRY
+from chatkeep.watch import metrics
 
 T = TypeVar("T")
 
@@ -155,12 +156,14 @@ class StreamServer:
                 await sender.leave_out(send)
                 continue
             self._senders.add(sender)
+            metrics.STREAMS_OPEN.inc()
             if self._timer is None:
                 self._check_progress()
             try:
                 await sender.send(receive, send)
             finally:
                 self._senders.discard(sender)
+                metrics.STREAMS_OPEN.dec()
 
     def _check_progress(self) -> None:
         for sender in self._senders:

@@ -22,6 +22,7 @@ from chatkeep.cli.listening import check_address, listening, name_of
 from chatkeep.llm.model_library import ModelLibrary
 from chatkeep.runs.loading import load_assistants, load_tools, open_database
 from chatkeep.settings import Settings
+from chatkeep.watch import metrics
 from chatkeep.watch.log_lines import LogLevel, log_config
 
 if sys.platform != "win32":
@@ -75,6 +76,13 @@ class Supervisor(Multiprocess):
         if is_ignored:  # by `nohup`; the workers inherit it
             signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
+    def keep_subprocess_alive(self) -> None:
+        """Replace workers that are gone, and forget what they had open."""
+        before = {process.pid for process in self.processes}
+        super().keep_subprocess_alive()
+        for pid in before - {process.pid for process in self.processes}:
+            metrics.forget_process(pid)
+
     def handle_hup(self) -> None:
         """Begin to stop."""
         self.handle_term()
@@ -91,7 +99,7 @@ def serve(settings: Settings, host: str, port: int, *, reload: bool, workers: in
     asyncio.run(_check(settings, host, port))
     if reload or workers > 1:  # each process creates its own application; the supervisor prints the URL
         config = _config("chatkeep.api.app:create_app", settings, host, port, "info", reload=reload, workers=workers)
-        with listening(config) as bound:
+        with listening(config) as bound, metrics.shared_by_processes():
             if reload:
                 ChangeReload(config, uvicorn.Server(config).run, [bound]).run()
             else:
@@ -138,6 +146,7 @@ def _config(
         http=http_of(Connections(_fit_into_files(settings))),
         ws="none",
         log_config=log_config(settings.log, settings.log_level, server_level),
+        proxy_headers=False,  # the address of a client is that of its connection
         access_log=False,  # ours is `api/request_log.py`
         reload=reload,
         reload_dirs=[str(Path(__file__).parent.parent), "."] if reload else None,

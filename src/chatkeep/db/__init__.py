@@ -51,6 +51,10 @@ class Transaction(Protocol):
         """
         ...
 
+    async def size_bytes(self) -> int:
+        """Return the size of the whole database."""
+        ...
+
     async def lock_schema(self) -> None:
         """Lock the schema against other processes until the transaction ends. Waits while another one has the lock."""
         ...

@@ -65,6 +65,10 @@ class PostgresTransaction:
         """Keep the function for a COMMIT whose answer is lost."""
         self.proof = has_taken_place
 
+    async def size_bytes(self) -> int:
+        """Return the size of the whole database on the server's disk."""
+        return await self._raw.fetchval("SELECT pg_database_size(current_database())")
+
     async def lock_schema(self) -> None:
         """Lock the table of migrations until the transaction ends. Waits while another process has the lock.
 

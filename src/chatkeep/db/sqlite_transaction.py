@@ -66,6 +66,11 @@ class SqliteTransaction:
     def prove(self, has_taken_place: Callable[["Transaction"], Awaitable[bool]]) -> None:
         """Do nothing: no answer to a COMMIT can be lost."""
 
+    async def size_bytes(self) -> int:
+        """Return the size of the whole database, pages that are free for now included."""
+        (size,) = await self.one("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size") or (0,)
+        return size
+
     async def lock_schema(self) -> None:
         """Do nothing: SQLite has one writing transaction at a time."""
 

@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 from chatkeep.errors import CannotStart
 from chatkeep.settings import Settings
 from chatkeep.settings.models_file import ModelInput, ModelsFile, Price, parse_models
-from chatkeep.settings.provider import OPENAI_URL
 
 _log = logging.getLogger("chatkeep")
 
@@ -114,4 +113,4 @@ def _provider_name(settings: Settings) -> str:
     """Return the name of the one provider of `settings`: its host, or `practice`."""
     if not settings.has_provider:
         return "practice"
-    return urlsplit(settings.openai_base_url or OPENAI_URL).hostname or ""
+    return urlsplit(settings.base_url).hostname or ""

@@ -29,7 +29,7 @@ from chatkeep.llm.refused_fields import RefusedFields, find_refused
 from chatkeep.llm.sse_parser import SseParser
 from chatkeep.settings import Settings
 from chatkeep.settings.models_file import ProviderEntry
-from chatkeep.settings.provider import OPENAI_URL
+from chatkeep.watch import metrics
 
 _JSON = {"content-type": "application/json"}
 _NO_KEY = "none"
@@ -56,7 +56,7 @@ class OpenAIModel:
         self._api = api
         self._refused = RefusedFields()
         self._key = self._read_key()
-        base = urlsplit(provider.base_url if provider else settings.openai_base_url or OPENAI_URL)
+        base = urlsplit(provider.base_url if provider else settings.base_url)
         self._path = api.path + (f"?{base.query}" if base.query else "")  # the SDK would put it before the path
         self._replay = RequestReplay()
         self._client = openai.AsyncOpenAI(
@@ -95,14 +95,18 @@ class OpenAIModel:
         """Return the answer, with its first chunks."""
         for left in range(self._settings.model_retries, -1, -1):
             try:
-                return await self._open_stream(prompt)
+                answer = await self._open_stream(prompt)
+                metrics.count_provider_request(self._client.base_url.host, "ok")
+                return answer
             except (TurnFailed, *_FAILURES) as error:
                 failure = translate_error(error, self._key)
+                metrics.count_provider_request(self._client.base_url.host, failure.code)
                 if left == 0 or not is_retryable(error):
                     raise failure from error
                 pause = retry_after_seconds(error)
                 if pause is not None and pause > RETRY_AFTER_LIMIT_SECONDS:
                     raise type(failure)(f"{failure} (the provider asks to wait {pause:.0f} s)") from error
+            metrics.PROVIDER_RETRIES.labels(self._client.base_url.host).inc()
             if pause is None:
                 attempt = self._settings.model_retries - left
                 pause = 0.25 * 2**attempt * random.uniform(1, 2)  # noqa: S311  # keeps callers apart, no secret

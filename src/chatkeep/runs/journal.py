@@ -20,6 +20,7 @@ from chatkeep.errors import StorageFailed
 from chatkeep.runs.flush_schedule import FlushSchedule
 from chatkeep.runs.run_buffer import Fenced, FlushBatch, RunBuffer, resolve, write_batches
 from chatkeep.store import sessions as store_sessions
+from chatkeep.watch import metrics
 
 CLOSED_LINGER_SECONDS = 5.0
 """How long a log that was ended elsewhere stays in memory, so that its readers can still see the end."""
@@ -131,7 +132,9 @@ class Journal:
             buffer.window.add(entries)
             if buffer.window.is_over:
                 del self._buffers[run_id]
+                _count_end(entries)
         elif entries and isinstance(end := entries[-1].event, RunFinished):
+            _count_end(entries)
             self._recently_closed[run_id] = RunBuffer(end.run, entries, end.run.created_at, 0)
             self._loop.call_later(CLOSED_LINGER_SECONDS, self._recently_closed.pop, run_id, None)
         self._notifier.notify(run_id)
@@ -199,7 +202,9 @@ class Journal:
 
     async def _flush_buffers(self, buffers: Sequence[RunBuffer], *, is_all: bool) -> None:
         batches = [batch for buffer in buffers if (batch := self._take_batch(buffer))]
+        began_at = self._loop.time()
         await self._write(batches)
+        metrics.FLUSH_SECONDS.observe(self._loop.time() - began_at)
         for batch in batches:
             batch.release()
         if is_all:
@@ -227,6 +232,7 @@ class Journal:
                 await self._write(batches[:middle])
                 await self._write(batches[middle:])
                 return
+            metrics.FLUSH_FAILURES.inc()
             for batch in batches:
                 batch.undo()
                 self.abandon(batch.buffer, failure)
@@ -239,3 +245,12 @@ class Journal:
             else:
                 self.abandon(batch.buffer, Fenced())  # its readers read on in the table
                 batch.buffer.cancel_turn()
+
+
+def _count_end(entries: Sequence[Entry]) -> None:
+    """Count the run that `entries` end, if they do: each end is shown once, by the process that has committed it."""
+    if entries and isinstance(end := entries[-1].event, RunFinished):
+        run, usage = end.run, end.run.usage
+        tokens = {"input": usage.input_tokens, "output": usage.output_tokens}
+        metrics.count_run(run.status, run.model, tokens, run.created_at, run.finished_at)
+        metrics.count_first_token(run.created_at, run.first_token_at)

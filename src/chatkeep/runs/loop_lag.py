@@ -9,6 +9,7 @@ import asyncio
 import logging
 
 from chatkeep.runs.runtime import Runtime
+from chatkeep.watch import metrics
 
 SLEEP_SECONDS = 0.25
 """Seconds between two measurements: a lag is found whole, or at most this much too short."""
@@ -29,7 +30,9 @@ async def watch_loop_lag_forever(runtime: Runtime) -> None:
         asleep_at = loop.time()
         await asyncio.sleep(SLEEP_SECONDS)
         now = loop.time()
-        if (line := lines.add(now - asleep_at - SLEEP_SECONDS, now)) is not None:
+        lag = now - asleep_at - SLEEP_SECONDS
+        metrics.LOOP_LAG_SECONDS.observe(lag)
+        if (line := lines.add(lag, now)) is not None:
             _log.warning("%s", line)
 
 

@@ -25,6 +25,7 @@ from chatkeep.runs.runtime import Runtime
 from chatkeep.store import leases as store_leases
 from chatkeep.store import sessions as store_sessions
 from chatkeep.store.leases import LeasedRun
+from chatkeep.watch import metrics
 
 OWNERSHIP_CHECK_SECONDS = 1.0
 """Seconds between two looks at whether this worker's runs are still its own."""
@@ -101,6 +102,7 @@ async def _interrupt_all(runtime: Runtime, runs: list[LeasedRun], before: str | 
             continue
         if ended is not None:
             count += 1
+            metrics.LEASES_TAKEN_OVER.inc()
             runtime.on_ended(run.key.session_id, run.run_id, ended.entries)
     if count:
         _log.warning("runs interrupted because the process that carried them is gone: %d", count)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Coroutine
 from contextvars import copy_context
 
 from chatkeep.runs.runtime import Runtime
-from chatkeep.watch import context
+from chatkeep.watch import context, metrics
 
 
 def start_run_task(
@@ -16,10 +16,12 @@ def start_run_task(
     task_context.run(context.run_id.set, run_id)
     task = asyncio.create_task(work, name=f"run {run_id}", context=task_context)
     runtime.tasks[run_id] = task
+    metrics.RUNS_OPEN.inc()
 
     def end(task: asyncio.Task[None]) -> None:
         if runtime.tasks.get(run_id) is task:  # a run that waited may be resumed before this is called
             del runtime.tasks[run_id]
+        metrics.RUNS_OPEN.dec()
         on_done(task)
 
     task.add_done_callback(end)

@@ -23,7 +23,7 @@ from chatkeep.errors import CannotStart
 from chatkeep.settings.env_file import read_env_file
 from chatkeep.settings.mcp_servers import McpServer, parse_servers
 from chatkeep.settings.peers import NO_PEERS, Peers, parse_peers
-from chatkeep.settings.provider import SDK_HEADERS, check_base_url, check_headers, check_key
+from chatkeep.settings.provider import OPENAI_URL, SDK_HEADERS, check_base_url, check_headers, check_key
 from chatkeep.settings.proxies import check_proxies
 from chatkeep.settings.public_url import PublicUrl, parse_public_url
 from chatkeep.watch.log_lines import LogForm, LogLevel
@@ -137,11 +137,17 @@ class Settings(BaseModel):
     log: LogForm = "text"
     log_level: LogLevel = "info"
     access_log: YesNo = False
+    metrics: PeerList = NO_PEERS
 
     @property
     def has_provider(self) -> bool:
         """True if a provider is set; else the practice model answers."""
         return any(each is not None for each in (self.openai_api_key, self.openai_base_url, self.models))
+
+    @property
+    def base_url(self) -> str:
+        """The base URL of the provider, where no models file names others."""
+        return self.openai_base_url or OPENAI_URL
 
     def database_path(self) -> Path | None:
         """Return the path of the SQLite file that `database_url` names; None if it names a PostgreSQL database.
