@@ -43,7 +43,7 @@ fix: .venv/tests
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	touch $@
 
-.venv/tests: requirements-dev.txt requirements-mcp.txt .venv/service
+.venv/tests: requirements-dev.txt requirements-mcp.txt requirements-otel.txt .venv/service
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	touch $@
 

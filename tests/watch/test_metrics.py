@@ -94,13 +94,8 @@ async def test_what_is_open_is_a_gauge_that_falls(database: str, script: Script)
 async def test_a_function_is_timed_by_name_and_state(database: str, script: Script) -> None:
     async with watched(database, script) as service:
         before = await read(service.client)
-        arguments = {
-            "event_date": "2026-01-02",
-            "period": 3,
-            "unit": "days",
-            "jurisdiction": "DE",
-            "direction": "after",
-        }
+        arguments = {"event_date": "2026-01-02", "period": 3, "unit": "days", "jurisdiction": "DE"}
+        arguments["direction"] = "after"
         script.play([call("court_deadline", arguments), stop("tool_calls")], [say("That day."), stop()])
         await service.send(await service.session(assistant="counsel"), "search")
         growth = grown(before, await read(service.client))

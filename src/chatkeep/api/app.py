@@ -33,6 +33,7 @@ from chatkeep.errors import Refused, StorageFailed
 from chatkeep.llm import Model
 from chatkeep.runs.startup import open_runtime
 from chatkeep.settings import Settings, load_settings
+from chatkeep.watch import tracing
 
 ROUTERS = tuple(
     each.router
@@ -59,10 +60,11 @@ def create_api(settings: Settings, model: Model | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
-        async with open_runtime(settings, model) as runtime:
-            app.state.runtime = runtime
-            with drain_on_signals(runtime), stop_with_supervisor():
-                yield
+        with tracing.exporting():
+            async with open_runtime(settings, model) as runtime:
+                app.state.runtime = runtime
+                with drain_on_signals(runtime), stop_with_supervisor():
+                    yield
 
     app = FastAPI(
         docs_url=None, redoc_url=None, title="chatkeep", version=chatkeep.__version__, description=DESCRIPTION,

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chatkeep import ids
 from chatkeep.settings.peers import Peers
-from chatkeep.watch import context, metrics
+from chatkeep.watch import context, metrics, tracing
 from chatkeep.watch.log_lines import FIELDS
 
 HEADER = "x-request-id"
@@ -42,7 +42,9 @@ class RequestLog:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = self._request_id(scope)
+        headers = Headers(scope=scope) if self._is_trusted(scope) else Headers()
+        request_id = _request_id(headers)
+        span = tracing.begin_request(headers.get("traceparent"))
         context.request_id.set(request_id)  # for the rest of this task, which is the request's
         answer = _Answer(send, (HEADER.encode(), request_id.encode()))
         began_at = time.perf_counter()
@@ -50,6 +52,8 @@ class RequestLog:
             await self._app(scope, receive, answer.send)
         finally:
             self._note(scope, answer, time.perf_counter() - began_at)
+            if span is not None:
+                tracing.end_request(span, method_of(scope), route_of(scope), answer.status)
 
     def _note(self, scope: Scope, answer: "_Answer", seconds: float) -> None:
         method, route = method_of(scope), route_of(scope)
@@ -61,13 +65,14 @@ class RequestLog:
             text = "{method} {route} {status} {ms} ms {bytes} bytes".format_map(fields)
             _log.info("%s", text, extra={FIELDS: fields})
 
-    def _request_id(self, scope: Scope) -> str:
+    def _is_trusted(self, scope: Scope) -> bool:
         client = scope.get("client")
-        if self._trusted_proxies.has(client[0] if client else None):
-            given = Headers(scope=scope).get(HEADER, "")
-            if _GIVEN_ID.fullmatch(given):
-                return given
-        return ids.new()
+        return self._trusted_proxies.has(client[0] if client else None)
+
+
+def _request_id(headers: Headers) -> str:
+    given = headers.get(HEADER, "")
+    return given if _GIVEN_ID.fullmatch(given) else ids.new()
 
 
 class _Answer:

@@ -13,6 +13,7 @@ from chatkeep.llm.chunks import Chunk
 from chatkeep.llm.model_library import ModelLibrary
 from chatkeep.settings import Settings
 from chatkeep.settings.models_file import Prefill
+from chatkeep.watch import tracing
 
 Params: TypeAlias = Mapping[str, Any]
 """How a model is to answer, by the names of `settings.models_file.ModelParams`. One that is absent is not sent."""
@@ -92,6 +93,15 @@ def connect_model(library: ModelLibrary, settings: Settings, pace: float | None 
 
     `pace` is the practice model's pause between two words, in seconds; None means its default.
     """
+    model = _connect(library, settings, pace)
+    if not tracing.is_on():
+        return model
+    from chatkeep.llm.traced_model import TracedModel
+
+    return TracedModel(model)
+
+
+def _connect(library: ModelLibrary, settings: Settings, pace: float | None) -> Model:
     if not settings.has_provider:
         from chatkeep.llm.practice import PACE_SECONDS, Practice
 

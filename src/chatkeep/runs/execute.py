@@ -46,7 +46,7 @@ def start_execution(
     """
     buffer = runtime.journal.open(run, entries, now)
     work = _execute(runtime, buffer, spec, history)
-    buffer.cancel_turn = start_run_task(runtime, run.id, work, partial(_on_done, runtime, buffer)).cancel
+    buffer.cancel_turn = start_run_task(runtime, run, work, partial(_on_done, runtime, buffer)).cancel
 
 
 def _on_done(runtime: Runtime, buffer: RunBuffer, task: asyncio.Task[None]) -> None:

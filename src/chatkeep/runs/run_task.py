@@ -4,23 +4,25 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from contextvars import copy_context
 
+from chatkeep.chat.types import Run
 from chatkeep.runs.runtime import Runtime
 from chatkeep.watch import context, metrics
 
 
 def start_run_task(
-    runtime: Runtime, run_id: str, work: Coroutine[None, None, None], on_done: Callable[[asyncio.Task[None]], None]
+    runtime: Runtime, run: Run, work: Coroutine[None, None, None], on_done: Callable[[asyncio.Task[None]], None]
 ) -> asyncio.Task[None]:
-    """Do `work` in a task of its own, and call `on_done` after it. Lines that it logs have the run's id."""
+    """Do `work` in a task of its own, and call `on_done` after it. Its lines in the log and its traces name the run."""
     task_context = copy_context()
-    task_context.run(context.run_id.set, run_id)
-    task = asyncio.create_task(work, name=f"run {run_id}", context=task_context)
-    runtime.tasks[run_id] = task
+    task_context.run(context.run_id.set, run.id)
+    task_context.run(context.session_id.set, run.session_id)
+    task = asyncio.create_task(work, name=f"run {run.id}", context=task_context)
+    runtime.tasks[run.id] = task
     metrics.RUNS_OPEN.inc()
 
     def end(task: asyncio.Task[None]) -> None:
-        if runtime.tasks.get(run_id) is task:  # a run that waited may be resumed before this is called
-            del runtime.tasks[run_id]
+        if runtime.tasks.get(run.id) is task:  # a run that waited may be resumed before this is called
+            del runtime.tasks[run.id]
         metrics.RUNS_OPEN.dec()
         on_done(task)
 

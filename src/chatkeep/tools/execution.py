@@ -19,7 +19,7 @@ from chatkeep.text import clean, clean_json
 from chatkeep.tools.context import ToolContext
 from chatkeep.tools.declaration import Tool, ToolError
 from chatkeep.tools.threads import TooManyThreads
-from chatkeep.watch import metrics
+from chatkeep.watch import metrics, tracing
 
 MAX_OUTPUT_BYTES = 65_536
 """The size of the largest output, in bytes of JSON. A larger one is cut, and says so at its end."""
@@ -78,13 +78,13 @@ async def run_call(call: ValidatedCall, context: ToolContext, seconds: float) ->
     An error of the action becomes a failed result. Only a cancellation of the caller is raised.
     """
     began_at = time.perf_counter()
-    state = "cancelled"
-    try:
-        result = await _run_call(call, context, seconds)
-        state = "succeeded" if result.error is None else "failed"
-        return result
-    finally:
-        metrics.TOOL_SECONDS.labels(call.tool.name, state).observe(time.perf_counter() - began_at)
+    with tracing.tool_span(call.tool.name) as outcome:
+        try:
+            result = await _run_call(call, context, seconds)
+            outcome["state"] = "succeeded" if result.error is None else "failed"
+            return result
+        finally:
+            metrics.TOOL_SECONDS.labels(call.tool.name, outcome["state"]).observe(time.perf_counter() - began_at)
 
 
 async def _run_call(call: ValidatedCall, context: ToolContext, seconds: float) -> ToolResult:
