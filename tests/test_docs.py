@@ -163,6 +163,7 @@ def test_the_suite_in_the_page_is_one_and_shows_every_field() -> None:
     ("name", "page"),
     [
         ("serve", SETTINGS),
+        ("health", SETTINGS),
         ("ask", SETTINGS),
         ("eval", SETTINGS),
         ("eval", PROMPTS),

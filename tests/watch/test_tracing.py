@@ -34,7 +34,7 @@ class Collector:
                 self.send_header("content-length", "0")
                 self.end_headers()
 
-            def log_message(self, *args: Any) -> None: ...
+            def log_message(self, format: str, *args: Any) -> None: ...  # noqa: A002  # the library's name
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}"
@@ -65,8 +65,8 @@ def collector() -> Iterator[Collector]:
 
 
 CALL = [
-    b'data: {"choices":[{"delta":{"tool_calls":[{"index":0,"id":"c1",'
-    b'"function":{"name":"act","arguments":"{}"}}]}}]}\n\n',
+    b'data: {"choices":[{"delta":{"tool_calls":[%b]}}]}\n\n'
+    % b'{"index":0,"id":"c1","function":{"name":"act","arguments":"{}"}}',
     b'data: {"choices":[{"delta":{},"finish_reason":"tool_calls"}]}\n\ndata: [DONE]\n\n',
 ]
 TOOLS = """from chatkeep.tools import tool

@@ -1,4 +1,4 @@
-"""The command line: serve, ask, eval, backup, copy, migrate.
+"""The command line: serve, health, ask, eval, backup, copy, migrate.
 
 Each command imports its own code only when it runs, so that `--help` answers at once.
 """
@@ -54,6 +54,15 @@ def _add_chat_commands(add: _AddParser) -> None:
     serve.add_argument("--local", action="store_true", help="with a small real model beside it; no key is needed")
     serve.set_defaults(run=_serve)
 
+    health = add("health", help="ask a running service if it is ready; exits with 1 if not")
+    health.add_argument(
+        "address",
+        nargs="?",
+        default="http://127.0.0.1:8000",
+        help="http://HOST:PORT, or unix:PATH (default: %(default)s)",
+    )
+    health.set_defaults(run=_health)
+
     ask = add("ask", help="one question in the terminal; nothing is stored, no server is needed")
     ask.add_argument("text", help="what to say")
     ask.add_argument("--assistant", metavar="A", help="which assistant answers (default: CHATKEEP_ASSISTANT)")
@@ -105,6 +114,15 @@ def _serve(arguments: argparse.Namespace) -> int:
         return serve(
             load_settings(), arguments.host, arguments.port, reload=arguments.reload, workers=arguments.workers
         )
+
+
+def _health(arguments: argparse.Namespace) -> int:
+    from chatkeep.cli.health import read_health
+
+    is_ready, checks = read_health(arguments.address)
+    for name, value in checks.items():
+        print(f"{name:<12}{value}")
+    return 0 if is_ready else 1
 
 
 def _ask(arguments: argparse.Namespace) -> int:

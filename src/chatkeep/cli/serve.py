@@ -18,6 +18,7 @@ from uvicorn.supervisors import ChangeReload, Multiprocess
 from chatkeep.api.app import create_app
 from chatkeep.api.connections import Connections
 from chatkeep.api.http_protocol import HttpProtocol
+from chatkeep.cli import systemd
 from chatkeep.cli.listening import check_address, listening, name_of
 from chatkeep.llm.model_library import ModelLibrary
 from chatkeep.runs.loading import load_assistants, load_tools, open_database
@@ -50,6 +51,7 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop listening, and close connections whose clients do not read: the closing loop would wait for them."""
+        systemd.notify("STOPPING=1")
         await super().shutdown(sockets)
         for connection in tuple(self.server_state.connections):
             connection.transport.abort()
@@ -59,6 +61,8 @@ class Server(uvicorn.Server):
         await super().startup(sockets)
         _configure_gc()
         if self.started:
+            systemd.notify("READY=1")
+            self._signs_of_life = asyncio.create_task(systemd.keep_alive(), name="watchdog")
             bound = sockets[0] if sockets else self.servers[0].sockets[0]
             print(f"chatkeep is ready: {name_of(bound)}", flush=True)
 
@@ -76,8 +80,14 @@ class Supervisor(Multiprocess):
         if is_ignored:  # by `nohup`; the workers inherit it
             signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
+    def init_processes(self) -> None:
+        """Start the workers."""
+        super().init_processes()
+        systemd.notify("READY=1")
+
     def keep_subprocess_alive(self) -> None:
         """Replace workers that are gone, and forget what they had open."""
+        systemd.notify("WATCHDOG=1")  # twice a second; a worker that hangs is found and replaced by uvicorn
         before = {process.pid for process in self.processes}
         super().keep_subprocess_alive()
         for pid in before - {process.pid for process in self.processes}:
