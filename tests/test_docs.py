@@ -39,7 +39,7 @@ from tests.pages import (
     without_code,
 )
 
-OPENAI = {"openai_api_key": "OPENAI_API_KEY", "openai_base_url": "OPENAI_BASE_URL"}
+OPENAI = {name: name.upper() for name in Settings.model_fields if name.startswith("openai_")}
 EXAMPLE_SETTINGS = re.findall(r"^([A-Z_]+)=(.*)$", (ROOT / ".env.example").read_text("utf-8"), re.MULTILINE)
 MAX_PARAGRAPH_WORDS = 60
 CORE_WORDS = (

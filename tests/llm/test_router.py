@@ -12,7 +12,7 @@ from chatkeep.errors import ModelAuth, ModelRejected
 from chatkeep.llm import ModelInfo, Prompt, connect_model
 from chatkeep.llm.model_library import ModelLibrary
 from chatkeep.llm.router import ModelRouter
-from tests.llm.asking import receive, until
+from tests.llm.asking import connected, receive, until
 from tests.models import PLAIN, write_models
 from tests.provider import Provider, ProviderRequest, refuses, streams, text_chunks
 from tests.service import settings
@@ -151,3 +151,12 @@ async def test_a_key_that_is_gone_is_a_failed_run(tmp_path: Path) -> None:
             key.unlink()
             with pytest.raises(ModelAuth, match="the provider's key cannot be read: cannot read "):
                 router.describe("fast")
+
+
+async def test_the_key_of_the_settings_may_be_in_a_file(tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    key.write_text("old")
+    async with wants("new") as provider, connected(provider, openai_api_key_file=key) as model:
+        key.write_text("new\n")
+        assert (await receive(model)).text == "Hello"
+        assert len(provider.requests) == 2

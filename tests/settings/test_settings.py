@@ -85,3 +85,34 @@ def test_the_database_url_names_a_file() -> None:
     for wrong in ("sqlite://", "sqlite:///", "sqlite:///:memory:", "mysql:///x", "chat.db"):
         with pytest.raises(CannotStart):
             Settings.model_construct(database_url=wrong).database_path()
+
+
+def test_a_secret_may_stand_in_a_file(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text(" sk-secret\n")
+    (tmp_path / "url").write_text("sqlite:///secret.db\n")
+    settings = load_with(tmp_path, f"OPENAI_API_KEY_FILE={tmp_path}/key\nCHATKEEP_DATABASE_URL_FILE={tmp_path}/url\n")
+    assert settings.database_url == "sqlite:///secret.db"
+    assert settings.has_provider
+    assert settings.read_key() == "sk-secret"
+    (tmp_path / "key").write_text("sk-another")
+    assert settings.read_key() == "sk-another"
+    assert "sk-" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("content", "more", "message"),
+    [
+        (b"k", "OPENAI_API_KEY=k", "OPENAI_API_KEY and OPENAI_API_KEY_FILE are set; one of them is enough"),
+        (b" \n", "", "OPENAI_API_KEY_FILE: {path} is empty"),
+        (b"\xff", "", "OPENAI_API_KEY_FILE: {path} is not UTF-8"),
+        (None, "", "OPENAI_API_KEY_FILE: cannot read {path}: No such file or directory"),
+        (b"two words", "", "OPENAI_API_KEY: a key has no blanks"),
+    ],
+)
+def test_a_file_that_holds_no_secret_is_refused(tmp_path: Path, content: bytes | None, more: str, message: str) -> None:
+    path = tmp_path / "key"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(CannotStart) as refused:
+        load_with(tmp_path, f"OPENAI_API_KEY_FILE={path}\n{more}\n")
+    assert str(refused.value).startswith(message.format(path=path))

@@ -157,7 +157,7 @@ class OpenAIModel:
     def _read_key(self) -> str | None:
         if self._provider is not None:
             return self._provider.read_key()
-        return self._settings.openai_api_key.get_secret_value() if self._settings.openai_api_key else None
+        return self._settings.read_key()
 
     async def _send(self, content: bytes, deadline: float) -> "ResponseBody | _SdkBody":
         """Send a request with that body; return the body of its response as soon as its head is there.

@@ -21,6 +21,7 @@ from pydantic import (
 
 from chatkeep.errors import CannotStart
 from chatkeep.settings.env_file import read_env_file
+from chatkeep.settings.key_reference import read_key
 from chatkeep.settings.mcp_servers import McpServer, parse_servers
 from chatkeep.settings.peers import NO_PEERS, Peers, parse_peers
 from chatkeep.settings.provider import OPENAI_URL, SDK_HEADERS, check_base_url, check_headers, check_key
@@ -30,6 +31,8 @@ from chatkeep.watch.log_lines import LogForm, LogLevel
 
 PREFIX = "CHATKEEP_"
 """The beginning of every setting's name, except the two that are the OpenAI SDK's."""
+SECRETS = ("OPENAI_API_KEY", f"{PREFIX}DATABASE_URL", f"{PREFIX}MCP_SERVERS")
+"""Settings that may hold a secret, so that a file can hold it in their place: `NAME_FILE`."""
 _SERVICE_LINK = re.compile(
     r"CHATKEEP_(\w+_)?(SERVICE_HOST=.*|SERVICE_PORT(_\w+)?=\d*|PORT=\w+://.*|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?=.*)"
 )
@@ -102,16 +105,19 @@ class Settings(BaseModel):
     )
 
     openai_api_key: Annotated[SecretStr | None, BeforeValidator(_check_key)] = None
+    openai_api_key_file: Path | None = None
     openai_base_url: Annotated[Annotated[str, AfterValidator(check_base_url)] | None, Field(repr=False)] = None
     model: str = "gpt-5-mini"
     models: Path | None = None
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "USD"
     database_url: Annotated[str, Field(repr=False)] = "sqlite:///chatkeep.db"  # no repr: it may hold a password
+    database_url_file: Path | None = None
     database_pool: PositiveInt = 10
     assistant: str = "default"
     assistants_dir: Path | None = None
     tools: CommaList = ()
     mcp_servers: Annotated[tuple[McpServer, ...], BeforeValidator(_read_servers), Field(repr=False)] = ()
+    mcp_servers_file: Path | None = None
     titles: Literal["words", "model", "off"] = "words"
     time_zone: Annotated[str, AfterValidator(_check_time_zone)] = "UTC"
     connect_timeout: Seconds = 5
@@ -143,6 +149,16 @@ class Settings(BaseModel):
     def has_provider(self) -> bool:
         """True if a provider is set; else the practice model answers."""
         return any(each is not None for each in (self.openai_api_key, self.openai_base_url, self.models))
+
+    def read_key(self) -> str | None:
+        """Return the key as it is now: one in a file may have changed since the start. None if there is none.
+
+        Raises:
+            ValueError, CannotStart: the file cannot be used.
+        """
+        if self.openai_api_key_file is not None:
+            return read_key(f"file:{self.openai_api_key_file}")
+        return self.openai_api_key.get_secret_value() if self.openai_api_key else None
 
     @property
     def base_url(self) -> str:
@@ -182,6 +198,7 @@ def load_settings(env_file: Path = Path(".env")) -> Settings:
     _refuse_unknown(dict(sources))
     texts = {name: text for name, text in sources if text}
     _refuse_quotes(texts)
+    _read_secret_files(texts)
     try:
         settings = Settings.model_validate({name: texts[name] for name in _names() if name in texts})
     except ValidationError as error:
@@ -206,6 +223,25 @@ def _refuse_quotes(texts: Mapping[str, str]) -> None:
         text = texts[name]
         if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
             raise CannotStart(f"{name}: there are quotes around the value; leave them out")
+
+
+def _read_secret_files(texts: dict[str, str]) -> None:
+    """Put the content of each file of `SECRETS` in the place of its setting. Blanks around it do not count."""
+    for name in SECRETS:
+        path = texts.get(f"{name}_FILE")
+        if path is None:
+            continue
+        if name in texts:
+            raise CannotStart(f"{name} and {name}_FILE are set; one of them is enough")
+        try:
+            content = Path(path).read_text("utf-8").strip()
+        except OSError as error:
+            raise CannotStart(f"{name}_FILE: cannot read {path}: {error.strerror}") from None
+        except UnicodeDecodeError:
+            raise CannotStart(f"{name}_FILE: {path} is not UTF-8") from None
+        if not content:
+            raise CannotStart(f"{name}_FILE: {path} is empty")
+        texts[name] = content
 
 
 def _check_requests(settings: Settings, in_file: Mapping[str, str]) -> None:
