@@ -55,6 +55,25 @@ fix: .venv/tests
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-local.txt
 	touch $@
 
+.venv/dist: deploy/requirements-build.txt
+	$(PYTHON) -m venv $@
+	$@/bin/python -m pip install --quiet --disable-pip-version-check -r deploy/requirements-build.txt
+	touch $@
+
+dist: .venv/dist
+	rm -rf dist
+	.venv/dist/bin/python -m build --outdir dist .
+	.venv/dist/bin/cyclonedx-py requirements deploy/requirements.txt --pyproject pyproject.toml --of JSON -o dist/sbom.json
+	cd dist && sha256sum * > SHA256SUMS
+	.venv/dist/bin/python deploy/try_wheel.py dist/*.whl
+
+hashes: .venv/dist
+	grep -v '^-e' requirements.txt > .venv/requirements.in
+	( sed -n 1,2p deploy/requirements.txt; .venv/dist/bin/pip-compile --quiet --generate-hashes --no-header \
+	    --no-annotate --strip-extras --allow-unsafe --no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
+	    --output-file - .venv/requirements.in ) > .venv/hashes.txt
+	mv .venv/hashes.txt deploy/requirements.txt
+
 web: $(CLIENT)
 
 $(CLIENT): .venv/web $(shell find web -type f -not -path "web/node_modules/*")
@@ -95,4 +114,4 @@ soak: .venv/bench
 clean:
 	rm -rf .venv web/node_modules tests/npm/node_modules src/chatkeep/static
 
-.PHONY: serve serve-postgres serve-local test icu plain check fix web bench bench-quick hostile fuzz faults money soak clean
+.PHONY: serve serve-postgres serve-local test icu plain check fix dist hashes web bench bench-quick hostile fuzz faults money soak clean
