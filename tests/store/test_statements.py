@@ -96,6 +96,7 @@ def in_memory(detail: str) -> bool:
 
 ACROSS_SESSIONS = {
     "leases.list_leased": "at the start of a process",
+    "usage.list_usage": "a report of the operator's",
     "leases.list_expired": "a third of a lease apart",
     "leases.rename_worker": "when a process has lost its slot",
     "leases.list_owned_ids": "once a second, by the index of one process's runs",

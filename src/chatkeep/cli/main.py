@@ -1,4 +1,4 @@
-"""The command line: serve, health, ask, eval, backup, copy, migrate.
+"""The command line: serve, health, ask, eval, copy, migrate; `cli/operating.py` has check, backup, restore, usage.
 
 Each command imports its own code only when it runs, so that `--help` answers at once.
 """
@@ -8,16 +8,14 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext, suppress
 from pathlib import Path
-from typing import TypeAlias
 
 import chatkeep
+from chatkeep.cli import operating
+from chatkeep.cli.operating import AddParser
 from chatkeep.errors import CannotStart
-
-_AddParser: TypeAlias = Callable[..., argparse.ArgumentParser]
-"""The method `add_parser` of the subparsers: their own type has no public name."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -42,10 +40,11 @@ def _parser() -> argparse.ArgumentParser:
     _add_chat_commands(commands.add_parser)
     _add_eval_command(commands.add_parser)
     _add_database_commands(commands.add_parser)
+    operating.add_commands(commands.add_parser)
     return parser
 
 
-def _add_chat_commands(add: _AddParser) -> None:
+def _add_chat_commands(add: AddParser) -> None:
     serve = add("serve", help="start the service")
     serve.add_argument("--host", default="127.0.0.1", help="address, or unix:PATH (default: %(default)s)")
     serve.add_argument("--port", type=_port, default=8000, help="port to listen on (default: %(default)s; 0: any free)")
@@ -71,7 +70,7 @@ def _add_chat_commands(add: _AddParser) -> None:
     ask.set_defaults(run=_ask)
 
 
-def _add_eval_command(add: _AddParser) -> None:
+def _add_eval_command(add: AddParser) -> None:
     evaluate = add("eval", help="measure what an assistant's prompt is worth with a model")
     evaluate.add_argument(
         "suites", nargs="*", metavar="SUITE", help="by name, or a path (default: all that come along)"
@@ -87,11 +86,7 @@ def _add_eval_command(add: _AddParser) -> None:
     evaluate.set_defaults(run=_eval)
 
 
-def _add_database_commands(add: _AddParser) -> None:
-    backup = add("backup", help="copy the database, as it is at this moment, while the service runs")
-    backup.add_argument("path", type=Path, help="the file to make; it must not exist")
-    backup.set_defaults(run=_backup)
-
+def _add_database_commands(add: AddParser) -> None:
     copy = add("copy", help="copy everything to another database, of either engine, and compare")
     copy.add_argument("source", metavar="FROM", help="a database's URL; no service may run on it")
     copy.add_argument("target", metavar="TO", help="the URL of an empty one")
@@ -149,18 +144,6 @@ def _eval(arguments: argparse.Namespace) -> int:
         save(reports, arguments.samples, arguments.json)
     passed_rate = rate([result for report in reports for result in report.results])
     return int(arguments.min_rate is not None and passed_rate < arguments.min_rate)
-
-
-def _backup(arguments: argparse.Namespace) -> int:
-    from chatkeep.db.backup import back_up
-    from chatkeep.settings import load_settings
-
-    source = load_settings().database_path()
-    if source is None:
-        raise CannotStart("this copies SQLite files; a PostgreSQL database is copied with pg_dump (docs/operate.md)")
-    back_up(source, arguments.path)
-    print(f"{source} is copied to {arguments.path}")
-    return 0
 
 
 def _copy(arguments: argparse.Namespace) -> int:

@@ -9,6 +9,8 @@ file with the name of a backup is always a whole one.
 
 import logging
 import os
+import re
+from datetime import datetime
 from pathlib import Path
 
 import apsw
@@ -16,6 +18,7 @@ import apsw
 from chatkeep.db.private_file import make_private_file
 from chatkeep.errors import CannotStart
 
+_BACKUP_NAME = re.compile(r"chatkeep-\d{8}T\d{12}Z\.db")
 _log = logging.getLogger("chatkeep")
 
 
@@ -36,12 +39,22 @@ def back_up(source: Path, target: Path) -> None:
             connection.execute("VACUUM INTO ?", (str(unfinished),))
         finally:
             connection.close()
-        _sync(unfinished)
+        sync(unfinished)
         unfinished.rename(target)
-        _sync(target.parent)
+        sync(target.parent)
     except (apsw.Error, OSError) as error:
         unfinished.unlink(missing_ok=True)
         raise CannotStart(f"cannot copy {source} to {target}: {error}") from error
+
+
+def name_backup(time: datetime) -> str:
+    """Return the name of a backup made at `time`. Such names sort by time."""
+    return f"chatkeep-{time:%Y%m%dT%H%M%S%fZ}.db"
+
+
+def list_backups(folder: Path) -> list[Path]:
+    """Return the backups in `folder` that have such names, oldest first. Other files are left out."""
+    return sorted(path for path in folder.iterdir() if _BACKUP_NAME.fullmatch(path.name))
 
 
 class SafetyCopy:
@@ -85,8 +98,8 @@ class SafetyCopy:
             self._copy.unlink(missing_ok=True)
 
 
-def _sync(path: Path) -> None:
-    """Have the kernel write a file, or a folder's entries, to the disk (fsync)."""
+def sync(path: Path) -> None:
+    """Have the kernel write a file, or the entries of a folder, to the disk (fsync)."""
     file = os.open(path, os.O_RDONLY)
     try:
         os.fsync(file)

@@ -123,6 +123,23 @@ async def _apply(
     return missing, False
 
 
+async def list_missing(db: Database, migrations: list[Migration]) -> list[Migration]:
+    """Return those of `migrations` that the database does not have yet. It is not changed.
+
+    Raises:
+        CannotStart: as for `migrate`.
+    """
+
+    async def read(tx: Transaction) -> list[Migration]:
+        if not await tx.list_columns("schema_migrations"):
+            await _check_empty(tx, db.name, migrations)
+            return migrations
+        rows = await tx.all("SELECT version, checksum FROM schema_migrations")
+        return find_missing({int(version): str(checksum) for version, checksum in rows}, migrations)
+
+    return await db.snapshot(read)
+
+
 async def _read_checksums(tx: Transaction, name: str, migrations: list[Migration]) -> dict[int, str]:
     """Return the checksums of the migrations that were applied, by version."""
     columns = await tx.list_columns("schema_migrations")

@@ -251,6 +251,11 @@ def _count_end(entries: Sequence[Entry]) -> None:
     """Count the run that `entries` end, if they do: each end is shown once, by the process that has committed it."""
     if entries and isinstance(end := entries[-1].event, RunFinished):
         run, usage = end.run, end.run.usage
-        tokens = {"input": usage.input_tokens, "output": usage.output_tokens}
+        tokens = {
+            "input": usage.input_tokens,
+            "cached_input": usage.cached_input_tokens,
+            "output": usage.output_tokens,
+            "reasoning": usage.reasoning_tokens,
+        }
         metrics.count_run(run.status, run.model, tokens, run.created_at, run.finished_at)
         metrics.count_first_token(run.created_at, run.first_token_at)

@@ -1,0 +1,102 @@
+"""The commands of an operator: check, backup, restore, usage.
+
+Each imports its own code only when it runs, as in `cli/main.py`.
+"""
+
+import argparse
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeAlias
+
+from chatkeep.errors import CannotStart
+
+AddParser: TypeAlias = Callable[..., argparse.ArgumentParser]
+"""The method `add_parser` of the subparsers: their own type has no public name."""
+
+
+def add_commands(add: AddParser) -> None:
+    """Add the parsers of these commands."""
+    check = add("check", help="look at everything that the service needs, a line each; exits with 1 if something fails")
+    check.add_argument("--offline", action="store_true", help="ask no provider and no MCP server")
+    check.set_defaults(run=_check)
+
+    backup = add("backup", help="copy the database, as it is at this moment, while the service runs")
+    backup.add_argument("path", type=Path, help="the file to make, which must not exist; with --keep a folder")
+    backup.add_argument("--keep", type=_count, metavar="N", help="a file with a date in the folder; only N newest stay")
+    backup.set_defaults(run=_backup)
+
+    restore = add("restore", help="put a backup in the place of the database, and the old one aside")
+    restore.add_argument("path", type=Path, help="the backup")
+    restore.set_defaults(run=_restore)
+
+    usage = add("usage", help="tokens and cost by day and model")
+    usage.add_argument("--days", type=_count, default=30, metavar="N", help="the last N days (default: %(default)s)")
+    usage.set_defaults(run=_usage)
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from chatkeep.cli.check import check_all
+
+    has_failed = False
+    for finding in check_all(offline=arguments.offline):
+        print(finding, flush=True)
+        has_failed = has_failed or finding.state == "FAILED"
+    return int(has_failed)
+
+
+def _backup(arguments: argparse.Namespace) -> int:
+    from chatkeep.db.backup import back_up, list_backups, name_backup
+
+    source, target, keep = _sqlite_file(), arguments.path, arguments.keep
+    if keep is not None:
+        if not target.is_dir():
+            raise CannotStart(f"{target} is no folder; --keep needs one")
+        target = target / name_backup(datetime.now(UTC))
+    back_up(source, target)
+    print(f"{source} is copied to {target}")
+    for old in list_backups(target.parent)[:-keep] if keep is not None else ():
+        old.unlink()
+        print(f"{old} is deleted")
+    return 0
+
+
+def _restore(arguments: argparse.Namespace) -> int:
+    from chatkeep.db.restore import restore
+    from chatkeep.runs.loading import open_database
+    from chatkeep.settings import load_settings
+
+    database = _sqlite_file()
+    aside = restore(arguments.path, database, f"replaced-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
+    print(f"{arguments.path} is whole, and now {database}" + (f"; what was there is {aside}" if aside else ""))
+
+    async def open_it() -> None:
+        await (await open_database(load_settings())).close()
+
+    asyncio.run(open_it())
+    print("it opens, with this version's schema: start the service")
+    return 0
+
+
+def _usage(arguments: argparse.Namespace) -> int:
+    from chatkeep.cli.usage import print_usage
+    from chatkeep.settings import load_settings
+
+    asyncio.run(print_usage(load_settings(), arguments.days))
+    return 0
+
+
+def _sqlite_file() -> Path:
+    from chatkeep.settings import load_settings
+
+    path = load_settings().database_path()
+    if path is None:
+        raise CannotStart("this is for SQLite files; PostgreSQL has pg_dump and pg_restore (docs/operate.md)")
+    return path
+
+
+def _count(text: str) -> int:
+    if not (text.isdecimal() and int(text) >= 1):
+        raise argparse.ArgumentTypeError("a number, at least 1")
+    return int(text)
