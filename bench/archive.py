@@ -31,7 +31,7 @@ async def opened(path: Path) -> AsyncGenerator[Database]:
 async def add_session(tx: Transaction, length: int, text: str = SAID) -> str:
     """Add a session of `length` messages of `text`, by user and assistant in turn, and return its id."""
     now = clock.now()
-    session = Session(ids.new(), "Of old", "default", None, {}, "idle", None, 0, now, now)
+    session = Session(ids.new(), "Of old", "default", None, {}, "idle", None, 0, now, now, {}, None)
     await store_sessions.add_session(tx, OWNER, session)
     parent: str | None = None
     for seq in range(1, length + 1):

@@ -39,7 +39,7 @@ NEW_IN: Any = getattr(ids, "new_in", lambda _: ids.new())
 async def open_run(db: Database) -> RunBuffer:
     """Store a run in a session of its own, and return its buffer."""
     now, session_id = clock.now(), ids.new()
-    session = Session(session_id, None, "default", None, {}, "idle", None, 0, now, now)
+    session = Session(session_id, None, "default", None, {}, "idle", None, 0, now, now, {}, None)
     question = Message(NEW_IN(session_id), session_id, None, 1, "user", (TextPart("Why?"),), None, "completed", now)
     run_id, answer_id = NEW_IN(session_id), NEW_IN(session_id)
     answer = Message(answer_id, session_id, question.id, 2, "assistant", (), run_id, "in_progress", now)

@@ -15,7 +15,7 @@ async def test_the_assistants_say_what_they_can_do(service: Service) -> None:
     assert set(page) == {"data", "next"}
     assert page["next"] is None
     (default,) = [assistant for assistant in page["data"] if assistant["name"] == "default"]
-    assert set(default) == {"name", "description", "model", "tools"}
+    assert set(default) == {"name", "description", "model", "tools", "instructions"}
     assert default["description"]
     assert {tool["name"]: tool["kind"] for tool in default["tools"]} == {
         "explain_joke": "reply",

@@ -38,7 +38,7 @@ pytestmark = pytest.mark.anyio
 OWNER = "me"
 T = TypeVar("T")
 S = uid("s")
-SESSION = Session(S, None, "default", None, {}, "idle", None, 0, TIME, TIME)
+SESSION = Session(S, None, "default", None, {}, "idle", None, 0, TIME, TIME, {}, None)
 
 
 @pytest.fixture

@@ -60,8 +60,8 @@ class Session(Value, frozen=True):
     message_count: int
     created_at: str
     updated_at: str
-    params: dict[str, Any] = {}
-    instructions: str | None = None
+    params: dict[str, Any]
+    instructions: str | None
 
 
 class Problem(Value, frozen=True):
