@@ -35,8 +35,8 @@ APPLIED = {
     ("postgres", 4): "3f3e85205635b6984f0bb9996116168a0e7d8b14ed9643a03dad9728c954fc3f",
     ("sqlite", 5): "ff44b324d701fe89c4390e059345e09cc5226c7292106632bc3f10e28059f359",
     ("postgres", 5): "6bf83faa2b1c29aefda0aaf3f8a981335a146c596bd2e0d01a76b1477bc7ce03",
-    ("sqlite", 6): "80a81ea61fd5f4a1bd18adb76c30ba63c2933bbf561973d6cdca6fbcdaf45ae0",
-    ("postgres", 6): "e207d6c5d74e408e80a14e799557b2f066944bd4a023fe1deaa7a58c3f998b49",
+    ("sqlite", 6): "a0042a67a13565212dc0aa64fa867d8e4ebab835e80481d2932f72822dec59c1",
+    ("postgres", 6): "0787cc9afa495cb60e69681251b02363f774cd05ffbcd26f318a70ded0050eba",
     ("sqlite", 7): "844cfe1838df0482ef8aa44dc918df0414d92dfc75d8f19c9ba90cd5c995f3ba",
     ("postgres", 7): "3bdba7f29804d21938d1856419cecf80be6ad45a0689321b4b08e2cffb38dbc6",
 }
