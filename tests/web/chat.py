@@ -1,5 +1,6 @@
 """The web client as a user sees it."""
 
+from contextlib import suppress
 from typing import Self
 
 from playwright.async_api import BrowserContext, Locator, Page, expect
@@ -44,7 +45,11 @@ class Chat:
     async def press(self, button: Locator) -> None:
         """Press Enter on a button, once it can have the focus: a key meant for a disabled one goes elsewhere."""
         await expect(button).to_be_enabled()
-        await button.focus()
+        for patience_ms in (1_000, 3_000, 10_000):  # the page may move the focus itself, when it has drawn something
+            await button.focus()
+            with suppress(AssertionError):
+                await expect(button).to_be_focused(timeout=patience_ms)
+                break
         await expect(button).to_be_focused()
         await self.page.keyboard.press("Enter")
 

@@ -15,15 +15,16 @@ _BILLION = 10**9
 
 async def print_usage(settings: Settings, days: int) -> None:
     """Print a line for each day and model, oldest first, and the sums. Days are those of UTC."""
-    first = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=days - 1)
+    first = f"{datetime.now(UTC) - timedelta(days=days - 1):%Y-%m-%d}"
     sums: defaultdict[tuple[str, str], Counter[str]] = defaultdict(Counter)
-    after = _first_id(first)
+    after = (-1, 0)
     db = await open_database(settings)
     try:
         while page := await db.snapshot(lambda tx, after=after: store_usage.list_usage(tx, after)):
             for run in page:
-                _add(sums[run.created_at[:10], run.model], run)
-            after = page[-1].id
+                if run.created_at >= first:
+                    _add(sums[run.created_at[:10], run.model], run)
+            after = page[-1][:2]
     finally:
         await db.close()
     print(_line("day", "model", COLUMNS, f"cost {settings.currency}"))
@@ -55,9 +56,3 @@ def _row(day: str, model: str, numbers: Counter[str]) -> str:
 
 def _line(day: str, model: str, numbers: "tuple[str, ...] | list[str]", cost: str) -> str:
     return f"{day:<11}{model:<28}" + "".join([f"{number:>14}" for number in numbers]) + f"{cost:>14}"
-
-
-def _first_id(time: datetime) -> str:
-    """Return the lowest id of a run that was made at `time` or later: the first 48 bits are its milliseconds."""
-    digits = f"{int(time.timestamp() * 1000):012x}"
-    return f"{digits[:8]}-{digits[8:]}-7000-8000-000000000000"

@@ -9,9 +9,10 @@ PAGE_SIZE = 2_000
 
 
 class RunUsage(NamedTuple):
-    """The usage of one run. `cost` is in 10⁻⁹ of the currency, None if a price is not known."""
+    """The usage of one run, by its place in the table. `cost` is in 10⁻⁹ of the currency, None if it is not known."""
 
-    id: str
+    session_key: int
+    number: int
     created_at: str
     model: str
     status: str
@@ -22,16 +23,16 @@ class RunUsage(NamedTuple):
     cost: int | None
 
 
-async def list_usage(tx: Transaction, after_id: str) -> list[RunUsage]:
-    """Return the next page of runs with an id after `after_id`, of all owners. Ids of runs sort by time (RFC 9562)."""
+async def list_usage(tx: Transaction, after: tuple[int, int]) -> list[RunUsage]:
+    """Return the next page of runs after this (session_key, number), of all owners: sorted by session, not by time."""
     rows = await tx.all(
-        """SELECT id, created_at, model, status, input_tokens, cached_input_tokens, output_tokens, reasoning_tokens,
-                  cost
+        """SELECT session_key, number, created_at, model, status, input_tokens, cached_input_tokens, output_tokens,
+                  reasoning_tokens, cost
              FROM runs
-            WHERE id > $1
-            ORDER BY id
-            LIMIT $2""",
-        after_id,
+            WHERE (session_key, number) > ($1, $2)
+            ORDER BY session_key, number
+            LIMIT $3""",
+        *after,
         PAGE_SIZE,
     )
     return [RunUsage(*row) for row in rows]

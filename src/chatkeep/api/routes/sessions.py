@@ -1,12 +1,12 @@
 """Sessions: making, listing, changing and deleting them."""
 
+from collections.abc import Collection
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 from msgspec.structs import replace
 
 from chatkeep import ids
-from chatkeep.agent.assistants import Assistant
 from chatkeep.api.cursors import parse_cursor, to_cursor
 from chatkeep.api.deps import OwnerId, OwnSession, RuntimeDep
 from chatkeep.api.openapi import error_answers, json_answer
@@ -36,7 +36,7 @@ async def create_session(runtime: RuntimeDep, owner: OwnerId, body: NewSession |
     assistant = runtime.get_assistant(request.assistant or runtime.settings.assistant)
     if request.model:
         runtime.check_model(request.model, "model: ")
-    _check_instructions(assistant, request.instructions)
+    _check_instructions(assistant.name, request.instructions, {assistant.name} if assistant.instructions else ())
 
     async def write(tx: Transaction) -> tuple[Session, bool]:
         session = _new_session(request, assistant.name, await tx.now())
@@ -76,6 +76,7 @@ async def get_session(session: OwnSession) -> Response:
 async def change_session(runtime: RuntimeDep, owner: OwnerId, session: OwnSession, body: SessionChange) -> Response:
     """Change a session; `head_id` switches the active branch."""
     changes = _changes(runtime, body)
+    takers = {each.name for each in runtime.assistants.all() if each.instructions}
 
     async def write(tx: Transaction) -> Session:
         if not changes:
@@ -86,7 +87,7 @@ async def change_session(runtime: RuntimeDep, owner: OwnerId, session: OwnSessio
             await _check_head(tx, session.id, head_id)
         changed = replace(current, **changes)
         if "instructions" in changes or "assistant" in changes:
-            _check_instructions(runtime.get_assistant(changed.assistant), changed.instructions)
+            _check_instructions(changed.assistant, changed.instructions, takers)
         await store_sessions.change_session(tx, owner, changed)
         return changed
 
@@ -139,9 +140,10 @@ def _params(body: SessionOptions) -> dict[str, Any]:
     return body.params.model_dump(exclude_unset=True) if body.params else {}
 
 
-def _check_instructions(assistant: Assistant, instructions: str | None) -> None:
-    if instructions is not None and not assistant.instructions:
-        raise InvalidRequest(f"instructions: the assistant {assistant.name!r} takes none")
+def _check_instructions(assistant: str, instructions: str | None, takers: Collection[str]) -> None:
+    """Refuse instructions for an assistant that is not among `takers`, which take some."""
+    if instructions is not None and assistant not in takers:
+        raise InvalidRequest(f"instructions: the assistant {assistant!r} takes none")
 
 
 async def _check_head(tx: Transaction, session_id: str, head_id: str) -> None:
