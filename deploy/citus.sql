@@ -3,12 +3,14 @@
 --     chatkeep migrate                                   the schema, on the coordinator
 --     psql "$CHATKEEP_DATABASE_URL" -f deploy/citus.sql
 --
--- All rows of a session go to one server, by `session_key`; facts go by owner. `prompts` and `users` are small, seldom
--- written, and on every server. Before a later migration of chatkeep the tables have to be undistributed
+-- All rows of a session go to one server, by `session_key`; facts go by owner. `prompts`, `users`, `tokens`
+-- and `sign_ins` are small, seldom written, and on every server. Before a later migration of chatkeep the tables have to be undistributed
 -- (`undistribute_table`).
 
 SELECT create_reference_table('prompts');
 SELECT create_reference_table('users');
+SELECT create_reference_table('tokens');
+SELECT create_reference_table('sign_ins');
 
 SELECT create_distributed_table('sessions', 'session_key');
 SELECT create_distributed_table('messages', 'session_key', colocate_with => 'sessions');
@@ -20,3 +22,4 @@ SELECT create_distributed_table('session_prompts', 'session_key', colocate_with 
 SELECT create_distributed_table('former_ids', 'id', colocate_with => 'none');
 
 SELECT create_distributed_table('facts', 'owner', colocate_with => 'none');
+SELECT create_distributed_table('audit', 'id', colocate_with => 'none');

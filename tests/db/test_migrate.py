@@ -39,6 +39,8 @@ APPLIED = {
     ("postgres", 6): "0787cc9afa495cb60e69681251b02363f774cd05ffbcd26f318a70ded0050eba",
     ("sqlite", 7): "844cfe1838df0482ef8aa44dc918df0414d92dfc75d8f19c9ba90cd5c995f3ba",
     ("postgres", 7): "3bdba7f29804d21938d1856419cecf80be6ad45a0689321b4b08e2cffb38dbc6",
+    ("sqlite", 8): "d396dd3d9d76d222979fd0d4ce2fa7272c6a47bd20590c7278c74967619728cc",
+    ("postgres", 8): "44452483dbefd2cefd7a225f1c89109eda60000d6cf12b63f2c7e73b69c281c9",
 }
 """Checksums of the released migrations: existing databases were created with them."""
 

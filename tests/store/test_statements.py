@@ -104,6 +104,7 @@ ACROSS_SESSIONS = {
     "waiting.list_overdue": "at a deadline",
     "waiting.find_next_deadline": "at a deadline",
     "sessions.list_sessions": "a list of one owner's sessions",
+    "users.join": "at a command of the operator",
 }
 """Statements on tables of sessions that name no session, and when they run: never for each event or message."""
 TABLES = "sessions|messages|runs|run_events|model_calls|session_prompts"

@@ -29,7 +29,10 @@ EVENT = "session_key, run_number, position, event"
 SESSION_PROMPT = f"session_key, {PROMPT}"
 FORMER_ID = "id, session_key"
 FACT = "owner, id, text, created_at"
-USER = "id, issuer, subject, name, role, disabled_at, created_at, seen_at"
+USER = "id, issuer, subject, name, role, disabled_at, created_at, seen_at, joined_to"
+CREDENTIAL = "id, user_id, name, hash, scope, created_at, expires_at, used_at, revoked_at"
+SIGN_IN = "hash, user_id, created_at, seen_at, expires_at, ended_at"
+AUDIT = "id, at, actor, action, object, detail, peer"
 HEAD = "session_key, head_id"
 """The columns of the rows, as they are read and added. `search_number` is not copied: it is a database's own. Nor are
 `worker`, `lease_until` and `open_call`, which only runs in progress have."""
@@ -131,10 +134,28 @@ TABLES = (
     Table(
         "users",
         f"SELECT {USER} FROM users WHERE id > $1 ORDER BY id LIMIT $2",
-        f"""INSERT INTO users ({USER}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+        f"""INSERT INTO users ({USER}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
             ON CONFLICT (id) DO UPDATE
             SET name = excluded.name, role = excluded.role, disabled_at = excluded.disabled_at,
                 created_at = excluded.created_at, seen_at = excluded.seen_at""",  # `local` is there already
+        ("",),
+    ),
+    Table(
+        "tokens",
+        f"SELECT {CREDENTIAL} FROM tokens WHERE id > $1 ORDER BY id LIMIT $2",
+        f"INSERT INTO tokens ({CREDENTIAL}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING",
+        ("",),
+    ),
+    Table(
+        "sign-ins",
+        f"SELECT {SIGN_IN} FROM sign_ins WHERE hash > $1 ORDER BY hash LIMIT $2",
+        f"INSERT INTO sign_ins ({SIGN_IN}) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
+        ("",),
+    ),
+    Table(
+        "audit",
+        f"SELECT {AUDIT} FROM audit WHERE id > $1 ORDER BY id LIMIT $2",
+        f"INSERT INTO audit ({AUDIT}) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
         ("",),
     ),
 )

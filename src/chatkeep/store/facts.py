@@ -57,5 +57,11 @@ async def delete_fact(tx: Transaction, owner: str, fact_id: str) -> bool:
     return await tx.one("DELETE FROM facts WHERE id = $1 AND owner = $2 RETURNING id", fact_id, owner) is not None
 
 
+async def delete_facts(tx: Transaction, owner: str) -> int:
+    """Delete all facts of the owner, and return how many they were."""
+    tx.prove(can_be_repeated)
+    return len(await tx.all("DELETE FROM facts WHERE owner = $1 RETURNING id", owner))
+
+
 def _fact_from_row(row: Row) -> Fact:
     return Fact(id=row[0], text=row[1], created_at=row[2])
