@@ -84,7 +84,9 @@ async def serving(
     """Run the service on a free port of loopback until the block ends."""
     app = create_api(settings, model)
     http = http_of(connections or Connections(settings.max_connections))
-    config = uvicorn.Config(StreamServer(app), port=0, http=http, log_level="warning", timeout_graceful_shutdown=2)
+    config = uvicorn.Config(
+        StreamServer(app), port=0, http=http, log_level="warning", timeout_graceful_shutdown=2, proxy_headers=False
+    )
     server = Server(config)
     task = asyncio.create_task(server.serve())
     try:

@@ -14,6 +14,9 @@ def system_time() -> datetime:
     return datetime.now(UTC)
 
 
+_LAST_SECOND = 253_402_300_799
+"""The end of the year 9999, after which Python has no dates."""
+
 _source: Callable[[], datetime] = system_time
 
 
@@ -30,6 +33,11 @@ def parse(text: str) -> datetime:
 def add_seconds(text: str, seconds: float) -> str:
     """Return the time `seconds` after the time `text`, in the same form. Negative seconds give a time before it."""
     return _format(parse(text) + timedelta(seconds=seconds))
+
+
+def from_timestamp(seconds: float) -> str:
+    """Return the time that is `seconds` after 1970, in the form of `now`. Times without a calendar day are the last."""
+    return _format(datetime.fromtimestamp(min(max(seconds, 0), _LAST_SECOND), UTC))
 
 
 def set_source(source: Callable[[], datetime]) -> None:

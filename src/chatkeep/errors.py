@@ -4,6 +4,7 @@ ChatkeepError
 ├─ Refused                     a request that gets a problem document (RFC 9457); nothing is stored
 │  ├─ NotFound  InvalidRequest  ModelNotAllowed  BodyTooLarge  IdTaken  SessionBusy  IdempotencyMismatch  CallNotWaiting
 │  ├─ BadPosition  EventsExpired  ShuttingDown  TooManyRuns  BadHost  CrossSite  UnsupportedMediaType  MethodNotAllowed
+│  ├─ Unauthenticated  Forbidden  AccountDisabled  UntrustedProxy  SignInUnavailable       sign_in/refusals.py
 │  ├─ BadRequest  HeadTooLarge  RequestTimeout  TooManyConnections      before there is a request
 │  └─ DatabaseUnavailable  Internal
 ├─ TurnFailed                  a turn that ends as `failed`, with its code in `run.error`

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from chatkeep import clock
-from chatkeep.api.deps import OWNER
+from chatkeep.chat.people import LOCAL_USER
 from chatkeep.db import Transaction
 from chatkeep.ids import session_key
 from chatkeep.runs.follow import follow
@@ -508,7 +508,7 @@ async def test_a_reader_at_the_waiting_position_sees_the_rest(service: Service, 
 async def test_a_reader_of_a_waiting_run_is_pinged_in_time(tmp_path: Path, script: Script) -> None:
     async with serving(functional(tmp_path, ping_interval=0.02), script) as service:
         run_id = (await waiting(service, script))["run"]["id"]
-        run = await service.runtime.db.snapshot(lambda tx: store_runs.get_run(tx, OWNER, run_id))
+        run = await service.runtime.db.snapshot(lambda tx: store_runs.get_run(tx, LOCAL_USER, run_id))
         slow = replace(service.runtime, run_poll_seconds=3600)
         async with asyncio.timeout(PATIENCE), aclosing(follow(slow, run, run.position)) as pages:
             assert await anext(pages) == (), "no entries: a ping is due"

@@ -7,11 +7,15 @@ from typing import Any
 
 import pytest
 
+from chatkeep import clock
+from chatkeep.chat.people import LOCAL_USER
 from chatkeep.cli.copy import copy
 from chatkeep.errors import CannotStart
+from chatkeep.runs import people
 from chatkeep.runs.loading import open_database
 from chatkeep.settings import Settings
 from chatkeep.store import copying as store_copying
+from chatkeep.store import sign_ins as store_sign_ins
 from tests.databases import new_database, only_sqlite
 from tests.postgres import Server
 from tests.script import Script, call, say, stop
@@ -55,6 +59,9 @@ async def fill(service: Service, script: Script) -> list[str]:
     script.play([say("One."), stop(tokens=(7, 3))], [call("tell_joke", '{"text": "Ha"}'), stop("tool_calls")])
     first = await service.send(session_ids[0], "Hi", parent_id=None)
     await service.send(session_ids[0], "Again", parent_id=None)
+    token, _ = await people.create_token(service.runtime.db, LOCAL_USER, "script", "chat", 7, actor=LOCAL_USER)
+    assert await people.revoke_token(service.runtime.db, LOCAL_USER, token.id, actor=LOCAL_USER)
+    await service.runtime.db.transaction(lambda tx: store_sign_ins.add_sign_in(tx, "0" * 64, LOCAL_USER, clock.now()))
     script.play([say("Half"), ValueError("on purpose")])
     await service.send(session_ids[1], "Fail")
     script.play([call("pick", "{}"), stop("tool_calls")])

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chatkeep.api.deps import OWNER
+from chatkeep.chat.people import LOCAL_USER
 from chatkeep.chat.types import RunKey
 from chatkeep.db import Transaction
 from chatkeep.store import sessions as store_sessions
@@ -46,7 +46,7 @@ async def test_changing_a_session_undoes_no_message_being_sent(service: Service)
     before = (await service.send(session_id, "Second."))["message"]["id"]
 
     async def move(tx: Transaction) -> None:
-        await store_sessions.reserve(tx, OWNER, session_id, 0)
+        await store_sessions.reserve(tx, LOCAL_USER, session_id, 0)
         await store_sessions.set_head(tx, session_id, head, None)
 
     change = service.client.patch(f"/api/sessions/{session_id}", json={"title": "Mine"})

@@ -25,6 +25,23 @@ export interface AssistantView {
   instructions: boolean;
 }
 
+/** Something that was done about users: who did what to whom. Never content. */
+export interface AuditEntry {
+  id: string;
+  at: string;
+  actor: string;
+  action: string;
+  object: string;
+  detail: Readonly<Record<string, string | number>>;
+  peer: string | null;
+}
+
+/** Entries of the audit table, newest first; `next` is the `before` of the next page. */
+export interface AuditPage {
+  data: readonly AuditEntry[];
+  next: string | null;
+}
+
 /** Why a tool call failed, as the model reads it. `docs/functions.md`, "Why a call fails", lists the codes. */
 export interface CallError {
   code: string;
@@ -37,6 +54,15 @@ export interface ClientTool {
   description?: string | null;
   parameters?: Readonly<Record<string, unknown>> | null;
   kind?: "client" | "reply";
+}
+
+/** Numbers of the things that were deleted with a user. */
+export interface DeletionReceipt {
+  sessions: number;
+  messages: number;
+  facts: number;
+  tokens: number;
+  sign_ins: number;
 }
 
 /** An event of a run's stream. */
@@ -84,6 +110,16 @@ export interface HandoverPart {
 export interface Health {
   status: string;
   checks: Readonly<Record<string, string>>;
+}
+
+/** The caller. `way`: how they are known; `local` where the service asks for no sign-in. */
+export interface Me {
+  id: string;
+  name: string | null;
+  role: "admin" | "user";
+  way: "jwt" | "local" | "oidc" | "proxy" | "token";
+  scope: "chat" | "metrics" | "read";
+  expires_at: string | null;
 }
 
 /** One message. A whole turn of the assistant, with all its steps and tool calls, is one message. */
@@ -166,6 +202,19 @@ export interface NewSession {
   params?: ModelParams | null;
   instructions?: string | null;
   id?: string | null;
+}
+
+/** A token to be made: its name, what it may do, and after how many days it is void; never, without them. */
+export interface NewTokenRequest {
+  name: string;
+  scope?: "chat" | "read" | "metrics";
+  days?: number | null;
+}
+
+/** A new token. `text` is what a script sends, and is shown this once. */
+export interface NewTokenView {
+  token: Token;
+  text: string;
 }
 
 /** Prices of a million tokens. `cached_input` is null where it is the same as `input`. */
@@ -386,6 +435,23 @@ export interface TextPart {
   provider_state?: ProviderState;
 }
 
+/** A user's own token, without its secret. */
+export interface Token {
+  id: string;
+  name: string;
+  scope: "chat" | "metrics" | "read";
+  created_at: string;
+  expires_at: string | null;
+  used_at: string | null;
+  revoked_at: string | null;
+}
+
+/** Tokens, newest first; `next` is the `before` of the next page. */
+export interface TokenPage {
+  data: readonly Token[];
+  next: string | null;
+}
+
 /** A fragment of a call's arguments, as the model sent it. */
 export interface ToolCallDelta {
   type: "tool_call.delta";
@@ -471,4 +537,28 @@ export interface Usage {
   reasoning_tokens: number;
   cost: number | null;
   estimated: boolean;
+}
+
+/** A user: `issuer` names who vouches for them, and `subject` is their name there. Both are null for `local`. */
+export interface User {
+  id: string;
+  issuer: string | null;
+  subject: string | null;
+  name: string | null;
+  role: "admin" | "user";
+  disabled_at: string | null;
+  created_at: string;
+  seen_at: string | null;
+}
+
+/** The fields that an admin changes of a user; a field that is left out stays. */
+export interface UserChange {
+  role?: "user" | "admin" | null;
+  disabled?: boolean | null;
+}
+
+/** Users; `next` is the `after` of the next page. */
+export interface UserPage {
+  data: readonly User[];
+  next: string | null;
 }

@@ -10,13 +10,17 @@ from starlette.middleware.cors import CORSMiddleware
 
 import chatkeep
 from chatkeep.api import responses
+from chatkeep.api.identity import Identity
 from chatkeep.api.middleware import RequestChecks
+from chatkeep.api.open_streams import OpenStreams, watching
 from chatkeep.api.openapi import openapi_document
 from chatkeep.api.request_log import RequestLog
 from chatkeep.api.response_headers import ResponseHeaders
 from chatkeep.api.routes import (
+    admin,
     docs,
     manifest,
+    me,
     memory,
     messages,
     metrics,
@@ -25,20 +29,21 @@ from chatkeep.api.routes import (
     service,
     session_events,
     sessions,
+    tokens,
     turns,
 )
 from chatkeep.api.shutdown import drain_on_signals, stop_with_supervisor
 from chatkeep.api.stream_server import StreamServer
+from chatkeep.api.ways_in import WaysIn
 from chatkeep.errors import Refused, StorageFailed
 from chatkeep.llm import Model
 from chatkeep.runs.startup import open_runtime
 from chatkeep.settings import Settings, load_settings
 from chatkeep.watch import tracing
 
-ROUTERS = tuple(
-    each.router
-    for each in (turns, sessions, session_events, messages, runs, memory, service, pages, manifest, docs, metrics)
-)
+_OF_CHATS = (turns, sessions, session_events, messages, runs, memory)
+_OF_PEOPLE = (me, tokens, admin)
+ROUTERS = tuple(each.router for each in (*_OF_CHATS, service, pages, manifest, docs, metrics, *_OF_PEOPLE))
 """All routes, the most used first."""
 DESCRIPTION = """Sessions, messages, and answers streamed as they are made; everything is kept.
 
@@ -57,11 +62,12 @@ def create_app(settings: Settings | None = None) -> StreamServer:
 
 def create_api(settings: Settings, model: Model | None = None) -> FastAPI:
     """Return the application inside of the stream server. `model` replaces the one that `settings` ask for."""
+    open_streams = OpenStreams()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         with tracing.exporting():
-            async with open_runtime(settings, model) as runtime:
+            async with open_runtime(settings, model) as runtime, watching(runtime, open_streams):
                 app.state.runtime = runtime
                 with drain_on_signals(runtime), stop_with_supervisor():
                     yield
@@ -75,7 +81,7 @@ def create_api(settings: Settings, model: Model | None = None) -> FastAPI:
         app.include_router(router)
     app.mount(f"/{docs.FOLDER}", docs.files())
     _add_error_handlers(app)
-    _add_middleware(app, settings)
+    _add_middleware(app, settings, open_streams)
     return app
 
 
@@ -87,13 +93,14 @@ def _add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(Exception, responses.handle_unexpected)
 
 
-def _add_middleware(app: FastAPI, settings: Settings) -> None:
-    if settings.cors_origins:
+def _add_middleware(app: FastAPI, settings: Settings, open_streams: OpenStreams) -> None:
+    app.add_middleware(Identity, ways_in=WaysIn(settings), open_streams=open_streams)
+    if settings.cors_origins:  # outside of it: a browser asks for leave without saying who it asks for
         app.add_middleware(
             CORSMiddleware,
             allow_origins=settings.cors_origins,
             allow_methods=["GET", "POST", "PATCH", "DELETE"],
-            allow_headers=["content-type", "idempotency-key", "last-event-id", "prefer"],
+            allow_headers=["authorization", "content-type", "idempotency-key", "last-event-id", "prefer"],
             expose_headers=["Location", "Content-Location"],
         )
     hosts = {host.lower() for host in settings.allowed_hosts}

@@ -8,14 +8,14 @@ from typing import Annotated, TypeAlias
 from fastapi import Depends, Header, Path, Query, Request
 
 from chatkeep import ids
+from chatkeep.api.identity import CALLER
+from chatkeep.chat.people import Caller
 from chatkeep.chat.types import Run, Session
 from chatkeep.errors import NotFound
 from chatkeep.runs.runtime import Runtime
+from chatkeep.sign_in.refusals import Forbidden
 from chatkeep.store import runs as store_runs
 from chatkeep.store import sessions as store_sessions
-
-OWNER = "local"
-"""The owner of everything, as long as there is no sign-in."""
 
 
 async def get_runtime(request: Request) -> Runtime:
@@ -23,11 +23,31 @@ async def get_runtime(request: Request) -> Runtime:
     return request.app.state.runtime
 
 
-async def get_owner() -> str:
-    """Return the owner that makes the request."""
-    return OWNER
+async def get_caller(request: Request) -> Caller:
+    """Return who makes the request."""
+    return request.scope[CALLER]
 
 
+CallerDep: TypeAlias = Annotated[Caller, Depends(get_caller)]
+
+
+async def get_owner(caller: CallerDep) -> str:
+    """Return the owner that makes the request: a user's id."""
+    return caller.user_id
+
+
+async def get_admin(caller: CallerDep) -> Caller:
+    """Return the admin who makes the request.
+
+    Raises:
+        Forbidden: it is no admin.
+    """
+    if caller.role != "admin":
+        raise Forbidden("this is for admins")
+    return caller
+
+
+AdminDep: TypeAlias = Annotated[Caller, Depends(get_admin)]
 RuntimeDep: TypeAlias = Annotated[Runtime, Depends(get_runtime)]
 OwnerId: TypeAlias = Annotated[str, Depends(get_owner)]
 

@@ -12,17 +12,23 @@ from fastapi.openapi.utils import get_openapi
 from chatkeep.api.views import (
     AssistantDetails,
     AssistantPage,
+    AuditPage,
     FactPage,
     Health,
+    Me,
     MessagePage,
     ModelPage,
+    NewTokenView,
     ProblemDocument,
     PromptView,
     RunAnswer,
     SearchResultPage,
     SessionPage,
+    TokenPage,
+    UserPage,
 )
 from chatkeep.chat.events import Event
+from chatkeep.chat.people import DeletionReceipt, User
 from chatkeep.chat.types import Message, Run, Session, Value
 from chatkeep.errors import (
     BadHost,
@@ -40,7 +46,8 @@ _ANY_REQUEST = (InvalidRequest, BodyTooLarge, BadHost, CrossSite, UnsupportedMed
 """The errors that any request may be answered with."""
 _ANSWERS = [
     Session, Message, Run, SessionPage, MessagePage, RunAnswer, PromptView, AssistantPage, AssistantDetails,
-    ModelPage, FactPage, SearchResultPage, Health, ProblemDocument,
+    ModelPage, FactPage, SearchResultPage, Health, ProblemDocument, Me, DeletionReceipt,
+    TokenPage, NewTokenView, UserPage, User, AuditPage,
 ]  # fmt: skip
 
 EVENT_STREAM: dict[str, Any] = {

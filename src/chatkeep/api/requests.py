@@ -8,6 +8,7 @@ from fastapi import Request, Response
 from fastapi.routing import APIRoute
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from chatkeep.chat.people import Scope, UserRole
 from chatkeep.runs.request import Id, ModelName, RequestModel
 from chatkeep.settings.models_file import ModelParams
 from chatkeep.text import clean_json
@@ -100,3 +101,18 @@ class ToolOutputs(RequestModel):
     """Answers to calls that wait."""
 
     outputs: Annotated[list[ToolOutput], Field(min_length=1, max_length=1000)]
+
+
+class NewTokenRequest(RequestModel):
+    """A token to be made: its name, what it may do, and after how many days it is void; never, without them."""
+
+    name: Annotated[str, Field(min_length=1, max_length=100), BeforeValidator(clean_json)]
+    scope: Scope = "chat"
+    days: Annotated[int, Field(ge=1, le=3650)] | None = None
+
+
+class UserChange(RequestModel):
+    """The fields that an admin changes of a user; a field that is left out stays."""
+
+    role: UserRole | None = None
+    disabled: bool | None = None

@@ -26,7 +26,7 @@ stopped reading (`stall_seconds`); they can come back and go on.
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -40,6 +40,20 @@ STALL_SECONDS = 30.0
 """How long a client may take nothing before it is cut off; between this and twice as long."""
 _SENDERS = "chatkeep.stream_senders"
 """The scope's key for the list of senders."""
+OF_CALLER = "chatkeep.streams_of_caller"
+"""The scope's key for the `SenderGroup` of the caller, if their streams may have to end before they do."""
+
+
+class SenderGroup(Protocol):
+    """Keeps the senders that are at work for a caller."""
+
+    def add(self, stream: "StreamSender[Any]") -> None:
+        """Take in a sender that begins."""
+        ...
+
+    def discard(self, stream: "StreamSender[Any]") -> None:
+        """Forget a sender that is done."""
+        ...
 
 
 class EventStream(Response, Generic[T]):
@@ -65,13 +79,14 @@ class EventStream(Response, Generic[T]):
         """Send the head (ASGI), and leave the sender in the scope."""
         del receive
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        self._sender.group = scope.get(OF_CALLER)
         scope[_SENDERS].append(self._sender)
 
 
 class StreamSender(Generic[T]):
     """Sends the body of one stream."""
 
-    __slots__ = ("_current", "_is_cut", "_is_last", "_request_task", "_seen", "_source", "_to_frame")
+    __slots__ = ("_current", "_is_cut", "_is_last", "_request_task", "_seen", "_source", "_to_frame", "group")
 
     def __init__(self, source: AsyncGenerator[T], to_frame: Callable[[T], bytes], is_last: Callable[[T], bool]) -> None:
         self._source = source
@@ -81,6 +96,7 @@ class StreamSender(Generic[T]):
         self._seen: Message | None = None  # was being sent at the last check
         self._request_task: asyncio.Task[object]  # there from `send` on
         self._is_cut = False
+        self.group: SenderGroup | None = None
 
     async def send(self, receive: Receive, send: Send) -> None:
         """Send the body, until it ends or the client leaves."""
@@ -88,6 +104,8 @@ class StreamSender(Generic[T]):
         assert request_task is not None, "ASGI runs in a task"
         self._request_task = request_task
         sending = asyncio.create_task(self._send_all(send))
+        if self.group is not None:
+            self.group.add(self)
         try:
             while (await receive())["type"] != "http.disconnect":  # as it also is when all has been sent (ASGI)
                 pass
@@ -96,9 +114,15 @@ class StreamSender(Generic[T]):
                 raise
             request_task.uncancel()
         finally:
+            if self.group is not None:
+                self.group.discard(self)
             sending.cancel()
             with suppress(asyncio.CancelledError):
                 await sending
+
+    def end(self) -> None:
+        """End the response now."""
+        self._cut()
 
     async def leave_out(self, send: Send) -> None:
         """End the response without its body."""

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from chatkeep.chat.people import AuditEntry, Scope, Token, User, UserRole, WayIn
 from chatkeep.chat.types import Fact, Kind, Message, Run, SearchResult, Session, Value
 from chatkeep.settings.models_file import ModelInput
 
@@ -154,3 +155,42 @@ class SessionDeleted(Value, frozen=True, tag="session.deleted"):
     """The session is gone; the stream closes."""
 
     session_id: str
+
+
+class Me(Value, frozen=True):
+    """The caller. `way`: how they are known; `local` where the service asks for no sign-in."""
+
+    id: str
+    name: str | None
+    role: UserRole
+    way: WayIn
+    scope: Scope
+    expires_at: str | None
+
+
+class TokenPage(Value, frozen=True):
+    """Tokens, newest first; `next` is the `before` of the next page."""
+
+    data: list[Token]
+    next: str | None
+
+
+class NewTokenView(Value, frozen=True):
+    """A new token. `text` is what a script sends, and is shown this once."""
+
+    token: Token
+    text: str
+
+
+class UserPage(Value, frozen=True):
+    """Users; `next` is the `after` of the next page."""
+
+    data: list[User]
+    next: str | None
+
+
+class AuditPage(Value, frozen=True):
+    """Entries of the audit table, newest first; `next` is the `before` of the next page."""
+
+    data: list[AuditEntry]
+    next: str | None

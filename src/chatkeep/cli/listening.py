@@ -10,11 +10,13 @@ import stat
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
+from ipaddress import ip_address
 from pathlib import Path
 
 import uvicorn
 
 from chatkeep.errors import CannotStart
+from chatkeep.settings import Settings
 
 UNREAD_TIMEOUT_SECONDS = 60
 """How long a client may read nothing before its connection is closed. It can connect again and resume its stream."""
@@ -43,6 +45,28 @@ def check_address(host: str, port: int) -> None:
         number = error.errno or 0  # negative: from the resolver, whose text ends with the address in parentheses
         reason = os.strerror(number) if number > 0 else str(error.strerror).partition(" (")[0]
         raise CannotStart(f"cannot listen on {host}:{port}: {reason}") from error
+
+
+def check_openness(settings: Settings, host: str) -> None:
+    """Check that only this machine can reach a service without sign-in.
+
+    Raises:
+        CannotStart: others can, and `CHATKEEP_OPEN` does not say that they may.
+    """
+    if settings.has_sign_in or settings.open or unix_path(host) or _is_loopback(host):
+        return
+    raise CannotStart(
+        f"on {host} others could read and change everything: set up sign-in (docs/sign-in.md),"
+        " listen on 127.0.0.1, or say that it may be open to all who reach it: CHATKEEP_OPEN=yes"
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        found = socket.getaddrinfo(host, None) if host else []
+    except OSError:
+        return True  # `check_address` says why
+    return bool(found) and all(ip_address(str(each[4][0]).partition("%")[0]).is_loopback for each in found)
 
 
 @contextmanager

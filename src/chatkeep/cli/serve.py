@@ -19,7 +19,7 @@ from chatkeep.api.app import create_app
 from chatkeep.api.connections import Connections
 from chatkeep.api.http_protocol import HttpProtocol
 from chatkeep.cli import systemd
-from chatkeep.cli.listening import check_address, listening, name_of
+from chatkeep.cli.listening import check_address, check_openness, listening, name_of
 from chatkeep.llm.model_library import ModelLibrary
 from chatkeep.runs.loading import load_assistants, load_tools, open_database
 from chatkeep.settings import Settings
@@ -187,4 +187,5 @@ def _fit_into_files(settings: Settings) -> int:
 async def _check(settings: Settings, host: str, port: int) -> None:
     load_assistants(settings, load_tools(settings), ModelLibrary(settings))
     await (await open_database(settings)).close()
+    check_openness(settings, host)
     check_address(host, port)

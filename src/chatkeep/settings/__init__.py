@@ -27,6 +27,7 @@ from chatkeep.settings.peers import NO_PEERS, Peers, parse_peers
 from chatkeep.settings.provider import OPENAI_URL, SDK_HEADERS, check_base_url, check_headers, check_key
 from chatkeep.settings.proxies import check_proxies
 from chatkeep.settings.public_url import PublicUrl, parse_public_url
+from chatkeep.settings.ways_in import check_ways_in
 from chatkeep.watch.log_lines import LogForm, LogLevel
 
 PREFIX = "CHATKEEP_"
@@ -144,6 +145,16 @@ class Settings(BaseModel):
     log_level: LogLevel = "info"
     access_log: YesNo = False
     metrics: PeerList = NO_PEERS
+    proxy_user_header: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$")] | None = None
+    jwt_keys: str | None = None
+    jwt_issuer: str | None = None
+    jwt_audience: str | None = None
+    open: YesNo = False
+
+    @property
+    def has_sign_in(self) -> bool:
+        """True if users sign in; else all requests are those of `local`."""
+        return self.proxy_user_header is not None or self.jwt_keys is not None
 
     @property
     def has_provider(self) -> bool:
@@ -204,6 +215,7 @@ def load_settings(env_file: Path = Path(".env")) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         raise CannotStart(f"{first['loc'][0]}: {first['msg'].removeprefix('Value error, ')}") from None
+    check_ways_in(settings)
     _check_requests(settings, in_file)
     return settings
 

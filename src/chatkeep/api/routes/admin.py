@@ -1,0 +1,63 @@
+"""Users, for admins. No route here, and none elsewhere, lets an admin read chats."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Response
+
+from chatkeep.api.deps import AdminDep, RuntimeDep
+from chatkeep.api.openapi import error_answers, json_answer
+from chatkeep.api.requests import JsonRoute, UserChange
+from chatkeep.api.responses import json_response
+from chatkeep.api.views import AuditPage, UserPage
+from chatkeep.chat.people import User
+from chatkeep.errors import InvalidRequest, NotFound
+from chatkeep.runs import people
+from chatkeep.sign_in.refusals import Forbidden
+from chatkeep.store import audit as store_audit
+from chatkeep.store import users as store_users
+
+router = APIRouter(prefix="/api/admin", tags=["admin"], route_class=JsonRoute)
+
+Limit = Annotated[int, Query(ge=1, le=100)]
+
+
+@router.get("/users", responses={200: json_answer(UserPage), **error_answers(Forbidden)})
+async def list_users(
+    runtime: RuntimeDep,
+    admin: AdminDep,
+    limit: Limit = 20,
+    after: Annotated[str, Query(description="`next` of the page before this one: a user's id")] = "",
+) -> Response:
+    """All users, those who came first at the beginning."""
+    del admin
+    found = await runtime.db.snapshot(lambda tx: store_users.list_users(tx, limit + 1, after))
+    page = found[:limit]
+    return json_response(UserPage(page, page[-1].id if len(found) > limit else None))
+
+
+@router.patch("/users/{user_id}", responses={200: json_answer(User), **error_answers(Forbidden, NotFound)})
+async def change_user(
+    runtime: RuntimeDep, admin: AdminDep, user_id: Annotated[str, Path(description="A user's id")], body: UserChange
+) -> Response:
+    """Give a user a role, disable them, or enable them again. A disabled user's streams end within a second."""
+    if user_id == admin.user_id:
+        raise InvalidRequest("admins do not change themselves: another admin can, or the command line")
+    user = await people.change_user(
+        runtime.db, user_id, role=body.role, disabled=body.disabled, actor=admin.user_id, peer=admin.peer
+    )
+    runtime.notifier.notify(people.TOPIC, everywhere=True)
+    return json_response(user)
+
+
+@router.get("/audit", responses={200: json_answer(AuditPage), **error_answers(Forbidden)})
+async def list_audit(
+    runtime: RuntimeDep,
+    admin: AdminDep,
+    limit: Limit = 20,
+    before: Annotated[str | None, Query(description="`next` of the page before this one: an entry's id")] = None,
+) -> Response:
+    """Who did what about users and tokens, newest first. Never content."""
+    del admin
+    found = await runtime.db.snapshot(lambda tx: store_audit.list_entries(tx, limit + 1, before or store_audit.LAST))
+    page = found[:limit]
+    return json_response(AuditPage(page, page[-1].id if len(found) > limit else None))

@@ -1,0 +1,1 @@
+"""Ways in: secrets of our own, and tokens of others."""
