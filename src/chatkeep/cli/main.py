@@ -1,4 +1,6 @@
-"""The command line: serve, health, ask, eval, copy, migrate; `cli/operating.py` has check, backup, restore, usage.
+"""The command line: serve, health, ask, eval, copy, migrate.
+
+`cli/operating.py` has check, backup, restore and usage; `cli/people_parser.py` has user and token.
 
 Each command imports its own code only when it runs, so that `--help` answers at once.
 """
@@ -15,6 +17,7 @@ from pathlib import Path
 import chatkeep
 from chatkeep.cli import operating
 from chatkeep.cli.operating import AddParser
+from chatkeep.cli.people_parser import add_people_commands
 from chatkeep.errors import CannotStart
 
 
@@ -41,6 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_eval_command(commands.add_parser)
     _add_database_commands(commands.add_parser)
     operating.add_commands(commands.add_parser)
+    add_people_commands(commands.add_parser)
     return parser
 
 
