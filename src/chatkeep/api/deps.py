@@ -11,7 +11,7 @@ from chatkeep import ids
 from chatkeep.api.identity import CALLER
 from chatkeep.chat.people import Caller
 from chatkeep.chat.types import Run, Session
-from chatkeep.errors import NotFound
+from chatkeep.errors import InvalidRequest, NotFound
 from chatkeep.runs.runtime import Runtime
 from chatkeep.sign_in.refusals import Forbidden
 from chatkeep.store import runs as store_runs
@@ -110,6 +110,19 @@ IdempotencyKey: TypeAlias = Annotated[
         description="Makes this request safe to repeat: the same key and request give the same run.",
     ),
 ]
+
+
+def parse_cursor(text: str | None, default: str, name: str) -> str:
+    """Return the id at which a page of a list begins; `default` for the first page. `name` is the parameter's.
+
+    Raises:
+        InvalidRequest: it is no id.
+    """
+    if text is None:
+        return default
+    if (canonical := ids.parse(text)) is None:
+        raise InvalidRequest(f"{name}: not an id")
+    return canonical
 
 
 def _parse_id(text: str, noun: str) -> str:

@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import re
 import secrets
+import uuid
 from typing import NamedTuple
 
 from chatkeep import ids
@@ -34,14 +35,14 @@ class ParsedToken(NamedTuple):
 
 def new_token() -> NewToken:
     """Return a new token. Ids made later sort later."""
-    token_id, secret = ids.new().replace("-", ""), new_secret()
-    return NewToken(f"{PREFIX}{token_id}_{secret}", token_id, hash_of(secret))
+    token_id, secret = ids.new(), new_secret()
+    return NewToken(f"{PREFIX}{token_id.replace('-', '')}_{secret}", token_id, hash_of(secret))
 
 
 def parse_token(text: str) -> ParsedToken | None:
     """Return the parts of a token; None if it has another form."""
     match = _TOKEN.fullmatch(text)
-    return ParsedToken(match[1], match[2]) if match else None
+    return ParsedToken(str(uuid.UUID(match[1])), match[2]) if match else None
 
 
 def new_secret() -> str:

@@ -4,12 +4,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
 
-from chatkeep.api.deps import AdminDep, RuntimeDep
+from chatkeep import ids
+from chatkeep.api.deps import AdminDep, RuntimeDep, parse_cursor
 from chatkeep.api.openapi import error_answers, json_answer
 from chatkeep.api.requests import JsonRoute, UserChange
 from chatkeep.api.responses import json_response
 from chatkeep.api.views import AuditPage, UserPage
-from chatkeep.chat.people import User
+from chatkeep.chat.people import LOCAL_USER, User
 from chatkeep.errors import InvalidRequest, NotFound
 from chatkeep.runs import people
 from chatkeep.sign_in.refusals import Forbidden
@@ -26,11 +27,12 @@ async def list_users(
     runtime: RuntimeDep,
     admin: AdminDep,
     limit: Limit = 20,
-    after: Annotated[str, Query(description="`next` of the page before this one: a user's id")] = "",
+    after: Annotated[str | None, Query(description="`next` of the page before this one: a user's id")] = None,
 ) -> Response:
     """All users, those who came first at the beginning."""
     del admin
-    found = await runtime.db.snapshot(lambda tx: store_users.list_users(tx, limit + 1, after))
+    after_id = after if after == LOCAL_USER else parse_cursor(after, "", "after")
+    found = await runtime.db.snapshot(lambda tx: store_users.list_users(tx, limit + 1, after_id))
     page = found[:limit]
     return json_response(UserPage(page, page[-1].id if len(found) > limit else None))
 
@@ -40,10 +42,12 @@ async def change_user(
     runtime: RuntimeDep, admin: AdminDep, user_id: Annotated[str, Path(description="A user's id")], body: UserChange
 ) -> Response:
     """Give a user a role, disable them, or enable them again. A disabled user's streams end within a second."""
-    if user_id == admin.user_id:
+    if (canonical := user_id if user_id == LOCAL_USER else ids.parse(user_id)) is None:
+        raise NotFound(f"no user {user_id}")
+    if canonical == admin.user_id:
         raise InvalidRequest("admins do not change themselves: another admin can, or the command line")
     user = await people.change_user(
-        runtime.db, user_id, role=body.role, disabled=body.disabled, actor=admin.user_id, peer=admin.peer
+        runtime.db, canonical, role=body.role, disabled=body.disabled, actor=admin.user_id, peer=admin.peer
     )
     runtime.notifier.notify(people.TOPIC, everywhere=True)
     return json_response(user)
@@ -58,6 +62,7 @@ async def list_audit(
 ) -> Response:
     """Who did what about users and tokens, newest first. Never content."""
     del admin
-    found = await runtime.db.snapshot(lambda tx: store_audit.list_entries(tx, limit + 1, before or store_audit.LAST))
+    before_id = parse_cursor(before, store_audit.LAST, "before")
+    found = await runtime.db.snapshot(lambda tx: store_audit.list_entries(tx, limit + 1, before_id))
     page = found[:limit]
     return json_response(AuditPage(page, page[-1].id if len(found) > limit else None))

@@ -4,7 +4,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
 
-from chatkeep.api.deps import CallerDep, RuntimeDep
+from chatkeep import ids
+from chatkeep.api.deps import CallerDep, RuntimeDep, parse_cursor
 from chatkeep.api.openapi import error_answers, json_answer
 from chatkeep.api.requests import JsonRoute, NewTokenRequest
 from chatkeep.api.responses import json_response
@@ -26,9 +27,8 @@ async def list_tokens(
     before: Annotated[str | None, Query(description="`next` of the page before this one: a token's id")] = None,
 ) -> Response:
     """Your tokens, newest first, without their secrets."""
-    found = await runtime.db.snapshot(
-        lambda tx: store_tokens.list_tokens(tx, caller.user_id, limit + 1, before or store_audit.LAST)
-    )
+    before_id = parse_cursor(before, store_audit.LAST, "before")
+    found = await runtime.db.snapshot(lambda tx: store_tokens.list_tokens(tx, caller.user_id, limit + 1, before_id))
     page = found[:limit]
     return json_response(TokenPage(page, page[-1].id if len(found) > limit else None))
 
@@ -47,7 +47,10 @@ async def revoke_token(
     runtime: RuntimeDep, caller: CallerDep, token_id: Annotated[str, Path(description="A token's id")]
 ) -> Response:
     """Revoke a token. Streams that were opened with it end within a second."""
-    if not await people.revoke_token(runtime.db, caller.user_id, token_id, actor=caller.user_id, peer=caller.peer):
+    canonical = ids.parse(token_id)
+    if canonical is None or not await people.revoke_token(
+        runtime.db, caller.user_id, canonical, actor=caller.user_id, peer=caller.peer
+    ):
         raise NotFound(f"no token {token_id} that could be revoked")
     runtime.notifier.notify(people.TOPIC, everywhere=True)
     return Response(status_code=204)

@@ -1,0 +1,143 @@
+"""Every route of the OpenAPI document, tried as a second user: it shows and changes nothing of the first one's.
+
+A new route is among them by itself. It fails here until its parameters and its body are in the tables below.
+"""
+
+import json
+import re
+from collections.abc import AsyncGenerator
+from typing import Any, NamedTuple
+
+import pytest
+
+from chatkeep.chat.people import COMMAND_LINE
+from chatkeep.runs import people
+from chatkeep.store import facts as store_facts
+from tests.api.tables import contents
+from tests.script import Script, call, say, stop
+from tests.service import Service, serving, settings
+from tests.sign_in.test_ways_in import PROXY, user
+
+pytestmark = pytest.mark.anyio
+
+SECRET = "xyzzy"
+BODIES: dict[str, Any] = {
+    "post /api/sessions": {"id": "{session_id}"},
+    "patch /api/sessions/{session_id}": {"title": "mine"},
+    "post /api/sessions/{session_id}/messages": {"content": "hello"},
+    "post /api/sessions/{session_id}/runs": {"message_id": "{user_message_id}"},
+    "post /api/runs/{run_id}/tool-outputs": {"outputs": [{"call_id": "{call_id}", "output": 1}]},
+    "post /api/tokens": {"name": "mine"},
+    "patch /api/admin/users/{user_id}": {"disabled": False},
+}
+"""Bodies of the routes that take one."""
+PUBLIC = {"/healthz", "/readyz", "/metrics"}
+OF_ALL = {"/api/models", "/api/assistants", "/api/assistants/{name}"}
+"""Routes that show the same to all users."""
+
+
+class Ada(NamedTuple):
+    """The first user, and ids of everything of theirs, by the names that routes give them."""
+
+    ids: dict[str, str]
+    operations: list[tuple[str, str]]
+
+    def request(self, method: str, path: str) -> dict[str, Any]:
+        """Return the request of an operation, for Ada's things."""
+        body = json.dumps(BODIES.get(f"{method} {path}"))
+        params = {"q": SECRET} if path == "/api/search" else {}
+        return {"method": method, "url": self.fill(path), "params": params, "json": json.loads(self.fill(body))}
+
+    def fill(self, text: str) -> str:
+        return re.sub(r"\{(\w+)\}", lambda match: self.ids[match[1]], text)
+
+
+@pytest.fixture
+async def service(database: str, script: Script) -> AsyncGenerator[Service]:
+    async with serving(settings(database, **PROXY), script) as service:
+        yield service
+
+
+@pytest.fixture
+async def ada(service: Service, script: Script) -> Ada:
+    """A user with a session whose run waits for their client, a fact, and a token."""
+    script.play([call("pick", "{}"), stop("tool_calls")], [say("done"), stop()])
+    service.client.headers.update(user("ada"))
+    session_id = await service.session(title=SECRET)
+    tool = {"name": "pick", "description": SECRET, "parameters": {"type": "object"}}
+    sent = await service.send(session_id, SECRET, tools=[tool])
+    made = (await service.client.post("/api/tokens", json={"name": SECRET})).json()
+    user_id = (await service.client.get("/api/me")).json()["id"]
+    fact = await service.runtime.db.transaction(lambda tx: add_fact(tx, user_id))
+    document = (await service.client.get("/openapi.json")).json()
+    del service.client.headers["x-user"]
+    ids = {
+        "session_id": session_id,
+        "run_id": sent["run"]["id"],
+        "message_id": sent["message"]["id"],
+        "user_message_id": sent["user_message"]["id"],
+        "call_id": next(part["call_id"] for part in sent["message"]["parts"] if "call_id" in part),
+        "fact_id": fact,
+        "token_id": made["token"]["id"],
+        "user_id": user_id,
+        "name": "default",
+    }
+    operations = [(method, path) for path, methods in document["paths"].items() for method in methods]
+    return Ada(ids, sorted(operations, key=lambda each: each == ("delete", "/api/me")))
+
+
+async def add_fact(tx: Any, user_id: str) -> str:
+    fact = store_facts.Fact(id="01890a5d-ac96-774b-bcce-b302099a8057", text=SECRET, created_at=await tx.now())
+    return (await store_facts.add_fact(tx, user_id, fact)).fact.id
+
+
+@pytest.mark.parametrize("role", ["user", "admin"])
+async def test_no_route_shows_or_changes_what_is_another_s(service: Service, ada: Ada, role: Any) -> None:
+    bob = (await service.client.get("/api/me", headers=user("bob"))).json()["id"]
+    await people.change_user(service.runtime.db, bob, role=role, actor=COMMAND_LINE)
+    before = await contents(service)
+    assert len(ada.operations) > 25
+    for method, path in ada.operations:
+        answer = await service.client.request(**ada.request(method, path), headers=user("bob"))
+        where = f"{method} {path}: {answer.status_code} {answer.text}"
+        assert SECRET not in answer.text, where
+        assert "event-stream" not in answer.headers.get("content-type", ""), where
+        if "{" in path and path not in OF_ALL:
+            assert answer.status_code == (200 if role == "admin" and "admin" in path else expected(path)), where
+        elif path == "/api/sessions" and method == "post":
+            assert answer.status_code == 409, where  # ids of others are taken, and nothing else is said
+        elif "admin" not in path:
+            assert answer.status_code < 300, where
+    assert await contents(service) == before
+    assert (await service.client.get("/api/me", headers=user("ada"))).json()["id"] == ada.ids["user_id"]
+    assert len((await service.client.get("/api/tokens", headers=user("ada"))).json()["data"]) == 1
+    assert len((await service.client.get("/api/facts", headers=user("ada"))).json()["data"]) == 1
+
+
+def expected(path: str) -> int:
+    return 403 if "admin" in path else 404
+
+
+async def test_no_route_answers_one_who_has_not_signed_in(service: Service, ada: Ada) -> None:
+    before = await contents(service)
+    for method, path in ada.operations:
+        if path not in PUBLIC:
+            answer = await service.client.request(**ada.request(method, path))
+            assert answer.status_code == 401, f"{method} {path}: {answer.text}"
+    assert await contents(service) == before
+
+
+async def test_each_route_answers_its_owner(service: Service, ada: Ada) -> None:
+    """So the requests of this file are right, and refused to Bob because of who he is."""
+    for method, path in ada.operations:
+        if method == "get" and "admin" not in path:
+            async with service.client.stream(**ada.request(method, path), headers=user("ada")) as answer:
+                assert answer.status_code == 200, path
+    calls = ("post", "/api/runs/{run_id}/tool-outputs")
+    for method, path in (calls, ("patch", "/api/sessions/{session_id}"), ("delete", "/api/facts/{fact_id}")):
+        assert (await service.client.request(**ada.request(method, path), headers=user("ada"))).status_code < 300
+    receipt = await service.client.delete("/api/me", headers=user("ada"))
+    assert receipt.json() == {"sessions": 1, "messages": 2, "facts": 0, "tokens": 1, "sign_ins": 0}
+    assert (await contents(service))["sessions"] == []
+    again = (await service.client.get("/api/me", headers=user("ada"))).json()
+    assert again["id"] != ada.ids["user_id"]  # a new user, who has nothing
