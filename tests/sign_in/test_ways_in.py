@@ -12,6 +12,7 @@ from joserfc import jwk, jwt
 
 from chatkeep.settings.peers import parse_peers
 from tests.api.shapes import problem
+from tests.pages import ROOT, blocks
 from tests.script import Script, say, stop
 from tests.service import Service, serving, settings
 
@@ -65,7 +66,7 @@ async def test_another_peer_is_not_believed(database: str, script: Script) -> No
 
 async def test_nothing_but_the_page_and_probes_is_public(database: str, script: Script) -> None:
     async with serving(settings(database, **PROXY), script) as service:
-        for path in ("/", "/healthz", "/readyz", "/assets/page.css"):
+        for path in ("/", "/diagram", "/manifest.webmanifest", "/healthz", "/readyz", "/assets/page.css"):
             assert (await service.client.get(path)).status_code in (200, 404)
         for path in ("/docs", "/openapi.json", "/api/models", "/nothing", "/assets", "/api", "/static-offline-docs/x"):
             problem(await service.client.get(path), 401, "unauthenticated")
@@ -178,6 +179,17 @@ async def test_the_key_decides_the_algorithm(tmp_path: Path, script: Script) -> 
         others = [signed(rsa, "PS256"), signed(rsa, "RS512"), bearer(confused), bearer(none)]
         for headers in others:
             problem(await service.client.get("/api/me", headers=headers), 401, "unauthenticated")
+
+
+async def test_the_host_app_of_the_docs_works(tmp_path: Path, script: Script) -> None:
+    (code,) = blocks((ROOT / "docs" / "sign-in.md").read_text("utf-8"), "python")
+    app: dict[str, Any] = {}
+    exec(code, app)
+    file = tmp_path / "jwks.json"
+    file.write_text(json.dumps(app["keys"]()))
+    ways = {"jwt_keys": str(file), "jwt_issuer": ISSUER, "jwt_audience": AUDIENCE}
+    async with serving(settings(tmp_path, **ways), script) as service:
+        assert (await me(service, bearer(app["chat_token"]()["token"])))["name"] == "ada"
 
 
 async def test_a_file_of_keys_may_change(tmp_path: Path, script: Script, key: jwk.ECKey) -> None:

@@ -243,6 +243,7 @@ export interface ProblemDocument {
   errors?: readonly FieldProblem[] | null;
   run_id?: string | null;
   message_id?: string | null;
+  sign_in?: string | null;
 }
 
 /** A run's prompt: the system prompt as rendered, the functions as they were offered to the model, and parameters. `params` are those of the request and of the assistant. */

@@ -18,6 +18,7 @@ from chatkeep.api.request_log import RequestLog
 from chatkeep.api.response_headers import ResponseHeaders
 from chatkeep.api.routes import (
     admin,
+    auth,
     docs,
     manifest,
     me,
@@ -42,7 +43,7 @@ from chatkeep.settings import Settings, load_settings
 from chatkeep.watch import tracing
 
 _OF_CHATS = (turns, sessions, session_events, messages, runs, memory)
-_OF_PEOPLE = (me, tokens, admin)
+_OF_PEOPLE = (me, tokens, admin, auth)
 ROUTERS = tuple(each.router for each in (*_OF_CHATS, service, pages, manifest, docs, metrics, *_OF_PEOPLE))
 """All routes, the most used first."""
 DESCRIPTION = """Sessions, messages, and answers streamed as they are made; everything is kept.
@@ -62,7 +63,7 @@ def create_app(settings: Settings | None = None) -> StreamServer:
 
 def create_api(settings: Settings, model: Model | None = None) -> FastAPI:
     """Return the application inside of the stream server. `model` replaces the one that `settings` ask for."""
-    open_streams = OpenStreams()
+    ways_in, open_streams = WaysIn(settings), OpenStreams()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
@@ -81,7 +82,9 @@ def create_api(settings: Settings, model: Model | None = None) -> FastAPI:
         app.include_router(router)
     app.mount(f"/{docs.FOLDER}", docs.files())
     _add_error_handlers(app)
-    _add_middleware(app, settings, open_streams)
+    app.state.browser_sign_in = ways_in.browser
+    app.add_middleware(Identity, ways_in=ways_in, open_streams=open_streams)
+    _add_middleware(app, settings)
     return app
 
 
@@ -93,8 +96,7 @@ def _add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(Exception, responses.handle_unexpected)
 
 
-def _add_middleware(app: FastAPI, settings: Settings, open_streams: OpenStreams) -> None:
-    app.add_middleware(Identity, ways_in=WaysIn(settings), open_streams=open_streams)
+def _add_middleware(app: FastAPI, settings: Settings) -> None:
     if settings.cors_origins:  # outside of it: a browser asks for leave without saying who it asks for
         app.add_middleware(
             CORSMiddleware,

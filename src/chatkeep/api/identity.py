@@ -21,8 +21,8 @@ CALLER = "chatkeep.caller"
 """The scope's key for the caller."""
 METRICS_PATH = "/metrics"
 """The one path that a token with the scope `metrics` may read."""
-_PUBLIC = ("/", "/manifest.webmanifest", "/healthz", "/readyz")
-_PUBLIC_FOLDERS = ("/assets/",)
+_PUBLIC = ("/", "/diagram", "/manifest.webmanifest", "/healthz", "/readyz")
+_PUBLIC_FOLDERS = ("/assets/", "/auth/")
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 _OF_PEOPLE = ("/api/tokens", "/api/admin")
 """Paths that no token may use: with a token, none can be made, and no user be changed."""

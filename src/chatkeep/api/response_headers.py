@@ -21,6 +21,8 @@ HEADERS = (
 RAW_HEADERS = tuple((name.encode(), value.encode()) for name, value in HEADERS)
 """The same, as ASGI has them."""
 _ADDRESSES = (b"location", b"content-location")
+_LOGIN = "/auth/login"
+"""The one route that redirects to another service."""
 _ORIGIN = re.compile(rb"https?://[^/]*")
 
 
@@ -37,8 +39,9 @@ class ResponseHeaders:
 
         async def send_more(message: Message) -> None:
             if message["type"] == "http.response.start":
+                is_ours = scope["path"] != _LOGIN
                 headers = [
-                    (name, self._address(value)) if name in _ADDRESSES else (name, value)
+                    (name, self._address(value)) if name in _ADDRESSES and is_ours else (name, value)
                     for name, value in message["headers"]
                 ]
                 names = {name for name, _ in headers}

@@ -27,6 +27,7 @@ class ProblemDocument(Value, frozen=True, omit_defaults=True):
     errors: list[FieldProblem] | None = None
     run_id: str | None = None
     message_id: str | None = None
+    sign_in: str | None = None
 
 
 class SessionPage(Value, frozen=True):

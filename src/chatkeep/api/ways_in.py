@@ -4,6 +4,7 @@ In this order, and the first one counts:
 
     Authorization: Bearer ck_…      a user's own token
     Authorization: Bearer …         a token of an app (CHATKEEP_JWT_KEYS)
+    a signed-in browser's cookie    its user (CHATKEEP_OIDC_ISSUER)
     a trusted proxy's header        its user (CHATKEEP_PROXY_USER_HEADER)
     nothing of it is set            `local`
 
@@ -18,6 +19,7 @@ from typing import NamedTuple
 from starlette.datastructures import Headers
 
 from chatkeep import clock, ids
+from chatkeep.api.cookies import IDLE_SECONDS, Cookies
 from chatkeep.chat.people import LOCAL_CALLER, PROXY_ISSUER, Caller, Scope, User, WayIn
 from chatkeep.db import Database, Transaction
 from chatkeep.errors import CannotStart
@@ -25,11 +27,15 @@ from chatkeep.settings import Settings
 from chatkeep.sign_in import secrets
 from chatkeep.sign_in.jwt import TokenIssuer, check_subject
 from chatkeep.sign_in.key_set import KeySet, is_url, parse_keys
+from chatkeep.sign_in.oidc import OidcClient
 from chatkeep.sign_in.refusals import AccountDisabled, Unauthenticated, UntrustedProxy
 from chatkeep.store import audit as store_audit
+from chatkeep.store import sign_ins as store_sign_ins
 from chatkeep.store import tokens as store_tokens
 from chatkeep.store import users as store_users
 
+SEEN_SECONDS = 600
+"""How exact the time is at which a browser was last seen."""
 NOTED_SECONDS = 3600
 """How exact the times are at which users and tokens were last seen."""
 
@@ -42,6 +48,14 @@ class Vouched(NamedTuple):
     name: str | None
 
 
+class BrowserSignIn(NamedTuple):
+    """How browsers sign in: at an issuer, whose client we are, and with which cookies."""
+
+    client: OidcClient
+    cookies: Cookies
+    login_path: str
+
+
 class WaysIn:
     """The ways in that the settings open."""
 
@@ -51,6 +65,7 @@ class WaysIn:
         self._header = settings.proxy_user_header
         self._proxies = settings.trusted_proxies
         self._app = _app_issuer(settings)
+        self.browser = _browser_sign_in(settings)
 
     async def identify(self, db: Database, headers: Headers, peer: str | None) -> Caller:
         """Return who makes a request with these headers. `peer` is the address it comes from; None: a unix socket.
@@ -69,11 +84,18 @@ class WaysIn:
             claims = await self._app.read(token)
             user = await sign_in(db, Vouched(self._app.issuer, claims.subject, claims.name), "jwt", peer)
             caller = _caller(user, "jwt", peer, expires_at=clock.from_timestamp(claims.expires_at))
+        elif self.browser is not None and (cookie := self.browser.cookies.read(headers, self.browser.cookies.sign_in)):
+            caller = await _find_browser(db, cookie, peer, self._where_to)
         elif named is not None:
             caller = _caller(await sign_in(db, Vouched(PROXY_ISSUER, named, None), "proxy", peer), "proxy", peer)
         else:
-            raise Unauthenticated("this service asks who you are: see GET /api/me in docs/http-api.md")
+            raise Unauthenticated("this service asks who you are", **self._where_to)
         return caller
+
+    @property
+    def _where_to(self) -> dict[str, str]:
+        """Where a browser signs in, as a field of the problem document."""
+        return {"sign_in": self.browser.login_path} if self.browser else {}
 
     def _named_by_proxy(self, headers: Headers, peer: str | None) -> str | None:
         names = headers.getlist(self._header) if self._header else []
@@ -137,6 +159,19 @@ async def _find_token(db: Database, text: str, peer: str | None) -> Caller:
     return _caller(user, "token", peer, token.scope, f"token {token.id}", token.expires_at)
 
 
+async def _find_browser(db: Database, cookie: str, peer: str | None, where_to: dict[str, str]) -> Caller:
+    cookie_hash = secrets.hash_of(cookie)
+    found = await db.snapshot(lambda tx: store_sign_ins.find_sign_in(tx, cookie_hash))
+    is_over = found is None or found.ended_at is not None or found.expires_at <= clock.now()
+    if found is None or is_over or _is_older(found.seen_at, IDLE_SECONDS):
+        raise Unauthenticated("this browser is no longer signed in", **where_to)
+    if found.user.disabled_at is not None:
+        raise AccountDisabled("this user is disabled")
+    if _is_older(found.seen_at, SEEN_SECONDS):
+        await db.transaction(lambda tx: store_sign_ins.note_seen(tx, cookie_hash))
+    return _caller(found.user, "oidc", peer, "chat", f"cookie {cookie_hash}", found.expires_at)
+
+
 def _caller(
     user: User, way: WayIn, peer: str | None, scope: Scope = "chat", credential: str = "", expires_at: str | None = None
 ) -> Caller:
@@ -157,3 +192,12 @@ def _app_issuer(settings: Settings) -> TokenIssuer | None:
         except (OSError, ValueError) as error:
             raise CannotStart(f"CHATKEEP_JWT_KEYS: {error}") from None
     return TokenIssuer(KeySet(source), issuer, audience)
+
+
+def _browser_sign_in(settings: Settings) -> BrowserSignIn | None:
+    issuer, client_id, public = settings.oidc_issuer, settings.oidc_client_id, settings.public_url
+    if issuer is None or client_id is None or public is None:
+        return None
+    secret = settings.oidc_client_secret.get_secret_value() if settings.oidc_client_secret else None
+    client = OidcClient(issuer, client_id, secret, f"{public.origin}{public.path}/auth/callback")
+    return BrowserSignIn(client, Cookies(public.path), f"{public.path}/auth/login")

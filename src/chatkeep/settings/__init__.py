@@ -149,12 +149,15 @@ class Settings(BaseModel):
     jwt_keys: str | None = None
     jwt_issuer: str | None = None
     jwt_audience: str | None = None
+    oidc_issuer: str | None = None
+    oidc_client_id: str | None = None
+    oidc_client_secret: SecretStr | None = None
     open: YesNo = False
 
     @property
     def has_sign_in(self) -> bool:
         """True if users sign in; else all requests are those of `local`."""
-        return self.proxy_user_header is not None or self.jwt_keys is not None
+        return any(each is not None for each in (self.proxy_user_header, self.jwt_keys, self.oidc_issuer))
 
     @property
     def has_provider(self) -> bool:

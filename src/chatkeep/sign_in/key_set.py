@@ -167,17 +167,18 @@ def is_url(source: str) -> bool:
     return source.startswith(("https://", "http://"))
 
 
-async def fetch(url: str) -> bytes:
-    """Return what is at `url`, without following redirects.
+async def fetch(url: str, form: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None) -> bytes:
+    """Return what is at `url`, or what it answers to a `form`. Redirects are not followed.
 
     Raises:
         httpx2.HTTPError: it cannot be reached in time.
         ValueError: it answers otherwise, or with too much.
     """
+    method = "GET" if form is None else "POST"
     async with (
         asyncio.timeout(FETCH_SECONDS),
         httpx2.AsyncClient(timeout=FETCH_SECONDS) as client,
-        client.stream("GET", url, headers={"accept": "application/json"}) as answer,
+        client.stream(method, url, data=form, headers={"accept": "application/json", **(headers or {})}) as answer,
     ):
         if answer.status_code != 200:
             raise ValueError(f"{url} answers with {answer.status_code}")
