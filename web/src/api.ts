@@ -45,8 +45,17 @@ export async function request<T>(method: string, path: string, body?: unknown, h
     headers: { ...(body === undefined ? {} : { "content-type": "application/json" }), ...headers },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   });
-  if (!response.ok) throw await readError(response);
+  if (!response.ok) {
+    const error = await readError(response);
+    if (error.problem?.sign_in) location.assign(signInAddress(error.problem.sign_in, location.href, document.baseURI));
+    throw error;
+  }
   return response.status === 204 ? (undefined as T) : response.json();
+}
+
+/** Return where a browser signs in so that it comes back to this place of the page. `base` is the page's own folder. */
+export function signInAddress(path: string, here: string, base: string): string {
+  return `${path}?return=${encodeURIComponent(`/${here.slice(new URL(".", base).href.length)}`)}`;
 }
 
 export const get = <T>(path: string): Promise<T> => request<T>("GET", path);
