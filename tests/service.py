@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -79,21 +80,24 @@ class Service:
 
 @asynccontextmanager
 async def serving(
-    settings: Settings, model: Model | None = None, connections: Connections | None = None
+    settings: Settings,
+    model: Model | None = None,
+    connections: Connections | None = None,
+    bound: socket.socket | None = None,
 ) -> AsyncGenerator[Service]:
-    """Run the service on a free port of loopback until the block ends."""
+    """Run the service on a free port of loopback until the block ends; or on a socket that is bound already."""
     app = create_api(settings, model)
     http = http_of(connections or Connections(settings.max_connections))
     config = uvicorn.Config(
         StreamServer(app), port=0, http=http, log_level="warning", timeout_graceful_shutdown=2, proxy_headers=False
     )
     server = Server(config)
-    task = asyncio.create_task(server.serve())
+    task = asyncio.create_task(server.serve([bound] if bound else None))
     try:
         while not server.started:
             assert not task.done(), "the service did not start"
             await asyncio.sleep(0.005)
-        url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+        url = f"http://127.0.0.1:{(bound or server.servers[0].sockets[0]).getsockname()[1]}"
         async with httpx2.AsyncClient(base_url=url, timeout=30, trust_env=False) as client:
             yield Service(app, client, url)
     finally:

@@ -31,12 +31,14 @@ SIGN_IN, FLOW = "__Secure-chatkeep", "__Secure-chatkeep-flow"
 
 
 @asynccontextmanager
-async def provider(method: str = "client_secret_basic") -> AsyncGenerator[str]:
+async def provider(
+    method: str = "client_secret_basic", redirect: str = f"{PUBLIC}/auth/callback"
+) -> AsyncGenerator[str]:
     """Run the provider, and yield its issuer."""
     node, _ = npm_program("oidc-provider", "lib", "index.js")
     script = Path(__file__).parent / "oidc_provider.mjs"
     process = await asyncio.create_subprocess_exec(
-        node, str(script), CLIENT, SECRET, method, f"{PUBLIC}/auth/callback",
+        node, str(script), CLIENT, SECRET, method, redirect,
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
     )  # fmt: skip
     try:
