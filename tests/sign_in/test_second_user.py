@@ -54,7 +54,7 @@ class Ada(NamedTuple):
 
 @pytest.fixture
 async def service(database: str, script: Script) -> AsyncGenerator[Service]:
-    async with serving(settings(database, **PROXY), script) as service:
+    async with serving(settings(database, **PROXY, metrics=PROXY["trusted_proxies"]), script) as service:
         yield service
 
 

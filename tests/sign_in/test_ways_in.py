@@ -103,6 +103,8 @@ async def test_a_token_does_what_its_scope_allows(database: str, script: Script)
         problem(await service.client.post("/api/sessions", headers=headers["read"]), 403, "forbidden")
         problem(await service.client.get("/api/sessions", headers=headers["metrics"]), 403, "forbidden")
         problem(await service.client.get("/metrics", headers=headers["read"]), 403, "forbidden")
+        problem(await service.client.get("/metrics"), 404, "not_found")
+        assert "chatkeep_" in (await service.client.get("/metrics", headers=headers["metrics"])).text
 
 
 @pytest.mark.parametrize("text", ["ck_", "ck_x_y", f"ck_{'0' * 32}_{'a' * 43}", "CK_1", "ck_" + "é" * 9, "x" * 9000])

@@ -6,16 +6,12 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.middleware.cors import CORSMiddleware
 
 import chatkeep
 from chatkeep.api import responses
-from chatkeep.api.identity import Identity
-from chatkeep.api.middleware import RequestChecks
+from chatkeep.api.layers import add_layers
 from chatkeep.api.open_streams import OpenStreams, watching
 from chatkeep.api.openapi import openapi_document
-from chatkeep.api.request_log import RequestLog
-from chatkeep.api.response_headers import ResponseHeaders
 from chatkeep.api.routes import (
     admin,
     auth,
@@ -83,8 +79,7 @@ def create_api(settings: Settings, model: Model | None = None) -> FastAPI:
     app.mount(f"/{docs.FOLDER}", docs.files())
     _add_error_handlers(app)
     app.state.browser_sign_in = ways_in.browser
-    app.add_middleware(Identity, ways_in=ways_in, open_streams=open_streams)
-    _add_middleware(app, settings)
+    add_layers(app, settings, ways_in, open_streams)
     return app
 
 
@@ -94,23 +89,3 @@ def _add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, responses.handle_http)
     app.add_exception_handler(StorageFailed, responses.handle_storage)
     app.add_exception_handler(Exception, responses.handle_unexpected)
-
-
-def _add_middleware(app: FastAPI, settings: Settings) -> None:
-    if settings.cors_origins:  # outside of it: a browser asks for leave without saying who it asks for
-        app.add_middleware(
-            CORSMiddleware,
-            allow_origins=settings.cors_origins,
-            allow_methods=["GET", "POST", "PATCH", "DELETE"],
-            allow_headers=["authorization", "content-type", "idempotency-key", "last-event-id", "prefer"],
-            expose_headers=["Location", "Content-Location"],
-        )
-    hosts = {host.lower() for host in settings.allowed_hosts}
-    origins = set(settings.cors_origins)
-    if public := settings.public_url:  # its pages are our own, also where a proxy changes Host
-        hosts.add(public.host)
-        origins.add(public.origin)
-    app.add_middleware(RequestChecks, hosts=hosts, origins=origins, max_body_bytes=settings.max_body_bytes)
-    app.add_middleware(ResponseHeaders, public_path=public.path if public else "")
-    # the last one is the outermost
-    app.add_middleware(RequestLog, trusted_proxies=settings.trusted_proxies, has_lines=settings.access_log)

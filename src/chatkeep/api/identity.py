@@ -38,13 +38,14 @@ class Identity:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer it (ASGI)."""
-        if scope["type"] != "http" or is_public(scope["path"]):
+        headers = Headers(scope=scope) if scope["type"] == "http" else Headers()
+        if scope["type"] != "http" or is_public(scope["path"], headers):
             await self._app(scope, receive, send)
             return
         client = scope.get("client")
         peer = client[0] if client else None
         try:
-            caller = await self._ways_in.identify(scope["app"].state.runtime.db, Headers(scope=scope), peer)
+            caller = await self._ways_in.identify(scope["app"].state.runtime.db, headers, peer)
             _check_scope(caller, scope["method"], scope["path"])
         except Refused as error:
             await problem_response(error)(scope, receive, send)
@@ -57,9 +58,11 @@ class Identity:
             await self._app(scope, receive, send)
 
 
-def is_public(path: str) -> bool:
-    """Return True for what may be read without signing in."""
-    return path in _PUBLIC or path.startswith(_PUBLIC_FOLDERS)
+def is_public(path: str, headers: Headers) -> bool:
+    """Return True for what may be asked for without signing in. Metrics have peers of their own, or a token."""
+    return (
+        path in _PUBLIC or path.startswith(_PUBLIC_FOLDERS) or (path == METRICS_PATH and "authorization" not in headers)
+    )
 
 
 def _check_scope(caller: Caller, method: str, path: str) -> None:

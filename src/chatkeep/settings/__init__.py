@@ -32,7 +32,7 @@ from chatkeep.watch.log_lines import LogForm, LogLevel
 
 PREFIX = "CHATKEEP_"
 """The beginning of every setting's name, except the two that are the OpenAI SDK's."""
-SECRETS = ("OPENAI_API_KEY", f"{PREFIX}DATABASE_URL", f"{PREFIX}MCP_SERVERS")
+SECRETS = ("OPENAI_API_KEY", f"{PREFIX}DATABASE_URL", f"{PREFIX}MCP_SERVERS", f"{PREFIX}OIDC_CLIENT_SECRET")
 """Settings that may hold a secret, so that a file can hold it in their place: `NAME_FILE`."""
 _SERVICE_LINK = re.compile(
     r"CHATKEEP_(\w+_)?(SERVICE_HOST=.*|SERVICE_PORT(_\w+)?=\d*|PORT=\w+://.*|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?=.*)"
@@ -152,6 +152,7 @@ class Settings(BaseModel):
     oidc_issuer: str | None = None
     oidc_client_id: str | None = None
     oidc_client_secret: SecretStr | None = None
+    oidc_client_secret_file: Path | None = None
     open: YesNo = False
 
     @property

@@ -6,7 +6,9 @@ import shutil
 from fastapi import APIRouter, Request, Response
 
 from chatkeep.api.deps import RuntimeDep
+from chatkeep.api.identity import CALLER
 from chatkeep.api.openapi import error_answers
+from chatkeep.chat.people import Caller
 from chatkeep.errors import NotFound, StorageFailed
 from chatkeep.runs.runtime import Runtime
 from chatkeep.watch import metrics
@@ -23,12 +25,21 @@ _OF_PROXIES = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
     responses={200: {"content": {metrics.CONTENT_TYPE: {"schema": {"type": "string"}}}}, **error_answers(NotFound)},
 )
 async def read_metrics(runtime: RuntimeDep, request: Request) -> Response:
-    """All metrics, in Prometheus' text format; for the peers in CHATKEEP_METRICS."""
-    peer = request.client.host if request.client else None
-    if not runtime.settings.metrics.has(peer) or any(name in request.headers for name in _OF_PROXIES):
+    """All metrics, in Prometheus' text format; for the peers in CHATKEEP_METRICS, and for tokens of this scope."""
+    if not _has_token(request) and not _is_peer(runtime, request):
         raise NotFound("Not Found")  # as for any path that is not there
     await _measure_database(runtime)
     return Response(await asyncio.to_thread(metrics.exposition), media_type=metrics.CONTENT_TYPE)
+
+
+def _has_token(request: Request) -> bool:
+    caller: Caller | None = request.scope.get(CALLER)
+    return caller is not None and caller.scope == "metrics"
+
+
+def _is_peer(runtime: Runtime, request: Request) -> bool:
+    peer = request.client.host if request.client else None
+    return runtime.settings.metrics.has(peer) and not any(name in request.headers for name in _OF_PROXIES)
 
 
 async def _measure_database(runtime: Runtime) -> None:

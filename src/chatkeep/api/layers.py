@@ -1,0 +1,41 @@
+"""The layers of middleware that each request passes, the innermost first:
+
+1. who asks
+2. CORS: outside of it, since a browser asks for leave without saying for whom
+3. checks of `Host`, origin, type and size
+4. headers of the response
+5. the log
+"""
+
+from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
+
+from chatkeep.api.identity import Identity
+from chatkeep.api.middleware import RequestChecks
+from chatkeep.api.open_streams import OpenStreams
+from chatkeep.api.request_log import RequestLog
+from chatkeep.api.response_headers import ResponseHeaders
+from chatkeep.api.ways_in import WaysIn
+from chatkeep.settings import Settings
+
+
+def add_layers(app: FastAPI, settings: Settings, ways_in: WaysIn, open_streams: OpenStreams) -> None:
+    """Put the layers around the routes of `app`."""
+    app.add_middleware(Identity, ways_in=ways_in, open_streams=open_streams)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["GET", "POST", "PATCH", "DELETE"],
+            allow_headers=["authorization", "content-type", "idempotency-key", "last-event-id", "prefer"],
+            expose_headers=["Location", "Content-Location"],
+        )
+    hosts = {host.lower() for host in settings.allowed_hosts}
+    origins = set(settings.cors_origins)
+    if public := settings.public_url:  # its pages are our own, also where a proxy changes Host
+        hosts.add(public.host)
+        origins.add(public.origin)
+    app.add_middleware(RequestChecks, hosts=hosts, origins=origins, max_body_bytes=settings.max_body_bytes)
+    app.add_middleware(ResponseHeaders, public_path=public.path if public else "")
+    # the last one is the outermost
+    app.add_middleware(RequestLog, trusted_proxies=settings.trusted_proxies, has_lines=settings.access_log)
