@@ -13,6 +13,8 @@ In this order, and the first one counts:
 3. A user who comes for the first time gets a row. Each way is looked up at each request, so that it can end at once.
 """
 
+import logging
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,7 +24,7 @@ from chatkeep import clock, ids
 from chatkeep.api.cookies import IDLE_SECONDS, Cookies
 from chatkeep.chat.people import LOCAL_CALLER, PROXY_ISSUER, Caller, Scope, User, WayIn
 from chatkeep.db import Database, Transaction
-from chatkeep.errors import CannotStart
+from chatkeep.errors import CannotStart, StorageFailed
 from chatkeep.settings import Settings
 from chatkeep.sign_in import secrets
 from chatkeep.sign_in.jwt import TokenIssuer, check_subject
@@ -33,6 +35,8 @@ from chatkeep.store import audit as store_audit
 from chatkeep.store import sign_ins as store_sign_ins
 from chatkeep.store import tokens as store_tokens
 from chatkeep.store import users as store_users
+
+_log = logging.getLogger("chatkeep")
 
 SEEN_SECONDS = 600
 """How exact the time is at which a browser was last seen."""
@@ -126,7 +130,7 @@ async def sign_in(db: Database, vouched: Vouched, way: WayIn, peer: str | None) 
     is_renamed = vouched.name is not None and vouched.name != user.name
     if is_renamed or _is_older(user.seen_at, NOTED_SECONDS):
         user_id = user.id
-        await db.transaction(lambda tx: store_users.note_seen(tx, user_id, vouched.name))
+        await _note(db, lambda tx: store_users.note_seen(tx, user_id, vouched.name))
     return user
 
 
@@ -155,7 +159,7 @@ async def _find_token(db: Database, text: str, peer: str | None) -> Caller:
     if user.disabled_at is not None:
         raise AccountDisabled("this user is disabled")
     if _is_older(token.used_at, NOTED_SECONDS):
-        await db.transaction(lambda tx: store_tokens.note_used(tx, token.id))
+        await _note(db, lambda tx: store_tokens.note_used(tx, token.id))
     return _caller(user, "token", peer, token.scope, f"token {token.id}", token.expires_at)
 
 
@@ -168,8 +172,16 @@ async def _find_browser(db: Database, cookie: str, peer: str | None, where_to: d
     if found.user.disabled_at is not None:
         raise AccountDisabled("this user is disabled")
     if _is_older(found.seen_at, SEEN_SECONDS):
-        await db.transaction(lambda tx: store_sign_ins.note_seen(tx, cookie_hash))
+        await _note(db, lambda tx: store_sign_ins.note_seen(tx, cookie_hash))
     return _caller(found.user, "oidc", peer, "chat", f"cookie {cookie_hash}", found.expires_at)
+
+
+async def _note(db: Database, write: Callable[[Transaction], Awaitable[None]]) -> None:
+    """Store when a user or token was last seen, if the database can be written; if not, reads go on without it."""
+    try:
+        await db.transaction(write)
+    except StorageFailed as failure:
+        _log.warning("it cannot be stored who was last seen: %s", failure)
 
 
 def _caller(
