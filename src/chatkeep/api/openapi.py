@@ -35,9 +35,16 @@ from chatkeep.errors import (
     BodyTooLarge,
     CrossSite,
     DatabaseUnavailable,
+    EventsExpired,
+    IdempotencyMismatch,
     Internal,
     InvalidRequest,
+    ModelNotAllowed,
+    NotFound,
     Refused,
+    SessionBusy,
+    ShuttingDown,
+    TooManyRuns,
     UnsupportedMediaType,
 )
 
@@ -65,6 +72,13 @@ def json_answer(value: type[Value], **more: Any) -> dict[str, Any]:
     return {"description": (value.__doc__ or "").strip(), "content": content | more.get("content", {})}
 
 
+def json_body(description: str, *required: str) -> dict[str, Any]:
+    """Return the OpenAPI form of a body that FastAPI does not read: an object with the fields `required`."""
+    schema: dict[str, Any] = {"type": "object", "required": list(required), "additionalProperties": True}
+    content = {"application/json": {"schema": schema}}
+    return {"requestBody": {"required": True, "description": description, "content": content}}
+
+
 def error_answers(*errors: type[Refused]) -> dict[int | str, dict[str, Any]]:
     """Return OpenAPI responses for `errors` and for those of any request, by status."""
     by_status: dict[int, list[str]] = {}
@@ -75,6 +89,12 @@ def error_answers(*errors: type[Refused]) -> dict[int | str, dict[str, Any]]:
         status: {"description": ", ".join(codes), "content": {"application/problem+json": schema}}
         for status, codes in by_status.items()
     }
+
+
+TURN_ERRORS = error_answers(
+    NotFound, ModelNotAllowed, SessionBusy, IdempotencyMismatch, EventsExpired, TooManyRuns, ShuttingDown
+)
+"""The refusals of a request that starts a run (docs/http-api.md)."""
 
 
 def openapi_document(app: FastAPI, public_path: str = "") -> dict[str, Any]:

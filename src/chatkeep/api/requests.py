@@ -9,9 +9,12 @@ from fastapi.routing import APIRoute
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from chatkeep.chat.people import Scope, UserRole
+from chatkeep.chat.types import CallError
+from chatkeep.errors import CallNotWaiting
 from chatkeep.runs.request import Id, ModelName, RequestModel
 from chatkeep.settings.models_file import ModelParams
 from chatkeep.text import clean_json
+from chatkeep.tools.execution import ToolResult
 from chatkeep.tools.names import NAME_REGEX
 
 Title: TypeAlias = Annotated[str, Field(max_length=200), BeforeValidator(clean_json)]
@@ -101,6 +104,20 @@ class ToolOutputs(RequestModel):
     """Answers to calls that wait."""
 
     outputs: Annotated[list[ToolOutput], Field(min_length=1, max_length=1000)]
+
+    def to_results(self) -> dict[str, ToolResult]:
+        """Return the results by call id.
+
+        Raises:
+            CallNotWaiting: a call is answered twice.
+        """
+        results: dict[str, ToolResult] = {}
+        for each in self.outputs:
+            if each.call_id in results:
+                raise CallNotWaiting(f"the call {each.call_id!r} is answered twice")
+            error = None if each.error is None else CallError("tool_error", each.error)
+            results[each.call_id] = ToolResult(each.output, error)
+        return results
 
 
 class NewTokenRequest(RequestModel):

@@ -67,7 +67,9 @@ def _header_items(lines: Sequence[str]) -> set[str]:
 RequestedForm: TypeAlias = Annotated[ResponseForm, Depends(requested_form)]
 
 
-def json_response(value: Value, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+def json_response(
+    value: Value | Sequence[dict[str, Any]], status: int = 200, headers: dict[str, str] | None = None
+) -> Response:
     """Return `value` as a JSON answer."""
     return Response(msgspec.json.encode(value), status, headers, "application/json")
 

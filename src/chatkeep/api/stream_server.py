@@ -66,14 +66,15 @@ class EventStream(Response, Generic[T]):
         headers: dict[str, str] | None = None,
         *,
         is_last: Callable[[T], bool] = lambda _: False,
+        prefix: bytes = RETRY,
     ) -> None:
         """`source` is closed when the response is over, in every case. `to_frame` returns an item as bytes; no bytes
         become a ping. `is_last` returns True for an item after which the source yields nothing, so that the response
-        can end in the same write.
+        can end in the same write. `prefix` comes before the first frame.
         """
         super().__init__(headers={**HEADERS, **(headers or {})})
         del self.headers["content-length"]
-        self._sender = StreamSender(source, to_frame, is_last)
+        self._sender = StreamSender(source, to_frame, is_last, prefix)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the head (ASGI), and leave the sender in the scope."""
@@ -86,9 +87,14 @@ class EventStream(Response, Generic[T]):
 class StreamSender(Generic[T]):
     """Sends the body of one stream."""
 
-    __slots__ = ("_current", "_is_cut", "_is_last", "_request_task", "_seen", "_source", "_to_frame", "group")
+    __slots__ = (
+        "_current", "_is_cut", "_is_last", "_prefix", "_request_task", "_seen", "_source", "_to_frame", "group",
+    )  # fmt: skip
 
-    def __init__(self, source: AsyncGenerator[T], to_frame: Callable[[T], bytes], is_last: Callable[[T], bool]) -> None:
+    def __init__(
+        self, source: AsyncGenerator[T], to_frame: Callable[[T], bytes], is_last: Callable[[T], bool], prefix: bytes
+    ) -> None:
+        self._prefix = prefix
         self._source = source
         self._to_frame = to_frame
         self._is_last = is_last
@@ -130,7 +136,7 @@ class StreamSender(Generic[T]):
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _send_all(self, send: Send) -> None:
-        prefix = RETRY
+        prefix = self._prefix
         try:
             async for item in self._source:
                 frame = self._to_frame(item)

@@ -32,7 +32,17 @@ router = APIRouter(prefix="/api/sessions", tags=["sessions"], route_class=JsonRo
 )
 async def create_session(runtime: RuntimeDep, owner: OwnerId, body: NewSession | None = None) -> Response:
     """Make a session. With an `id` of the client's own it is safe to repeat."""
-    request = body or NewSession()
+    session, is_new = await open_session(runtime, owner, body or NewSession())
+    return json_response(session, 201 if is_new else 200, {"location": f"/api/sessions/{session.id}"})
+
+
+async def open_session(runtime: Runtime, owner: str, request: NewSession) -> tuple[Session, bool]:
+    """Return the session that `request` asks for: a new one (True), or the owner's that has this id already.
+
+    Raises:
+        IdTaken: the id belongs to another owner.
+        InvalidRequest, ModelNotAllowed: there is no such assistant or model.
+    """
     assistant = runtime.get_assistant(request.assistant or runtime.settings.assistant)
     if request.model:
         runtime.check_model(request.model, "model: ")
@@ -46,8 +56,7 @@ async def create_session(runtime: RuntimeDep, owner: OwnerId, body: NewSession |
             return existing, False
         raise IdTaken("this id belongs to another session")
 
-    session, is_new = await runtime.db.transaction(write)
-    return json_response(session, 201 if is_new else 200, {"location": f"/api/sessions/{session.id}"})
+    return await runtime.db.transaction(write)
 
 
 @router.get("", responses={200: json_answer(SessionPage), **error_answers()})

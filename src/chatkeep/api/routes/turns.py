@@ -3,35 +3,19 @@
 from fastapi import APIRouter, Response
 
 from chatkeep.api.deps import IdempotencyKey, OwnerId, OwnRun, RuntimeDep, SessionId
-from chatkeep.api.openapi import EVENT_STREAM, error_answers, json_answer
+from chatkeep.api.openapi import EVENT_STREAM, TURN_ERRORS, error_answers, json_answer
 from chatkeep.api.requests import JsonRoute, ToolOutputs
 from chatkeep.api.responses import RequestedForm, json_response, run_response
 from chatkeep.api.views import RunAnswer
-from chatkeep.chat.types import CallError, Run
-from chatkeep.errors import (
-    CallNotWaiting,
-    EventsExpired,
-    IdempotencyMismatch,
-    ModelNotAllowed,
-    NotFound,
-    SessionBusy,
-    ShuttingDown,
-    TooManyRuns,
-)
+from chatkeep.chat.types import Run
+from chatkeep.errors import CallNotWaiting, NotFound, ShuttingDown, TooManyRuns
 from chatkeep.runs.request import NewMessage, NewRun
 from chatkeep.runs.start import start_run
 from chatkeep.runs.tool_outputs import add_outputs
-from chatkeep.tools.execution import ToolResult
 
 router = APIRouter(prefix="/api", route_class=JsonRoute)
 
-TURN_ANSWERS = {
-    200: json_answer(RunAnswer, content=EVENT_STREAM),
-    202: json_answer(RunAnswer),
-    **error_answers(
-        NotFound, ModelNotAllowed, SessionBusy, IdempotencyMismatch, EventsExpired, TooManyRuns, ShuttingDown
-    ),
-}
+TURN_ANSWERS = {200: json_answer(RunAnswer, content=EVENT_STREAM), 202: json_answer(RunAnswer), **TURN_ERRORS}
 """The answers to a request that starts a run (docs/http-api.md)."""
 
 
@@ -76,13 +60,7 @@ async def answer_calls(
     runtime: RuntimeDep, owner: OwnerId, run: OwnRun, body: ToolOutputs, form: RequestedForm
 ) -> Response:
     """Answer calls that wait for the client. With the last one the run goes on, and this is answered like a message."""
-    outputs: dict[str, ToolResult] = {}
-    for each in body.outputs:
-        if each.call_id in outputs:
-            raise CallNotWaiting(f"the call {each.call_id!r} is answered twice")
-        error = None if each.error is None else CallError("tool_error", each.error)
-        outputs[each.call_id] = ToolResult(each.output, error)
-    answered = await add_outputs(runtime, run, outputs)
+    answered = await add_outputs(runtime, run, body.to_results())
     if answered.run.status == "requires_action":
         return json_response(answered.run, 202)
     return await run_response(runtime, owner, answered.run, form, answered.waiting_position)
