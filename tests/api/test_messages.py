@@ -236,3 +236,14 @@ async def test_a_message_needs_a_session(service: Service, script: Script, subte
                 answer = await service.client.post(f"/api/sessions/{session_id}/messages", json={"content": "why?"})
             problem(answer, 404, "not_found")
             assert not script.prompts
+
+
+async def test_a_client_s_own_id_of_a_message_is_kept(service: Service) -> None:
+    session_id = await service.session()
+    answer = await service.send(session_id, "hi", client_id="draft-7")
+    assert answer["user_message"]["client_id"] == "draft-7"
+    assert "client_id" not in answer["message"]
+    listed = (await service.client.get(f"/api/sessions/{session_id}/messages")).json()["data"]
+    assert listed == [answer["user_message"], answer["message"]]
+    refused = await service.client.post(f"/api/sessions/{session_id}/messages", json={"content": "x", "client_id": ""})
+    assert refused.status_code == 422

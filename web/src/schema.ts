@@ -122,7 +122,7 @@ export interface Me {
   expires_at: string | null;
 }
 
-/** One message. A whole turn of the assistant, with all its steps and tool calls, is one message. */
+/** One message. A whole turn of the assistant, with all its steps and tool calls, is one message. `client_id` is the id that the client gave a user message, if it gave one. It need not be unique. */
 export interface Message {
   id: string;
   session_id: string;
@@ -133,6 +133,7 @@ export interface Message {
   run_id: string | null;
   status: "cancelled" | "completed" | "failed" | "in_progress" | "incomplete" | "interrupted" | "requires_action";
   created_at: string;
+  client_id?: string;
 }
 
 /** Messages, oldest first. `position` is where `GET /api/sessions/{id}/events` goes on. */
@@ -181,6 +182,7 @@ export interface NewMessage {
   on_busy?: "reject" | "interrupt";
   tools?: readonly ClientTool[];
   model?: string | null;
+  client_id?: string | null;
 }
 
 /** A user message to be answered once more (`message_id`), or an answer that was cut, to go on with (`continue`). */

@@ -159,7 +159,10 @@ Part: TypeAlias = TextPart | ReasoningPart | RefusalPart | StepPart | HandoverPa
 
 
 class Message(Value, frozen=True):
-    """One message. A whole turn of the assistant, with all its steps and tool calls, is one message."""
+    """One message. A whole turn of the assistant, with all its steps and tool calls, is one message.
+
+    `client_id` is the id that the client gave a user message, if it gave one. It need not be unique.
+    """
 
     id: str
     session_id: str
@@ -170,6 +173,7 @@ class Message(Value, frozen=True):
     run_id: str | None
     status: RunStatus
     created_at: str
+    client_id: str | UnsetType = UNSET
 
 
 class PromptSnapshot(NamedTuple):

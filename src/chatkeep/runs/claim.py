@@ -8,6 +8,8 @@ request is looked up before every limit, here once more, since two equal request
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from msgspec import UNSET
+
 from chatkeep import clock, ids
 from chatkeep.agent.turn_spec import TurnSpec
 from chatkeep.chat.events import Entry, RunStarted, to_entry
@@ -174,6 +176,7 @@ async def _new_user_message(
         run_id=None,
         status="completed",
         created_at=now,
+        client_id=request.client_id or UNSET,
     )
 
 

@@ -55,6 +55,11 @@ def _distinct(tools: list[ClientTool]) -> list[ClientTool]:
 
 Id: TypeAlias = Annotated[str, AfterValidator(_uuid), Field(json_schema_extra={"format": "uuid"})]
 ModelName: TypeAlias = Annotated[str, Field(min_length=1, max_length=200), BeforeValidator(clean_json)]
+ClientId: TypeAlias = Annotated[
+    str,
+    Field(min_length=1, max_length=128, description="The client's own id of the message."),
+    BeforeValidator(clean_json),
+]
 Content: TypeAlias = Annotated[
     str, Field(min_length=1, max_length=MAX_CONTENT_BYTES), BeforeValidator(clean_json), AfterValidator(_message_text)
 ]
@@ -133,6 +138,7 @@ class NewMessage(AnswerOptions):
     on_busy: OnBusy = "reject"
     tools: Annotated[list[ClientTool], Field(max_length=MAX_CLIENT_TOOLS), AfterValidator(_distinct)] = []
     model: ModelName | None = None
+    client_id: Annotated[ClientId | None, Field(exclude_if=_is_none)] = None
 
     @property
     def follows_head(self) -> bool:

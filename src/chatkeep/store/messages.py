@@ -4,6 +4,7 @@ A message's run id and status are not stored here: they are read from the run wh
 """
 
 import msgspec
+from msgspec import UNSET
 
 from chatkeep import ids
 from chatkeep.chat.types import Message, Part
@@ -14,7 +15,7 @@ from chatkeep.store.former_ids import find_session_key
 _parts = msgspec.json.Decoder(tuple[Part, ...]).decode
 _encode = msgspec.json.encode
 
-COLUMNS = """m.id, m.parent_id, m.seq, m.role, m.parts, r.id, r.status, m.created_at"""
+COLUMNS = """m.id, m.parent_id, m.seq, m.role, m.parts, r.id, r.status, m.created_at, m.client_id"""
 """The columns that `message_from_row` reads, of a message `m` and its run `r`."""
 RUN = "LEFT JOIN runs r ON r.session_key = m.session_key AND r.message_id = m.id"
 """Joins the run `r` of a message `m`."""
@@ -24,8 +25,8 @@ _NO_LIMIT = 2**31 - 1
 async def add_message(tx: Transaction, message: Message) -> None:
     """Add the row of a new message, without its run id and status: the run's row has these."""
     await tx.run(
-        """INSERT INTO messages (session_key, id, seq, parent_id, role, parts, created_at)
-           VALUES ($1, $2, $3, $4, $5, $6, $7)""",
+        """INSERT INTO messages (session_key, id, seq, parent_id, role, parts, created_at, client_id)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8)""",
         ids.session_key(message.session_id),
         message.id,
         message.seq,
@@ -33,6 +34,7 @@ async def add_message(tx: Transaction, message: Message) -> None:
         message.role,
         _encode(message.parts).decode(),
         message.created_at,
+        None if message.client_id is UNSET else message.client_id,
     )
 
 
@@ -76,6 +78,20 @@ async def find_in_session(tx: Transaction, session_id: str, message_id: str) -> 
              WHERE m.session_key = $1 AND m.id = $2""",
         ids.session_key(session_id),
         message_id,
+    )
+    return message_from_row(session_id, row) if row else None
+
+
+async def find_by_client_id(tx: Transaction, session_id: str, client_id: str) -> Message | None:
+    """Return the session's newest message to which a client gave the id `client_id`; None if there is none."""
+    row = await tx.one(
+        f"""SELECT {COLUMNS}
+              FROM messages m
+              {RUN}
+             WHERE m.session_key = $1 AND m.client_id = $2
+             ORDER BY m.seq DESC LIMIT 1""",
+        ids.session_key(session_id),
+        client_id,
     )
     return message_from_row(session_id, row) if row else None
 
@@ -139,4 +155,5 @@ def message_from_row(session_id: str, row: Row) -> Message:
         run_id=row[5],
         status=row[6] or "completed",
         created_at=row[7],
+        client_id=row[8] or UNSET,
     )
