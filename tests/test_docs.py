@@ -313,7 +313,7 @@ def test_the_tests_that_a_page_names_are_there() -> None:
 
 LIMITS = [
     *[("Settings", "max_connections"), ("Settings", "max_body_bytes"), ("Settings", "max_runs")],
-    *[("Settings", "max_answer_bytes")],
+    *[("Settings", "max_answer_bytes"), ("Settings", "max_dialect_bytes")],
     *[("api.http_protocol", "MAX_HEAD_BYTES"), ("api.connections", "HEAD_SECONDS")],
     *[("api.connections", "BODY_SECONDS"), ("api.responses", "MAX_LISTED_ERRORS")],
     *[("runs.request", "MAX_CONTENT_BYTES"), ("runs.request", "MAX_CLIENT_TOOLS")],

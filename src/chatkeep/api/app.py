@@ -15,6 +15,7 @@ from chatkeep.api.openapi import openapi_document
 from chatkeep.api.routes import (
     admin,
     auth,
+    dialects,
     docs,
     manifest,
     me,
@@ -38,7 +39,7 @@ from chatkeep.runs.startup import open_runtime
 from chatkeep.settings import Settings, load_settings
 from chatkeep.watch import tracing
 
-_OF_CHATS = (turns, sessions, session_events, messages, runs, memory)
+_OF_CHATS = (turns, sessions, session_events, messages, runs, dialects, memory)
 _OF_PEOPLE = (me, tokens, admin, auth)
 ROUTERS = tuple(each.router for each in (*_OF_CHATS, service, pages, manifest, docs, metrics, *_OF_PEOPLE))
 """All routes, the most used first."""
@@ -70,9 +71,13 @@ def create_api(settings: Settings, model: Model | None = None) -> FastAPI:
                     yield
 
     app = FastAPI(
-        docs_url=None, redoc_url=None, title="chatkeep", version=chatkeep.__version__, description=DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        title="chatkeep",
+        version=chatkeep.__version__,
+        description=DESCRIPTION,
         lifespan=lifespan,
-    )  # fmt: skip
+    )
     app.openapi = lambda: openapi_document(app, settings.public_url.path if settings.public_url else "")
     for router in ROUTERS:
         app.include_router(router)

@@ -35,7 +35,8 @@ def add_layers(app: FastAPI, settings: Settings, ways_in: WaysIn, open_streams: 
     if public := settings.public_url:  # its pages are our own, also where a proxy changes Host
         hosts.add(public.host)
         origins.add(public.origin)
-    app.add_middleware(RequestChecks, hosts=hosts, origins=origins, max_body_bytes=settings.max_body_bytes)
+    limits = {"max_body_bytes": settings.max_body_bytes, "max_dialect_bytes": settings.max_dialect_bytes}
+    app.add_middleware(RequestChecks, hosts=hosts, origins=origins, **limits)
     app.add_middleware(ResponseHeaders, public_path=public.path if public else "")
     # the last one is the outermost
     app.add_middleware(RequestLog, trusted_proxies=settings.trusted_proxies, has_lines=settings.access_log)

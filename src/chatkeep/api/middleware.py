@@ -15,6 +15,8 @@ from chatkeep.errors import BadHost, BodyTooLarge, CrossSite, InvalidRequest, Re
 
 _PROBES = ("/healthz", "/readyz")
 """Paths for monitors and load balancers, which name an address of their own in `Host`. They show no data."""
+DIALECT_PATHS = ("/api/chat",)
+"""Paths of dialects. Their clients send the whole history each time, with files in it (docs/dialects.md)."""
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 """Methods that change nothing (RFC 9110, section 9.2.1)."""
 
@@ -22,15 +24,19 @@ _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 class RequestChecks:
     """Refuses a request that fails a check, and passes on all others."""
 
-    def __init__(self, app: ASGIApp, hosts: Container[str], origins: Container[str], max_body_bytes: int) -> None:
+    def __init__(
+        self, app: ASGIApp, hosts: Container[str], origins: Container[str], max_body_bytes: int, max_dialect_bytes: int
+    ) -> None:
         """`hosts` are names without port, IPv6 in brackets; `*` allows any name.
 
         `origins` are those of other pages that may use the API (`https://example.org`); `*` allows any page.
+        `max_dialect_bytes` is the largest body below `DIALECT_PATHS`, `max_body_bytes` that of all other requests.
         """
         self._app = app
         self._hosts = hosts
         self._origins = origins
         self._max_body_bytes = max_body_bytes
+        self._max_dialect_bytes = max_dialect_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer it (ASGI)."""
@@ -46,17 +52,20 @@ class RequestChecks:
 
     async def _pass_counted(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Read the whole body, up to the limit, before the request is passed on: not every route reads it."""
-        body = b""
+        limit, body = self._limit(scope), bytearray()
         message: Message = {"more_body": True}
         while message.get("more_body"):
             message = await receive()
             if message["type"] == "http.disconnect":
                 return
             body += message.get("body", b"")
-            if len(body) > self._max_body_bytes:
-                await problem_response(_too_large(self._max_body_bytes))(scope, receive, send)
+            if len(body) > limit:
+                await problem_response(_too_large(limit))(scope, receive, send)
                 return
-        await self._app(scope, replay_body(body, receive), send)
+        await self._app(scope, replay_body(bytes(body), receive), send)
+
+    def _limit(self, scope: Scope) -> int:
+        return self._max_dialect_bytes if scope["path"].startswith(DIALECT_PATHS) else self._max_body_bytes
 
     def _find_refusal(self, scope: Scope, headers: Headers) -> Refused | None:
         method, hosts = scope["method"], headers.getlist("host")
@@ -70,8 +79,8 @@ class RequestChecks:
         if len(headers.getlist("idempotency-key")) > 1:
             return InvalidRequest("idempotency-key: one, not several")
         length = headers.get("content-length", "0")
-        if length.isdecimal() and int(length[:18]) > self._max_body_bytes:
-            return _too_large(self._max_body_bytes)
+        if length.isdecimal() and int(length[:18]) > (limit := self._limit(scope)):
+            return _too_large(limit)
         media = headers.get("content-type", "").partition(";")[0].strip().lower()
         has_body = length != "0" or "transfer-encoding" in headers
         if method not in _SAFE_METHODS and media != "application/json" and (media or has_body):

@@ -179,6 +179,41 @@ def closing_events(message: Message) -> list[Event]:
     ]
 
 
+def part_events(message: Message) -> list[Event]:
+    """Return events that make the parts of `message`, without positions: for an answer that begins with some.
+
+    No event starts a call that runs, nor brings a provider's state.
+    """
+    return [event for index, part in enumerate(message.parts) for event in _events_of(index, part)]
+
+
+def _events_of(index: int, part: Part) -> list[Event]:
+    match part:
+        case TextPart():
+            return [TextDelta(index=index, text=part.text)]
+        case ReasoningPart():
+            return [ReasoningDelta(index=index, text=part.text)] if part.text else []
+        case RefusalPart():
+            return [RefusalDelta(index=index, text=part.text)]
+        case StepPart():
+            return [StepStarted(index=index)]
+        case HandoverPart():
+            return [Handover(index=index, from_model=part.from_model, to_model=part.to_model, reason=part.reason)]
+        case ToolCallPart():
+            return _call_events(index, part)
+
+
+def _call_events(index: int, part: ToolCallPart) -> list[Event]:
+    events: list[Event] = [ToolCallStarted(index=index, call_id=part.call_id, name=part.name, kind=part.kind)]
+    if part.arguments_text:
+        events.append(ToolCallDelta(index=index, arguments_text=part.arguments_text))
+    if part.arguments is not None:
+        events.append(ToolCallReady(index=index, arguments=part.arguments))
+    if part.state in ("succeeded", "failed", "unknown", "cancelled"):
+        events.append(ToolCallFinished(index=index, state=part.state, output=part.output, error=part.error))
+    return events
+
+
 def _continues(last: Delta, event: Event) -> bool:
     return type(event) is type(last) and event.index == last.index  # type: ignore[union-attr]  # same type as a delta
 

@@ -129,6 +129,7 @@ class Settings(BaseModel):
     ping_interval: Seconds = 15
     events_retention: Seconds = 86_400
     max_body_bytes: PositiveInt = 1_048_576
+    max_dialect_bytes: PositiveInt = 33_554_432
     max_runs: PositiveInt = 2_000
     max_connections: PositiveInt = 4_000
     context_tokens: PositiveInt = 128_000

@@ -149,6 +149,16 @@ async def _is_gone(tx: Transaction, session_id: str) -> bool:
     return not await lock(tx, session_id)
 
 
+async def delete_unused(tx: Transaction, owner: str, session_id: str) -> None:
+    """Delete the owner's session if it never had a message."""
+    await tx.run(
+        "DELETE FROM sessions WHERE session_key = $1 AND owner = $2 AND next_message = 1",
+        ids.session_key(session_id),
+        owner,
+    )
+    tx.prove(can_be_repeated)
+
+
 async def reserve(tx: Transaction, owner: str, session_id: str, messages: int) -> Reservation:
     """Reserve the next run's number and the seqs of `messages` new messages.
 

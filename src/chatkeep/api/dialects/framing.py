@@ -1,0 +1,60 @@
+"""The framing of a dialect's stream: entries of a log in, frames out, with an explicit end."""
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
+from typing import Any, Protocol
+
+import msgspec
+
+from chatkeep.api.stream_server import EventStream
+from chatkeep.chat.events import Entry, Event
+
+encode = msgspec.json.encode
+
+
+class Encoder(Protocol):
+    """Makes frames of the events of one stream, in their order. It lives as long as the stream, and no longer."""
+
+    @property
+    def is_over(self) -> bool:
+        """True if the stream has its end."""
+        ...
+
+    def begin(self) -> bytes:
+        """Return the frames before the first event."""
+        ...
+
+    def encode(self, event: Event) -> bytes:
+        """Return the frames of an event; none if it has none in this dialect."""
+        ...
+
+    def end(self) -> bytes:
+        """Return the last frames, after the last event: the run waits, or the stream breaks off."""
+        ...
+
+
+def data_frame(value: Mapping[str, Any]) -> bytes:
+    """Return a frame without `event` and `id`."""
+    return b"data: %b\n\n" % encode(value)
+
+
+def dialect_stream(
+    source: AsyncGenerator[Sequence[Entry]], encoder: Encoder, headers: dict[str, str], until: int | None = None
+) -> EventStream[bytes]:
+    """Return the stream of what `source` yields. `until`: the position at which it ends, if not by itself."""
+    frames = _frames(source, encoder, until)
+    return EventStream(frames, bytes, headers, is_last=lambda _: encoder.is_over, prefix=b"")
+
+
+async def _frames(
+    source: AsyncGenerator[Sequence[Entry]], encoder: Encoder, until: int | None
+) -> AsyncGenerator[bytes]:
+    async with aclosing(source):
+        if begin := encoder.begin():
+            yield begin
+        async for entries in source:
+            yield b"".join([encoder.encode(entry.event) for entry in entries])
+            if until is not None and entries and entries[-1].event.position >= until:
+                break
+    if not encoder.is_over:
+        yield encoder.end()

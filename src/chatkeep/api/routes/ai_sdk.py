@@ -1,0 +1,77 @@
+"""The AI SDK's chat: `useChat` with its default transport, and what its resumable streams ask for."""
+
+from typing import Annotated, TypeAlias
+
+from fastapi import APIRouter, Path, Request, Response
+
+from chatkeep.api.deps import IdempotencyKey, OwnerId, RuntimeDep
+from chatkeep.api.dialects.bodies import read_body
+from chatkeep.api.dialects.chats import find_open_run, read_history
+from chatkeep.api.dialects.framing import dialect_stream
+from chatkeep.api.dialects.ui_messages import to_ui_message
+from chatkeep.api.dialects.ui_request import ChatBody
+from chatkeep.api.dialects.ui_stream import HEADERS, UiMessageEncoder
+from chatkeep.api.dialects.ui_turn import Turn, start_turn
+from chatkeep.api.openapi import EVENT_STREAM, TURN_ERRORS, error_answers, json_answer, json_body
+from chatkeep.api.responses import json_response
+from chatkeep.chat.types import Run
+from chatkeep.runs import cancel
+from chatkeep.runs.follow import follow
+from chatkeep.runs.runtime import Runtime
+
+router = APIRouter(prefix="/api/chat", tags=["AI SDK"])
+
+ChatId: TypeAlias = Annotated[str, Path(description="A chat's id, as the client chose it: any text")]
+
+
+@router.post(
+    "",
+    openapi_extra=json_body("The history and the new message, as `DefaultChatTransport` sends them", "id"),
+    responses={200: {"description": "A UI message stream", "content": EVENT_STREAM}, **TURN_ERRORS},
+)
+async def chat(
+    request: Request, runtime: RuntimeDep, owner: OwnerId, idempotency_key: IdempotencyKey = None
+) -> Response:
+    """Send a message, answer one again, or give outputs of calls. The answer goes on being made if you leave."""
+    body = await read_body(request, ChatBody)
+    return _stream(runtime, await start_turn(runtime, owner, body, idempotency_key))
+
+
+@router.get(
+    "/{chat_id:path}/stream",
+    responses={
+        200: {"description": "The open answer from its beginning", "content": EVENT_STREAM},
+        204: {"description": "Nothing runs here"},
+        **error_answers(),
+    },
+)
+async def resume(runtime: RuntimeDep, owner: OwnerId, chat_id: ChatId) -> Response:
+    """The open answer, from its beginning; 204 if there is none, or no such chat."""
+    run = await find_open_run(runtime, owner, chat_id)
+    return Response(status_code=204) if run is None else _stream(runtime, Turn(run))
+
+
+@router.post(
+    "/{chat_id:path}/stop", responses={202: json_answer(Run), 204: {"description": "Nothing ran"}, **error_answers()}
+)
+async def stop(runtime: RuntimeDep, owner: OwnerId, chat_id: ChatId) -> Response:
+    """Stop the open answer; the text so far is kept. 204 if there is none, or no such chat."""
+    run = await find_open_run(runtime, owner, chat_id)
+    ended = await cancel.cancel_run(runtime, run) if run else None
+    return json_response(ended, 202) if ended else Response(status_code=204)
+
+
+@router.get("/{chat_id:path}/messages", responses={200: {"description": "`UIMessage`s"}, **error_answers()})
+async def list_messages(runtime: RuntimeDep, owner: OwnerId, chat_id: ChatId) -> Response:
+    """The history for `messages` of `useChat`, without the open answer: `resume` brings that one."""
+    history = await read_history(runtime, owner, chat_id)
+    open_id = history.open_run.message_id if history and history.open_run else None
+    shown = [each for each in history.messages if each.id != open_id] if history else []
+    return json_response([to_ui_message(each, history.runs) for each in shown] if history else [])
+
+
+def _stream(runtime: Runtime, turn: Turn) -> Response:
+    """Return the stream of a turn. That of a run that waits ends where it waits."""
+    run, until = turn.run, turn.run.position if turn.run.status == "requires_action" else None
+    headers = {**HEADERS, "location": f"/api/runs/{run.id}"}
+    return dialect_stream(follow(runtime, run, turn.position), UiMessageEncoder(turn.begun), headers, until)

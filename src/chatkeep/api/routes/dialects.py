@@ -1,0 +1,9 @@
+"""The routes of all dialects (`docs/dialects.md`)."""
+
+from fastapi import APIRouter
+
+from chatkeep.api.routes import ai_sdk
+
+router = APIRouter()
+for _each in (ai_sdk,):
+    router.include_router(_each.router)

@@ -1,0 +1,87 @@
+"""The real AI SDK (npm `ai` 5, 6 and 7) as a client: a chat in a process of Node."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from tests.api.streams import PATIENCE
+from tests.needs import NPM, npm_program
+from tests.service import Service
+
+VERSIONS = ("5", "6", "7")
+State = dict[str, Any]
+
+
+class AiChat:
+    """A chat of the client. Each method returns its state: `status`, `error`, `messages`, `toolCalls`, `end`."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+
+    async def call(self, method: str, *arguments: Any) -> State:
+        """Call a method of the chat, and wait until its answer has come."""
+        await self._do({"begin": method, "with": arguments})
+        return await self.settle()
+
+    async def begin(self, method: str, *arguments: Any, until: str) -> State:
+        """Call a method of the chat, and wait until its last message has the text `until`."""
+        await self._do({"begin": method, "with": arguments})
+        return await self._do({"until": until})
+
+    async def until(self, text: str) -> State:
+        """Wait until its last message has this text."""
+        return await self._do({"until": text})
+
+    async def settle(self) -> State:
+        """Wait until it is neither asking nor reading."""
+        return await self._do({"settle": True})
+
+    async def send(self, text: str, **options: Any) -> State:
+        """Send a message, and wait for the answer."""
+        return await self.call("sendMessage", {"text": text, **options})
+
+    async def _do(self, command: dict[str, Any]) -> State:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(command).encode() + b"\n")
+        async with asyncio.timeout(PATIENCE):
+            line = await self._process.stdout.readline()
+        assert line, "the client has died"
+        return json.loads(line)
+
+
+@asynccontextmanager
+async def ai_chat(service: Service, version: str, chat_id: str, **options: Any) -> AsyncGenerator[AiChat]:
+    """Run a chat until the block ends. `options`: `messages`, `body`, `reduced`, `automatic` (see `ai_sdk.mjs`)."""
+    node, _ = npm_program(f"ai{version}", "package.json")
+    words = json.dumps({"url": service.url, "id": chat_id, **options})
+    process = await asyncio.create_subprocess_exec(
+        node,
+        str(NPM / "ai_sdk.mjs"),
+        version,
+        words,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        limit=2**24,
+    )
+    try:
+        yield AiChat(process)
+    finally:
+        process.kill()
+        await process.wait()
+
+
+async def history(service: Service, chat_id: str) -> list[dict[str, Any]]:
+    """Return what the service has for `messages` of a chat."""
+    answer = await service.client.get(f"/api/chat/{chat_id}/messages")
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def comparable(message: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the parts of an answer without what only some versions add, and what is not kept of broken arguments."""
+    optional = ("id", "title", "rawInput", "preliminary")
+    parts = [{name: value for name, value in part.items() if name not in optional} for part in message["parts"]]
+    return [{**part, "input": None} if part.get("state") == "output-error" else part for part in parts]
