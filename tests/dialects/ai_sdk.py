@@ -4,14 +4,22 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Protocol
+
+import httpx2
 
 from tests.api.streams import PATIENCE
 from tests.needs import NPM, npm_program
-from tests.service import Service
 
 VERSIONS = ("5", "6", "7")
 State = dict[str, Any]
+
+
+class Running(Protocol):
+    """A running service."""
+
+    @property
+    def client(self) -> httpx2.AsyncClient: ...
 
 
 class AiChat:
@@ -53,10 +61,10 @@ class AiChat:
 
 
 @asynccontextmanager
-async def ai_chat(service: Service, version: str, chat_id: str, **options: Any) -> AsyncGenerator[AiChat]:
+async def ai_chat(service: Running, version: str, chat_id: str, **options: Any) -> AsyncGenerator[AiChat]:
     """Run a chat until the block ends. `options`: `messages`, `body`, `reduced`, `automatic` (see `ai_sdk.mjs`)."""
     node, _ = npm_program(f"ai{version}", "package.json")
-    words = json.dumps({"url": service.url, "id": chat_id, **options})
+    words = json.dumps({"url": str(service.client.base_url).rstrip("/"), "id": chat_id, **options})
     process = await asyncio.create_subprocess_exec(
         node,
         str(NPM / "ai_sdk.mjs"),
@@ -73,7 +81,7 @@ async def ai_chat(service: Service, version: str, chat_id: str, **options: Any) 
         await process.wait()
 
 
-async def history(service: Service, chat_id: str) -> list[dict[str, Any]]:
+async def history(service: Running, chat_id: str) -> list[dict[str, Any]]:
     """Return what the service has for `messages` of a chat."""
     answer = await service.client.get(f"/api/chat/{chat_id}/messages")
     assert answer.status_code == 200, answer.text
