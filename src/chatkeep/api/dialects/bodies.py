@@ -50,16 +50,18 @@ def decode(body: bytes | msgspec.Raw, kind: type[T]) -> T:
         raise InvalidRequest(f"body: {error}") from error
 
 
-def decode_small(name: str, raw: msgspec.Raw) -> Any:
-    """Return the value of a field that is JSON of any form. Building a large one would hold up other requests.
+def decode_small(name: str, raw: msgspec.Raw, kind: Any = Any) -> Any:
+    """Return the value of a field that has any form, or that of `kind`, a type that msgspec decodes.
+
+    Building a large one would hold up other requests.
 
     Raises:
-        InvalidRequest: it has more than `MAX_VALUE_BYTES`, or is no JSON.
+        InvalidRequest: it has more than `MAX_VALUE_BYTES`, or is no `kind`.
     """
     if len(bytes(raw)) > MAX_VALUE_BYTES:
         raise InvalidRequest(f"{name}: longer than {MAX_VALUE_BYTES} bytes")
     try:
-        return msgspec.json.decode(raw)
+        return msgspec.json.decode(raw, type=kind)
     except (msgspec.DecodeError, RecursionError) as error:
         raise InvalidRequest(f"{name}: {error}") from error
 

@@ -6,8 +6,11 @@ from typing import Any, Protocol
 
 import msgspec
 
+from chatkeep.api.dialects.calls import Turn
 from chatkeep.api.stream_server import EventStream
 from chatkeep.chat.events import Entry, Event
+from chatkeep.runs.follow import follow
+from chatkeep.runs.runtime import Runtime
 
 encode = msgspec.json.encode
 
@@ -38,11 +41,10 @@ def data_frame(value: Mapping[str, Any]) -> bytes:
     return b"data: %b\n\n" % encode(value)
 
 
-def dialect_stream(
-    source: AsyncGenerator[Sequence[Entry]], encoder: Encoder, headers: dict[str, str], until: int | None = None
-) -> EventStream[bytes]:
-    """Return the stream of what `source` yields. `until`: the position at which it ends, if not by itself."""
-    frames = _frames(source, encoder, until)
+def dialect_stream(runtime: Runtime, turn: Turn, encoder: Encoder, headers: dict[str, str]) -> EventStream[bytes]:
+    """Return the stream of a turn. `headers` are the dialect's own."""
+    frames = _frames(follow(runtime, turn.run, turn.position), encoder, turn.until)
+    headers = {**headers, "location": f"/api/runs/{turn.run.id}"}
     return EventStream(frames, bytes, headers, is_last=lambda _: encoder.is_over, prefix=b"")
 
 

@@ -5,22 +5,18 @@ the store's. The earlier ids say where in the store the message belongs: the las
 the parent.
 """
 
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal
 
 import msgspec
 
-from chatkeep import ids
 from chatkeep.api.dialects.bodies import decode, decode_small
-from chatkeep.chat.types import Message, Run, TextPart
+from chatkeep.api.dialects.places import AnsweredAgain, NewText, Place, ToolAnswers, find_last_answer, find_message
+from chatkeep.chat.types import Message, TextPart
 from chatkeep.db import Transaction
 from chatkeep.errors import InvalidRequest
-from chatkeep.store import messages as store_messages
 from chatkeep.store import runs as store_runs
 from chatkeep.store import sessions as store_sessions
 from chatkeep.text import clean
-
-MAX_MATCHED_IDS = 100
-"""How many of the last ids in a client's history are looked up."""
 
 MAX_PARTS_BYTES = 4_194_304
 """The longest last message, in bytes of JSON: an answer with outputs has its reasoning and earlier outputs in it."""
@@ -91,46 +87,6 @@ class ChatBody(msgspec.Struct, rename={"message_id": "messageId"}):
         return {name: value for name, value in fields.items() if value is not None}
 
 
-class NewText(NamedTuple):
-    """A new user message after the answer `parent_id` (None: a first one); `follows_head`: after the last answer."""
-
-    parent_id: str | None
-    follows_head: bool
-
-
-class AnsweredAgain(NamedTuple):
-    """A stored user message that is answered once more."""
-
-    message_id: str
-
-
-class ToolAnswers(NamedTuple):
-    """Outputs for the open run, which waits for them."""
-
-    run: Run
-
-
-class Place(NamedTuple):
-    """The target of a request; `open_run` is the session's, `is_new`: there is no such session."""
-
-    target: NewText | AnsweredAgain | ToolAnswers
-    open_run: Run | None
-    is_new: bool
-
-    @property
-    def on_busy(self) -> Literal["reject", "interrupt"]:
-        """`interrupt` for a client that has seen the open answer and goes on from it; else that one is another's."""
-        run, target = self.open_run, self.target
-        match target:
-            case NewText():
-                has_seen = target.follows_head or (run is not None and target.parent_id == run.message_id)
-            case AnsweredAgain():
-                has_seen = run is not None and target.message_id == run.user_message_id
-            case ToolAnswers():
-                has_seen = False
-        return "interrupt" if has_seen else "reject"
-
-
 def parts_of(message: UiMessage) -> list[UiPart]:
     """Return the decoded parts of a message.
 
@@ -141,6 +97,11 @@ def parts_of(message: UiMessage) -> list[UiPart]:
     if len(parts) > MAX_PARTS_BYTES:
         raise InvalidRequest(f"messages: the last one is longer than {MAX_PARTS_BYTES} bytes")
     return decode(b'{"parts":%b}' % parts, _Parts).parts
+
+
+def answers_of(messages: list[UiMessage]) -> list[str]:
+    """Return the ids of the answers among `messages`."""
+    return [each.id or "" for each in messages if each.role == "assistant"]
 
 
 def text_of(message: UiMessage) -> str:
@@ -190,55 +151,28 @@ async def _find_parent(tx: Transaction, session_id: str, body: ChatBody) -> NewT
     if body.messages is None:
         if body.message_id is None:
             return NewText(None, follows_head=True)
-        edited = await _find(tx, session_id, body.message_id)
+        edited = await find_message(tx, session_id, body.message_id)
         if edited is None or edited.role != "user":
             raise InvalidRequest("messageId: not a user message of this chat")
         return NewText(edited.parent_id, follows_head=False)
-    parent = await _last_answer(tx, session_id, body.messages[:-1])
+    parent = await find_last_answer(tx, session_id, answers_of(body.messages[:-1]))
     is_edit = body.message_id is not None
     return NewText(parent.id if parent else None, follows_head=parent is None and not is_edit)
 
 
 async def _find_answered(tx: Transaction, session_id: str, body: ChatBody) -> AnsweredAgain | NewText:
     """Return the user message that is answered again: a stored one, or a new one if it never came here as it is now."""
-    named = await _find(tx, session_id, body.message_id)
+    named = await find_message(tx, session_id, body.message_id)
     if named is not None and named.role == "assistant":
         return AnsweredAgain(named.parent_id or "")
-    sent = named or await _find(tx, session_id, body.last.id)
+    sent = named or await find_message(tx, session_id, body.last.id)
     if sent is not None:
         is_same = _text_of(sent) == clean(text_of(body.last))  # else its edit was refused before
         return AnsweredAgain(sent.id) if is_same else NewText(sent.parent_id, follows_head=False)
     if body.messages is None:
         return NewText(None, follows_head=True)
-    parent = await _last_answer(tx, session_id, body.messages[:-1])
+    parent = await find_last_answer(tx, session_id, answers_of(body.messages[:-1]))
     return NewText(parent.id if parent else None, follows_head=False)
-
-
-async def _last_answer(tx: Transaction, session_id: str, messages: list[UiMessage]) -> Message | None:
-    """Return the last of the client's messages that is an answer in the store.
-
-    Raises:
-        InvalidRequest: there are answers among them, and the store has none of them.
-    """
-    answers = [each.id or "" for each in messages if each.role == "assistant"]
-    for answer_id in answers[: -MAX_MATCHED_IDS - 1 : -1]:
-        canonical = ids.parse(answer_id)
-        found = await store_messages.find_in_session(tx, session_id, canonical) if canonical else None
-        if found is not None and found.role == "assistant":
-            return found
-    if answers:
-        raise InvalidRequest("messages: this chat has none of these answers; the history is kept here")
-    return None
-
-
-async def _find(tx: Transaction, session_id: str, message_id: str | None) -> Message | None:
-    """Return the message that has this id, the client's own or ours; None if there is none."""
-    if not message_id:
-        return None
-    if found := await store_messages.find_by_client_id(tx, session_id, message_id):
-        return found
-    canonical = ids.parse(message_id)
-    return await store_messages.find_in_session(tx, session_id, canonical) if canonical else None
 
 
 def _text_of(message: Message) -> str:

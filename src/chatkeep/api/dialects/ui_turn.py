@@ -1,36 +1,16 @@
 """Carries out a request of the AI SDK: the claims are those of our own API."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from chatkeep.api.dialects.bodies import decode_small, validated
+from chatkeep.api.dialects.calls import Turn, answer_calls
 from chatkeep.api.dialects.chats import session_id_of, start_in_chat
-from chatkeep.api.dialects.ui_request import (
-    AnsweredAgain,
-    ChatBody,
-    NewText,
-    Place,
-    ToolAnswers,
-    find_place,
-    text_of,
-    tool_outputs,
-)
-from chatkeep.api.requests import NewSession, ToolOutputs
-from chatkeep.chat.types import Message, Run
-from chatkeep.errors import CallNotWaiting
+from chatkeep.api.dialects.places import AnsweredAgain, NewText, Place, ToolAnswers
+from chatkeep.api.dialects.ui_request import ChatBody, find_place, text_of, tool_outputs
+from chatkeep.api.requests import NewSession
 from chatkeep.runs.request import NewMessage, NewRun
 from chatkeep.runs.runtime import Runtime
 from chatkeep.runs.start import start_run
-from chatkeep.runs.tool_calls import waiting_calls
-from chatkeep.runs.tool_outputs import add_outputs
-from chatkeep.store import history as store_history
-
-
-class Turn(NamedTuple):
-    """A run to be read after `position`; `begun` is its answer, if the client has its beginning."""
-
-    run: Run
-    begun: Message | None = None
-    position: int = 0
 
 
 async def start_turn(runtime: Runtime, owner: str, body: ChatBody, key: str | None) -> Turn:
@@ -44,7 +24,7 @@ async def start_turn(runtime: Runtime, owner: str, body: ChatBody, key: str | No
     place = await runtime.db.snapshot(lambda tx: find_place(tx, owner, session_id, body))
     match place.target:
         case ToolAnswers(run):
-            return await _answer_calls(runtime, owner, run, body)
+            return await answer_calls(runtime, owner, run, tool_outputs(body.last))
         case AnsweredAgain(message_id):
             request = validated(NewRun, {"message_id": message_id, "on_busy": place.on_busy, **body.options})
             return Turn(await start_run(runtime, owner, session_id, request, key))
@@ -61,13 +41,3 @@ def _new_message(body: ChatBody, target: NewText, place: Place) -> NewMessage:
     if not target.follows_head:
         fields["parent_id"] = target.parent_id
     return validated(NewMessage, fields)
-
-
-async def _answer_calls(runtime: Runtime, owner: str, run: Run, body: ChatBody) -> Turn:
-    message = await runtime.db.snapshot(lambda tx: store_history.get_message(tx, owner, run.message_id))
-    waiting = waiting_calls(message.parts)
-    outputs = [each for each in tool_outputs(body.last) if each["call_id"] in waiting]
-    if not outputs:
-        raise CallNotWaiting("none of these calls waits for an output")
-    answered = await add_outputs(runtime, run, validated(ToolOutputs, {"outputs": outputs}).to_results())
-    return Turn(answered.run, message, answered.waiting_position)

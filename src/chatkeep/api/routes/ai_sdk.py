@@ -6,18 +6,17 @@ from fastapi import APIRouter, Path, Request, Response
 
 from chatkeep.api.deps import IdempotencyKey, OwnerId, RuntimeDep
 from chatkeep.api.dialects.bodies import read_body
+from chatkeep.api.dialects.calls import Turn
 from chatkeep.api.dialects.chats import find_open_run, read_history
 from chatkeep.api.dialects.framing import dialect_stream
 from chatkeep.api.dialects.ui_messages import to_ui_message
 from chatkeep.api.dialects.ui_request import ChatBody
 from chatkeep.api.dialects.ui_stream import HEADERS, UiMessageEncoder
-from chatkeep.api.dialects.ui_turn import Turn, start_turn
+from chatkeep.api.dialects.ui_turn import start_turn
 from chatkeep.api.openapi import EVENT_STREAM, TURN_ERRORS, error_answers, json_answer, json_body
 from chatkeep.api.responses import json_response
 from chatkeep.chat.types import Run
 from chatkeep.runs import cancel
-from chatkeep.runs.follow import follow
-from chatkeep.runs.runtime import Runtime
 
 router = APIRouter(prefix="/api/chat", tags=["AI SDK"])
 
@@ -34,7 +33,8 @@ async def chat(
 ) -> Response:
     """Send a message, answer one again, or give outputs of calls. The answer goes on being made if you leave."""
     body = await read_body(request, ChatBody)
-    return _stream(runtime, await start_turn(runtime, owner, body, idempotency_key))
+    turn = await start_turn(runtime, owner, body, idempotency_key)
+    return dialect_stream(runtime, turn, UiMessageEncoder(turn.begun), HEADERS)
 
 
 @router.get(
@@ -48,7 +48,9 @@ async def chat(
 async def resume(runtime: RuntimeDep, owner: OwnerId, chat_id: ChatId) -> Response:
     """The open answer, from its beginning; 204 if there is none, or no such chat."""
     run = await find_open_run(runtime, owner, chat_id)
-    return Response(status_code=204) if run is None else _stream(runtime, Turn(run))
+    if run is None:
+        return Response(status_code=204)
+    return dialect_stream(runtime, Turn(run), UiMessageEncoder(), HEADERS)
 
 
 @router.post(
@@ -68,10 +70,3 @@ async def list_messages(runtime: RuntimeDep, owner: OwnerId, chat_id: ChatId) ->
     open_id = history.open_run.message_id if history and history.open_run else None
     shown = [each for each in history.messages if each.id != open_id] if history else []
     return json_response([to_ui_message(each, history.runs) for each in shown] if history else [])
-
-
-def _stream(runtime: Runtime, turn: Turn) -> Response:
-    """Return the stream of a turn. That of a run that waits ends where it waits."""
-    run, until = turn.run, turn.run.position if turn.run.status == "requires_action" else None
-    headers = {**HEADERS, "location": f"/api/runs/{run.id}"}
-    return dialect_stream(follow(runtime, run, turn.position), UiMessageEncoder(turn.begun), headers, until)
