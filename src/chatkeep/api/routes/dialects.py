@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from chatkeep.api.routes import ai_sdk
+from chatkeep.api.routes import agui, ai_sdk
 
 router = APIRouter()
-for _each in (ai_sdk,):
+for _each in (ai_sdk, agui):
     router.include_router(_each.router)

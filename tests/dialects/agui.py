@@ -1,0 +1,72 @@
+"""The real client of AG-UI (npm `@ag-ui/client`): an agent in a process of Node."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from tests.api.streams import PATIENCE
+from tests.needs import NPM, npm_program
+from tests.service import Service
+
+State = dict[str, Any]
+
+
+class Agent:
+    """An agent of the client. Each method runs it, and returns `error`, the `events` of the run, and all `messages`."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+
+    async def say(self, text: str, **run: Any) -> State:
+        """Send a user's message."""
+        return await self._do({"say": text, "run": run})
+
+    async def add(self, message: dict[str, Any], **run: Any) -> State:
+        """Send a message."""
+        return await self._do({"add": message, "run": run})
+
+    async def run(self, **run: Any) -> State:
+        """Send the messages as they are."""
+        return await self._do({"run": run})
+
+    async def _do(self, command: dict[str, Any]) -> State:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(command).encode() + b"\n")
+        async with asyncio.timeout(PATIENCE):
+            line = await self._process.stdout.readline()
+        assert line, "the client has died"
+        return json.loads(line)
+
+
+@asynccontextmanager
+async def agui_agent(
+    service: Service, thread_id: str, path: str = "/agui", messages: list[dict[str, Any]] | None = None
+) -> AsyncGenerator[Agent]:
+    """Run an agent until the block ends."""
+    node, _ = npm_program("@ag-ui", "client", "package.json")
+    config = {"url": service.url + path, "threadId": thread_id, "initialMessages": messages or []}
+    process = await asyncio.create_subprocess_exec(
+        node,
+        str(NPM / "agui.mjs"),
+        json.dumps(config),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        limit=2**24,
+    )
+    try:
+        yield Agent(process)
+    finally:
+        process.kill()
+        await process.wait()
+
+
+async def snapshot(service: Service, thread_id: str) -> list[dict[str, Any]]:
+    """Return the messages that the service has of a thread."""
+    answer = await service.client.get(f"/agui/threads/{thread_id}/messages")
+    assert answer.status_code == 200, answer.text
+    event = json.loads(answer.text.removeprefix("data: "))
+    assert event["type"] == "MESSAGES_SNAPSHOT"
+    return event["messages"]
