@@ -80,10 +80,19 @@ async def postgres_scans(db: Database, sql: str, unset: list[None]) -> list[str]
 
     async def explain(tx: Transaction) -> list[str]:
         await tx.run("SET LOCAL enable_seqscan = off")  # tables are empty here: it would not bother with an index
-        await tx.run("SET LOCAL plan_cache_mode = force_generic_plan")
-        return [str(row[0]) for row in await tx.all(cast("LiteralString", f"EXPLAIN {sql}"), *unset)]
+        return await explain_generic(tx, sql, len(unset), "")
 
     return [line for line in await db.transaction(explain) if "Seq Scan" in line]
+
+
+async def explain_generic(tx: Transaction, sql: str, parameters: int, options: str) -> list[str]:
+    """Return PostgreSQL's plan for any values of the parameters. (With NULLs it would see that no row is equal.)"""
+    await tx.run("SET LOCAL plan_cache_mode = force_generic_plan")
+    await tx.run(cast("LiteralString", f"PREPARE explained AS {sql}"))
+    values = f"({', '.join(['NULL'] * parameters)})" if parameters else ""
+    rows = await tx.all(cast("LiteralString", f"EXPLAIN {options} EXECUTE explained{values}"))
+    await tx.run("DEALLOCATE explained")
+    return [str(row[0]) for row in rows]
 
 
 SCANS = {"sqlite": sqlite_scans, "postgres": postgres_scans}

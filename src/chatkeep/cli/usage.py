@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from datetime import UTC, datetime, timedelta
 
+from chatkeep import clock
 from chatkeep.runs.loading import open_database
 from chatkeep.settings import Settings
 from chatkeep.store import usage as store_usage
@@ -15,15 +16,14 @@ _BILLION = 10**9
 
 async def print_usage(settings: Settings, days: int) -> None:
     """Print a line for each day and model, oldest first, and the sums. Days are those of UTC."""
-    first = f"{datetime.now(UTC) - timedelta(days=days - 1):%Y-%m-%d}"
+    first = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=days - 1)
     sums: defaultdict[tuple[str, str], Counter[str]] = defaultdict(Counter)
-    after = (-1, 0)
+    since, after = first.strftime(clock.FORMAT), (-1, 0)
     db = await open_database(settings)
     try:
-        while page := await db.snapshot(lambda tx, after=after: store_usage.list_usage(tx, after)):
+        while page := await db.snapshot(lambda tx, after=after: store_usage.list_usage(tx, since, after)):
             for run in page:
-                if run.created_at >= first:
-                    _add(sums[run.created_at[:10], run.model], run)
+                _add(sums[run.created_at[:10], run.model], run)
             after = page[-1][:2]
     finally:
         await db.close()

@@ -55,16 +55,15 @@ async def get_message(tx: Transaction, owner: str, message_id: str) -> Message:
         NotFound: there is none, or it belongs to another owner.
     """
     row = await tx.one(
-        f"""SELECT {COLUMNS}, s.id
+        f"""SELECT {COLUMNS}, (SELECT s.id FROM sessions s WHERE s.session_key = $1 AND s.owner = $3)
               FROM messages m
-              JOIN sessions s ON s.session_key = m.session_key AND s.owner = $3
               {RUN}
-             WHERE m.session_key = $1 AND m.id = $2""",
+             WHERE m.session_key = $1 AND m.id = $2""",  # no join: SQLite began it with all of the owner's sessions
         await find_session_key(tx, message_id),
         message_id,
         owner,
     )
-    if row is None:
+    if row is None or row[-1] is None:
         raise NotFound(f"no message {message_id}")
     return message_from_row(row[-1], row)
 
@@ -103,21 +102,22 @@ MAX_HISTORY_MESSAGES = 2_000
 async def list_branch(tx: Transaction, session_id: str, head_id: str | None, limit: int | None = None) -> list[Message]:
     """Return the session's branch that ends with `head_id`, oldest first: at most its last `limit` messages.
 
-    The list is empty if `head_id` is None.
+    The list is empty if `head_id` is None. The walk takes all columns along: when they were joined to it, an engine
+    with statistics read the whole session.
     """
     rows = await tx.all(
-        f"""WITH RECURSIVE branch (id, parent_id, depth) AS (
-                SELECT id, parent_id, 1 FROM messages WHERE session_key = $1 AND id = $2
+        f"""WITH RECURSIVE branch (id, parent_id, seq, role, parts, run_id, status, created_at, depth) AS (
+                SELECT {COLUMNS}, 1
+                  FROM messages m
+                  {RUN}
+                 WHERE m.session_key = $1 AND m.id = $2
                 UNION ALL
-                SELECT p.id, p.parent_id, b.depth + 1
-                  FROM branch b JOIN messages p ON p.session_key = $1 AND p.id = b.parent_id
+                SELECT {COLUMNS}, b.depth + 1
+                  FROM branch b
+                  JOIN messages m ON m.session_key = $1 AND m.id = b.parent_id
+                  {RUN}
                  WHERE b.depth < $3)
-            SELECT {COLUMNS}
-              FROM branch b
-             CROSS JOIN messages m
-              {RUN}
-             WHERE m.session_key = $1 AND m.id = b.id
-             ORDER BY b.depth DESC""",  # CROSS JOIN: SQLite keeps the order; with statistics it read all messages first
+            SELECT * FROM branch ORDER BY depth DESC""",
         ids.session_key(session_id),
         head_id,
         limit or _NO_LIMIT,

@@ -9,7 +9,7 @@ PAGE_SIZE = 2_000
 
 
 class RunUsage(NamedTuple):
-    """The usage of one run, by its place in the table. `cost` is in 10⁻⁹ of the currency, None if it is not known."""
+    """The usage of one run. `cost` is in 10⁻⁹ of the currency, None if a price is not known."""
 
     session_key: int
     number: int
@@ -23,15 +23,20 @@ class RunUsage(NamedTuple):
     cost: int | None
 
 
-async def list_usage(tx: Transaction, after: tuple[int, int]) -> list[RunUsage]:
-    """Return the next page of runs after this (session_key, number), of all owners: sorted by session, not by time."""
+async def list_usage(tx: Transaction, since: str, after: tuple[int, int]) -> list[RunUsage]:
+    """Return the next page of the runs made at the time `since` or later, of all owners, session by session.
+
+    `after` is the (session_key, number) of the last run of the page before; (-1, 0) for the first page. No index has
+    the runs by time, so that all pages together walk once through all runs.
+    """
     rows = await tx.all(
         """SELECT session_key, number, created_at, model, status, input_tokens, cached_input_tokens, output_tokens,
                   reasoning_tokens, cost
              FROM runs
-            WHERE (session_key, number) > ($1, $2)
+            WHERE (session_key, number) > ($2, $3) AND created_at >= $1
             ORDER BY session_key, number
-            LIMIT $3""",
+            LIMIT $4""",
+        since,
         *after,
         PAGE_SIZE,
     )
