@@ -79,7 +79,7 @@ class BodyTooLarge(Refused):
 
 
 class IdTaken(Refused):
-    """A session id, chosen by the client, that belongs to another owner."""
+    """A session id, chosen by the client, that belongs to another owner, or to a session that is being removed."""
 
     status, code, title = 409, "id_taken", "Id taken"
 

@@ -20,6 +20,7 @@ from chatkeep.store import runs as store_runs
 from tests.api.shapes import problem, usage
 from tests.api.streams import PATIENCE, streaming, text_of
 from tests.api.tables import contents
+from tests.deletions import until_gone
 from tests.functions import forget, gates, sent
 from tests.hostile.schemas import doubling
 from tests.script import Line, Script, call, say, stop
@@ -476,6 +477,7 @@ async def test_prompt_snapshots_are_deleted_with_their_session(service: Service,
     assert (await service.client.delete(f"/api/sessions/{sessions[0]}")).status_code == 204
     assert 'this is "Letters".' in (await service.client.get(f"/api/runs/{runs[1]}/prompt")).json()["prompt"]
     assert (await service.client.delete(f"/api/sessions/{sessions[1]}")).status_code == 204
+    await until_gone(service.runtime.db)
     assert await stored_hashes() == [""]
 
 

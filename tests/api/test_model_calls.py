@@ -10,6 +10,7 @@ from chatkeep.chat.events import RunFinished
 from chatkeep.runs.reaper import recover
 from tests.api.shapes import usage
 from tests.api.streams import streaming, until
+from tests.deletions import until_gone
 from tests.models import write_models
 from tests.provider import Provider, refuses, streams, text_chunks
 from tests.script import Script, call, say, stop
@@ -153,6 +154,7 @@ async def test_calls_are_deleted_with_their_session(service: Service, script: Sc
     session_id = await service.session()
     await service.send(session_id, "why?")
     await service.client.delete(f"/api/sessions/{session_id}")
+    await until_gone(service.runtime.db)
 
     async def count() -> list[Any]:
         return await service.runtime.db.snapshot(lambda tx: tx.all("SELECT COUNT(*) FROM model_calls"))

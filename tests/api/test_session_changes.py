@@ -8,6 +8,7 @@ import pytest
 from tests.api.shapes import NO_UUIDS, SESSION, UNKNOWN, problem
 from tests.api.streams import streaming, text_of, until
 from tests.api.tables import change_owner, counts, nothing_stored
+from tests.deletions import until_gone
 from tests.script import Script, say, stop
 from tests.service import Service
 
@@ -132,6 +133,7 @@ async def test_a_deleted_session_is_gone_with_all_that_is_in_it(service: Service
     answers = [await service.send(session_id, text) for text in ("1", "2", "3")]
     answer = await service.client.delete(f"/api/sessions/{session_id}")
     assert (answer.status_code, answer.content) == (204, b"")
+    await until_gone(service.runtime.db)
     assert await counts(service) == before | {"sessions": 1}
     for path in (
         f"/api/sessions/{session_id}",
@@ -150,6 +152,7 @@ async def test_a_long_conversation_can_be_deleted(service: Service, script: Scri
     for number in range(60):
         await service.send(session_id, str(number))
     assert (await service.client.delete(f"/api/sessions/{session_id}")).status_code == 204
+    await until_gone(service.runtime.db)
     assert set((await counts(service)).values()) == {0}
 
 
@@ -165,6 +168,7 @@ async def test_deleting_a_session_cancels_its_run_for_all_readers(service: Servi
     assert rest[0]["run"]["status"] == rest[0]["message"]["status"] == "cancelled"
     assert text_of(rest[0]["message"]) == "half a tho"
     await until(lambda: script.closed == 1)
+    await until_gone(service.runtime.db)
     assert set((await counts(service)).values()) == {0}
 
 

@@ -14,8 +14,8 @@ from chatkeep.db.sqlite import Sqlite
 from chatkeep.errors import CannotStart
 from chatkeep.runs.loading import open_database
 from chatkeep.store import events as store_events
-from chatkeep.store import sessions as store_sessions
 from tests.databases import new_database
+from tests.deletions import delete_now
 from tests.old_database import add_session_of_0001, migrate_to, old_session, read_rows
 from tests.service import settings
 
@@ -122,7 +122,7 @@ async def test_rows_of_the_first_version_are_kept(db: Database) -> None:
     key = RunKey(session.id, 2)
     stored = await db.snapshot(lambda tx: store_events.list_events(tx, key))
     assert [event.position for event in stored] == [1, 2, 3]
-    await db.transaction(lambda tx: store_sessions.delete_session(tx, "local", session.id))
+    await db.transaction(lambda tx: delete_now(tx, "local", session.id))
     for table in ("run_events", "former_ids", "messages", "runs"):
         assert await db.snapshot(lambda tx, table=table: tx.all(f"SELECT * FROM {table}")) == []  # type: ignore[arg-type]  # of the list above
 

@@ -23,6 +23,7 @@ from chatkeep.store import messages as store_messages
 from chatkeep.store import runs as store_runs
 from chatkeep.store import sessions as store_sessions
 from chatkeep.store.leases import Lease
+from tests.deletions import delete_now
 from tests.service import settings
 from tests.values import TIME, message, run, started, uid
 
@@ -200,7 +201,7 @@ async def test_a_run_ended_elsewhere_accepts_no_events(db: CountingDatabase, jou
 
 async def test_a_deleted_session_does_not_fail_the_flush_of_others(db: CountingDatabase, journal: Journal) -> None:
     deleted, other = await open_run(db, journal, "r1"), await open_run(db, journal, "r2")
-    await db.transaction(lambda tx: store_sessions.delete_session(tx, "me", uid("r1 session")))
+    await db.transaction(lambda tx: delete_now(tx, "me", uid("r1 session")))
     await journal.append(deleted, text("x"))
     await journal.append(other, [StepStarted(index=0)])
     assert len(await stored_events(db, key_of("r2"))) == 1

@@ -29,6 +29,7 @@ from chatkeep.store import messages as store_messages
 from chatkeep.store import runs as store_runs
 from chatkeep.store import sessions as store_sessions
 from tests.databases import not_plain, only_sqlite
+from tests.deletions import delete_now
 from tests.script import Script, call, say, stop
 from tests.service import settings
 from tests.values import TIME, uid
@@ -228,7 +229,7 @@ class DeletingDatabase:
 
     async def snapshot(self, fn: Callable[[Transaction], Awaitable[T]]) -> T:
         if self.is_deleting:
-            await self._db.transaction(lambda tx: store_sessions.delete_session(tx, OWNER, S))
+            await self._db.transaction(lambda tx: delete_now(tx, OWNER, S))
         return await self._db.snapshot(fn)
 
     async def close(self) -> None:

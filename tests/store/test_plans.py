@@ -29,11 +29,11 @@ FIRST_COLUMNS = {
 }
 """The columns that bound what is read of an index; `session_key`, if it is not listed."""
 WALKS_OF_A_SESSION = {
-    "former_ids.delete_former_ids": "all its ids",
     "runs.find_last": "the newest alone",
     "runs.get_bytes_per_token": "the newest 10",
     "sessions.add_session": "what SQLite would delete if it replaced the row",
-    "sessions.delete_session": "all that goes with it",
+    "removal.remove_page": "all that would go with it: nothing is left",
+    **{f"removal {number}: select": "the newest rows" for number in range(5)},
 }
 """Statements that may read a whole session, and what they want of it: it may be most of a table."""
 A_SESSION = re.compile(r"\((?:\w+\.)?session_key ?= ?[^() ]+\)$")

@@ -4,6 +4,7 @@ from chatkeep.chat.types import Run
 from chatkeep.db import Transaction
 from chatkeep.errors import NotFound
 from chatkeep.runs.end import EndedRun, end_run
+from chatkeep.runs.retention import REMOVAL_TOPIC
 from chatkeep.runs.runtime import Runtime
 from chatkeep.store import runs as store_runs
 from chatkeep.store import sessions as store_sessions
@@ -25,7 +26,7 @@ async def cancel_run(runtime: Runtime, run: Run) -> Run | None:
 
 
 async def delete_session(runtime: Runtime, owner: str, session_id: str) -> None:
-    """Delete a session. Its open run is cancelled first, and readers in this process still see that.
+    """Delete a session. Its open run is cancelled first, and its readers still see that. Its rows are removed later.
 
     Raises:
         NotFound: there is no such session, or it is another owner's.
@@ -45,3 +46,4 @@ async def delete_session(runtime: Runtime, owner: str, session_id: str) -> None:
     if ended is not None:
         runtime.on_ended(session_id, ended.run.id, ended.entries)
     runtime.notifier.notify(session_id)
+    runtime.notifier.notify_local(REMOVAL_TOPIC)

@@ -1,4 +1,6 @@
-"""Deletes the logs of runs that ended longer ago than CHATKEEP_EVENTS_RETENTION. Messages stay."""
+"""Removes what is no longer kept: logs of runs that ended longer ago than CHATKEEP_EVENTS_RETENTION (messages stay),
+and the rows of deleted sessions (`store/removal.py`).
+"""
 
 import asyncio
 import logging
@@ -9,10 +11,13 @@ from chatkeep.db import Transaction
 from chatkeep.errors import StorageFailed
 from chatkeep.runs.runtime import Runtime
 from chatkeep.store import events as store_events
+from chatkeep.store import removal as store_removal
 from chatkeep.store import runs as store_runs
 
 PASS_SECONDS = 10.0
 """Seconds between two passes."""
+REMOVAL_TOPIC = "deleted sessions"
+"""The notifier's topic by which a deletion starts a pass of removal at once."""
 BATCH_SIZE = 200
 """How many runs a pass looks up at once."""
 
@@ -47,3 +52,23 @@ async def delete_old_logs(runtime: Runtime) -> int:
             await runtime.db.transaction(lambda tx, run=run: delete(tx, run))
         count += len(runs)
     return count
+
+
+async def remove_sessions_forever(runtime: Runtime) -> None:
+    """Remove deleted sessions, as they are deleted and pass by pass, until cancelled."""
+    with runtime.notifier.subscribe(REMOVAL_TOPIC) as subscription:
+        while True:
+            try:
+                await remove_sessions(runtime)
+            except StorageFailed as failure:
+                _log.warning("deleted sessions cannot be removed yet: %s", failure)
+            await subscription.wait(PASS_SECONDS)
+
+
+async def remove_sessions(runtime: Runtime) -> None:
+    """Remove every deleted session, in many small transactions."""
+    while session_ids := await runtime.db.snapshot(store_removal.list_deleted):
+        for session_id in session_ids:
+            has_more = True
+            while has_more:
+                has_more = await runtime.db.transaction(lambda tx, id_=session_id: store_removal.remove_page(tx, id_))

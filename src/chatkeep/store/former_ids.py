@@ -4,6 +4,8 @@ Those are ids from before migration 0006, and ids of imported rows. All others n
 session's key. So either way one row of one server is asked, not all servers (`docs/decisions/0016-session-keys.md`).
 """
 
+from collections.abc import Iterable
+
 from chatkeep import ids
 from chatkeep.db import Transaction
 
@@ -14,11 +16,7 @@ async def find_session_key(tx: Transaction, item_id: str) -> int:
     return row[0] if row else ids.key_in(item_id)
 
 
-async def delete_former_ids(tx: Transaction, session_id: str) -> None:
-    """Delete the rows of a session, which is about to be deleted. They have no index of sessions: most have no row."""
-    key = ids.session_key(session_id)
-    rows = await tx.all(
-        "SELECT id FROM messages WHERE session_key = $1 UNION ALL SELECT id FROM runs WHERE session_key = $1", key
-    )
-    former = [(item_id,) for (item_id,) in rows if ids.key_in(item_id) != key]
+async def delete_former_ids(tx: Transaction, session_key: int, item_ids: Iterable[str]) -> None:
+    """Delete the rows of a session's messages and runs. Most of these have none: it is only for ids without the key."""
+    former = [(item_id,) for item_id in item_ids if ids.key_in(item_id) != session_key]
     await tx.many("DELETE FROM former_ids WHERE id = $1", former)

@@ -8,7 +8,9 @@ from chatkeep import ids
 from chatkeep.chat.types import Session, SessionStatus
 from chatkeep.db import Row, Transaction, can_be_repeated
 from chatkeep.errors import NotFound
-from chatkeep.store.former_ids import delete_former_ids
+
+NO_OWNER = ""
+"""The owner of deleted sessions. No user has this id."""
 
 _metadata = msgspec.json.Decoder(dict[str, str]).decode
 _params_from_json = msgspec.json.Decoder(dict[str, Any]).decode
@@ -139,14 +141,22 @@ async def change_session(tx: Transaction, owner: str, session: Session) -> None:
 
 
 async def delete_session(tx: Transaction, owner: str, session_id: str) -> None:
-    """Delete the owner's session and, by cascade, its messages, runs, logs and prompt snapshots."""
-    await delete_former_ids(tx, session_id)
-    await tx.run("DELETE FROM sessions WHERE session_key = $1 AND owner = $2", ids.session_key(session_id), owner)
-    tx.prove(lambda again: _is_gone(again, session_id))
+    """Delete the owner's session, whose runs have all ended: from now on it is no owner's, so that no read finds it.
+
+    Its rows are still there, and its id is taken, until `removal.py` has removed them.
+    """
+    await tx.run(
+        "UPDATE sessions SET owner = $3, head_id = NULL, deleted_at = $4 WHERE session_key = $1 AND owner = $2",
+        ids.session_key(session_id),
+        owner,
+        NO_OWNER,
+        await tx.now(),
+    )
+    tx.prove(lambda again: _is_deleted(again, session_id))
 
 
-async def _is_gone(tx: Transaction, session_id: str) -> bool:
-    return not await lock(tx, session_id)
+async def _is_deleted(tx: Transaction, session_id: str) -> bool:
+    return not await lock(tx, session_id) or await get_owner(tx, session_id) == NO_OWNER
 
 
 async def delete_unused(tx: Transaction, owner: str, session_id: str) -> None:
