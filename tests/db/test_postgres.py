@@ -11,7 +11,7 @@ from chatkeep.db.migrate import load_migrations, migrate
 from chatkeep.db.open import connect
 from chatkeep.db.postgres import Postgres
 from chatkeep.errors import CannotStart, StorageFailed
-from tests.databases import new_database
+from tests.databases import new_database, not_plain
 from tests.postgres import Server, execute
 from tests.proxy import Proxy
 from tests.service import settings
@@ -208,3 +208,41 @@ async def test_a_statement_that_takes_too_long_fails(database: str, postgres: Se
     with pytest.raises(StorageFailed, match="statement timeout"):
         await db.transaction(lambda tx: tx.run("SELECT pg_sleep(5)"))
     await db.close()
+
+
+async def test_a_migration_has_no_limit_of_time(database: str) -> None:
+    db = await Postgres.connect(database, 1, retry_seconds=0.1, command_seconds=0.1)
+
+    async def migration(tx: Transaction) -> None:
+        await tx.lock_schema()
+        await tx.run("SELECT pg_sleep(0.3)")
+        await tx.all("SELECT pg_sleep(0.3)")
+
+    with pytest.raises(StorageFailed):
+        await db.transaction(lambda tx: tx.run("SELECT pg_sleep(0.3)"))
+    await db.transaction(migration)
+    with pytest.raises(StorageFailed):
+        await db.transaction(lambda tx: tx.run("SELECT pg_sleep(0.3)"))
+    await db.close()
+
+
+@not_plain
+async def test_a_lock_of_another_program_is_not_awaited_for_long(db: Postgres) -> None:
+    """Unless it is a migration that waits: for another process that migrates."""
+    is_locked, is_refused = asyncio.Event(), asyncio.Event()
+
+    async def hold(tx: Transaction) -> None:
+        await tx.run("LOCK TABLE things, schema_migrations IN EXCLUSIVE MODE")
+        is_locked.set()
+        while not is_refused.is_set():  # a connection that did nothing would be ended, and the lock with it
+            await tx.run("SELECT pg_sleep(0.1)")
+
+    holding = asyncio.create_task(db.transaction(hold))
+    await is_locked.wait()
+    migrating = asyncio.create_task(db.transaction(lambda tx: tx.lock_schema()))
+    with pytest.raises(StorageFailed, match="lock timeout"):
+        await db.transaction(lambda tx: add(tx, "refused"))
+    assert not migrating.done()
+    is_refused.set()
+    await asyncio.gather(holding, migrating)
+    assert await names(db) == []

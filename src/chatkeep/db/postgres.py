@@ -49,7 +49,7 @@ RETRY_SECONDS = 10.0
 POOL_WAIT_SECONDS = 30.0
 """Seconds that a transaction waits for a connection while all are in use: a full pool is a queue, not yet a failure."""
 COMMAND_SECONDS = 10.0
-"""Seconds that one statement may take."""
+"""Seconds that one statement may take, except in a migration."""
 RETRY_DELAYS_SECONDS = (0.0, 0.05, 0.1, 0.25, 0.5)
 """Seconds before the first, second, … repetition of a transaction. The last one repeats."""
 
@@ -57,6 +57,7 @@ SERVER_SETTINGS = {
     "application_name": "chatkeep",
     "jit": "off",  # all statements are small: compiling one takes longer than running it
     "idle_in_transaction_session_timeout": "5s",  # a process that stands still in a transaction loses its locks
+    "lock_timeout": "7s",  # longer than that: then the lock is another program's, and StorageFailed says so
     "tcp_keepalives_idle": "30",
     "tcp_keepalives_interval": "10",
     "tcp_keepalives_count": "3",
@@ -100,7 +101,13 @@ class Postgres:
 
     @classmethod
     async def connect(
-        cls, url: str, size: int, *, retry_seconds: float = RETRY_SECONDS, pool_wait_seconds: float = POOL_WAIT_SECONDS
+        cls,
+        url: str,
+        size: int,
+        *,
+        retry_seconds: float = RETRY_SECONDS,
+        pool_wait_seconds: float = POOL_WAIT_SECONDS,
+        command_seconds: float = COMMAND_SECONDS,
     ) -> Self:
         """Open the database at `url`, with at most `size` connections.
 
@@ -116,7 +123,7 @@ class Postgres:
                 init=set_codecs,
                 reset=_skip_reset,
                 timeout=RETRY_SECONDS,
-                command_timeout=COMMAND_SECONDS,
+                command_timeout=command_seconds,
                 statement_cache_size=0 if is_proxied else 200,
                 server_settings={} if is_proxied else SERVER_SETTINGS,
             )
@@ -221,7 +228,7 @@ class Postgres:
                         return await proof(PostgresTransaction(raw))
                     finally:
                         await _roll_back(raw)
-            except _RETRYABLE as error:
+            except (*_RETRYABLE, asyncpg.LockNotAvailableError) as error:  # the lock may be that COMMIT's
                 _log.warning("the outcome of a COMMIT cannot be read yet: %s", error_line(error))
             await asyncio.sleep(RETRY_DELAYS_SECONDS[-1])
         raise StorageFailed(_UNKNOWN)

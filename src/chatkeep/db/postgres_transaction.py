@@ -17,6 +17,9 @@ from chatkeep.db import Param, Row, Transaction
 _EPOCH = datetime(2000, 1, 1)  # noqa: DTZ001  # PostgreSQL counts microseconds since then, in UTC
 _MICROSECOND = timedelta(microseconds=1)
 
+MIGRATION_SECONDS = 7 * 86_400.0
+"""Seconds that a statement may take after `lock_schema`: a migration of a large database takes as long as it takes."""
+
 
 class PostgresTransaction:
     """One asyncpg connection as a `Transaction`, for one transaction. `proof` is what `prove` was given last."""
@@ -24,28 +27,29 @@ class PostgresTransaction:
     def __init__(self, raw: Any) -> None:
         self._raw = raw
         self._now = ""
+        self._timeout: float | None = None  # None: the connection's, for every statement
         self.proof: Callable[[Transaction], Awaitable[bool]] | None = None
 
     async def all(self, sql: LiteralString, *params: Param) -> list[Row]:
         """Return every row."""
-        return [tuple(row) for row in await self._raw.fetch(sql, *params)]
+        return [tuple(row) for row in await self._raw.fetch(sql, *params, timeout=self._timeout)]
 
     async def one(self, sql: LiteralString, *params: Param) -> Row | None:
         """Return the first row, or None."""
-        row = await self._raw.fetchrow(sql, *params)
+        row = await self._raw.fetchrow(sql, *params, timeout=self._timeout)
         return None if row is None else tuple(row)
 
     async def run(self, sql: LiteralString, *params: Param) -> None:
         """Run a statement for its effect."""
-        await self._raw.execute(sql, *params)
+        await self._raw.execute(sql, *params, timeout=self._timeout)
 
     async def many(self, sql: LiteralString, rows: Iterable[Sequence[Param]]) -> None:
         """Run a statement once for each row of parameters, all sent at once."""
-        await self._raw.executemany(sql, rows)
+        await self._raw.executemany(sql, rows, timeout=self._timeout)
 
     async def returning(self, sql: LiteralString, rows: Iterable[Sequence[Param]]) -> list[Row]:
         """Run a statement once for each row of parameters, all sent at once. Return the rows that they return."""
-        return [tuple(row) for row in await self._raw.fetchmany(sql, rows)]
+        return [tuple(row) for row in await self._raw.fetchmany(sql, rows, timeout=self._timeout)]
 
     async def now(self) -> str:
         """Return the server's time. It stays the same within a transaction."""
@@ -72,11 +76,15 @@ class PostgresTransaction:
     async def lock_schema(self) -> None:
         """Lock the table of migrations until the transaction ends. Waits while another process has the lock.
 
+        From here on, nothing in the transaction has a limit of time.
         In an empty database there is none yet. Then the second of two processes fails when it makes it, and tries again
         (`migrate`).
         """
+        self._timeout = MIGRATION_SECONDS
+        await self.run("SET LOCAL lock_timeout = 0")
+        await self.run("SET LOCAL statement_timeout = 0")
         if await self.list_columns("schema_migrations"):
-            await self._raw.execute("LOCK TABLE schema_migrations IN EXCLUSIVE MODE")
+            await self.run("LOCK TABLE schema_migrations IN EXCLUSIVE MODE")
 
 
 async def set_codecs(raw: Any) -> None:
