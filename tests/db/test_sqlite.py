@@ -20,7 +20,7 @@ import pytest
 from chatkeep.db import Transaction
 from chatkeep.db.backup import back_up
 from chatkeep.db.process_lock import ProcessLock
-from chatkeep.db.sqlite import Sqlite
+from chatkeep.db.sqlite import WAL_BYTES_KEPT, Sqlite
 from chatkeep.errors import CannotStart, StorageFailed
 from chatkeep.runs.loading import open_database
 from tests.service import settings
@@ -232,7 +232,7 @@ async def test_a_crash_after_the_commit_loses_nothing(tmp_path: Path) -> None:
 import asyncio, os
 from pathlib import Path
 from typing import Any
-from chatkeep.db.sqlite import Sqlite
+from chatkeep.db.sqlite import WAL_BYTES_KEPT, Sqlite
 async def main():
     db = Sqlite(Path({str(tmp_path / "crash.db")!r}))
     await db.transaction(lambda tx: tx.run("CREATE TABLE things (name TEXT) STRICT"))
@@ -382,3 +382,11 @@ async def test_only_a_single_process_gets_the_exclusive_lock(tmp_path: Path) -> 
     first.release()
     second.release()
     assert ProcessLock(tmp_path / "a.db").try_exclusive()
+
+
+async def test_a_long_transaction_leaves_no_long_log_behind(db: Sqlite) -> None:
+    large = "INSERT INTO things (name) VALUES (hex(zeroblob($1)))"
+    await db.transaction(lambda tx: tx.run(large, WAL_BYTES_KEPT // 2))
+    assert os.path.getsize(f"{db.path}-wal") > WAL_BYTES_KEPT  # noqa: PTH202, ASYNC240  # a local file, in a test
+    await db.transaction(lambda tx: add(tx, "next"))
+    assert os.path.getsize(f"{db.path}-wal") <= WAL_BYTES_KEPT  # noqa: PTH202, ASYNC240  # as above

@@ -58,6 +58,9 @@ CHECKPOINT_PAGES = 4_000
 """Pages (of 4 KiB) that the write-ahead log gathers before they are copied to the file. A page is then copied once,
 however often it was written meanwhile. SQLite's own default is 1,000 pages."""
 
+WAL_BYTES_KEPT = 64 * 2**20
+"""Bytes of the write-ahead log's file that stay on the disk after a long transaction has made it longer."""
+
 WRITER_CACHE_KIB, READER_CACHE_KIB = 500, 250
 """KiB of pages that a connection keeps in memory: enough for what a flush of many runs changes, or a page of history
 reads. SQLite's own default of 2,000 KiB made nothing faster, and took 6 KB more for each of 200 streams."""
@@ -256,6 +259,7 @@ def _open(path: Path, flags: int, connection_class: type[apsw.Connection] = apsw
         connection.execute(f"PRAGMA cache_size = -{WRITER_CACHE_KIB if is_writer else READER_CACHE_KIB}")
         connection.execute("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF")
         connection.execute(f"PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+        connection.execute(f"PRAGMA journal_size_limit = {WAL_BYTES_KEPT}")
     except (apsw.Error, OSError) as error:
         raise CannotStart(f"cannot open the database {path}: {error}") from error
     connection.config(apsw.SQLITE_DBCONFIG_DQS_DML, 0)
