@@ -1,6 +1,7 @@
-"""A deleted session is in no read from its 204 on, and its rows are removed in small steps, also after a crash."""
+"""What is no longer kept is removed in small steps, also after a crash. A deleted session is in no read at once."""
 
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 from typing import LiteralString
@@ -10,10 +11,12 @@ import pytest
 from chatkeep import ids
 from chatkeep.db import Database, Transaction
 from chatkeep.runs.loading import open_database
+from chatkeep.runs.retention import delete_old_logs
 from chatkeep.store import removal as store_removal
 from chatkeep.store import sessions as store_sessions
 from tests.deletions import until_gone
 from tests.filled_database import add_session
+from tests.runs.test_journal import CountingDatabase
 from tests.script import Script, say, stop
 from tests.service import Service, serving, settings
 from tests.values import uid
@@ -110,3 +113,11 @@ async def test_a_session_that_a_client_deletes_is_gone_soon(service: Service) ->
     assert (await service.client.delete(f"/api/sessions/{session_id}")).status_code == 204
     await until_gone(db)
     assert (await service.client.post("/api/sessions", json={"id": session_id})).status_code == 201
+
+
+async def test_logs_that_are_over_go_ten_a_transaction(service: Service) -> None:
+    await service.runtime.db.transaction(partial(add_session, session_id=OTHER, turns=25))
+    counting = CountingDatabase(service.runtime.db)
+    assert await delete_old_logs(replace(service.runtime, db=counting)) == 25
+    assert counting.transactions == 3
+    assert await counting.snapshot(lambda tx: count_rows(tx, OTHER)) == [0, *rows_of(25)[1:]]

@@ -3,7 +3,7 @@
 The rows name their log by the session's key and the run's number: with numbers, an entry of the index is small.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from chatkeep import ids
@@ -94,8 +94,7 @@ async def list_after(tx: Transaction, run: RunKey, position: int) -> list[Entry]
     return [Entry(decode(row[0]), row[0].encode()) for row in rows]
 
 
-async def delete_events(tx: Transaction, run: RunKey) -> None:
-    """Delete the rows of a run's whole log."""
-    await tx.run(
-        "DELETE FROM run_events WHERE session_key = $1 AND run_number = $2", ids.session_key(run.session_id), run.number
-    )
+async def delete_events(tx: Transaction, runs: Iterable[RunKey]) -> None:
+    """Delete the rows of the whole logs of `runs`."""
+    keys = [(ids.session_key(run.session_id), run.number) for run in runs]
+    await tx.many("DELETE FROM run_events WHERE session_key = $1 AND run_number = $2", keys)

@@ -3,6 +3,7 @@
 The column `request` is JSON: the record of the run's turn spec. `log_kept` says if the run's log is still stored.
 """
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import msgspec
@@ -266,13 +267,10 @@ async def has_log(tx: Transaction, run: RunKey) -> bool:
     return bool(row and row[0])
 
 
-async def mark_log_deleted(tx: Transaction, run: RunKey) -> None:
-    """Store that the run's log is no longer kept."""
-    await tx.run(
-        "UPDATE runs SET log_kept = FALSE WHERE session_key = $1 AND number = $2",
-        ids.session_key(run.session_id),
-        run.number,
-    )
+async def mark_logs_deleted(tx: Transaction, runs: Iterable[RunKey]) -> None:
+    """Store that the logs of `runs` are no longer kept."""
+    keys = [(ids.session_key(run.session_id), run.number) for run in runs]
+    await tx.many("UPDATE runs SET log_kept = FALSE WHERE session_key = $1 AND number = $2", keys)
     tx.prove(can_be_repeated)
 
 
