@@ -18,7 +18,7 @@ from chatkeep.runs.run_task import start_run_task
 from chatkeep.runs.runtime import Runtime
 from chatkeep.runs.title_task import start_title_task
 from chatkeep.runs.tool_calls import DEADLINES, wait_for_client
-from chatkeep.runs.turn_input import TurnHistory, build_input, read_history, read_message
+from chatkeep.runs.turn_input import TurnHistory, build_input, count_prompt_tokens, read_history, read_message
 
 _log = logging.getLogger("chatkeep")
 
@@ -77,7 +77,9 @@ async def _execute(runtime: Runtime, buffer: RunBuffer, spec: TurnSpec, history:
 
 
 async def _run_turn(runtime: Runtime, buffer: RunBuffer, spec: TurnSpec, history: TurnHistory | None) -> _Ending:
-    history = history or await runtime.db.snapshot(lambda tx: read_history(tx, buffer.run))
+    if history is None:
+        max_tokens = count_prompt_tokens(runtime)
+        history = await runtime.db.snapshot(lambda tx: read_history(tx, buffer.run, max_tokens))
     turn_input = build_input(runtime, buffer.run, spec, history)
     turn = Turn(runtime.model, turn_input)
     buffer.take_progress = turn.take_progress

@@ -21,6 +21,7 @@ from chatkeep.errors import InvalidRequest, Refused
 from chatkeep.runs.claim import PreparedTurn, SessionFields, check_not_busy, find_keyed_run
 from chatkeep.runs.request import NewMessage, NewRun, TurnRequest
 from chatkeep.runs.runtime import Runtime
+from chatkeep.runs.turn_input import count_prompt_tokens, list_prompt_messages
 from chatkeep.store import messages as store_messages
 from chatkeep.store import runs as store_runs
 from chatkeep.store import sessions as store_sessions
@@ -62,7 +63,10 @@ async def prepare_turn(
         Refused: see `docs/http-api.md`; nothing is stored.
     """
     request_hash = request.hash()
-    state = await runtime.db.snapshot(lambda tx: _read_state(tx, owner, session_id, request, key, request_hash))
+    max_tokens = count_prompt_tokens(runtime)
+    state = await runtime.db.snapshot(
+        lambda tx: _read_state(tx, owner, session_id, request, key, request_hash, max_tokens)
+    )
     if state.keyed_run is not None:
         return state.keyed_run
     try:
@@ -93,15 +97,25 @@ async def _admit(runtime: Runtime, state: _State, request: TurnRequest, run_id: 
 
 
 async def _read_state(
-    tx: Transaction, owner: str, session_id: str, request: TurnRequest, key: str | None, request_hash: str
+    tx: Transaction,
+    owner: str,
+    session_id: str,
+    request: TurnRequest,
+    key: str | None,
+    request_hash: str,
+    max_tokens: int,
 ) -> _State:
     session = await store_sessions.get_session(tx, owner, session_id)
     keyed_run = await find_keyed_run(tx, session_id, key, request_hash)
     open_run = await store_runs.find_open(tx, session_id) if session.status != "idle" else None
     target = await _find_target(tx, session_id, request) if isinstance(request, NewRun) else None
     is_refused = keyed_run is not None or open_run is not None  # or its last message is still being made
-    history = None if is_refused else await _read_history(tx, session_id, _parent_id(session, request, target))
-    bytes_per_token = await store_runs.get_bytes_per_token(tx, session_id) if history else {}
+    parent_id = None if is_refused else _parent_id(session, request, target)
+    bytes_per_token = await store_runs.get_bytes_per_token(tx, session_id) if parent_id else {}
+    history: Sequence[Message] | None = None if is_refused else ()
+    if parent_id is not None:
+        limit = store_messages.MAX_HISTORY_MESSAGES - 2  # the user's message and the answer come after it
+        history = await list_prompt_messages(tx, session_id, parent_id, limit, bytes_per_token, max_tokens)
     return _State(session, keyed_run, open_run, target, history, bytes_per_token, await tx.now())
 
 
@@ -110,13 +124,6 @@ def _parent_id(session: Session, request: TurnRequest, target: _Target | None) -
     if isinstance(request, NewMessage):
         return session.head_id if request.follows_head else request.parent_id
     return target.user_message.parent_id if target else None
-
-
-async def _read_history(tx: Transaction, session_id: str, parent_id: str | None) -> Sequence[Message]:
-    if parent_id is None:
-        return ()
-    limit = store_messages.MAX_HISTORY_MESSAGES - 2  # the user's message and the answer come after it
-    return await store_messages.list_branch(tx, session_id, parent_id, limit)
 
 
 async def _find_target(tx: Transaction, session_id: str, request: NewRun) -> _Target | None:

@@ -1,8 +1,9 @@
 """The input of a turn: the history, the answer so far, and figures of earlier runs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from chatkeep.agent.context_window import DEFAULT_BYTES_PER_TOKEN
 from chatkeep.agent.turn_input import TurnInput
 from chatkeep.agent.turn_spec import TurnSpec
 from chatkeep.chat import event_log
@@ -33,11 +34,34 @@ class TurnHistory(NamedTuple):
     calls: int = 0
 
 
-async def read_history(tx: Transaction, run: Run) -> TurnHistory:
-    """Read what the turn of `run` starts from, or goes on with after it waited."""
-    messages = await store_messages.list_branch(tx, run.session_id, run.message_id, store_messages.MAX_HISTORY_MESSAGES)
+def count_prompt_tokens(runtime: Runtime) -> int:
+    """Return the tokens of the longest prompt that any of the models takes."""
+    return max(runtime.settings.context_tokens, *(model.context_tokens for model in runtime.models.all()))
+
+
+async def list_prompt_messages(
+    tx: Transaction, session_id: str, head_id: str, limit: int, bytes_per_token: Mapping[str, float], max_tokens: int
+) -> list[Message]:
+    """Return the messages of a branch that a prompt of `max_tokens` can hold, oldest first: at most `limit`.
+
+    `bytes_per_token` is the ratio that was measured, by model.
+    """
+    return await store_messages.list_latest(
+        tx, session_id, head_id, limit, _count_prompt_bytes(max_tokens, bytes_per_token)
+    )
+
+
+def _count_prompt_bytes(max_tokens: int, bytes_per_token: Mapping[str, float]) -> int:
+    return int(max_tokens * max(DEFAULT_BYTES_PER_TOKEN, *bytes_per_token.values(), 0))
+
+
+async def read_history(tx: Transaction, run: Run, max_tokens: int) -> TurnHistory:
+    """Read what the turn of `run` starts from, or goes on with after it waited: what a prompt of `max_tokens` holds."""
+    ratios = await store_runs.get_bytes_per_token(tx, run.session_id)
+    limit = store_messages.MAX_HISTORY_MESSAGES
+    messages = await list_prompt_messages(tx, run.session_id, run.message_id, limit, ratios, max_tokens)
     owner = await store_sessions.get_owner(tx, run.session_id)
-    bytes_per_token = (await store_runs.get_bytes_per_token(tx, run.session_id)).get(run.model)
+    bytes_per_token = ratios.get(run.model)
     if run.attempt == 1:
         return TurnHistory(owner, messages[:-1], messages[-1], bytes_per_token)
     answer = await read_message(tx, run.key)

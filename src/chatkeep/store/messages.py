@@ -7,7 +7,7 @@ import msgspec
 from msgspec import UNSET
 
 from chatkeep import ids
-from chatkeep.chat.types import Message, Part
+from chatkeep.chat.types import Message, Part, TextPart
 from chatkeep.db import Row, Transaction
 from chatkeep.errors import NotFound
 from chatkeep.store.former_ids import find_session_key
@@ -97,6 +97,8 @@ async def find_by_client_id(tx: Transaction, session_id: str, client_id: str) ->
 
 MAX_HISTORY_MESSAGES = 2_000
 """The most messages of a branch that a prompt is chosen from."""
+_PAGE_MESSAGES = 200
+"""Messages that `list_latest` reads at once."""
 
 
 async def list_branch(tx: Transaction, session_id: str, head_id: str | None, limit: int | None = None) -> list[Message]:
@@ -123,6 +125,23 @@ async def list_branch(tx: Transaction, session_id: str, head_id: str | None, lim
         limit or _NO_LIMIT,
     )
     return [message_from_row(session_id, row) for row in rows]
+
+
+async def list_latest(
+    tx: Transaction, session_id: str, head_id: str | None, max_messages: int, max_chars: int
+) -> list[Message]:
+    """Return the end of the session's branch to `head_id`, oldest first, from which a prompt is chosen.
+
+    It is read newest first, until it has `max_messages`, or more than `max_chars` characters of text. Only text counts,
+    which a prompt always has in full: so no message is missing that would fit into a prompt of `max_chars` bytes.
+    """
+    messages: list[Message] = []
+    while head_id is not None and len(messages) < max_messages and max_chars >= 0:
+        page = await list_branch(tx, session_id, head_id, min(_PAGE_MESSAGES, max_messages - len(messages)))
+        messages[:0] = page
+        max_chars -= sum(len(part.text) for each in page for part in each.parts if isinstance(part, TextPart))
+        head_id = page[0].parent_id if page else None
+    return messages
 
 
 async def list_all(tx: Transaction, session_id: str, before_seq: int | None, limit: int | None) -> list[Message]:
