@@ -8,6 +8,7 @@ import pytest
 
 from chatkeep.agent.turn_spec import INSTRUCTIONS_NOTICE
 from tests.api.shapes import invalid, problem
+from tests.deletions import until_gone
 from tests.script import Script
 from tests.service import Service, serving, settings
 
@@ -60,6 +61,7 @@ async def test_instructions_are_deleted_with_the_session(service: Service, scrip
     session = await service.session(instructions="Answer in Norwegian.")
     done = await service.send(session, "Hi")
     await service.client.delete(f"/api/sessions/{session}")
+    await until_gone(service.runtime.db)
     assert (await service.client.get(f"/api/runs/{done['run']['id']}/prompt")).status_code == 404
     rows = await service.runtime.db.snapshot(lambda tx: tx.all("SELECT prompt FROM session_prompts"))
     assert rows == []

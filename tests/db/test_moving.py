@@ -15,6 +15,7 @@ from chatkeep.runs.loading import open_database
 from chatkeep.store import messages as store_messages
 from chatkeep.store import runs as store_runs
 from tests.databases import new_database
+from tests.deletions import until_gone
 from tests.hostile.database_files import names
 from tests.old_database import LAST_OLD, OldSession, add_session, add_the_rest, migrate_to, old_session, read_rows
 from tests.postgres import Server
@@ -145,6 +146,7 @@ async def test_ids_from_before_lead_to_their_rows(engine: str, tmp_path: Path, p
             with pytest.raises(NotFound):
                 await db.snapshot(lambda tx: store_runs.get_run(tx, "stranger", session.run_ids[0]))
             assert (await service.client.delete(f"/api/sessions/{session.id}")).status_code == 204
+            await until_gone(service.runtime.db)
             assert await db.snapshot(lambda tx: tx.all("SELECT * FROM former_ids")) == []
 
 

@@ -14,6 +14,7 @@ from chatkeep.chat.people import COMMAND_LINE
 from chatkeep.runs import people
 from chatkeep.store import facts as store_facts
 from tests.api.tables import contents
+from tests.deletions import until_gone
 from tests.script import Script, call, say, stop
 from tests.service import Service, serving, settings
 from tests.sign_in.test_ways_in import PROXY, user
@@ -21,6 +22,10 @@ from tests.sign_in.test_ways_in import PROXY, user
 pytestmark = pytest.mark.anyio
 
 SECRET = "xyzzy"
+AGUI: dict[str, Any] = {
+    "threadId": "{session_id}", "runId": "r", "messages": [{"id": "m", "role": "user", "content": "hello"}],
+    "state": {}, "tools": [], "context": [], "forwardedProps": {},
+}  # fmt: skip
 BODIES: dict[str, Any] = {
     "post /api/sessions": {"id": "{session_id}"},
     "patch /api/sessions/{session_id}": {"title": "mine"},
@@ -28,10 +33,25 @@ BODIES: dict[str, Any] = {
     "post /api/sessions/{session_id}/runs": {"message_id": "{user_message_id}"},
     "post /api/runs/{run_id}/tool-outputs": {"outputs": [{"call_id": "{call_id}", "output": 1}]},
     "post /api/tokens": {"name": "mine"},
+    "post /api/chat": {
+        "id": "{session_id}",
+        "messages": [{"id": "m", "role": "user", "parts": [{"type": "text", "text": "hello"}]}],
+    },
+    "post /agui": AGUI,
+    "post /agui/{assistant}": AGUI,
     "patch /api/admin/users/{user_id}": {"disabled": False},
 }
 """Bodies of the routes that take one."""
 PUBLIC = {"/healthz", "/readyz", "/metrics"}
+CHOSEN_ID = {"/api/sessions", "/api/chat", "/agui", "/agui/{assistant}"}
+"""Routes to which a client brings the id of a session."""
+NEW_CHAT = {
+    "/api/chat/{chat_id}/stream": 204,
+    "/api/chat/{chat_id}/stop": 204,
+    "/api/chat/{chat_id}/messages": 200,
+    "/agui/threads/{thread_id}/messages": 200,
+}
+"""The answers of doors whose clients ask before they have sent anything: as for a chat that is new, and empty."""
 OF_ALL = {"/api/models", "/api/assistants", "/api/assistants/{name}"}
 """Routes that show the same to all users."""
 
@@ -81,6 +101,9 @@ async def ada(service: Service, script: Script) -> Ada:
         "token_id": made["token"]["id"],
         "user_id": user_id,
         "name": "default",
+        "assistant": "default",
+        "chat_id": session_id,
+        "thread_id": session_id,
     }
     operations = [(method, path) for path, methods in document["paths"].items() for method in methods]
     return Ada(ids, sorted(operations, key=lambda each: each == ("delete", "/api/me")))
@@ -101,11 +124,11 @@ async def test_no_route_shows_or_changes_what_is_another_s(service: Service, ada
         answer = await service.client.request(**ada.request(method, path), headers=user("bob"))
         where = f"{method} {path}: {answer.status_code} {answer.text}"
         assert SECRET not in answer.text, where
-        assert "event-stream" not in answer.headers.get("content-type", ""), where
-        if "{" in path and path not in OF_ALL:
-            assert answer.status_code == (200 if role == "admin" and "admin" in path else expected(path)), where
-        elif path == "/api/sessions" and method == "post":
+        assert path in NEW_CHAT or "event-stream" not in answer.headers.get("content-type", ""), where
+        if method == "post" and path in CHOSEN_ID:
             assert answer.status_code == 409, where  # ids of others are taken, and nothing else is said
+        elif "{" in path and path not in OF_ALL:
+            assert answer.status_code == (200 if role == "admin" and "admin" in path else expected(path)), where
         elif "admin" not in path:
             assert answer.status_code < 300, where
     assert await contents(service) == before
@@ -115,6 +138,8 @@ async def test_no_route_shows_or_changes_what_is_another_s(service: Service, ada
 
 
 def expected(path: str) -> int:
+    if "chat_id" in path or "thread_id" in path:
+        return NEW_CHAT.get(path, 404)
     return 403 if "admin" in path else 404
 
 
@@ -138,6 +163,7 @@ async def test_each_route_answers_its_owner(service: Service, ada: Ada) -> None:
         assert (await service.client.request(**ada.request(method, path), headers=user("ada"))).status_code < 300
     receipt = await service.client.delete("/api/me", headers=user("ada"))
     assert receipt.json() == {"sessions": 1, "messages": 2, "facts": 0, "tokens": 1, "sign_ins": 0}
+    await until_gone(service.runtime.db)
     assert (await contents(service))["sessions"] == []
     again = (await service.client.get("/api/me", headers=user("ada"))).json()
     assert again["id"] != ada.ids["user_id"]  # a new user, who has nothing

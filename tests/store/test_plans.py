@@ -32,10 +32,13 @@ WALKS_OF_A_SESSION = {
     "runs.find_last": "the newest alone",
     "runs.get_bytes_per_token": "the newest 10",
     "sessions.add_session": "what SQLite would delete if it replaced the row",
+    "sessions.delete_unused": "of a session without messages",
     "removal.remove_page": "all that would go with it: nothing is left",
     **{f"removal {number}: select": "the newest rows" for number in range(5)},
 }
 """Statements that may read a whole session, and what they want of it: it may be most of a table."""
+OF_AN_OWNER = {"users.join": "all that one user has becomes another's, by a command"}
+"""Statements that are meant for all sessions of an owner."""
 A_SESSION = re.compile(r"\((?:\w+\.)?session_key ?= ?[^() ]+\)$")
 
 SQLITE_STEP = re.compile(
@@ -56,6 +59,8 @@ async def db(database: str) -> AsyncGenerator[Database]:
 
 async def test_no_statement_walks_through_a_large_table(db: Database, subtests: pytest.Subtests) -> None:
     for where, sql in STATEMENTS:
+        if where in OF_AN_OWNER:
+            continue
         with subtests.test(where):
             walks = await WALKS[db.engine](db, sql, where in WALKS_OF_A_SESSION)
             assert walks == [], where

@@ -108,7 +108,7 @@ async def list_branch(tx: Transaction, session_id: str, head_id: str | None, lim
     with statistics read the whole session.
     """
     rows = await tx.all(
-        f"""WITH RECURSIVE branch (id, parent_id, seq, role, parts, run_id, status, created_at, depth) AS (
+        f"""WITH RECURSIVE branch (id, parent_id, seq, role, parts, run_id, status, created_at, client_id, depth) AS (
                 SELECT {COLUMNS}, 1
                   FROM messages m
                   {RUN}

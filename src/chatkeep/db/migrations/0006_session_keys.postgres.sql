@@ -75,6 +75,7 @@ CREATE TABLE messages (
 );
 
 CREATE INDEX messages_by_parent ON messages (session_key, parent_id);
+CREATE INDEX messages_by_client_id ON messages (session_key, client_id) WHERE client_id IS NOT NULL;
 
 ALTER TABLE sessions ADD FOREIGN KEY (session_key, head_id) REFERENCES messages (session_key, id);
 

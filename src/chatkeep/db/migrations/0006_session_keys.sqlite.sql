@@ -81,6 +81,7 @@ CREATE TABLE messages (
 ) STRICT;
 
 CREATE INDEX messages_by_parent ON messages (session_key, parent_id);
+CREATE INDEX messages_by_client_id ON messages (session_key, client_id) WHERE client_id IS NOT NULL;
 
 CREATE TABLE runs (
     session_key     INTEGER NOT NULL REFERENCES sessions (session_key) ON DELETE CASCADE,
