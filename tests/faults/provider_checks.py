@@ -7,6 +7,8 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from chatkeep.api.open_streams import TOPIC as STREAMS_TOPIC
+from chatkeep.runs.retention import REMOVAL_TOPIC
 from chatkeep.runs.tool_calls import DEADLINES
 from tests.api.streams import split_units, text_of, until
 from tests.provider import Provider, streams, text_chunks
@@ -25,11 +27,15 @@ async def serving_with(directory: Path, provider: Provider, **changes: Any) -> A
         await wait_until_idle(service)
 
 
+BACKGROUND_TOPICS = {DEADLINES, REMOVAL_TOPIC, STREAMS_TOPIC}
+"""Topics that background work of the service waits for."""
+
+
 async def wait_until_idle(service: Service) -> None:
-    """Wait until the service executes no run, holds no log and has no subscription except that for deadlines."""
+    """Wait until the service executes no run, holds no log and has no subscription except those of the background."""
     await until(lambda: not service.runtime.tasks)
     await until(lambda: not service.runtime.journal.run_ids)
-    await until(lambda: set(service.runtime.notifier.topics) == {DEADLINES})
+    await until(lambda: set(service.runtime.notifier.topics) <= BACKGROUND_TOPICS)
 
 
 async def check_answer(
