@@ -46,7 +46,7 @@ async def test_a_browser_signs_in_talks_and_is_signed_out(
     await page.get_by_placeholder("and password").fill("x")
     await page.get_by_role("button", name="Sign-in").click()
     await page.get_by_role("button", name="Continue").click()
-    await expect(page).to_have_title("chatkeep")
+    await expect(page).to_have_title("New chat · chatkeep")
     chat = Chat(page)
     await chat.say("Hi")
     await chat.answered("Hello, Ada.")
