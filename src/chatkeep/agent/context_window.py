@@ -132,8 +132,11 @@ def to_chat_messages(message: Message, recipient: Recipient = UNKNOWN_RECIPIENT)
     messages: list[ChatMessage] = []
     for step in _split_steps(message.parts):
         seam = _find_seam(step)
-        calls = [part for part in step[seam:] if isinstance(part, ToolCallPart)]
-        calls[:0] = [part for part in step[:seam] if isinstance(part, ToolCallPart) and part.state != "cancelled"]
+        calls = [
+            part
+            for index, part in enumerate(step)
+            if isinstance(part, ToolCallPart) and (index >= seam or part.state != "cancelled")
+        ]
         text, state = _join_text(step), _message_state(step[seam:], recipient)
         if calls and not recipient.calls_as_text:
             tool_calls = [_to_provider_call(call, recipient) for call in calls]

@@ -47,7 +47,7 @@ class StepAnswers:
         self._model = model
         self._input = turn_input
         self._call_ids = {part.call_id for part in turn_input.message.parts if isinstance(part, ToolCallPart)}
-        self._chain = ModelChain(model, turn_input.model, turn_input.own_parts)
+        self._chain = ModelChain(model, turn_input.model, turn_input.own_parts(turn_input.message))
         self._recipient = self._chain.recipient
         bytes_per_token = turn_input.bytes_per_token or DEFAULT_BYTES_PER_TOKEN
         self.meter = UsageMeter(turn_input.prior_usage, turn_input.prior_calls, turn_input.input_bytes, bytes_per_token)
@@ -178,8 +178,8 @@ class StepAnswers:
         budget = (info.context_tokens or turn_input.context_tokens) * self.meter.bytes_per_token
         history = [*turn_input.history, message]
         fitted = fit_history(turn_input.prompt, history, offered, budget, self._recipient)
-        own_parts = message.parts[turn_input.continued.parts if turn_input.continued else 0 :]
-        self.meter.begin_call(max(1, count_steps(own_parts)), self._chain.name, info, fitted.size)
+        step = max(1, count_steps(turn_input.own_parts(message)))
+        self.meter.begin_call(step, self._chain.name, info, fitted.size)
         messages, params = fitted.messages, self._find_params(message)
         if begun:
             messages, more = ask_to_continue(messages, info.prefill)

@@ -96,7 +96,7 @@ class Turn:
             Exception: `emit` or `load_message` raised it.
         """
         message = self._input.message
-        for _ in range(count_steps(self._input.own_parts), MAX_STEPS):
+        for _ in range(count_steps(self._input.own_parts(message)), MAX_STEPS):
             if message.parts:
                 started = self._begin_step(message)
                 await emit([started])

@@ -55,10 +55,9 @@ class TurnInput(NamedTuple):
     finish_reason: str | None = None
     continued: Continued | None = None
 
-    @property
-    def own_parts(self) -> Sequence[Part]:
-        """The parts of the answer so far that are not those of an answer that it continues."""
-        return self.message.parts[self.continued.parts if self.continued else 0 :]
+    def own_parts(self, message: Message) -> Sequence[Part]:
+        """Return the parts of `message`, the answer so far, that are not those of an answer that it continues."""
+        return message.parts[self.continued.parts if self.continued else 0 :]
 
 
 def count_steps(parts: Sequence[Part]) -> int:

@@ -202,7 +202,8 @@ def _prepared(
     request_hash: str,
 ) -> PreparedTurn:
     session, settings, target = state.session, runtime.settings, state.target
-    words = title_from_words(_user_text(state, request))
+    is_titled = session.title is not None and isinstance(request, NewMessage)
+    words = None if is_titled else title_from_words(_user_text(state, request))
     if isinstance(request, NewRun) and session.title == words:
         spec = spec._replace(is_untitled=True)  # its first answer failed: the model may still find a title
     snapshot = spec.snapshot()
