@@ -99,11 +99,15 @@ async def test_two_tabs_ask_again_once(chat: Chat, script: Script) -> None:
 
 
 async def test_a_cut_answer_is_gone_on_with(chat: Chat, script: Script) -> None:
-    script.play([say("To get to the oth"), stop("length")], [say("er *side*."), stop()])
+    gate = asyncio.Event()
+    script.play([say("To get to the oth"), stop("length")], [gate, say("er *side*."), stop()])
     await chat.say("why?")
     await chat.answered("The answer reached the model's length limit.")
     await chat.button("Continue").click()
+    await expect(chat.answers).to_have_attribute("aria-busy", "true")  # it has begun, with the old text alone
+    gate.set()
     await chat.answered("To get to the other side.")
+    await expect(chat.answers.locator(".prose p")).to_have_count(1)
     await expect(chat.answers.locator(".prose")).to_have_count(1)
     await expect(chat.answers.locator(".handover")).to_have_count(0)  # the same model went on
     await expect(chat.answers.locator(".versions")).to_have_text("2/2")

@@ -7,12 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, expect
+from playwright.async_api import Browser, expect
 
 from chatkeep.api.routes import pages
 from tests.needs import needs
 from tests.service import Service
-from tests.web.chat import Chat
 
 ROOT = Path(__file__).parent.parent.parent
 WEB = ROOT / "web"
@@ -120,7 +119,7 @@ async def test_the_first_load_is_at_most_200_kb(browser: Browser, service: Servi
         "['navigation', 'resource'].flatMap(type => performance.getEntriesByType(type)).map(each => each.transferSize)"
     )
     await page.close()
-    assert 0 < sum(sizes) <= 200_000
+    assert 0 < sum(sizes) <= MAX_FIRST_LOAD_BYTES
 
 
 def test_the_generated_types_are_current() -> None:
@@ -144,13 +143,3 @@ def test_a_file_of_the_client_is_one_idea_long(file: Path) -> None:
 @pytest.mark.parametrize("folder", [WEB, ROOT / "tests" / "npm"], ids=lambda folder: folder.name)
 def test_the_lock_names_no_registry(folder: Path) -> None:
     assert '"resolved"' not in (folder / "package-lock.json").read_text("utf-8")
-
-
-async def test_the_first_load_is_small(context: BrowserContext, service: Service) -> None:
-    chat = await Chat.open(context, service.url)
-    await chat.page.evaluate("document.fonts.ready")
-    sizes: dict[str, int] = await chat.page.evaluate("""() => Object.fromEntries(
-        performance.getEntries().filter(each => "encodedBodySize" in each)
-            .map(each => [each.name.split("/").at(-1), each.encodedBodySize])
-    )""")
-    assert sum(sizes.values()) <= MAX_FIRST_LOAD_BYTES, sizes

@@ -1,25 +1,34 @@
-// Times as the reader's language writes them.
+// Times and numbers as the language of the page writes them.
 
-const formatOf = (options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat =>
-  new Intl.DateTimeFormat(navigator.languages as string[], options);
+/** Return the languages in which times and numbers are written: that of the page, as the reader's country has it. */
+export function locales(): string[] {
+  const { lang } = document.documentElement;
+  return [...navigator.languages.filter((tag) => tag.startsWith(lang)), lang];
+}
 
-const TIME = formatOf({ timeStyle: "short" });
-const DAY = formatOf({ month: "short", day: "numeric" });
-const DAY_OF_YEAR = formatOf({ year: "numeric", month: "short", day: "numeric" });
-const FULL = formatOf({ dateStyle: "full", timeStyle: "short" });
+const formats = new Map<string, Intl.DateTimeFormat>();
+
+/** Return `date` as the page's language writes it. The page may be given another language. */
+function format(date: Date, options: Intl.DateTimeFormatOptions): string {
+  const key = document.documentElement.lang + JSON.stringify(options);
+  const known = formats.get(key) ?? new Intl.DateTimeFormat(locales(), options);
+  formats.set(key, known);
+  return known.format(date);
+}
 
 /** Return a time in full. */
-export const formatFully = (time: string): string => FULL.format(new Date(time));
+export const formatFully = (time: string): string => format(new Date(time), { dateStyle: "full", timeStyle: "short" });
 
 /** Return the day of a time; with the year if it is another one. */
 export function formatDay(time: string): string {
   const date = new Date(time);
-  return (date.getFullYear() === new Date().getFullYear() ? DAY : DAY_OF_YEAR).format(date);
+  const isThisYear = date.getFullYear() === new Date().getFullYear();
+  return format(date, { ...(isThisYear ? {} : { year: "numeric" }), month: "short", day: "numeric" });
 }
 
 /** Return a time of today as hours and minutes, and one of another day with the day. */
 export function formatBriefly(time: string): string {
   const date = new Date(time);
-  const clock = TIME.format(date);
+  const clock = format(date, { timeStyle: "short" });
   return date.toDateString() === new Date().toDateString() ? clock : `${formatDay(time)}, ${clock}`;
 }

@@ -42,6 +42,6 @@ export function dismissNotice(notice: Notice): void {
 
 /** Return an error handler that shows `summary` and the reason. For actions that offer the user no other way on. */
 export const reportFailure = (summary: string) => (error: unknown) => {
-  const isUnreachable = error instanceof TypeError || error instanceof DOMException;
+  const isUnreachable = error instanceof TypeError || (error instanceof DOMException && error.name === "TimeoutError");
   notify(words.failure(summary, isUnreachable ? words.unreachable : (error as Error).message));
 };

@@ -8,7 +8,7 @@ import type { SearchResult, SearchResultPage, Session } from "./schema.ts";
 const PAGE_SIZE = 40;
 export const RESULTS_PER_CHAT = 3;
 /** The service's own limit for a page. */
-const MAX_PAGE_SIZE = 100;
+export const MAX_PAGE_SIZE = 100;
 
 export interface SearchView {
   readonly query: string;
@@ -73,5 +73,5 @@ const groupBySession = (results: readonly SearchResult[]): SearchResult[][] => [
 export function splitAtWords(text: string, query: string): string[] {
   const words = query.split(/\s+/).filter((word) => word !== "");
   if (words.length === 0) return [text];
-  return text.split(new RegExp(`(${words.map((word) => word.replace(/[^\p{L}\p{N}]/gu, "\\$&")).join("|")})`, "giu"));
+  return text.split(new RegExp(`(${words.map((word) => word.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&")).join("|")})`, "giu"));
 }

@@ -30,5 +30,5 @@ export const isUnread = ({ id, status, updated_at }: Session, times: Times): boo
   status === "idle" && id in times && updated_at > times[id]!;
 
 function load(): Times {
-  return JSON.parse(storage.load(STORED_AS) ?? "{}");
+  return storage.loadObject(STORED_AS) as Times;
 }

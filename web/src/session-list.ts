@@ -7,12 +7,10 @@ import { changeSession, get, request } from "./api.ts";
 import { Cell } from "./cell.ts";
 import { notify, reportFailure } from "./notice.ts";
 import type { Session, SessionPage } from "./schema.ts";
-import { Search } from "./search.ts";
+import { MAX_PAGE_SIZE, Search } from "./search.ts";
 import { words } from "./words.ts";
 
 const PAGE_SIZE = 40;
-/** The service's own limit for a page. */
-const MAX_PAGE_SIZE = 100;
 /** A deletion can be undone for this time. Only then it is sent. */
 const UNDO_MS = 8_000;
 /** Requests to refresh within this time are one. */

@@ -47,7 +47,7 @@ export function chooseLanguage(): Language {
 
 /** Return what is stored, with the default in place of each value that is missing or unknown. */
 function loadSettings(): Settings {
-  const stored: Record<string, unknown> = JSON.parse(storage.load(STORED_AS) ?? "{}");
+  const stored = storage.loadObject(STORED_AS);
   const entries = Object.entries(CHOICES).map(([name, values]) => [
     name,
     values.find((value) => value === stored[name]) ?? values[0],

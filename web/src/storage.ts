@@ -1,5 +1,5 @@
-// Texts that this browser stores: drafts, and the outbox. Where the browser stores nothing (a private window, a full
-// disk), they live in memory for as long as the page is open. Import as `* as storage`.
+// Texts that this browser stores: drafts, the outbox, settings and what was seen. Where the browser stores nothing (a
+// private window, a full disk), they live in memory for as long as the page is open. Import as `* as storage`.
 
 const KEY_PREFIX = "chatkeep.";
 const memory = new Map<string, string>();
@@ -7,6 +7,17 @@ const memory = new Map<string, string>();
 /** Return the text stored under `name`; null if there is none. */
 export function load(name: string): string | null {
   return memory.get(name) ?? tryStorage(() => localStorage.getItem(KEY_PREFIX + name)) ?? null;
+}
+
+/** Return the JSON object stored under `name`; an empty one if there is none, or what is there is none. */
+export function loadObject(name: string): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(load(name) ?? "{}");
+    return typeof value === "object" && value !== null && !Array.isArray(value) ? { ...value } : {};
+  } catch (error) {
+    console.warn(`what is stored as ${name} is not read:`, error);
+    return {};
+  }
 }
 
 export function save(name: string, text: string): void {

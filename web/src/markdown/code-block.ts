@@ -2,7 +2,7 @@
 
 import { words } from "../words.ts";
 
-/** Make a figure of a code block. `colour-code.ts` gives it colours, `code-buttons.ts` listens to its buttons. */
+/** Make a figure of a code block. `colour-code.ts` gives it colours, `buttons.ts` listens to its buttons. */
 export function decorateCode(pre: HTMLPreElement): void {
   const language = pre.dataset["language"] ?? "";
   const box = wrapInScrollBox(pre, words.prose.code(language));

@@ -4,16 +4,11 @@
 import DOMPurify, { type Config } from "dompurify";
 import { MAX_BLOCK_CHARS } from "./pieces.ts";
 
-type Highlighter = typeof import("./highlight.ts");
-
 const COLOUR_RULES = {
   ALLOWED_TAGS: ["span"],
   ALLOWED_ATTR: ["class"],
   RETURN_DOM_FRAGMENT: true as const,
 } satisfies Config;
-
-let highlighter: Highlighter | null = null;
-let loading: Promise<Highlighter> | null = null;
 
 /** Colour the blocks of code in `nodes`: at once if their language is there, otherwise as soon as it is. */
 export function colourCode(nodes: readonly Node[]): void {
@@ -22,15 +17,14 @@ export function colourCode(nodes: readonly Node[]): void {
     const { language } = pre.dataset;
     const isShort = pre.textContent.length <= MAX_BLOCK_CHARS;
     if (language && isShort && pre.childElementCount === 1)
-      void colour(pre.firstElementChild!, language).catch((error: unknown) => {
-        loading = null;
-        console.info("code is shown without colours:", error);
-      });
+      void colour(pre.firstElementChild!, language).catch((error: unknown) =>
+        console.info("code is shown without colours:", error),
+      );
   }
 }
 
 async function colour(code: Element, language: string): Promise<void> {
-  highlighter ??= await (loading ??= import("./highlight.ts"));
-  if (!(await highlighter.loadLanguage(language))) return;
-  code.replaceChildren(DOMPurify.sanitize(highlighter.highlight(code.textContent, language), COLOUR_RULES));
+  const { highlight, loadLanguage } = await import("./highlight.ts");
+  if (!(await loadLanguage(language))) return;
+  code.replaceChildren(DOMPurify.sanitize(highlight(code.textContent, language), COLOUR_RULES));
 }

@@ -19,20 +19,18 @@ const OPEN_BLOCK = /^ {0,3}(?:\$\$|\\\[)[ \t]*\n(?:(?!\n[ \t]*\n)[^])*(?:\n+|$)/
 
 interface Formula {
   readonly raw: string;
-  readonly tex: string;
   readonly isBlock: boolean;
 }
 
 function findInline(src: string, before: string): Formula | undefined {
   const bracketed = IN_BRACKETS.exec(src) ?? IN_DOUBLE_DOLLARS.exec(src);
   if (bracketed) {
-    const [raw, inline, block] = bracketed;
-    return { raw, tex: inline ?? block ?? "", isBlock: !raw.startsWith("\\(") };
+    return { raw: bracketed[0], isBlock: !bracketed[0].startsWith("\\(") };
   }
   const match = IN_DOLLARS.exec(src);
   if (!match || /[\p{L}\p{N}$]$/u.test(before)) return undefined;
   const tex = match[1]!;
-  return /\s$/.test(tex) || MONEY.test(tex) ? undefined : { raw: match[0], tex, isBlock: false };
+  return /\s$/.test(tex) || MONEY.test(tex) ? undefined : { raw: match[0], isBlock: false };
 }
 
 const toHtml = (source: string, isBlock: boolean): string =>

@@ -94,8 +94,8 @@ export class GrowingMarkdown {
     const { source, isContinued } = this.#reader.readRest(this.#text);
     const isMended = this.#isLive && source.length <= MAX_MEND_CHARS;
     const nodes = this.#append(isMended ? remend(source, MEND) : source, isContinued);
-    if (this.#isLive) this.#tail = nodes;
-    else if (!isContinued) colourCode(nodes);
+    this.#tail = nodes; // also of a complete text: another model may go on with it
+    if (!this.#isLive && !isContinued) colourCode(nodes);
   }
 
   /**

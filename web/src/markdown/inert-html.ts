@@ -3,6 +3,7 @@
 
 import type { Token, TokenizerAndRendererExtension } from "marked";
 import { escapeHtml } from "./text.ts";
+import { words } from "../words.ts";
 
 const INLINE_TAG = /^<(?:br\s*\/?|\/?(?:sub|sup|kbd))>$/i;
 const INLINE_START = /^ {0,3}<\/?(?:br|sub|sup|kbd)\b/i;
@@ -41,7 +42,7 @@ export const details: TokenizerAndRendererExtension = {
     const { inner, outer } = findEnd(src);
     const raw = src.slice(0, outer) + (/^\s*?\n+/.exec(src.slice(outer))?.[0] ?? "");
     const summary: Token[] = [];
-    this.lexer.inline(head[2]?.trim() || "Details", summary);
+    this.lexer.inline(head[2]?.trim() || words.prose.details, summary);
     folds += 1;
     const tokens: Token[] = [];
     try {

@@ -7,6 +7,7 @@ import { footnote, footnoteReference } from "./footnotes.ts";
 import { blockFormula, inlineFormula, maskFormulas } from "./formulas.ts";
 import { details, renderTag, startsInline } from "./inert-html.ts";
 import { escapeHtml } from "./text.ts";
+import { words } from "../words.ts";
 
 export type Links = Lexer["tokens"]["links"];
 
@@ -49,7 +50,7 @@ const marked = new Marked({
       const tag = `h${Math.min(depth + 2, 6)}`; // below the page's own headings
       return `<${tag}>${this.parser.parseInline(tokens)}</${tag}>`;
     },
-    image: ({ href, text }) => `<a href="${escapeHtml(href)}" data-picture="">${escapeHtml(text || "picture")}</a>`,
+    image: ({ href, text }) => `<a href="${escapeHtml(href)}" data-picture="">${escapeHtml(text || words.prose.picture)}</a>`,
   },
 });
 

@@ -15,8 +15,9 @@ interface Props {
 
 /** A version of a document: set as text, with buttons for it alone, the versions before it, and what changed. */
 export function DocumentCard({ fields, isLive, listDocuments }: Props) {
-  const versions = isLive ? [fields] : listDocuments();
-  const own = Math.max(versions.findIndex((version) => version === fields), 0);
+  const known = isLive ? [] : listDocuments();
+  const versions = known.includes(fields) ? known : [fields]; // one that was cut is no version
+  const own = versions.indexOf(fields);
   const [back, setBack] = useState(0);
   const [isComparing, setComparing] = useState(false);
   const index = Math.max(own - back, 0);

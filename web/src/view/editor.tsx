@@ -1,5 +1,5 @@
 import { useLayoutEffect, useRef } from "preact/hooks";
-import { isSendKey, sendsWithEnter } from "../keys.ts";
+import { isSendKey, isTyped, sendsWithEnter } from "../keys.ts";
 import { words } from "../words.ts";
 import { isSendable } from "./composer.tsx";
 
@@ -22,7 +22,7 @@ export function Editor({ text, onSend, onCancel }: Props) {
     if (newText.trim() !== "" && isSendable(newText)) onSend(newText);
   };
   const onKeyDown = (event: KeyboardEvent): void => {
-    if (event.key === "Escape") onCancel();
+    if (event.key === "Escape" && isTyped(event)) onCancel();
     if (isSendKey(event)) submit(event);
   };
   return (

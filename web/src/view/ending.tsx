@@ -17,26 +17,27 @@ interface Props {
   readonly isLast: boolean;
   /** How many answers to the same message there are. */
   readonly attempts: number;
+  readonly onAskAgain: () => void;
 }
 
-/** A note under an answer that is not complete. Empty until the run is fetched, since only that knows why. */
+/** A note under an answer that is not complete. It says less until the run is fetched, since only that knows why. */
 export function Ending(props: Props) {
   const { app, conversation, message, isLast } = props;
   const run = useCell(props.run);
+  const goOn = (): void => {
+    app.continueAnswer(message.id);
+    focusComposer();
+  };
   if (message.status === "cancelled")
     return (
       <p class="ending soft">
         {words.stopped}
         {isLast && canGoOn(message, null) && (
-          <button type="button" class="quiet" onClick={() => app.continueAnswer(message.id)}>{words.continueAnswer}</button>
+          <button type="button" class="quiet" onClick={goOn}>{words.continueAnswer}</button>
         )}
       </p>
     );
   const problem = run?.error ?? null;
-  const askAgain = (): void => {
-    app.answerAgain(message.parent_id!);
-    focusComposer();
-  };
   return (
     <div class="ending note">
       <p>{describe(message.status, run)}</p>
@@ -51,10 +52,10 @@ export function Ending(props: Props) {
       )}
       <div class="ways">
         {canGoOn(message, problem) && (
-          <button type="button" onClick={() => app.continueAnswer(message.id)}>{words.continueAnswer}</button>
+          <button type="button" onClick={goOn}>{words.continueAnswer}</button>
         )}
         {problem?.code !== "context_overflow" && (
-          <button type="button" class={problem?.retryable === false ? "quiet" : ""} onClick={askAgain}>
+          <button type="button" class={problem?.retryable === false ? "quiet" : ""} onClick={props.onAskAgain}>
             {words.tryAgain}
           </button>
         )}
@@ -92,7 +93,7 @@ const MAX_WAIT_SECONDS = 120;
 const SECONDS: Readonly<Record<string, number>> = { ms: 0.001, s: 1, sec: 1, second: 1, seconds: 1, m: 60, min: 60, minute: 60, minutes: 60 };
 
 /** Return the seconds that a provider asks to wait ("try again in 20s", "retry after 1.5 seconds"). */
-export function parseWait(text: string): number {
+function parseWait(text: string): number {
   const [, number, unit] = /(?:\bin|\bafter)\s+(\d+(?:\.\d+)?)\s*(ms|seconds?|sec|s|minutes?|min|m)\b/i.exec(text) ?? [];
   return number === undefined ? DEFAULT_WAIT_SECONDS : Math.ceil(Number(number) * SECONDS[unit!.toLowerCase()]!);
 }
@@ -139,15 +140,19 @@ function Rewording({ app, conversation, answer }: { app: App; conversation: Conv
   const earlier = messages.slice(0, -1);
   if (question === undefined) return null;
   const text = textOf(question);
+  const sendAnew = (content: string): void => {
+    app.send(content, null);
+    focusComposer();
+  };
   return (
     <>
       <button type="button" onClick={() => editMessage(question.id)}>{words.changeMessage}</button>
       {earlier.length > 0 && (
         <>
-          <button type="button" onClick={() => app.send(`${quoteLast(earlier)}\n\n${text}`, null)}>
+          <button type="button" onClick={() => sendAnew(`${quoteLast(earlier)}\n\n${text}`)}>
             {words.goOnWithLast}
           </button>
-          <button type="button" onClick={() => app.send(text, null)}>{words.startOver}</button>
+          <button type="button" onClick={() => sendAnew(text)}>{words.startOver}</button>
         </>
       )}
     </>

@@ -1,8 +1,10 @@
 // Moves the focus when the control that had it disappears. Otherwise it would go back to the start of the page.
 
+import { hasKeyboard } from "../keys.ts";
+
 /** Focus the composer. Not on a phone, where that would open the keyboard. */
 export function focusComposer(): void {
-  if (matchMedia("(hover: hover)").matches) document.querySelector<HTMLElement>(".composer textarea")?.focus();
+  if (hasKeyboard()) document.querySelector<HTMLElement>(".composer textarea")?.focus();
 }
 
 /** Focus `element`, unless the user has moved the focus elsewhere. */

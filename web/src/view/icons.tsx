@@ -19,6 +19,7 @@ const PATHS = {
   sound: "M4 8h2.5L10 5v10l-3.5-3H4zM12.5 8a3 3 0 0 1 0 4M14.5 6a6 6 0 0 1 0 8",
   mute: "M4 8h2.5L10 5v10l-3.5-3H4zM13 8l4 4M17 8l-4 4",
   download: "M10 3.5v9M6 9l4 4 4-4M4 16.5h12",
+  microphone: "M10 2.5a2.5 2.5 0 0 0-2.5 2.5v4.5a2.5 2.5 0 0 0 5 0V5A2.5 2.5 0 0 0 10 2.5zM5 9.5a5 5 0 0 0 10 0M10 14.5v3",
   print: "M6 7V3.5h8V7M6 13.5H3.5V7h13v6.5H14M6 11h8v5.5H6z",
   check: "M4 10.5l4 4 8-9",
 } as const;

@@ -120,7 +120,7 @@ function Answer({ app, conversation, message, isLast, ...rest }: Props & { messa
       {isInProgress && isSilent(message.parts.at(-1)) && <p class="thinking"><i /><i /><i /></p>}
       {message.run_id && message.status !== "completed" && !isLive && (
         <Ending app={app} conversation={conversation} message={message} isLast={isLast}
-          run={conversation.getRun(message.run_id)} attempts={rest.siblings.length} />
+          run={conversation.getRun(message.run_id)} attempts={rest.siblings.length} onAskAgain={answerAgain} />
       )}
       {!isLive && (
         <div class="actions">

@@ -24,7 +24,8 @@ function OutboxItemView({ app, conversation, item }: Props & { item: OutboxItem 
   const content = contentOf(item);
   const state = useDeliveryState(app, item);
   const takeBack = (): void => {
-    conversation.returnedText.value = content;
+    if (conversation.connection.value === "gone") app.startNew(); // a deleted chat has no field
+    app.conversation.value.returnedText.value = content;
     app.outbox.remove(item.key);
   };
   return (

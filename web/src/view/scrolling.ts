@@ -61,11 +61,11 @@ export function useStableVersions(content: ElementRef, anchor: AnchorRef, head: 
     const { top, label } = clicked.current!;
     clicked.current = null;
     anchor.current?.scrollBy(article.getBoundingClientRect().top - top);
-    const buttons = [...article.querySelectorAll<HTMLElement>(".versions button:not(:disabled)")];
+    const buttons = [...article.querySelectorAll<HTMLElement>(".actions .versions button:not(:disabled)")];
     (buttons.find((button) => button.ariaLabel === label) ?? buttons[0])?.focus({ preventScroll: true });
   }, [head]);
   return ({ target }: Event): void => {
-    const button = target instanceof Element ? target.closest(".versions button") : null;
+    const button = target instanceof Element ? target.closest(".actions .versions button") : null;
     const article = button?.closest("article");
     if (!article) return;
     const { top } = article.getBoundingClientRect();

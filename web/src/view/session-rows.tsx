@@ -1,7 +1,7 @@
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { App } from "../app.ts";
 import { useCell } from "../cell.ts";
-import { isEnter } from "../keys.ts";
+import { isTyped } from "../keys.ts";
 import { reportFailure } from "../notice.ts";
 import type { Session } from "../schema.ts";
 import { isUnread, seen } from "../seen.ts";
@@ -142,7 +142,7 @@ function TitleField({ title, onDone }: { title: string; onDone: (text: string) =
     field.current?.select();
   }, []);
   const onKeyDown = (event: preact.TargetedKeyboardEvent<HTMLInputElement>): void => {
-    if (!isEnter(event) && event.key !== "Escape") return;
+    if (!isTyped(event) || (event.key !== "Enter" && event.key !== "Escape")) return;
     if (event.key === "Escape") event.currentTarget.value = title;
     event.currentTarget.blur();
   };

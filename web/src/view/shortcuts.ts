@@ -1,4 +1,5 @@
-// The keys of the page (`keys-dialog.tsx` lists them). They do nothing while a menu, a dialog or an editor is open.
+// The keys of the page (`keys-dialog.tsx` lists them). They do nothing while a dialog is open, and Escape in a menu or an
+// editor stops no answer.
 
 import { useEffect } from "preact/hooks";
 import type { App } from "../app.ts";
@@ -46,7 +47,8 @@ const isEmptyComposer = (target: EventTarget | null): boolean =>
 
 /** Return what opens the editor of the user's last message; null if there is none. */
 function findLastEdit(): (() => void) | null {
-  const button = [...document.querySelectorAll<HTMLElement>("[data-action=edit]")].at(-1);
+  const last = [...document.querySelectorAll(".message")].slice(-2); // the question may be far away, and not drawn
+  const button = last.map((box) => box.querySelector<HTMLElement>("[data-action=edit]")).findLast((each) => each !== null);
   return button ? () => button.click() : null;
 }
 

@@ -1,7 +1,7 @@
 import { useEffect, useRef } from "preact/hooks";
 import type { App } from "../app.ts";
 import { useCell } from "../cell.ts";
-import { hasKeyboard } from "../keys.ts";
+import { hasKeyboard, isTyped } from "../keys.ts";
 import { reportFailure } from "../notice.ts";
 import { words } from "../words.ts";
 import { Icon, IconButton } from "./icons.tsx";
@@ -49,7 +49,7 @@ function SearchField({ onSearch }: { onSearch: (query: string) => void }) {
     timer.current = setTimeout(() => onSearch(currentTarget.value), SEARCH_DELAY_MS) as unknown as number;
   };
   const onKeyDown = (event: preact.TargetedKeyboardEvent<HTMLInputElement>): void => {
-    if (event.key !== "Escape" || event.currentTarget.value === "") return;
+    if (event.key !== "Escape" || !isTyped(event) || event.currentTarget.value === "") return;
     event.stopPropagation(); // it closes nothing else
     event.currentTarget.value = "";
     clearTimeout(timer.current);

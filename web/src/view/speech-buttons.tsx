@@ -1,9 +1,9 @@
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { useCell } from "../cell.ts";
 import { restoreSources } from "../markdown/draw-formulas.ts";
 import { reportFailure } from "../notice.ts";
 import { canDictate, dictate, readAloud, spoken, stopReading, voices } from "../speech.ts";
-import { IconButton } from "./icons.tsx";
+import { Icon, IconButton } from "./icons.tsx";
 import { words } from "../words.ts";
 
 /** Reads the answer `id` aloud, or stops. Not there where this device has no voice. */
@@ -35,7 +35,13 @@ export function DictationButton({ text, onText }: { text: string; onText: (text:
   const [isThere, setThere] = useState(false);
   const [stop, setStop] = useState<(() => void) | null>(null);
   useEffect(() => void canDictate().then(setThere), []);
+  const isListening = useRef(false);
   useEffect(() => stop ?? undefined, [stop]); // also when the field goes away
+  useEffect(() => {
+    if (text !== "") return;
+    isListening.current = false; // the message was sent: what is still heard of it is not written again
+    stop?.();
+  }, [text]);
   if (!isThere) return null;
   const start = (): void => {
     const before = text === "" || /\s$/.test(text) ? text : `${text} `;
@@ -43,18 +49,15 @@ export function DictationButton({ text, onText }: { text: string; onText: (text:
       setStop(null);
       if (error !== null && error !== "aborted" && error !== "no-speech") reportFailure(words.speech.listeningFailed)(new Error(error));
     };
-    setStop(() => dictate((said) => onText(before + said.trimStart()), end));
+    isListening.current = true;
+    const write = (said: string): void => (isListening.current ? onText(before + said.trimStart()) : undefined);
+    setStop(() => dictate(write, end));
   };
   return (
     <button type="button" class={stop ? "round listening" : "round"} aria-label={words.speech.dictate} title={words.speech.dictate}
       aria-pressed={stop !== null} onClick={stop ?? start}>
-      <MicrophoneIcon />
+      <Icon name="microphone" />
     </button>
   );
 }
 
-const MicrophoneIcon = () => (
-  <svg class="icon" viewBox="0 0 20 20" aria-hidden="true">
-    <path d="M10 2.5a2.5 2.5 0 0 0-2.5 2.5v4.5a2.5 2.5 0 0 0 5 0V5A2.5 2.5 0 0 0 10 2.5zM5 9.5a5 5 0 0 0 10 0M10 14.5v3" />
-  </svg>
-);

@@ -201,6 +201,8 @@ export const de: Words = {
     table: "Tabelle",
     formula: "Formel",
     pictureOn: (host) => `Bild auf ${host}: `,
+    details: "Einzelheiten",
+    picture: "Bild",
     wrap: "Umbrechen",
     download: "Herunterladen",
     draw: "Zeichnen",

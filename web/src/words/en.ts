@@ -202,6 +202,8 @@ export const en = {
     table: "Table",
     formula: "Formula",
     pictureOn: (host: string) => `Picture on ${host}: `,
+    details: "Details",
+    picture: "picture",
     wrap: "Wrap",
     download: "Download",
     draw: "Draw",
