@@ -39,7 +39,7 @@ fix: .venv/tests
 	$(BIN)/ruff format .
 
 .venv/service: requirements.txt pyproject.toml
-	test -d .venv || $(PYTHON) -m venv .venv
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	touch $@
 

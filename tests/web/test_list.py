@@ -118,6 +118,7 @@ async def test_a_search_groups_by_chat_and_finds_titles(chat: Chat, script: Scri
     await expect(results(chat).locator(".snippet")).to_have_count(8)
     await expect(results(chat).get_by_role("button", name="More in this chat")).to_have_count(0)
     await chat.page.keyboard.press("Control+k")
+    await expect(chat.page.get_by_role("searchbox")).to_be_focused()
     await chat.page.keyboard.press("Escape")
     await expect(results(chat)).to_have_count(0)
 

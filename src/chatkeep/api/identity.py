@@ -9,6 +9,7 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from chatkeep.api.middleware import SAFE_METHODS
 from chatkeep.api.open_streams import OpenStreams
 from chatkeep.api.responses import handle_storage, problem_response
 from chatkeep.api.stream_server import OF_CALLER
@@ -23,7 +24,6 @@ METRICS_PATH = "/metrics"
 """The one path that a token with the scope `metrics` may read."""
 _PUBLIC = ("/", "/diagram", "/manifest.webmanifest", "/healthz", "/readyz")
 _PUBLIC_FOLDERS = ("/assets/", "/auth/")
-_SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 _OF_PEOPLE = ("/api/tokens", "/api/admin")
 """Paths that no token may use: with a token, none can be made, and no user be changed."""
 
@@ -68,7 +68,7 @@ def is_public(path: str, headers: Headers) -> bool:
 def _check_scope(caller: Caller, method: str, path: str) -> None:
     if (caller.scope == "metrics") is not (path == METRICS_PATH) and caller is not LOCAL_CALLER:
         raise Forbidden(f"{METRICS_PATH} is read with a token whose scope is metrics, and nothing else is")
-    if caller.scope == "read" and method not in _SAFE_METHODS:
+    if caller.scope == "read" and method not in SAFE_METHODS:
         raise Forbidden("this token may only read")
     if caller.way == "token" and (path.startswith(_OF_PEOPLE) or (method == "DELETE" and path == "/api/me")):
         raise Forbidden("no token may do this: sign in")

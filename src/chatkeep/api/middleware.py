@@ -17,7 +17,7 @@ _PROBES = ("/healthz", "/readyz")
 """Paths for monitors and load balancers, which name an address of their own in `Host`. They show no data."""
 DIALECT_PATHS = ("/api/chat", "/agui")
 """Paths of dialects. Their clients send the whole history each time, with files in it (docs/dialects.md)."""
-_SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 """Methods that change nothing (RFC 9110, section 9.2.1)."""
 
 
@@ -74,7 +74,7 @@ class RequestChecks:
         host = _without_port(headers.get("host", "")).lower()
         if "*" not in self._hosts and host not in self._hosts and scope["path"] not in _PROBES:
             return BadHost(f"this service does not answer to the name {host!r}; CHATKEEP_ALLOWED_HOSTS lists its names")
-        if method not in _SAFE_METHODS and not self._may_change(host, headers):
+        if method not in SAFE_METHODS and not self._may_change(host, headers):
             return CrossSite("a page of another site may not do this; CHATKEEP_CORS_ORIGINS lists those that may")
         if len(headers.getlist("idempotency-key")) > 1:
             return InvalidRequest("idempotency-key: one, not several")
@@ -83,7 +83,7 @@ class RequestChecks:
             return _too_large(limit)
         media = headers.get("content-type", "").partition(";")[0].strip().lower()
         has_body = length != "0" or "transfer-encoding" in headers
-        if method not in _SAFE_METHODS and media != "application/json" and (media or has_body):
+        if method not in SAFE_METHODS and media != "application/json" and (media or has_body):
             return UnsupportedMediaType("bodies are application/json")
         return None
 

@@ -47,9 +47,13 @@ from chatkeep.errors import (
     TooManyRuns,
     UnsupportedMediaType,
 )
+from chatkeep.sign_in.refusals import AccountDisabled, Forbidden, SignInUnavailable, Unauthenticated, UntrustedProxy
 
 _REF = "#/components/schemas/{name}"
-_ANY_REQUEST = (InvalidRequest, BodyTooLarge, BadHost, CrossSite, UnsupportedMediaType, DatabaseUnavailable, Internal)
+_ANY_REQUEST = (
+    InvalidRequest, BodyTooLarge, BadHost, CrossSite, UnsupportedMediaType, DatabaseUnavailable, Internal,
+    Unauthenticated, Forbidden, AccountDisabled, UntrustedProxy, SignInUnavailable,
+)  # fmt: skip
 """The errors that any request may be answered with."""
 _ANSWERS = [
     Session, Message, Run, SessionPage, MessagePage, RunAnswer, PromptView, AssistantPage, AssistantDetails,
@@ -64,6 +68,9 @@ EVENT_STREAM: dict[str, Any] = {
         "example": 'retry: 1000\nid: 7\ndata: {"type":"text.delta","position":7,"index":0,"text":"To get"}\n\n',
     }
 }
+
+DIALECT_STREAM: dict[str, Any] = {"text/event-stream": {"schema": {"type": "string"}}}
+"""A stream of events in another service's form (docs/dialects.md)."""
 
 
 def json_answer(value: type[Value], **more: Any) -> dict[str, Any]:

@@ -6,8 +6,7 @@ Addresses in an answer (`Location`) are paths, below the one where a proxy serve
 The service itself knows nothing of that path: the proxy takes it off each request.
 """
 
-import re
-
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 HEADERS = (
@@ -21,9 +20,6 @@ HEADERS = (
 RAW_HEADERS = tuple((name.encode(), value.encode()) for name, value in HEADERS)
 """The same, as ASGI has them."""
 _ADDRESSES = (b"location", b"content-location")
-_LOGIN = "/auth/login"
-"""The one route that redirects to another service."""
-_ORIGIN = re.compile(rb"https?://[^/]*")
 
 
 class ResponseHeaders:
@@ -39,9 +35,8 @@ class ResponseHeaders:
 
         async def send_more(message: Message) -> None:
             if message["type"] == "http.response.start":
-                is_ours = scope["path"] != _LOGIN
                 headers = [
-                    (name, self._address(value)) if name in _ADDRESSES and is_ours else (name, value)
+                    (name, self._address(value, scope)) if name in _ADDRESSES else (name, value)
                     for name, value in message["headers"]
                 ]
                 names = {name for name, _ in headers}
@@ -50,6 +45,7 @@ class ResponseHeaders:
 
         await self._app(scope, receive, send_more)
 
-    def _address(self, value: bytes) -> bytes:
-        """Return an address of ours as the client knows it. A redirect of Starlette's names scheme and host, too."""
-        return self._public_path + _ORIGIN.sub(b"", value)
+    def _address(self, value: bytes, scope: Scope) -> bytes:
+        """Return an address as the client knows it. A redirect of Starlette's names our scheme and host, too."""
+        path = value.removeprefix(f"{scope['scheme']}://{Headers(scope=scope).get('host', '')}".encode())
+        return self._public_path + path if path.startswith(b"/") else value

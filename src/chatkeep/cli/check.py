@@ -4,7 +4,6 @@ Each check is a line: `ok`, `warning`, or `FAILED`. Nothing is changed: no datab
 """
 
 import asyncio
-import os
 import shutil
 import stat
 from collections.abc import AsyncGenerator, Generator
@@ -12,12 +11,13 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from chatkeep import mcp
+from chatkeep.api.ways_in import WaysIn
 from chatkeep.db.migrate import list_missing, load_migrations
 from chatkeep.db.open import connect
 from chatkeep.errors import CannotStart, StorageFailed, TurnFailed
 from chatkeep.llm import ModelLibrary, Prompt, connect_model
 from chatkeep.runs.loading import load_assistants, load_tools
-from chatkeep.settings import SECRETS, Settings, load_settings
+from chatkeep.settings import Settings, load_settings
 from chatkeep.text import printable
 
 State = Literal["ok", "warning", "FAILED"]
@@ -43,6 +43,7 @@ def check_all(*, offline: bool) -> Generator[Finding]:
         settings = load_settings()
         models = ModelLibrary(settings)
         assistants = load_assistants(settings, load_tools(settings), models)
+        WaysIn(settings)  # reads the file of keys
     except CannotStart as error:
         yield Finding("settings", "FAILED", str(error))
         return
@@ -56,7 +57,8 @@ def check_all(*, offline: bool) -> Generator[Finding]:
 
 
 def _check_modes(settings: Settings) -> Generator[Finding]:
-    named = [os.environ.get(f"{name}_FILE") for name in SECRETS]
+    secrets = [settings.openai_api_key_file, settings.database_url_file, settings.mcp_servers_file]
+    named = [*secrets, settings.oidc_client_secret_file, settings.jwt_keys]
     paths = [Path(".env"), settings.models, settings.database_path(), *(Path(each) for each in named if each)]
     for path in (path for path in paths if path is not None and path.is_file()):
         mode = stat.S_IMODE(path.stat().st_mode)

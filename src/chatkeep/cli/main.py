@@ -16,7 +16,7 @@ from pathlib import Path
 
 import chatkeep
 from chatkeep.cli import operating
-from chatkeep.cli.operating import AddParser
+from chatkeep.cli.operating import AddParser, count
 from chatkeep.cli.people_parser import add_people_commands
 from chatkeep.errors import CannotStart
 
@@ -53,7 +53,7 @@ def _add_chat_commands(add: AddParser) -> None:
     serve.add_argument("--host", default="127.0.0.1", help="address, or unix:PATH (default: %(default)s)")
     serve.add_argument("--port", type=_port, default=8000, help="port to listen on (default: %(default)s; 0: any free)")
     serve.add_argument("--reload", action="store_true", help="start again when a .py file here or below changes")
-    serve.add_argument("--workers", type=_count, default=1, metavar="N", help="processes (default: %(default)s)")
+    serve.add_argument("--workers", type=count, default=1, metavar="N", help="processes (default: %(default)s)")
     serve.add_argument("--local", action="store_true", help="with a small real model beside it; no key is needed")
     serve.set_defaults(run=_serve)
 
@@ -81,7 +81,7 @@ def _add_eval_command(add: AddParser) -> None:
     )
     evaluate.add_argument("--assistant", metavar="A", help="whom to measure (default: the suite's assistant)")
     evaluate.add_argument("--model", metavar="M", help="with which model (default: the assistant's, or CHATKEEP_MODEL)")
-    evaluate.add_argument("--samples", type=_count, default=3, metavar="N", help="of each case (default: %(default)s)")
+    evaluate.add_argument("--samples", type=count, default=3, metavar="N", help="of each case (default: %(default)s)")
     evaluate.add_argument(
         "--only", action="append", default=[], metavar="CASE", help="this case alone; may be repeated"
     )
@@ -179,12 +179,6 @@ def _migrate(arguments: argparse.Namespace) -> int:
 def _port(text: str) -> int:
     if not (text.isdecimal() and int(text) <= 65_535):
         raise argparse.ArgumentTypeError("a port is 0 to 65535")
-    return int(text)
-
-
-def _count(text: str) -> int:
-    if not (text.isdecimal() and int(text) >= 1):
-        raise argparse.ArgumentTypeError("a number, at least 1")
     return int(text)
 
 

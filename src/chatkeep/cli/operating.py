@@ -24,7 +24,7 @@ def add_commands(add: AddParser) -> None:
 
     backup = add("backup", help="copy the database, as it is at this moment, while the service runs")
     backup.add_argument("path", type=Path, help="the file to make, which must not exist; with --keep a folder")
-    backup.add_argument("--keep", type=_count, metavar="N", help="a file with a date in the folder; only N newest stay")
+    backup.add_argument("--keep", type=count, metavar="N", help="a file with a date in the folder; only N newest stay")
     backup.set_defaults(run=_backup)
 
     restore = add("restore", help="put a backup in the place of the database, and the old one aside")
@@ -32,7 +32,7 @@ def add_commands(add: AddParser) -> None:
     restore.set_defaults(run=_restore)
 
     usage = add("usage", help="tokens and cost by day and model")
-    usage.add_argument("--days", type=_count, default=30, metavar="N", help="the last N days (default: %(default)s)")
+    usage.add_argument("--days", type=count, default=30, metavar="N", help="the last N days (default: %(default)s)")
     usage.set_defaults(run=_usage)
 
 
@@ -96,7 +96,8 @@ def _sqlite_file() -> Path:
     return path
 
 
-def _count(text: str) -> int:
+def count(text: str) -> int:
+    """Return the number in `text`, for argparse: at least 1."""
     if not (text.isdecimal() and int(text) >= 1):
         raise argparse.ArgumentTypeError("a number, at least 1")
     return int(text)

@@ -18,6 +18,7 @@ from uvicorn.supervisors import ChangeReload, Multiprocess
 from chatkeep.api.app import create_app
 from chatkeep.api.connections import Connections
 from chatkeep.api.http_protocol import HttpProtocol
+from chatkeep.api.ways_in import WaysIn
 from chatkeep.cli import systemd
 from chatkeep.cli.listening import check_address, check_openness, listening, name_of
 from chatkeep.llm.model_library import ModelLibrary
@@ -186,6 +187,7 @@ def _fit_into_files(settings: Settings) -> int:
 
 async def _check(settings: Settings, host: str, port: int) -> None:
     load_assistants(settings, load_tools(settings), ModelLibrary(settings))
+    WaysIn(settings)  # reads the file of keys
     await (await open_database(settings)).close()
     check_openness(settings, host)
     check_address(host, port)

@@ -134,17 +134,21 @@ class KeySet:
         Raises:
             SignInUnavailable: there are none, or they are too old.
         """
-        async with self._lock:
-            try:
-                if is_url(self._source):
-                    await self._fetch(is_missing=is_missing)
-                else:
-                    self._read_file(Path(self._source))
-            except (OSError, ValueError, httpx2.HTTPError, httpx2.InvalidURL) as error:
-                _log.warning("the keys at %s cannot be read: %s", self._source, error)
+        if is_missing or not self._keys or not self._lock.locked():  # else another request reads them already
+            async with self._lock:
+                await self._read(is_missing=is_missing)
         is_old = is_url(self._source) and time.monotonic() - self._fetched_at > KEPT_SECONDS
         if is_old or not self._keys:
             raise SignInUnavailable("the keys that verify sign-ins cannot be read for now; the log says why")
+
+    async def _read(self, *, is_missing: bool) -> None:
+        try:
+            if is_url(self._source):
+                await self._fetch(is_missing=is_missing)
+            else:
+                self._read_file(Path(self._source))
+        except (OSError, ValueError, httpx2.HTTPError, httpx2.InvalidURL) as error:
+            _log.warning("the keys at %s cannot be read: %s", self._source, error)
 
     def _read_file(self, path: Path) -> None:
         changed_at = path.stat().st_mtime_ns

@@ -14,6 +14,7 @@ import base64
 import hashlib
 import hmac
 import json
+import logging
 import time
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode, urlsplit
@@ -25,6 +26,8 @@ from chatkeep.sign_in.jwt import Claims, TokenIssuer
 from chatkeep.sign_in.key_set import KeySet, fetch
 from chatkeep.sign_in.refusals import SignInUnavailable, Unauthenticated
 from chatkeep.sign_in.secrets import new_secret
+
+_log = logging.getLogger("chatkeep")
 
 METADATA_SECONDS = 3600.0
 """How long the issuer's metadata is used before it is fetched again."""
@@ -140,9 +143,11 @@ class OidcClient:
             headers["authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
         try:
             return json.loads(await fetch(endpoints.token, form, headers))
-        except ValueError as error:  # it refuses the code, say
+        except ValueError as error:  # it refuses the code, say, or our secret
+            _log.warning("the issuer %s confirms no sign-in: %s", self.issuer, error)
             raise Unauthenticated("the issuer does not confirm the sign-in: begin again") from error
         except (OSError, httpx2.HTTPError) as error:
+            _log.warning("the issuer %s cannot be reached: %s", self.issuer, error)
             raise SignInUnavailable("the issuer cannot be reached for now") from error
 
     async def _discover(self) -> _Endpoints:
@@ -152,6 +157,7 @@ class OidcClient:
                     text = await fetch(f"{self.issuer.rstrip('/')}/.well-known/openid-configuration")
                     self._endpoints = self._read_metadata(json.loads(text))
                 except (OSError, ValueError, KeyError, TypeError, httpx2.HTTPError, httpx2.InvalidURL) as error:
+                    _log.warning("the issuer %s does not say how to sign in: %s", self.issuer, error)
                     raise SignInUnavailable("the issuer does not say how to sign in; the log says why") from error
                 self._fetched_at = time.monotonic()
             return self._endpoints

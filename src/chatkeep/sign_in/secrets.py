@@ -15,7 +15,6 @@ from chatkeep import ids
 PREFIX = "ck_"
 """How each token begins, so that it is known from others, and by scanners of leaked secrets."""
 _TOKEN = re.compile(r"ck_([0-9a-f]{32})_([A-Za-z0-9_-]{43})", re.ASCII)
-_COOKIE = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 
 
 class NewToken(NamedTuple):
@@ -48,11 +47,6 @@ def parse_token(text: str) -> ParsedToken | None:
 def new_secret() -> str:
     """Return a new secret: 43 letters, digits, `-` and `_`."""
     return secrets.token_urlsafe(32)
-
-
-def is_secret(text: str) -> bool:
-    """Return True if `text` has the form of a secret."""
-    return _COOKIE.fullmatch(text) is not None
 
 
 def hash_of(secret: str) -> str:

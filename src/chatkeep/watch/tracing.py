@@ -10,17 +10,15 @@
 
 import logging
 import os
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chatkeep.watch import context
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span, Tracer
 
-Attributes: TypeAlias = Mapping[str, str | int | list[str]]
-"""The attributes of a span by their names."""
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 _PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
 _SERVICE_NAME = "chatkeep"

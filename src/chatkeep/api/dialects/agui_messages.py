@@ -33,7 +33,7 @@ def _answer(message: Message) -> list[dict[str, Any]]:
     for index, part in enumerate(message.parts):
         part_id = f"{message.id}/{index}"
         match part:
-            case TextPart() if goes_on and text is not None:
+            case TextPart() | RefusalPart() if goes_on and text is not None:
                 text["content"] += part.text
                 goes_on = False
             case TextPart() | RefusalPart():

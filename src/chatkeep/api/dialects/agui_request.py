@@ -104,7 +104,7 @@ async def _find_place(tx: Transaction, owner: str, session_id: str, body: RunAge
     run = await store_runs.find_open(tx, session_id) if session else None
     answers = [each.id.partition("/")[0] for each in body.messages if each.role == "assistant"]
     parent = await find_last_answer(tx, session_id, list(dict.fromkeys(filter(ids.parse, answers))) or answers)
-    return Place(NewText(parent.id if parent else None, parent is None), run, is_new=session is None)
+    return Place(NewText(parent.id if parent else None, parent is None), run)
 
 
 def _new_message(body: RunAgentInput, place: Place) -> NewMessage:

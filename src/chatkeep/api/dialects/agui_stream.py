@@ -50,7 +50,6 @@ class AguiEncoder:
         self._text_part = -1  # the part that it is written in now
         self._goes_on = False  # the next text belongs to the open one
         self._reasoning: int | None = None
-        self._has_begun = begun is not None
         self._is_waiting = begun is not None  # it did when the client had the beginning
         self.is_over = False
         for index, part in enumerate(begun.parts if begun else ()):
@@ -59,7 +58,7 @@ class AguiEncoder:
 
     def begin(self) -> bytes:
         """Return RUN_STARTED of a message that goes on; that of a new one comes with `run.started`."""
-        return data_frame({"type": "RUN_STARTED", **self._ids}) if self._has_begun else b""
+        return data_frame({"type": "RUN_STARTED", **self._ids}) if self._message_id else b""
 
     def encode(self, event: Event) -> bytes:  # noqa: C901, PLR0912  # one case an event
         """Return the frames of `event`."""

@@ -28,11 +28,10 @@ _ALL_RUNS = 2**31 - 1
 
 
 class History(NamedTuple):
-    """A chat's active branch, oldest first, and the runs of its session by id; `open_run` is among them, or None."""
+    """A chat's active branch, oldest first, and the runs of its session by id."""
 
     messages: list[Message]
     runs: dict[str, Run]
-    open_run: Run | None
 
 
 def session_id_of(owner: str, chat_id: str) -> str:
@@ -81,6 +80,6 @@ async def read_history(runtime: Runtime, owner: str, chat_id: str) -> History | 
             return None
         page = await store_history.list_messages(tx, owner, session_id, None, None, all_branches=False)
         runs = await store_runs.list_from(tx, session_id, 1, _ALL_RUNS)
-        return History(list(page.messages), {run.id: run for run in runs}, await store_runs.find_open(tx, session_id))
+        return History(list(page.messages), {run.id: run for run in runs})
 
     return await runtime.db.snapshot(read)

@@ -33,11 +33,10 @@ class ToolAnswers(NamedTuple):
 
 
 class Place(NamedTuple):
-    """The target of a request; `open_run` is the session's, `is_new`: there is no such session."""
+    """The target of a request; `open_run` is the session's."""
 
     target: NewText | AnsweredAgain | ToolAnswers
     open_run: Run | None
-    is_new: bool
 
     @property
     def on_busy(self) -> Literal["reject", "interrupt"]:

@@ -1,4 +1,4 @@
-"""Words that the AI SDK's streams and messages share: metadata, states of calls, reasons of an end."""
+"""Words that the dialects share (states of calls, reasons of an end), and the AI SDK's metadata."""
 
 from typing import Any
 

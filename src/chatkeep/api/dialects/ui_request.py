@@ -111,9 +111,9 @@ def text_of(message: UiMessage) -> str:
         InvalidRequest: it has parts that are no text.
     """
     parts = parts_of(message)
-    if other := next((part.type for part in parts if part.type == "file"), None):
+    if other := next((part.type for part in parts if part.type != "text"), None):
         raise InvalidRequest(f"messages: parts of the type {other!r} cannot be read; so far, text alone is")
-    return "\n".join(part.text for part in parts if part.type == "text")
+    return "\n".join(part.text for part in parts)
 
 
 def tool_outputs(message: UiMessage) -> list[dict[str, Any]]:
@@ -138,12 +138,12 @@ async def find_place(tx: Transaction, owner: str, session_id: str, body: ChatBod
     if body.trigger == "submit-message" and body.last.role == "assistant":
         if run is None or run.message_id != body.last.id:
             raise InvalidRequest("messages: the last one is an answer, and none that waits for the client")
-        return Place(ToolAnswers(run), run, is_new=False)
+        return Place(ToolAnswers(run), run)
     if body.trigger == "regenerate-message":
         target = await _find_answered(tx, session_id, body)
     else:
         target = await _find_parent(tx, session_id, body)
-    return Place(target, run, is_new=session is None)
+    return Place(target, run)
 
 
 async def _find_parent(tx: Transaction, session_id: str, body: ChatBody) -> NewText:

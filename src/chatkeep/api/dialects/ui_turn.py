@@ -29,7 +29,7 @@ async def start_turn(runtime: Runtime, owner: str, body: ChatBody, key: str | No
             request = validated(NewRun, {"message_id": message_id, "on_busy": place.on_busy, **body.options})
             return Turn(await start_run(runtime, owner, session_id, request, key))
         case NewText() as target:
-            new = validated(NewSession, {"id": session_id, "assistant": body.assistant, "model": None})
+            new = validated(NewSession, {"id": session_id, "assistant": body.assistant})
             return Turn(await start_in_chat(runtime, owner, new, _new_message(body, target, place), key))
 
 

@@ -13,7 +13,6 @@ from chatkeep.api.views import AuditPage, UserPage
 from chatkeep.chat.people import LOCAL_USER, User
 from chatkeep.errors import InvalidRequest, NotFound
 from chatkeep.runs import people
-from chatkeep.sign_in.refusals import Forbidden
 from chatkeep.store import audit as store_audit
 from chatkeep.store import users as store_users
 
@@ -22,7 +21,7 @@ router = APIRouter(prefix="/api/admin", tags=["admin"], route_class=JsonRoute)
 Limit = Annotated[int, Query(ge=1, le=100)]
 
 
-@router.get("/users", responses={200: json_answer(UserPage), **error_answers(Forbidden)})
+@router.get("/users", responses={200: json_answer(UserPage), **error_answers()})
 async def list_users(
     runtime: RuntimeDep,
     admin: AdminDep,
@@ -37,7 +36,7 @@ async def list_users(
     return json_response(UserPage(page, page[-1].id if len(found) > limit else None))
 
 
-@router.patch("/users/{user_id}", responses={200: json_answer(User), **error_answers(Forbidden, NotFound)})
+@router.patch("/users/{user_id}", responses={200: json_answer(User), **error_answers(NotFound)})
 async def change_user(
     runtime: RuntimeDep, admin: AdminDep, user_id: Annotated[str, Path(description="A user's id")], body: UserChange
 ) -> Response:
@@ -53,7 +52,7 @@ async def change_user(
     return json_response(user)
 
 
-@router.get("/audit", responses={200: json_answer(AuditPage), **error_answers(Forbidden)})
+@router.get("/audit", responses={200: json_answer(AuditPage), **error_answers()})
 async def list_audit(
     runtime: RuntimeDep,
     admin: AdminDep,

@@ -11,14 +11,14 @@ from chatkeep.api.dialects.agui_stream import AguiEncoder
 from chatkeep.api.dialects.bodies import read_body
 from chatkeep.api.dialects.chats import read_history
 from chatkeep.api.dialects.framing import data_frame, dialect_stream
-from chatkeep.api.openapi import EVENT_STREAM, TURN_ERRORS, error_answers, json_body
+from chatkeep.api.openapi import DIALECT_STREAM, TURN_ERRORS, error_answers, json_body
 from chatkeep.api.sse import HEADERS
 from chatkeep.runs.runtime import Runtime
 
 router = APIRouter(prefix="/agui", tags=["AG-UI"])
 
 _BODY = json_body("A `RunAgentInput`", "threadId", "runId", "messages")
-_ANSWERS = {200: {"description": "A run's events", "content": EVENT_STREAM}, **TURN_ERRORS}
+_ANSWERS = {200: {"description": "A run's events", "content": DIALECT_STREAM}, **TURN_ERRORS}
 
 
 @router.post("", openapi_extra=_BODY, responses=_ANSWERS)
@@ -40,7 +40,7 @@ async def run_assistant(
 
 @router.get(
     "/threads/{thread_id:path}/messages",
-    responses={200: {"description": "One event, MESSAGES_SNAPSHOT", "content": EVENT_STREAM}, **error_answers()},
+    responses={200: {"description": "One event, MESSAGES_SNAPSHOT", "content": DIALECT_STREAM}, **error_answers()},
 )
 async def list_messages(
     runtime: RuntimeDep, owner: OwnerId, thread_id: Annotated[str, Path(description="A thread's id")]

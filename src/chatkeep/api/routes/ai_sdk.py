@@ -13,9 +13,9 @@ from chatkeep.api.dialects.ui_messages import to_ui_message
 from chatkeep.api.dialects.ui_request import ChatBody
 from chatkeep.api.dialects.ui_stream import HEADERS, UiMessageEncoder
 from chatkeep.api.dialects.ui_turn import start_turn
-from chatkeep.api.openapi import EVENT_STREAM, TURN_ERRORS, error_answers, json_answer, json_body
+from chatkeep.api.openapi import DIALECT_STREAM, TURN_ERRORS, error_answers, json_answer, json_body
 from chatkeep.api.responses import json_response
-from chatkeep.chat.types import Run
+from chatkeep.chat.types import Run, has_ended
 from chatkeep.runs import cancel
 
 router = APIRouter(prefix="/api/chat", tags=["AI SDK"])
@@ -26,7 +26,7 @@ ChatId: TypeAlias = Annotated[str, Path(description="A chat's id, as the client 
 @router.post(
     "",
     openapi_extra=json_body("The history and the new message, as `DefaultChatTransport` sends them", "id"),
-    responses={200: {"description": "A UI message stream", "content": EVENT_STREAM}, **TURN_ERRORS},
+    responses={200: {"description": "A UI message stream", "content": DIALECT_STREAM}, **TURN_ERRORS},
 )
 async def chat(
     request: Request, runtime: RuntimeDep, owner: OwnerId, idempotency_key: IdempotencyKey = None
@@ -40,7 +40,7 @@ async def chat(
 @router.get(
     "/{chat_id:path}/stream",
     responses={
-        200: {"description": "The open answer from its beginning", "content": EVENT_STREAM},
+        200: {"description": "The open answer from its beginning", "content": DIALECT_STREAM},
         204: {"description": "Nothing runs here"},
         **error_answers(),
     },
@@ -67,6 +67,5 @@ async def stop(runtime: RuntimeDep, owner: OwnerId, chat_id: ChatId) -> Response
 async def list_messages(runtime: RuntimeDep, owner: OwnerId, chat_id: ChatId) -> Response:
     """The history for `messages` of `useChat`, without the open answer: `resume` brings that one."""
     history = await read_history(runtime, owner, chat_id)
-    open_id = history.open_run.message_id if history and history.open_run else None
-    shown = [each for each in history.messages if each.id != open_id] if history else []
+    shown = [each for each in history.messages if has_ended(each.status)] if history else []
     return json_response([to_ui_message(each, history.runs) for each in shown] if history else [])

@@ -45,8 +45,7 @@ def _is_peer(runtime: Runtime, request: Request) -> bool:
 async def _measure_database(runtime: Runtime) -> None:
     """Note the sizes of now. Those of a database that cannot be read stay as they were; `/readyz` says so."""
     path = runtime.settings.database_path()
-    if path is not None:
-        metrics.DATABASE_FREE_BYTES.set(shutil.disk_usage(path.absolute().parent).free)
+    metrics.DATABASE_FREE_BYTES.set(shutil.disk_usage(path.absolute().parent).free if path is not None else -1)
     try:
         metrics.DATABASE_BYTES.set(await runtime.db.snapshot(lambda tx: tx.size_bytes()))
     except StorageFailed:

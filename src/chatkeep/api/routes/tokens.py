@@ -12,14 +12,13 @@ from chatkeep.api.responses import json_response
 from chatkeep.api.views import NewTokenView, TokenPage
 from chatkeep.errors import NotFound
 from chatkeep.runs import people
-from chatkeep.sign_in.refusals import Forbidden
 from chatkeep.store import audit as store_audit
 from chatkeep.store import tokens as store_tokens
 
 router = APIRouter(prefix="/api/tokens", tags=["people"], route_class=JsonRoute)
 
 
-@router.get("", responses={200: json_answer(TokenPage), **error_answers(Forbidden)})
+@router.get("", responses={200: json_answer(TokenPage), **error_answers()})
 async def list_tokens(
     runtime: RuntimeDep,
     caller: CallerDep,
@@ -33,7 +32,7 @@ async def list_tokens(
     return json_response(TokenPage(page, page[-1].id if len(found) > limit else None))
 
 
-@router.post("", status_code=201, responses={201: json_answer(NewTokenView), **error_answers(Forbidden)})
+@router.post("", status_code=201, responses={201: json_answer(NewTokenView), **error_answers()})
 async def create_token(runtime: RuntimeDep, caller: CallerDep, body: NewTokenRequest) -> Response:
     """Make a token. Its text is in this answer and nowhere else."""
     token, text = await people.create_token(
@@ -42,7 +41,7 @@ async def create_token(runtime: RuntimeDep, caller: CallerDep, body: NewTokenReq
     return json_response(NewTokenView(token, text), 201)
 
 
-@router.delete("/{token_id}", status_code=204, responses=error_answers(Forbidden, NotFound))
+@router.delete("/{token_id}", status_code=204, responses=error_answers(NotFound))
 async def revoke_token(
     runtime: RuntimeDep, caller: CallerDep, token_id: Annotated[str, Path(description="A token's id")]
 ) -> Response:
