@@ -1,11 +1,34 @@
 """The web client as a user sees it."""
 
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Self
 
-from playwright.async_api import BrowserContext, Locator, Page, expect
+from playwright.async_api import BrowserContext, Locator, Page, Route, expect
 
-expect.set_options(timeout=12_000)
+expect.set_options(timeout=30_000)
+
+
+class Interception:
+    """Gives the requests for `url` to `answer`, until `end` or for a number of times; later ones reach the service.
+
+    The route stays until the page is closed: a request that Chromium sends while its interception is switched off may
+    hang, so a test must not call `unroute` or let Playwright end a route with `times`.
+    """
+
+    def __init__(self, answer: Callable[[Route], Awaitable[None]], times: int) -> None:
+        self._answer = answer
+        self._left = times
+
+    async def __call__(self, route: Route) -> None:
+        if self._left == 0:
+            return await route.continue_()
+        self._left -= 1
+        return await self._answer(route)
+
+    def end(self) -> None:
+        """Let all further requests pass."""
+        self._left = 0
 
 
 class Chat:
@@ -27,6 +50,14 @@ class Chat:
         chat = cls(page)
         await expect(chat.box).to_be_visible()
         return chat
+
+    async def intercept(
+        self, url: str, answer: Callable[[Route], Awaitable[None]], times: int = 1_000_000
+    ) -> Interception:
+        """Give the page's requests for `url`, a glob, to `answer`."""
+        interception = Interception(answer, times)
+        await self.page.route(url, interception)
+        return interception
 
     async def say(self, text: str) -> None:
         """Send a message with Ctrl+Enter: on a phone, Enter is a new line."""

@@ -107,7 +107,7 @@ async def test_an_unreadable_error_body_is_not_a_lost_connection(chat: Chat, scr
     await chat.say("hello")
     reason = chat.answers.first.get_by_text("slow down")
     await expect(reason).to_have_count(1)
-    await chat.page.route("**/api/runs/*", lambda route: route.fulfill(status=status), times=1)
+    await chat.intercept("**/api/runs/*", lambda route: route.fulfill(status=status), times=1)
     async with chat.page.expect_response("**/api/runs/*"):
         await chat.page.reload()
     await chat.say("are you there?")
@@ -190,7 +190,7 @@ async def test_a_chat_that_fails_delays_no_other_chat(chat: Chat, script: Script
     await chat.say("hello")
     await chat.answered("Answer 0.")
     (session,) = (await service.client.get("/api/sessions")).json()["data"]
-    await chat.page.route(f"**/api/sessions/{session['id']}/messages", lambda route: route.fulfill(status=500))
+    await chat.intercept(f"**/api/sessions/{session['id']}/messages", lambda route: route.fulfill(status=500))
     async with chat.page.expect_response(lambda answer: answer.status == 500):
         await chat.say("to a wall")
     await chat.button("New chat").click()
@@ -228,7 +228,7 @@ async def test_a_session_sent_by_another_tab_opens_where_written(
 ) -> None:
     script.play([say("Delivered."), stop()])
     other = await Chat.open(context, service.url)
-    await chat.page.route("**/api/sessions", lambda route: route.abort())  # this tab alone cannot
+    await chat.intercept("**/api/sessions", lambda route: route.abort())  # this tab alone cannot
     await chat.say("hello")
     await expect(chat.user_messages).to_contain_text("The service cannot be reached.")
     await other.page.evaluate("dispatchEvent(new Event('online'))")
@@ -254,10 +254,10 @@ async def test_sending_keeps_the_draft_of_another_new_chat(
 async def test_a_lost_acknowledgement_makes_no_second_message(chat: Chat, script: Script, service: Service) -> None:
     """The service has it, the page does not know; a reload later, it asks again with the same key."""
     script.play([say("Once."), stop()])
-    await chat.page.route("**/messages", route_lost)
+    lost = await chat.intercept("**/messages", route_lost)
     async with chat.page.expect_event("requestfailed", lambda request: request.url.endswith("/messages")):
         await chat.say("hello")
-    await chat.page.unroute_all(behavior="ignoreErrors")
+    lost.end()
     await chat.page.reload()
     await chat.answered("Once.")
     await expect(chat.user_messages).to_have_count(1)
@@ -275,12 +275,12 @@ async def route_lost(route: Route) -> None:
 async def test_a_refused_message_says_why_and_can_be_tried_again(chat: Chat, script: Script) -> None:
     script.play([say("Now."), stop()])
     problem = '{"type":"about:blank","title":"x","status":422,"code":"invalid_request","detail":"not today"}'
-    await chat.page.route(
+    refusal = await chat.intercept(
         "**/messages", lambda route: route.fulfill(status=422, content_type="application/problem+json", body=problem)
     )
     await chat.say("hello")
     await expect(chat.page.get_by_role("alert")).to_contain_text("Not sent: not today")
-    await chat.page.unroute("**/messages")
+    refusal.end()
     await chat.button("Try again").click()
     await chat.answered("Now.")
     await expect(chat.page.get_by_role("alert")).to_have_count(0)
@@ -289,12 +289,12 @@ async def test_a_refused_message_says_why_and_can_be_tried_again(chat: Chat, scr
 async def test_a_refused_first_message_hides_no_later_one(chat: Chat, script: Script) -> None:
     script.play([say("Shorter is better."), stop()])
     problem = '{"type":"about:blank","title":"x","status":422,"code":"invalid_request","detail":"not today"}'
-    await chat.page.route(
+    refusal = await chat.intercept(
         "**/messages", lambda route: route.fulfill(status=422, content_type="application/problem+json", body=problem)
     )
     await chat.say("not today")
     await expect(chat.page.get_by_role("alert")).to_contain_text("Not sent:")
-    await chat.page.unroute("**/messages")
+    refusal.end()
     await chat.say("hello")
     await chat.answered("Shorter is better.")
     await chat.page.reload()
@@ -438,12 +438,12 @@ async def test_a_message_too_long_to_be_sent_stays_in_the_field(chat: Chat, serv
 
 async def test_a_refused_message_can_be_taken_back_and_changed(chat: Chat, script: Script) -> None:
     problem = '{"type":"about:blank","title":"x","status":413,"code":"body_too_large","detail":"too large"}'
-    await chat.page.route(
+    refusal = await chat.intercept(
         "**/messages", lambda route: route.fulfill(status=413, content_type="application/problem+json", body=problem)
     )
     await chat.say("hello")
     await expect(chat.page.get_by_role("alert")).to_contain_text("Not sent: too large")
-    await chat.page.unroute("**/messages")
+    refusal.end()
     await chat.page.get_by_role("alert").get_by_role("button", name="Edit").click()
     await expect(chat.box).to_have_value("hello")
     await expect(chat.user_messages).to_have_count(0)
@@ -454,9 +454,9 @@ async def test_a_refused_message_can_be_taken_back_and_changed(chat: Chat, scrip
 
 async def test_a_message_says_that_the_service_is_away(chat: Chat, script: Script) -> None:
     script.play([say("Back."), stop()])
-    await chat.page.route("**/api/sessions", lambda route: route.fulfill(status=502))
+    outage = await chat.intercept("**/api/sessions", lambda route: route.fulfill(status=502))
     await chat.say("hello")
     await expect(chat.user_messages).to_contain_text("The service cannot be reached. Will be sent when it is back.")
-    await chat.page.unroute("**/api/sessions")
+    outage.end()
     await chat.answered("Back.")
     await expect(chat.user_messages.locator(".bubble")).to_have_text("hello")
