@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import subprocess
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
@@ -18,6 +19,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from tests.api.shapes import problem
+from tests.cli.test_main import command
 from tests.script import Script
 from tests.service import serving, settings
 from tests.sign_in.test_oidc import CLIENT, begin, finish, oidc
@@ -95,6 +97,32 @@ async def test_keys_at_a_url_are_fetched_when_needed(tmp_path: Path, script: Scr
                 unknown = await service.client.get("/api/me", headers=signed(stranger, kid="stranger"))
                 assert unknown.status_code == 401
             assert issuer.asked == 1
+
+
+async def test_check_reads_the_keys_of_each_issuer(tmp_path: Path) -> None:
+    async with running() as issuer:
+        ways: dict[str, Any] = {
+            "CHATKEEP_PUBLIC_URL": "https://chat.example",
+            "CHATKEEP_OIDC_ISSUER": issuer.url,
+            "CHATKEEP_OIDC_CLIENT_ID": CLIENT,
+            "CHATKEEP_JWT_KEYS": f"{issuer.url}/keys",
+            "CHATKEEP_JWT_ISSUER": ISSUER,
+            "CHATKEEP_JWT_AUDIENCE": AUDIENCE,
+        }
+
+        def check(*options: str) -> subprocess.CompletedProcess[str]:
+            return command("check", *options, cwd=tmp_path, **ways)
+
+        found = await asyncio.to_thread(check)
+        issuer.is_away = True
+        away, offline = await asyncio.to_thread(check), await asyncio.to_thread(check, "--offline")
+    sign_ins = [f"sign-in     {issuer.url}: ", f"sign-in     {ISSUER}: "]
+    assert [line for line in found.stdout.splitlines() if "sign-in" in line] == [
+        f"ok       {each}its keys can be read" for each in sign_ins
+    ]
+    assert (found.returncode, away.returncode, offline.returncode) == (0, 1, 0)
+    assert [line.startswith("FAILED") for line in away.stdout.splitlines() if "sign-in" in line] == [True, True]
+    assert "sign-in" not in offline.stdout
 
 
 @pytest.mark.parametrize(

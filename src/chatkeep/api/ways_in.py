@@ -71,6 +71,11 @@ class WaysIn:
         self._app = _app_issuer(settings)
         self.browser = _browser_sign_in(settings)
 
+    @property
+    def issuers(self) -> list[OidcClient | TokenIssuer]:
+        """Those who vouch for users. `check` asks them for their keys."""
+        return [each for each in (self.browser and self.browser.client, self._app) if each is not None]
+
     async def identify(self, db: Database, headers: Headers, peer: str | None) -> Caller:
         """Return who makes a request with these headers. `peer` is the address it comes from; None: a unix socket.
 

@@ -18,6 +18,7 @@ from chatkeep.errors import CannotStart, StorageFailed, TurnFailed
 from chatkeep.llm import ModelLibrary, Prompt, connect_model
 from chatkeep.runs.loading import load_assistants, load_tools
 from chatkeep.settings import Settings, load_settings
+from chatkeep.sign_in.refusals import SignInUnavailable
 from chatkeep.text import printable
 
 State = Literal["ok", "warning", "FAILED"]
@@ -38,12 +39,12 @@ class Finding(NamedTuple):
 
 
 def check_all(*, offline: bool) -> Generator[Finding]:
-    """Yield the findings, each as soon as it is known. `offline`: no provider and no MCP server is asked."""
+    """Yield the findings, each as soon as it is known. `offline`: no other server is asked."""
     try:
         settings = load_settings()
         models = ModelLibrary(settings)
         assistants = load_assistants(settings, load_tools(settings), models)
-        WaysIn(settings)  # reads the file of keys
+        ways_in = WaysIn(settings)
     except CannotStart as error:
         yield Finding("settings", "FAILED", str(error))
         return
@@ -51,7 +52,7 @@ def check_all(*, offline: bool) -> Generator[Finding]:
     yield from _check_modes(settings)
     yield from _check_disk(settings)
     with asyncio.Runner() as runner:
-        findings = _check_connections(settings, models, offline=offline)
+        findings = _check_connections(settings, models, ways_in, offline=offline)
         while finding := runner.run(anext(findings, None)):
             yield finding
 
@@ -80,11 +81,15 @@ def _check_disk(settings: Settings) -> Generator[Finding]:
     yield Finding("disk", "ok" if free >= needed else "warning", text)
 
 
-async def _check_connections(settings: Settings, models: ModelLibrary, *, offline: bool) -> AsyncGenerator[Finding]:
+async def _check_connections(
+    settings: Settings, models: ModelLibrary, ways_in: WaysIn, *, offline: bool
+) -> AsyncGenerator[Finding]:
     yield await _check_database(settings)
     if offline:
         return
     async for finding in _check_providers(settings, models):
+        yield finding
+    async for finding in _check_sign_in(ways_in):
         yield finding
     async with mcp.offer_tools(settings.mcp_servers, {}) as tools:
         for server in settings.mcp_servers:
@@ -133,3 +138,14 @@ async def _check_providers(settings: Settings, models: ModelLibrary) -> AsyncGen
                 yield Finding("provider", "ok", f"{provider}, {name}: has answered")
     finally:
         await model.close()
+
+
+async def _check_sign_in(ways_in: WaysIn) -> AsyncGenerator[Finding]:
+    """Fetch the metadata and the keys of each issuer."""
+    for issuer in ways_in.issuers:
+        try:
+            await issuer.check()
+        except SignInUnavailable as error:
+            yield Finding("sign-in", "FAILED", f"{issuer.issuer}: {error}")
+        else:
+            yield Finding("sign-in", "ok", f"{issuer.issuer}: its keys can be read")

@@ -36,6 +36,10 @@ class TokenIssuer:
         self._audience = audience
         self._keys = keys
 
+    async def check(self) -> None:
+        """Raise SignInUnavailable if there are no keys to verify tokens with."""
+        await self._keys.refresh(is_missing=False)
+
     async def read(self, text: str) -> Claims:
         """Return of whom a token is.
 

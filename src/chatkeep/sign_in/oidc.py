@@ -88,6 +88,10 @@ class OidcClient:
         self._endpoints: _Endpoints | None = None
         self._fetched_at = float("-inf")
 
+    async def check(self) -> None:
+        """Raise SignInUnavailable if the issuer, or its keys, cannot be used."""
+        await (await self._discover()).tokens.check()
+
     async def login_url(self, flow: Flow) -> str:
         """Return where the browser is sent.
 
