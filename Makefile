@@ -108,10 +108,13 @@ fuzz: .venv/tests
 money: .venv/tests
 	MONEY_TURNS=10000 $(BIN)/python -m pytest tests/faults/test_money.py -s
 
+doors: .venv/tests $(FAKES)
+	DOOR_KILLS=30 $(BIN)/python -m pytest -n 2 tests/dialects/test_many_doors.py -s
+
 soak: .venv/bench
 	$(BIN)/python bench/soak.py --minutes 20 --plot soak.png --json soak.json
 
 clean:
 	rm -rf .venv web/node_modules tests/npm/node_modules src/chatkeep/static
 
-.PHONY: serve serve-postgres serve-local test icu plain check fix dist hashes web bench bench-quick hostile fuzz faults money soak clean
+.PHONY: serve serve-postgres serve-local test icu plain check fix dist hashes web bench bench-quick hostile fuzz faults money doors soak clean

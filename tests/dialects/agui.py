@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from tests.api.streams import PATIENCE
+from tests.dialects.ai_sdk import Running
 from tests.needs import NPM, npm_program
-from tests.service import Service
 
 State = dict[str, Any]
 
@@ -43,11 +43,15 @@ class Agent:
 
 @asynccontextmanager
 async def agui_agent(
-    service: Service, thread_id: str, path: str = "/agui", messages: list[dict[str, Any]] | None = None
+    service: Running, thread_id: str, path: str = "/agui", messages: list[dict[str, Any]] | None = None
 ) -> AsyncGenerator[Agent]:
     """Run an agent until the block ends."""
     node, _ = npm_program("@ag-ui", "client", "package.json")
-    config = {"url": service.url + path, "threadId": thread_id, "initialMessages": messages or []}
+    config = {
+        "url": str(service.client.base_url).rstrip("/") + path,
+        "threadId": thread_id,
+        "initialMessages": messages or [],
+    }
     process = await asyncio.create_subprocess_exec(
         node,
         str(NPM / "agui.mjs"),
@@ -63,7 +67,7 @@ async def agui_agent(
         await process.wait()
 
 
-async def snapshot(service: Service, thread_id: str) -> list[dict[str, Any]]:
+async def snapshot(service: Running, thread_id: str) -> list[dict[str, Any]]:
     """Return the messages that the service has of a thread."""
     answer = await service.client.get(f"/agui/threads/{thread_id}/messages")
     assert answer.status_code == 200, answer.text
