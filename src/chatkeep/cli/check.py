@@ -8,10 +8,10 @@ import shutil
 import stat
 from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
-from typing import Literal, NamedTuple
 
 from chatkeep import mcp
 from chatkeep.api.ways_in import WaysIn
+from chatkeep.cli.findings import Finding
 from chatkeep.db.migrate import list_missing, load_migrations
 from chatkeep.db.open import connect
 from chatkeep.errors import CannotStart, StorageFailed, TurnFailed
@@ -19,23 +19,9 @@ from chatkeep.llm import ModelLibrary, Prompt, connect_model
 from chatkeep.runs.loading import load_assistants, load_tools
 from chatkeep.settings import Settings, load_settings
 from chatkeep.sign_in.refusals import SignInUnavailable
-from chatkeep.text import printable
 
-State = Literal["ok", "warning", "FAILED"]
-"""The outcome of a check."""
 PROVIDER_SECONDS = 30.0
 """How long a provider may take to answer."""
-
-
-class Finding(NamedTuple):
-    """One line."""
-
-    name: str
-    state: State
-    text: str
-
-    def __str__(self) -> str:
-        return f"{self.state:<9}{self.name:<12}{printable(self.text)}"
 
 
 def check_all(*, offline: bool) -> Generator[Finding]:

@@ -1,6 +1,6 @@
 """The command line: serve, health, ask, eval, copy, migrate.
 
-`cli/operating.py` has check, backup, restore and usage; `cli/people_parser.py` has user and token.
+`cli/operating.py` has check, doctor, backup, restore and usage; `cli/people_parser.py` has user and token.
 
 Each command imports its own code only when it runs, so that `--help` answers at once.
 """

@@ -1,4 +1,4 @@
-"""The commands of an operator: check, backup, restore, usage.
+"""The commands of an operator: check, doctor, backup, restore, usage.
 
 Each imports its own code only when it runs, as in `cli/main.py`.
 """
@@ -22,6 +22,10 @@ def add_commands(add: AddParser) -> None:
     check.add_argument("--offline", action="store_true", help="ask no provider and no MCP server")
     check.set_defaults(run=_check)
 
+    doctor = add("doctor", help="look for what should not be in the database; exits with 1 if something is left")
+    doctor.add_argument("--fix", action="store_true", help="mend what can be mended without a doubt")
+    doctor.set_defaults(run=_doctor)
+
     backup = add("backup", help="copy the database, as it is at this moment, while the service runs")
     backup.add_argument("path", type=Path, help="the file to make, which must not exist; with --keep a folder")
     backup.add_argument("--keep", type=count, metavar="N", help="a file with a date in the folder; only N newest stay")
@@ -44,6 +48,26 @@ def _check(arguments: argparse.Namespace) -> int:
         print(finding, flush=True)
         has_failed = has_failed or finding.state == "FAILED"
     return int(has_failed)
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from chatkeep.cli.doctor import examine
+    from chatkeep.settings import load_settings
+
+    async def run() -> bool:
+        has_failed = False
+        with Console(stderr=True).status("looking …") as status:
+            findings = examine(
+                load_settings(), lambda done, total: status.update(f"{done} of {total} sessions"), fix=arguments.fix
+            )
+            async for finding in findings:
+                print(finding, flush=True)
+                has_failed = has_failed or finding.state == "FAILED"
+        return has_failed
+
+    return int(asyncio.run(run()))
 
 
 def _backup(arguments: argparse.Namespace) -> int:
