@@ -29,6 +29,7 @@ from chatkeep.settings import Settings
 from chatkeep.store import events as store_events
 from chatkeep.store import examination
 from chatkeep.store import messages as store_messages
+from chatkeep.store import runs as store_runs
 from chatkeep.store.examination import RunRow, SessionRows
 
 
@@ -106,10 +107,13 @@ async def _examine_session(db: Database, session: SessionRows, *, fix: bool) -> 
 
 
 async def _examine_run(db: Database, run: RunRow, *, fix: bool) -> Finding | None:
-    async def read(tx: Transaction) -> tuple[list[Event] | None, Message | None]:
-        return await _read_log(tx, run), await _read_message(tx, run)
+    async def read(tx: Transaction) -> tuple[bool, list[Event] | None, Message | None]:
+        is_deleted = await store_runs.find_run(tx, run.key) is None  # since the session's runs were listed
+        return is_deleted, await _read_log(tx, run), await _read_message(tx, run)
 
-    log, message = await db.snapshot(read)
+    is_deleted, log, message = await db.snapshot(read)
+    if is_deleted:
+        return None
     name = f"run {run.run_id}"
     if log is None:
         text = None if message else "its message cannot be read, and its log is not kept"
@@ -126,7 +130,7 @@ async def _examine_run(db: Database, run: RunRow, *, fix: bool) -> Finding | Non
 
 async def _read_log(tx: Transaction, run: RunRow) -> list[Event] | None:
     """Return the run's log; empty if it cannot be read, None if it is not kept."""
-    if not run.log_kept:
+    if not await store_runs.has_log(tx, run.key):
         return None
     try:
         return await store_events.list_events(tx, run.key)

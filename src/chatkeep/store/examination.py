@@ -37,7 +37,6 @@ class RunRow(NamedTuple):
     run_id: str
     message_id: str
     position: int
-    log_kept: bool
 
 
 async def count_sessions(tx: Transaction) -> int:
@@ -67,11 +66,11 @@ async def list_sessions(tx: Transaction, after: int) -> list[SessionRows]:
 async def list_ended_runs(tx: Transaction, session_id: str) -> list[RunRow]:
     """Return the session's runs that have ended, in order."""
     rows = await tx.all(
-        """SELECT number, id, message_id, position, log_kept FROM runs
+        """SELECT number, id, message_id, position FROM runs
             WHERE session_key = $1 AND finished_at IS NOT NULL ORDER BY number""",
         ids.session_key(session_id),
     )
-    return [RunRow(RunKey(session_id, row[0]), row[1], row[2], row[3], bool(row[4])) for row in rows]
+    return [RunRow(RunKey(session_id, row[0]), row[1], row[2], row[3]) for row in rows]
 
 
 async def count_abandoned(tx: Transaction, before: str) -> int:
