@@ -76,7 +76,10 @@ hashes: .venv/dist
 
 web: $(CLIENT)
 
-$(CLIENT): .venv/web $(shell find web -type f -not -path "web/node_modules/*")
+client: .venv/web
+	$(BIN)/python web/client.py client
+
+$(CLIENT): .venv/web $(shell find web clients/typescript/src -type f -not -path "web/node_modules/*")
 	$(BIN)/python web/client.py
 
 $(FAKES): tests/npm/package-lock.json | .venv/tests
@@ -115,6 +118,6 @@ soak: .venv/bench
 	$(BIN)/python bench/soak.py --minutes 20 --plot soak.png --json soak.json
 
 clean:
-	rm -rf .venv web/node_modules tests/npm/node_modules src/chatkeep/static
+	rm -rf .venv web/node_modules tests/npm/node_modules clients/typescript/dist src/chatkeep/static
 
-.PHONY: serve serve-postgres serve-local test icu plain check fix dist hashes web bench bench-quick hostile fuzz faults money doors soak clean
+.PHONY: serve serve-postgres serve-local test icu plain check fix dist hashes web client bench bench-quick hostile fuzz faults money doors soak clean

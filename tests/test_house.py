@@ -11,7 +11,12 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "src" / "chatkeep"
 FILES = sorted(PACKAGE.rglob("*.py"))
 TEST_FILES = sorted((ROOT / "tests").rglob("*.py"))
-PAGE_FILES = sorted(path for path in (ROOT / "web" / "src").rglob("*.ts*") if path.name != "schema.ts")
+PAGE_FILES = sorted(
+    path
+    for folder in ("web/src", "clients/typescript/src")
+    for path in (ROOT / folder).rglob("*.ts*")
+    if path.name != "schema.ts"
+)
 
 MAX_FILE_LINES = 300
 MAX_FUNCTION_LINES = 40

@@ -1,4 +1,4 @@
-"""Writes `web/src/schema.ts`: the service's OpenAPI schemas as TypeScript.
+"""Writes `clients/typescript/src/schema.ts`: the service's OpenAPI schemas as TypeScript.
 
 Run `python web/schema.py` after a change of the API.
 """
@@ -10,7 +10,7 @@ from typing import Any
 from chatkeep.api.app import create_api
 from chatkeep.settings import Settings
 
-TARGET = Path(__file__).parent / "src" / "schema.ts"
+TARGET = Path(__file__).parent.parent / "clients" / "typescript" / "src" / "schema.ts"
 _HEAD = "// Written by web/schema.py from the service's OpenAPI document; a test keeps it current.\n"
 _PRIMITIVES = {"string": "string", "integer": "number", "number": "number", "boolean": "boolean", "null": "null"}
 

@@ -15,7 +15,8 @@ from tests.service import Service
 
 ROOT = Path(__file__).parent.parent.parent
 WEB = ROOT / "web"
-SOURCES = sorted({*WEB.glob("src/**/*.ts"), *WEB.glob("src/**/*.tsx")} - {WEB / "src" / "schema.ts"})
+SHARED = ROOT / "clients" / "typescript" / "src"
+SOURCES = sorted({*WEB.glob("src/**/*.ts*"), *SHARED.glob("*.ts")} - {SHARED / "schema.ts"})
 MAX_FIRST_LOAD_BYTES = 200_000
 
 pytestmark = pytest.mark.anyio

@@ -3,10 +3,10 @@
 import { createId, get } from "./api.ts";
 import { Cell } from "./cell.ts";
 import { Conversation } from "./conversation.ts";
-import { hasEnded, type SessionEvent } from "./events.ts";
+import { hasEnded, type SessionEvent } from "../../clients/typescript/src/events.ts";
 import { reportFailure } from "./notice.ts";
 import { type OutboxItem, Outbox } from "./outbox.ts";
-import type { AssistantPage, AssistantView, Message, ModelPage, ModelView, NewRun, NewSession, RunAnswer } from "./schema.ts";
+import type { AssistantPage, AssistantView, Message, ModelPage, ModelView, NewRun, NewSession, RunAnswer } from "../../clients/typescript/src/schema.ts";
 import { joinSeams } from "./seams.ts";
 import { markSeen } from "./seen.ts";
 import { SessionList } from "./session-list.ts";

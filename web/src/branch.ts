@@ -3,7 +3,7 @@
 // The page knows the newest messages of all branches, back to some oldest one. A child is always newer than its
 // parent. So when a parent is known, all of its children are known.
 
-import type { Message } from "./schema.ts";
+import type { Message } from "../../clients/typescript/src/schema.ts";
 
 /** The fields of a message that never change. */
 export type MessageNode = Pick<Message, "id" | "parent_id" | "seq">;

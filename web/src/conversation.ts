@@ -10,10 +10,10 @@
 import { ApiError, cancelRun, changeSession, get, listMessages, sendToolOutput } from "./api.ts";
 import { findBranchEnd, groupByParent, listBranch, type MessageNode } from "./branch.ts";
 import { Cell } from "./cell.ts";
-import { apply, hasEnded, type SessionEvent } from "./events.ts";
-import type { Message, Run, RunAnswer, Session } from "./schema.ts";
+import { apply, hasEnded, type SessionEvent } from "../../clients/typescript/src/events.ts";
+import type { Message, Run, RunAnswer, Session } from "../../clients/typescript/src/schema.ts";
 import { withSlot } from "./slots.ts";
-import { follow, pause } from "./stream.ts";
+import { follow, pause } from "../../clients/typescript/src/stream.ts";
 
 /** Messages per page, of all branches. At least half as many of the active branch are loaded at first. */
 const PAGE_SIZE = 100;
@@ -197,10 +197,12 @@ export class Conversation {
 
   async #followStream(signal: AbortSignal): Promise<void> {
     if (this.#position === null) await this.#load();
-    const onConnectionChange = (isConnected: boolean): void => {
+    const onConnectionChange = (isConnected: boolean, why: unknown): void => {
       this.connection.value = isConnected ? "live" : "lost";
+      if (why !== null) console.info("the stream was lost, and will be taken up again:", why);
     };
-    for await (const frame of follow(`api/sessions/${this.id}/events`, this.#position!, signal, onConnectionChange)) {
+    const options = { signal, onConnectionChange };
+    for await (const frame of follow(`api/sessions/${this.id}/events`, this.#position!, options)) {
       this.#receive(JSON.parse(frame.data) as SessionEvent);
       this.#position = frame.id ?? this.#position;
     }

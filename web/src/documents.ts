@@ -2,7 +2,7 @@
 
 import { listBranch } from "./branch.ts";
 import type { Conversation } from "./conversation.ts";
-import type { Message } from "./schema.ts";
+import type { Message } from "../../clients/typescript/src/schema.ts";
 
 export type DocumentFields = Readonly<Record<string, unknown>>;
 

@@ -10,9 +10,9 @@
 
 import { ApiError, createId, request } from "./api.ts";
 import { Cell } from "./cell.ts";
-import type { NewMessage, NewRun, NewSession, RunAnswer } from "./schema.ts";
+import type { NewMessage, NewRun, NewSession, RunAnswer } from "../../clients/typescript/src/schema.ts";
 import * as storage from "./storage.ts";
-import { pause } from "./stream.ts";
+import { pause } from "../../clients/typescript/src/stream.ts";
 
 /** A message or request that waits for its delivery. Browsers store items as JSON, so the fields keep their names. */
 export interface OutboxItem {

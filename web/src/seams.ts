@@ -3,7 +3,7 @@
 // Where a model stopped in mid-answer, a `handover` part stands between its text and the rest (`docs/http-api.md`,
 // "Handover"). A word may be cut there, so the two texts are shown and copied as one: at the place of the first.
 
-import type { Part } from "./events.ts";
+import type { Part } from "../../clients/typescript/src/events.ts";
 
 /** A part to be shown, with its index in the message. */
 export interface ShownPart {

@@ -3,7 +3,7 @@
 
 import { get } from "./api.ts";
 import { Cell } from "./cell.ts";
-import type { SearchResult, SearchResultPage, Session } from "./schema.ts";
+import type { SearchResult, SearchResultPage, Session } from "../../clients/typescript/src/schema.ts";
 
 const PAGE_SIZE = 40;
 export const RESULTS_PER_CHAT = 3;

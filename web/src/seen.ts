@@ -3,7 +3,7 @@
 // A session that was never opened here counts as seen: it may have been read on another device.
 
 import { Cell } from "./cell.ts";
-import type { Session } from "./schema.ts";
+import type { Session } from "../../clients/typescript/src/schema.ts";
 import * as storage from "./storage.ts";
 
 type Times = Readonly<Record<string, string>>;

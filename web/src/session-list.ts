@@ -6,7 +6,7 @@
 import { changeSession, get, request } from "./api.ts";
 import { Cell } from "./cell.ts";
 import { notify, reportFailure } from "./notice.ts";
-import type { Session, SessionPage } from "./schema.ts";
+import type { Session, SessionPage } from "../../clients/typescript/src/schema.ts";
 import { MAX_PAGE_SIZE, Search } from "./search.ts";
 import { words } from "./words.ts";
 

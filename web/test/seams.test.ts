@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Part } from "../src/events.ts";
+import type { Part } from "../../clients/typescript/src/events.ts";
 import { joinSeams } from "../src/seams.ts";
 
 const text = (content: string): Part => ({ type: "text", text: content });

@@ -4,7 +4,7 @@ import { useState } from "preact/hooks";
 import { formatValue } from "../app.ts";
 import { reportFailure } from "../notice.ts";
 import { parsePartialObject } from "../partial-json.ts";
-import type { ToolCallPart } from "../schema.ts";
+import type { ToolCallPart } from "../../../clients/typescript/src/schema.ts";
 import { DocumentCard } from "./document.tsx";
 import { focusComposer } from "./focus.ts";
 import { words } from "../words.ts";

@@ -5,7 +5,7 @@ import { type App, textOf } from "../app.ts";
 import { listBranch } from "../branch.ts";
 import { type Cell, useCell } from "../cell.ts";
 import type { Conversation } from "../conversation.ts";
-import type { Message, Problem, Run } from "../schema.ts";
+import type { Message, Problem, Run } from "../../../clients/typescript/src/schema.ts";
 import { words } from "../words.ts";
 import { focusComposer } from "./focus.ts";
 

@@ -1,5 +1,5 @@
 import type { DocumentFields } from "../documents.ts";
-import type { Part } from "../events.ts";
+import type { Part } from "../../../clients/typescript/src/events.ts";
 import { ToolCall } from "./calls.tsx";
 import { Prose } from "./prose.tsx";
 import { Reasoning } from "./reasoning.tsx";

@@ -1,7 +1,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { get } from "../api.ts";
 import { reportFailure } from "../notice.ts";
-import type { PromptView } from "../schema.ts";
+import type { PromptView } from "../../../clients/typescript/src/schema.ts";
 import { words } from "../words.ts";
 import { Dialog } from "./dialog.tsx";
 

@@ -3,7 +3,7 @@ import type { App } from "../app.ts";
 import type { Cell } from "../cell.ts";
 import { useCell } from "../cell.ts";
 import { formatFully, locales } from "../dates.ts";
-import type { Run } from "../schema.ts";
+import type { Run } from "../../../clients/typescript/src/schema.ts";
 import { words } from "../words.ts";
 import { PromptDialog } from "./prompt-dialog.tsx";
 

@@ -1,6 +1,6 @@
 import { formatDay } from "../dates.ts";
 import { reportFailure } from "../notice.ts";
-import type { SearchResult } from "../schema.ts";
+import type { SearchResult } from "../../../clients/typescript/src/schema.ts";
 import { RESULTS_PER_CHAT, type Search, type SearchView, splitAtWords } from "../search.ts";
 import { words } from "../words.ts";
 

@@ -3,7 +3,7 @@ import type { App } from "../app.ts";
 import { useCell } from "../cell.ts";
 import { isTyped } from "../keys.ts";
 import { reportFailure } from "../notice.ts";
-import type { Session } from "../schema.ts";
+import type { Session } from "../../../clients/typescript/src/schema.ts";
 import { isUnread, seen } from "../seen.ts";
 import { words } from "../words.ts";
 import { focusNextRow, refocus } from "./focus.ts";

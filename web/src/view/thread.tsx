@@ -5,7 +5,7 @@ import { groupByParent, listBranch } from "../branch.ts";
 import { type Cell, useCell } from "../cell.ts";
 import type { Conversation } from "../conversation.ts";
 import { reportFailure } from "../notice.ts";
-import type { Message } from "../schema.ts";
+import type { Message } from "../../../clients/typescript/src/schema.ts";
 import { words } from "../words.ts";
 import { Icon } from "./icons.tsx";
 import { MIN_MESSAGES } from "./letting-go.ts";

@@ -2,8 +2,8 @@ import { useEffect, useState } from "preact/hooks";
 import { get } from "../api.ts";
 import { useCell } from "../cell.ts";
 import type { Conversation } from "../conversation.ts";
-import { hasEnded } from "../events.ts";
-import type { Run } from "../schema.ts";
+import { hasEnded } from "../../../clients/typescript/src/events.ts";
+import type { Run } from "../../../clients/typescript/src/schema.ts";
 import { words } from "../words.ts";
 
 /** A hidden tab has no stream. It asks this often if the answer that it left has ended. */

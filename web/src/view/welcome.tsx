@@ -3,7 +3,7 @@ import { get } from "../api.ts";
 import type { App } from "../app.ts";
 import { useCell } from "../cell.ts";
 import { reportFailure } from "../notice.ts";
-import type { AssistantDetails } from "../schema.ts";
+import type { AssistantDetails } from "../../../clients/typescript/src/schema.ts";
 import { words } from "../words.ts";
 
 /** The provider's name where no model is connected. */

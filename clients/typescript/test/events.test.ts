@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { apply, fold, hasEnded } from "../src/events.ts";
 import type { Event, Message } from "../src/schema.ts";
 
-const streams = new URL("../../tests/streams/", import.meta.url);
+const streams = new URL("../../../tests/streams/", import.meta.url);
 
 for (const name of readdirSync(streams)) {
   test(`${name} folds to the message that the service stores`, () => {

@@ -6,7 +6,7 @@
 // the last position, so no event is missed or seen twice. The pause before that doubles with each failure and is reset
 // by the first event. An error that no retry can cure, such as an expired position, is thrown to the caller.
 
-import { ApiError, readError } from "./api.ts";
+import { ApiError, readError } from "./api-error.ts";
 
 export interface Frame {
   /** The position after this event; null for an event of the session itself, which has no position. */
@@ -18,49 +18,56 @@ export interface Frame {
 const SILENCE_LIMIT_MS = 45_000;
 const MIN_RETRY_MS = 500;
 const MAX_RETRY_MS = 10_000;
+const NO_CONTENT = 204;
+
+export interface FollowOptions {
+  /** Ends the stream when it is aborted. */
+  readonly signal?: AbortSignal | undefined;
+  readonly headers?: HeadersInit | undefined;
+  /** Called with true when a connection is open, and with false when it is lost; `why` is null if it only ended. */
+  readonly onConnectionChange?: ((isConnected: boolean, why: unknown) => void) | undefined;
+}
 
 /**
- * Yield the frames after the position `after`, until `signal` is aborted. Lost connections are opened again.
+ * Yield the frames after the position `after`, until the signal is aborted. Lost connections are opened again.
  *
- * `onConnectionChange` is called with true when a connection is open, with false when it is lost.
+ * Ends by itself when the service says that no more will come (204).
  * Throws `ApiError` when the service does not allow the stream to continue from its position.
  */
-export async function* follow(
-  path: string,
-  after: string,
-  signal: AbortSignal,
-  onConnectionChange: (isConnected: boolean) => void,
-): AsyncGenerator<Frame> {
-  for (let retryMs = MIN_RETRY_MS; !signal.aborted; retryMs = Math.min(retryMs * 2, MAX_RETRY_MS)) {
+export async function* follow(url: string, after: string, options: FollowOptions = {}): AsyncGenerator<Frame> {
+  const { signal, onConnectionChange } = options;
+  for (let retryMs = MIN_RETRY_MS; !signal?.aborted; retryMs = Math.min(retryMs * 2, MAX_RETRY_MS)) {
+    let why: unknown = null;
     try {
-      for await (const frame of connect(`${path}?after=${after}`, signal, () => onConnectionChange(true))) {
+      for await (const frame of connect(`${url}?after=${after}`, options)) {
         retryMs = MIN_RETRY_MS;
         after = frame.id ?? after;
         yield frame;
       }
     } catch (error) {
+      if (error instanceof ApiError && error.status === NO_CONTENT) return;
       if (error instanceof ApiError && !error.isRetryable) throw error;
-      if (signal.aborted) return;
-      console.info("the stream was lost, and will be taken up again:", error);
+      why = error;
     }
-    if (signal.aborted) return;
-    onConnectionChange(false);
+    if (signal?.aborted) return;
+    onConnectionChange?.(false, why);
     await pause(retryMs, signal);
   }
 }
 
 /** Yield the frames of one connection, until it ends or counts as dead. */
-async function* connect(url: string, signal: AbortSignal, onConnect: () => void): AsyncGenerator<Frame> {
+async function* connect(url: string, { signal, headers, onConnectionChange }: FollowOptions): AsyncGenerator<Frame> {
   const connection = new AbortController();
   const disconnect = (): void => connection.abort();
   let timer = setTimeout(disconnect, SILENCE_LIMIT_MS);
-  addEventListener("offline", disconnect);
+  globalThis.addEventListener?.("offline", disconnect); // Node has no such event
   try {
-    const anySignal = AbortSignal.any([signal, connection.signal]);
-    const headers = { accept: "text/event-stream" };
-    const response = await fetch(url, { headers, cache: "no-store", signal: anySignal });
+    const anySignal = signal ? AbortSignal.any([signal, connection.signal]) : connection.signal;
+    const all = new Headers(headers);
+    all.set("accept", "text/event-stream");
+    const response = await fetch(url, { headers: all, cache: "no-store", signal: anySignal });
     if (!response.ok || response.body === null) throw await readError(response);
-    onConnect();
+    onConnectionChange?.(true, null);
     const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
     const parser = new FrameParser();
     for (let read = await reader.read(); !read.done; read = await reader.read()) {
@@ -70,7 +77,7 @@ async function* connect(url: string, signal: AbortSignal, onConnect: () => void)
     }
   } finally {
     clearTimeout(timer);
-    removeEventListener("offline", disconnect);
+    globalThis.removeEventListener?.("offline", disconnect);
     disconnect(); // also when the caller stops reading in the middle
   }
 }
@@ -105,12 +112,12 @@ export function pause(milliseconds: number, signal?: AbortSignal): Promise<void>
   return new Promise((resolve) => {
     const end = (): void => {
       clearTimeout(timer);
-      removeEventListener("online", end);
+      globalThis.removeEventListener?.("online", end);
       signal?.removeEventListener("abort", end);
       resolve();
     };
     const timer = setTimeout(end, milliseconds);
-    addEventListener("online", end);
+    globalThis.addEventListener?.("online", end); // Node has no such event
     signal?.addEventListener("abort", end);
     if (signal?.aborted) end();
   });
