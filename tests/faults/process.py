@@ -29,13 +29,14 @@ class Armed(NamedTuple):
 
 
 class Home(NamedTuple):
-    """A service's directory, database and settings, and the programs that its command is run with."""
+    """A service's directory, database and settings, and the programs that its command is run with. 0: any port."""
 
     directory: Path
     url: str
     settings: dict[str, str]
     wrapper: Sequence[str] = ()
     program: Sequence[str] = ("-m", "chatkeep")
+    port: int = 0
 
     @property
     def engine(self) -> str:
@@ -59,7 +60,7 @@ class Home(NamedTuple):
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("OPENAI_", "CHATKEEP_"))}
         with (self.directory / "stderr.txt").open("ab") as stderr:
             return await asyncio.create_subprocess_exec(
-                *(*self.wrapper, sys.executable, *program, "serve", "--port", "0"),
+                *(*self.wrapper, sys.executable, *program, "serve", "--port", str(self.port)),
                 cwd=self.directory,
                 env={**inherited, "CHATKEEP_DATABASE_URL": self.url, **self.settings},
                 stdout=asyncio.subprocess.PIPE,

@@ -20,7 +20,8 @@ Law 2: from every position comes exactly what follows, however the deltas were c
 there, and has each character once.
 
 Both laws are property tests (`tests/chat/test_event_log.py`). The web client has the same fold in TypeScript
-(`clients/typescript/src/events.ts`); the logs in `tests/streams` hold the two together. `docs/events.md` tells clients the same.
+(`clients/typescript/src/events.ts`); the logs in `tests/streams` hold the two together. `docs/events.md` tells clients
+the same.
 """
 
 from collections.abc import Iterable, Sequence
