@@ -1,5 +1,6 @@
 """The OpenAPI document agrees with docs/http-api.md."""
 
+import re
 from collections.abc import Iterator
 from typing import Any, cast
 
@@ -106,8 +107,9 @@ async def test_every_error_is_a_problem_document_with_its_codes(document: dict[s
 
 async def test_the_streams_are_streams_of_events(document: dict[str, Any]) -> None:
     for method, path in STREAMS:
-        content = document["paths"][path][method]["responses"]["200"]["content"]["text/event-stream"]
-        event = resolve(document, content["x-event-schema"]["$ref"])
+        content = document["paths"][path][method]["responses"]["200"]["content"]
+        assert len(content) == (1 if method == "get" else 2)  # a message may be answered with JSON, too
+        event = resolve(document, content["text/event-stream"]["schema"]["$ref"])
         kinds = {
             resolve(document, variant["$ref"])["properties"]["type"]["enum"][0]
             for variant in event.get("anyOf") or event["oneOf"]
@@ -115,6 +117,24 @@ async def test_the_streams_are_streams_of_events(document: dict[str, Any]) -> No
         assert {"run.started", "text.delta", "reasoning.delta", "refusal.delta", "step.started"} <= kinds
         assert {"tool_call.started", "tool_call.delta", "tool_call.ready", "tool_call.running"} <= kinds
         assert {"tool_call.finished", "run.waiting", "run.resumed", "run.finished"} <= kinds
+
+
+async def test_the_stream_of_a_session_has_more(document: dict[str, Any]) -> None:
+    of_run, of_session = (document["components"]["schemas"][name] for name in ("Event", "SessionEvent"))
+    added = {"session.updated", "session.deleted"}
+    assert of_session["discriminator"]["mapping"].keys() == of_run["discriminator"]["mapping"].keys() | added
+    for reference in of_run["discriminator"]["mapping"].values():
+        event = resolve(document, reference)
+        assert "run_id" in event["properties"]
+        assert "run_id" not in event["required"]
+
+
+async def test_every_operation_has_a_name_of_its_own(document: dict[str, Any]) -> None:
+    operations = [operation for path in document["paths"].values() for operation in path.values()]
+    names = [operation["operationId"] for operation in operations]
+    assert len(names) == len(set(names))
+    assert {"send_message", "follow_run_events", "follow_session_events", "ai_sdk_chat"} <= set(names)
+    assert [name for name in names if not re.fullmatch("[a-z_]+", name)] == []
 
 
 async def test_the_nouns_have_their_fields(document: dict[str, Any]) -> None:

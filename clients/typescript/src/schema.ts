@@ -96,6 +96,7 @@ export interface Handover {
   from: string;
   to: string;
   reason: string;
+  run_id?: string;
 }
 
 /** A seam: one model stopped in mid-answer, and another goes on where it stopped (`chat/texts.py` joins the two). `reason` is the code of the error, or `continue` if the user asked to go on with an answer that was cut. */
@@ -272,6 +273,7 @@ export interface ProviderStateKept {
   provider: string;
   model: string;
   value: Readonly<Record<string, unknown>>;
+  run_id?: string;
 }
 
 /** More of the model's thinking aloud. */
@@ -280,6 +282,7 @@ export interface ReasoningDelta {
   position: number;
   index: number;
   text: string;
+  run_id?: string;
 }
 
 /** The model's thinking aloud. Shown to the user; sent back only where `provider_state` says so. */
@@ -295,6 +298,7 @@ export interface RefusalDelta {
   position: number;
   index: number;
   text: string;
+  run_id?: string;
 }
 
 /** The model's own words for declining (`refusal` in OpenAI's API). */
@@ -336,12 +340,14 @@ export interface RunFinished {
   position: number;
   run: Run;
   message: Message;
+  run_id?: string;
 }
 
 /** The run goes on: after the client's outputs, or without them after the deadline. */
 export interface RunResumed {
   type: "run.resumed";
   position: number;
+  run_id?: string;
 }
 
 /** The first event of every run. `message` is the answer: empty, or with the parts of one that it continues. */
@@ -351,6 +357,7 @@ export interface RunStarted {
   run: Run;
   user_message: Message;
   message: Message;
+  run_id?: string;
 }
 
 /** The run waits until `deadline` for the client to give the outputs of `calls` (call ids). */
@@ -359,6 +366,7 @@ export interface RunWaiting {
   position: number;
   calls: readonly string[];
   deadline: string;
+  run_id?: string;
 }
 
 /** A message that matches a search. `snippet` is the text around the query's first word. */
@@ -405,10 +413,25 @@ export interface SessionChange {
   head_id?: string | null;
 }
 
+/** The session is gone; the stream closes. */
+export interface SessionDeleted {
+  type: "session.deleted";
+  session_id: string;
+}
+
+/** An event of a session's stream: of one of its runs, or a change of the session itself. */
+export type SessionEvent = RunStarted | TextDelta | ReasoningDelta | RefusalDelta | StepStarted | Handover | ToolCallStarted | ToolCallDelta | ProviderStateKept | ToolCallReady | ToolCallRunning | ToolCallFinished | RunWaiting | RunResumed | RunFinished | SessionUpdated | SessionDeleted;
+
 /** Sessions; `next` is the `before` of the next page. */
 export interface SessionPage {
   data: readonly Session[];
   next: string | null;
+}
+
+/** Between the runs of a session: it was changed. */
+export interface SessionUpdated {
+  type: "session.updated";
+  session: Session;
 }
 
 /** The start of a new model call: of every one after the first. */
@@ -421,6 +444,7 @@ export interface StepStarted {
   type: "step.started";
   position: number;
   index: number;
+  run_id?: string;
 }
 
 /** More text of the answer, for the part at `index`. */
@@ -429,6 +453,7 @@ export interface TextDelta {
   position: number;
   index: number;
   text: string;
+  run_id?: string;
 }
 
 /** Words of the user or of the assistant. */
@@ -461,6 +486,7 @@ export interface ToolCallDelta {
   position: number;
   index: number;
   arguments_text: string;
+  run_id?: string;
 }
 
 /** The call has ended. Only a call that succeeded has an `output`; only one that failed has an `error`. */
@@ -471,6 +497,7 @@ export interface ToolCallFinished {
   state: "cancelled" | "failed" | "succeeded" | "unknown";
   output: unknown;
   error: CallError | null;
+  run_id?: string;
 }
 
 /** A tool call. `arguments_text` is what the model sent; `arguments` is null until that is complete and valid. */
@@ -493,6 +520,7 @@ export interface ToolCallReady {
   position: number;
   index: number;
   arguments: Readonly<Record<string, unknown>>;
+  run_id?: string;
 }
 
 /** The function is about to run. This event is committed before it starts. */
@@ -500,6 +528,7 @@ export interface ToolCallRunning {
   type: "tool_call.running";
   position: number;
   index: number;
+  run_id?: string;
 }
 
 /** The model begins to call a function. `kind` is null for a function that is not known. */
@@ -510,6 +539,7 @@ export interface ToolCallStarted {
   call_id: string;
   name: string;
   kind: "action" | "client" | "reply" | null;
+  run_id?: string;
 }
 
 /** The result of a call: `output`, any JSON, or `error`, a text for the model. */

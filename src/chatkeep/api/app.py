@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
@@ -11,7 +11,7 @@ import chatkeep
 from chatkeep.api import responses
 from chatkeep.api.layers import add_layers
 from chatkeep.api.open_streams import OpenStreams, watching
-from chatkeep.api.openapi import openapi_document
+from chatkeep.api.openapi import openapi_document, operation_id
 from chatkeep.api.routes import (
     admin,
     auth,
@@ -77,6 +77,8 @@ def create_api(settings: Settings, model: Model | None = None) -> FastAPI:
         version=chatkeep.__version__,
         description=DESCRIPTION,
         lifespan=lifespan,
+        default_response_class=Response,  # so that the document has the media types that are declared, and no other
+        generate_unique_id_function=operation_id,
     )
     app.openapi = lambda: openapi_document(app, settings.public_url.path if settings.public_url else "")
     for router in ROUTERS:

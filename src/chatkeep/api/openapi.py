@@ -3,11 +3,13 @@
 Answers are msgspec values, which FastAPI does not know; their JSON schemas are msgspec's own.
 """
 
-from typing import Any
+import re
+from typing import Any, TypeAlias
 
 import msgspec
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 
 from chatkeep.api.views import (
     AssistantDetails,
@@ -23,7 +25,9 @@ from chatkeep.api.views import (
     PromptView,
     RunAnswer,
     SearchResultPage,
+    SessionDeleted,
     SessionPage,
+    SessionUpdated,
     TokenPage,
     UserPage,
 )
@@ -49,7 +53,6 @@ from chatkeep.errors import (
 )
 from chatkeep.sign_in.refusals import AccountDisabled, Forbidden, SignInUnavailable, Unauthenticated, UntrustedProxy
 
-_REF = "#/components/schemas/{name}"
 _ANY_REQUEST = (
     InvalidRequest, BodyTooLarge, BadHost, CrossSite, UnsupportedMediaType, DatabaseUnavailable, Internal,
     Unauthenticated, Forbidden, AccountDisabled, UntrustedProxy, SignInUnavailable,
@@ -61,13 +64,20 @@ _ANSWERS = [
     TokenPage, NewTokenView, UserPage, User, AuditPage,
 ]  # fmt: skip
 
-EVENT_STREAM: dict[str, Any] = {
-    "text/event-stream": {
-        "schema": {"type": "string"},
-        "x-event-schema": {"$ref": "#/components/schemas/Event"},
-        "example": 'retry: 1000\nid: 7\ndata: {"type":"text.delta","position":7,"index":0,"text":"To get"}\n\n',
-    }
-}
+_REF = "#/components/schemas/{name}"
+_EXAMPLE = 'retry: 1000\nid: {id}\ndata: {{"type":"text.delta","position":7,"index":0,"text":"To get"{more}}}\n\n'
+
+
+def _stream_of(name: str, example: str) -> dict[str, Any]:
+    """Return the OpenAPI content of a stream. Its schema is that of each event's `data`, as generators read it."""
+    return {"text/event-stream": {"schema": {"$ref": _REF.format(name=name)}, "example": example}}
+
+
+EVENT_STREAM = _stream_of("Event", _EXAMPLE.format(id="7", more=""))
+SESSION_STREAM = _stream_of("SessionEvent", _EXAMPLE.format(id="3.7", more=',"run_id":"01993a5e-…"'))
+_SessionEvent: TypeAlias = Event | SessionUpdated | SessionDeleted
+_SESSION_EVENT = "An event of a session's stream: of one of its runs, or a change of the session itself."
+_RUN_ID = {"type": "string", "description": "The event's run; only on the stream of a session"}
 
 DIALECT_STREAM: dict[str, Any] = {"text/event-stream": {"schema": {"type": "string"}}}
 """A stream of events in another service's form (docs/dialects.md)."""
@@ -104,16 +114,32 @@ TURN_ERRORS = error_answers(
 """The refusals of a request that starts a run (docs/http-api.md)."""
 
 
+def operation_id(route: APIRoute) -> str:
+    """Return the name of a route's operation, by which generated clients call it.
+
+    It is the function's own, and after the name of the dialect for those of a dialect: `ai_sdk_stop`. Two routes must not
+    have the same (OpenAPI 3.1, "Operation Object").
+    """
+    tag = str(route.tags[0]) if route.tags else ""
+    is_ours = tag.islower()
+    return route.name if is_ours else f"{re.sub('[^a-z]+', '_', tag.lower())}_{route.name}"
+
+
 def openapi_document(app: FastAPI, public_path: str = "") -> dict[str, Any]:
     """Return the OpenAPI document of `app`, made once. Its paths are below `public_path`."""
     if app.openapi_schema is None:
         schema = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
         if public_path:
             schema["servers"] = [{"url": public_path}]
-        union, components = msgspec.json.schema_components([Event, *_ANSWERS], ref_template=_REF)
+        union, components = msgspec.json.schema_components([Event, _SessionEvent, *_ANSWERS], ref_template=_REF)
         schemas = schema.setdefault("components", {}).setdefault("schemas", {})
         schemas.update(components)
         schemas["Event"] = {"description": "An event of a run's stream.", **union[0]}
+        schemas["SessionEvent"] = {"description": _SESSION_EVENT, **union[1]}
+        for reference in union[0]["discriminator"]["mapping"].values():
+            schemas[reference.rpartition("/")[2]]["properties"]["run_id"] = _RUN_ID
+        schema["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+        schema["security"] = [{"token": []}, {}]  # nothing, where the service asks for no sign-in
         for name in ("HTTPValidationError", "ValidationError"):  # FastAPI's own, which are never answered
             schemas.pop(name, None)
         app.openapi_schema = schema

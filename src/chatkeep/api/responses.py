@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 import msgspec
 from fastapi import Depends, Header, Request, Response
 from fastapi.exceptions import RequestValidationError
+from pydantic import WithJsonSchema
 from starlette.exceptions import HTTPException
 
 from chatkeep.api.request_log import HEADER as REQUEST_ID_HEADER
@@ -48,14 +49,18 @@ _BY_STATUS: dict[int, type[Refused]] = {
 }
 
 
+HeaderLines: TypeAlias = Annotated[Sequence[str] | None, WithJsonSchema({"type": "string"})]
+"""A header that may come in several lines; generated clients send one."""
+
+
 async def requested_form(
-    accept: Annotated[Sequence[str], Header(description="`application/json`: the answer when it is complete.")] = (),
-    prefer: Annotated[Sequence[str], Header(description="`respond-async`: 202 at once (RFC 7240).")] = (),
+    accept: Annotated[HeaderLines, Header(description="`application/json`: the answer when it is complete.")] = None,
+    prefer: Annotated[HeaderLines, Header(description="`respond-async`: 202 at once (RFC 7240).")] = None,
 ) -> ResponseForm:
     """Return the form in which the client wants its answer (docs/http-api.md, "Send a message")."""
-    if "respond-async" in _header_items(prefer):
+    if "respond-async" in _header_items(prefer or ()):
         return "async"
-    types = _header_items(accept)
+    types = _header_items(accept or ())
     return "json" if "application/json" in types and "text/event-stream" not in types else "stream"
 
 

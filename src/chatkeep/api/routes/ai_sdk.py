@@ -20,6 +20,10 @@ from chatkeep.runs import cancel
 
 router = APIRouter(prefix="/api/chat", tags=["AI SDK"])
 
+UI_MESSAGES = {
+    "description": "`UIMessage`s",
+    "content": {"application/json": {"schema": {"type": "array", "items": {}}}},
+}
 ChatId: TypeAlias = Annotated[str, Path(description="A chat's id, as the client chose it: any text")]
 
 
@@ -54,7 +58,9 @@ async def resume(runtime: RuntimeDep, owner: OwnerId, chat_id: ChatId) -> Respon
 
 
 @router.post(
-    "/{chat_id:path}/stop", responses={202: json_answer(Run), 204: {"description": "Nothing ran"}, **error_answers()}
+    "/{chat_id:path}/stop",
+    status_code=202,
+    responses={202: json_answer(Run), 204: {"description": "Nothing ran"}, **error_answers()},
 )
 async def stop(runtime: RuntimeDep, owner: OwnerId, chat_id: ChatId) -> Response:
     """Stop the open answer; the text so far is kept. 204 if there is none, or no such chat."""
@@ -63,7 +69,7 @@ async def stop(runtime: RuntimeDep, owner: OwnerId, chat_id: ChatId) -> Response
     return json_response(ended, 202) if ended else Response(status_code=204)
 
 
-@router.get("/{chat_id:path}/messages", responses={200: {"description": "`UIMessage`s"}, **error_answers()})
+@router.get("/{chat_id:path}/messages", responses={200: UI_MESSAGES, **error_answers()})
 async def list_messages(runtime: RuntimeDep, owner: OwnerId, chat_id: ChatId) -> Response:
     """The history for `messages` of `useChat`, without the open answer: `resume` brings that one."""
     history = await read_history(runtime, owner, chat_id)

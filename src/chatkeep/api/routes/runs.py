@@ -36,7 +36,7 @@ async def get_run(run: OwnRun) -> Response:
         **error_answers(NotFound, BadPosition, EventsExpired),
     },
 )
-async def follow_events(runtime: RuntimeDep, run: OwnRun, place: Place) -> Response:
+async def follow_run_events(runtime: RuntimeDep, run: OwnRun, place: Place) -> Response:
     """The events after a position, then those that come, until the run has ended."""
     position = _parse_position(place)
     if has_ended(run.status):

@@ -26,13 +26,13 @@ from chatkeep.tools.declaration import select_tools
 router = APIRouter(tags=["service"])
 
 
-@router.get("/api/models", responses={200: json_answer(ModelPage)})
+@router.get("/api/models", responses={200: json_answer(ModelPage), **error_answers()})
 async def list_models(runtime: RuntimeDep) -> Response:
     """The models that may be asked for."""
     return json_response(ModelPage([_model_view(runtime, each) for each in runtime.models.all()], None))
 
 
-@router.get("/api/assistants", responses={200: json_answer(AssistantPage)})
+@router.get("/api/assistants", responses={200: json_answer(AssistantPage), **error_answers()})
 async def list_assistants(runtime: RuntimeDep) -> Response:
     """The assistants, and their functions."""
     views = [

@@ -6,7 +6,7 @@ from functools import partial
 from fastapi import APIRouter, Response
 
 from chatkeep.api.deps import OwnerId, Place, RuntimeDep, SessionId
-from chatkeep.api.openapi import EVENT_STREAM, error_answers
+from chatkeep.api.openapi import SESSION_STREAM, error_answers
 from chatkeep.api.sse import session_frame
 from chatkeep.api.stream_server import EventStream
 from chatkeep.chat.types import Session
@@ -22,11 +22,11 @@ router = APIRouter(prefix="/api/sessions", tags=["sessions"])
 @router.get(
     "/{session_id}/events",
     responses={
-        200: {"description": "The session's live stream", "content": EVENT_STREAM},
+        200: {"description": "The session's live stream", "content": SESSION_STREAM},
         **error_answers(NotFound, BadPosition, EventsExpired),
     },
 )
-async def follow_events(runtime: RuntimeDep, owner: OwnerId, session_id: SessionId, place: Place) -> Response:
+async def follow_session_events(runtime: RuntimeDep, owner: OwnerId, session_id: SessionId, place: Place) -> Response:
     """All runs of the session, one after the other, whichever client starts them, for as long as you stay."""
 
     async def read(tx: Transaction) -> tuple[Session, int, int]:
