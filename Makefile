@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PORT := 8000
 CLIENT := src/chatkeep/static/index.html
-FAKES := tests/npm/node_modules/.package-lock.json
+FAKES := tests/npm/node_modules/.package-lock.json examples/use-chat/node_modules/.package-lock.json
 WITHOUT := echo "The web client could not be built; the service starts with a small page instead."
 
 serve: .venv/service
@@ -82,8 +82,8 @@ client: .venv/web
 $(CLIENT): .venv/web $(shell find web clients/typescript/src -type f -not -path "web/node_modules/*")
 	$(BIN)/python web/client.py
 
-$(FAKES): tests/npm/package-lock.json | .venv/tests
-	$(BIN)/python web/client.py install tests/npm
+$(FAKES): %/node_modules/.package-lock.json: %/package-lock.json | .venv/tests
+	$(BIN)/python web/client.py install $*
 
 .venv/web: web/requirements.txt .venv/service
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r web/requirements.txt
@@ -118,6 +118,6 @@ soak: .venv/bench
 	$(BIN)/python bench/soak.py --minutes 20 --plot soak.png --json soak.json
 
 clean:
-	rm -rf .venv web/node_modules tests/npm/node_modules clients/typescript/dist src/chatkeep/static
+	rm -rf .venv web/node_modules tests/npm/node_modules examples/use-chat/node_modules clients/typescript/dist src/chatkeep/static
 
 .PHONY: serve serve-postgres serve-local test icu plain check fix dist hashes web client bench bench-quick hostile fuzz faults money doors soak clean

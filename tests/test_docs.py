@@ -48,7 +48,10 @@ CORE_WORDS = (
     "event", "delta", "log", "position", "fold", "claim", "worker", "lease", "fence", "drain",
     "journal", "flush", "gap", "stream", "reader", "provider", "model", "prompt", "practice model",
 )  # fmt: skip
-PAGES = [*sorted(ROOT.glob("docs/**/*.md")), ROOT / "README.md"]
+PAGES = [
+    *sorted(ROOT.glob("docs/**/*.md")),
+    *(ROOT / name / "README.md" for name in (".", "clients/typescript", "examples/use-chat")),
+]
 PLAIN_PAGES = [page for page in sorted(ROOT.glob("docs/*.md")) if page.name != "performance.md"]
 
 
