@@ -8,6 +8,8 @@ const REQUEST_TIMEOUT_MS = 30_000;
 /** How often a request that is safe to repeat is sent: for about 15 s, if the service cannot be reached at all. */
 const MAX_ATTEMPTS = 6;
 const MIN_RETRY_MS = 500;
+/** A service that asks to wait longer than this is not waited for. */
+const MAX_RETRY_AFTER_MS = 30_000;
 
 /**
  * Send a request and return the JSON of its response; undefined for 204.
@@ -39,13 +41,17 @@ export async function repeat<T>(send: () => Promise<T>): Promise<T> {
       return await send();
     } catch (error) {
       if (attempt === MAX_ATTEMPTS || !mayPass(error)) throw error;
-      const retryAfterMs = error instanceof ApiError ? error.retryAfterMs : null;
-      await pause(retryAfterMs ?? MIN_RETRY_MS * 2 ** (attempt - 1));
+      await pause(retryAfterMs(error) ?? MIN_RETRY_MS * 2 ** (attempt - 1));
     }
   }
 }
 
-const mayPass = (error: unknown): boolean => !(error instanceof ApiError) || (error.isRetryable && error.status !== 409);
+function mayPass(error: unknown): boolean {
+  if (!(error instanceof ApiError)) return true;
+  return error.isRetryable && error.status !== 409 && (error.retryAfterMs ?? 0) <= MAX_RETRY_AFTER_MS;
+}
+
+const retryAfterMs = (error: unknown): number | null => (error instanceof ApiError ? error.retryAfterMs : null);
 
 /** Return a new id. `crypto.randomUUID` is missing on pages without https, so the id is made from random bytes. */
 export function createId(): string {
