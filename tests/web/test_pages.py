@@ -84,13 +84,13 @@ def test_assets_with_a_hash_in_their_name_are_cached_for_good() -> None:
 async def test_without_the_client_a_page_says_how_to_build_it(service: Service, tmp_path: Path) -> None:
     small = pages.read_bundle(tmp_path)
     assert not small.is_built
-    assert small.diagram is None
     service.app.dependency_overrides[pages.get_bundle] = lambda: small
     page = await service.client.get("/")
     assert "<code>make web</code>" in page.text
     script = await service.client.get("/assets/page.js")
     assert script.headers["content-type"].startswith("text/javascript")
     assert script.headers["cache-control"] == "no-cache"
+    assert (await service.client.get("/diagram")).json()["code"] == "not_found"
 
 
 async def test_the_frame_of_a_diagram_has_no_origin(service: Service) -> None:
@@ -105,7 +105,7 @@ async def test_the_frame_of_a_diagram_has_no_origin(service: Service) -> None:
 
 async def test_an_asset_removed_since_the_start_is_not_found(service: Service, tmp_path: Path) -> None:
     small = pages.read_bundle(tmp_path)
-    removed = pages.Bundle(small.page, {"gone.js": tmp_path / "gone.js"}, is_built=True)
+    removed = small._replace(assets={"gone.js": tmp_path / "gone.js"}, is_built=True)
     service.app.dependency_overrides[pages.get_bundle] = lambda: removed
     assert (await service.client.get("/assets/gone.js")).json()["code"] == "not_found"
 

@@ -67,10 +67,10 @@ class Bundle(NamedTuple):
     """The page and its assets by name. `is_built`: it is the web client, not the small page in its place."""
 
     page: Traversable
+    diagram: Traversable
+    """The page in the frame of a diagram. Its file exists only in the web client."""
     assets: dict[str, Traversable]
     is_built: bool
-    diagram: Traversable | None = None
-    """The page in the frame of a diagram; only the web client has it."""
 
 
 @cache
@@ -96,8 +96,6 @@ async def show_page(request: Request, bundle: BundleDep) -> Response:
 @router.get("/diagram")
 async def show_diagram(request: Request, bundle: BundleDep) -> Response:
     """The page in the frame of a diagram."""
-    if bundle.diagram is None:
-        raise NotFound("the web client is not built")
     headers = {**_HEADERS, "content-security-policy": DIAGRAM_POLICY, "cache-control": "no-cache"}
     return await _file_response(request, bundle.diagram, headers)
 
@@ -119,8 +117,7 @@ def read_bundle(built: Traversable) -> Bundle:
     is_built = built.joinpath("index.html").is_file()
     folder = built if is_built else resources.files("chatkeep.api").joinpath("page")
     assets = {file.name: file for file in folder.joinpath("assets").iterdir()}
-    diagram = folder.joinpath("diagram.html") if is_built else None
-    return Bundle(folder.joinpath("index.html"), assets, is_built, diagram)
+    return Bundle(folder.joinpath("index.html"), folder.joinpath("diagram.html"), assets, is_built)
 
 
 @cache
@@ -134,8 +131,8 @@ def _read(file: Traversable) -> File:
 async def _file_response(request: Request, path: Traversable, headers: dict[str, str]) -> Response:
     try:
         file = await asyncio.to_thread(_read, path)
-    except FileNotFoundError as error:  # another version has been installed since the start
-        raise NotFound("this file is no longer here") from error
+    except FileNotFoundError as error:  # another version has been installed since the start, or the client is not built
+        raise NotFound("this file is not here") from error
     if file.gzipped is not None and "gzip" in request.headers.get("accept-encoding", ""):
         return Response(file.gzipped, headers={**headers, "content-encoding": "gzip"}, media_type=file.media_type)
     return Response(file.content, headers=headers, media_type=file.media_type)
