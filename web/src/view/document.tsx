@@ -5,6 +5,7 @@ import { reportFailure } from "../notice.ts";
 import { CopyButton } from "./copy-button.tsx";
 import { IconButton } from "./icons.tsx";
 import { Prose } from "./prose.tsx";
+import { Versions } from "./versions.tsx";
 import { words } from "../words.ts";
 
 interface Props {
@@ -28,7 +29,9 @@ export function DocumentCard({ fields, isLive, listDocuments }: Props) {
     <section class="card document" aria-label={title} aria-busy={isLive}>
       <header>
         <h3 dir="auto">{title}</h3>
-        {own > 0 && <Versions index={index} count={own + 1} onStep={(step) => setBack(back - step)} />}
+        {own > 0 && (
+          <Versions labels={words.document} index={index} count={own + 1} onStep={(step) => setBack(back - step)} />
+        )}
         {before && (
           <button type="button" class="quiet" aria-pressed={isComparing} onClick={() => setComparing(!isComparing)}>
             {words.document.changes}
@@ -56,16 +59,6 @@ const textOf = (fields: DocumentFields, name: string): string => {
 function download(title: string, fields: DocumentFields): void {
   const name = title.replace(/[^\p{L}\p{N}]+/gu, "-").replace(/^-|-$/g, "").slice(0, 80) || "document";
   downloadText(textOf(fields, "body"), `${name}.md`, "text/markdown");
-}
-
-function Versions({ index, count, onStep }: { index: number; count: number; onStep: (step: number) => void }) {
-  return (
-    <div class="versions" role="group" aria-label={words.document.versions}>
-      <IconButton name="left" label={words.document.before} onClick={() => onStep(-1)} disabled={index === 0} />
-      <span>{index + 1}/{count}</span>
-      <IconButton name="right" label={words.document.next} onClick={() => onStep(1)} disabled={index === count - 1} />
-    </div>
-  );
 }
 
 /** The text with what came and what went marked in it, by words. */

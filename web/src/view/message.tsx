@@ -18,6 +18,7 @@ import { useLettingGo } from "./letting-go.ts";
 import { isSilent, PartView, PlainPart } from "./part.tsx";
 import { RunFacts } from "./run-facts.tsx";
 import { ReadAloudButton } from "./speech-buttons.tsx";
+import { Versions } from "./versions.tsx";
 import { words } from "../words.ts";
 
 interface Props {
@@ -146,13 +147,6 @@ function VersionSwitch({ conversation, id, siblings }: Pick<Props, "conversation
   if (siblings.length < 2) return null;
   const switchBy = (step: number): void =>
     void conversation.switchBranch(siblings[index + step]!).catch(reportFailure(words.switchingFailed));
-  const isFirst = index === 0;
-  const isNewest = index === siblings.length - 1;
-  return (
-    <div class="versions" role="group" aria-label={words.versions}>
-      <IconButton name="left" label={words.versionBefore} onClick={() => switchBy(-1)} disabled={isFirst || isBusy} />
-      <span>{index + 1}/{siblings.length}</span>
-      <IconButton name="right" label={words.nextVersion} onClick={() => switchBy(1)} disabled={isNewest || isBusy} />
-    </div>
-  );
+  const labels = { versions: words.versions, before: words.versionBefore, next: words.nextVersion };
+  return <Versions labels={labels} index={index} count={siblings.length} isBusy={isBusy} onStep={switchBy} />;
 }
