@@ -12,6 +12,14 @@ export async function copyText(text: string): Promise<void> {
   if (!isCopied) throw new Error("the browser refused");
 }
 
+const MAX_FILE_NAME_CHARS = 80;
+
+/** Return a file's name, without its ending, for something with this title: letters, digits and hyphens. */
+export function nameFile(title: string): string {
+  const name = title.replace(/[^\p{L}\p{M}\p{N}]+/gu, "-").replace(/^-|-$/g, "");
+  return [...name].slice(0, MAX_FILE_NAME_CHARS).join("") || "chatkeep";
+}
+
 /** Have the browser save `text` as a file. */
 export function downloadText(text: string, fileName: string, type = "text/plain"): void {
   const link = document.createElement("a");

@@ -1,7 +1,7 @@
 // A chat as a file: Markdown for people, JSON for programs. Made here, of the messages that the page has loaded.
 
 import { textOf } from "./app.ts";
-import { downloadText } from "./clipboard.ts";
+import { downloadText, nameFile } from "./clipboard.ts";
 import { listBranch } from "./branch.ts";
 import type { Conversation } from "./conversation.ts";
 import { formatFully } from "./dates.ts";
@@ -9,8 +9,7 @@ import { words } from "./words.ts";
 
 /** Hand the chat to the browser as a file, which saves it. Messages that are not loaded are missing. */
 export function saveChat(conversation: Conversation, format: "markdown" | "json"): void {
-  const title = conversation.session.value?.title ?? words.untitled;
-  const name = title.replaceAll(/[\p{Cc}/\\:*?"<>|]/gu, "-");
+  const name = nameFile(conversation.session.value?.title ?? words.untitled);
   if (format === "markdown") downloadText(toMarkdown(conversation), `${name}.md`, "text/markdown");
   else downloadText(toJson(conversation), `${name}.json`, "application/json");
 }

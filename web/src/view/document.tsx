@@ -1,5 +1,5 @@
 import { useEffect, useState } from "preact/hooks";
-import { downloadText } from "../clipboard.ts";
+import { downloadText, nameFile } from "../clipboard.ts";
 import { type Change, compare, type DocumentFields } from "../documents.ts";
 import { reportFailure } from "../notice.ts";
 import { CopyButton } from "./copy-button.tsx";
@@ -56,10 +56,8 @@ const textOf = (fields: DocumentFields, name: string): string => {
 };
 
 /** Have the document saved as Markdown, under its title. */
-function download(title: string, fields: DocumentFields): void {
-  const name = title.replace(/[^\p{L}\p{N}]+/gu, "-").replace(/^-|-$/g, "").slice(0, 80) || "document";
-  downloadText(textOf(fields, "body"), `${name}.md`, "text/markdown");
-}
+const download = (title: string, fields: DocumentFields): void =>
+  downloadText(textOf(fields, "body"), `${nameFile(title)}.md`, "text/markdown");
 
 /** The text with what came and what went marked in it, by words. */
 function Changes({ before, after }: { before: string; after: string }) {
