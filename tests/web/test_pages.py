@@ -11,7 +11,8 @@ from playwright.async_api import Browser, expect
 
 from chatkeep.api.routes import pages
 from tests.needs import needs
-from tests.service import Service
+from tests.service import Service, serving, settings
+from tests.sign_in.test_ways_in import PROXY
 
 ROOT = Path(__file__).parent.parent.parent
 WEB = ROOT / "web"
@@ -33,6 +34,15 @@ async def test_the_page_may_run_and_reach_only_its_own_origin(service: Service) 
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert answer.headers["referrer-policy"] == "no-referrer"
     assert answer.headers["cache-control"] == "no-cache"
+
+
+async def test_the_page_knows_if_the_service_asks_who_one_is(service: Service, tmp_path: Path) -> None:
+    needs("built" if pages.load_bundle().is_built else None, "the web client is not built: make web")
+    async with serving(settings(f"sqlite:///{tmp_path}/people.db", **PROXY)) as other:
+        for each, word in ((service, "off"), (other, "on"), (service, "off")):
+            for encoding in ("identity", "gzip"):
+                page = await each.client.get("/", headers={"accept-encoding": encoding})
+                assert re.findall('<meta name="sign-in" content="([^"]*)"', page.text) == [word]
 
 
 async def test_every_asset_of_the_page_exists(service: Service) -> None:

@@ -14,6 +14,7 @@ from typing import Annotated, NamedTuple, TypeAlias
 
 from fastapi import APIRouter, Depends, Request, Response
 
+from chatkeep.api.deps import RuntimeDep
 from chatkeep.errors import NotFound
 
 router = APIRouter(include_in_schema=False)
@@ -45,6 +46,9 @@ DIAGRAM_POLICY = "; ".join((
     "sandbox allow-scripts",  # without an origin: it can reach neither the page nor the API
 ))  # fmt: skip
 """The Content-Security-Policy of the frame in which a diagram is drawn."""
+
+_SIGN_IN_OFF, _SIGN_IN_ON = (f'<meta name="sign-in" content="{word}"'.encode() for word in ("off", "on"))
+"""Tells the page if there is an account to show; without sign-in it asks for none."""
 
 _FOR_FRAME = ("diagram-", "mermaid.")
 """How the names of assets begin that the frame of a diagram loads. It has no origin, so they must be for all."""
@@ -88,9 +92,10 @@ BundleDep: TypeAlias = Annotated[Bundle, Depends(get_bundle)]
 
 
 @router.get("/")
-async def show_page(request: Request, bundle: BundleDep) -> Response:
+async def show_page(request: Request, bundle: BundleDep, runtime: RuntimeDep) -> Response:
     """The web client."""
-    return await _file_response(request, bundle.page, {**_PAGE_HEADERS, "cache-control": "no-cache"})
+    headers = {**_PAGE_HEADERS, "cache-control": "no-cache"}
+    return await _file_response(request, bundle.page, headers, has_sign_in=runtime.settings.has_sign_in)
 
 
 @router.get("/diagram")
@@ -121,16 +126,20 @@ def read_bundle(built: Traversable) -> Bundle:
 
 
 @cache
-def _read(file: Traversable) -> File:
+def _read(file: Traversable, has_sign_in: bool) -> File:
     content = file.read_bytes()
+    if has_sign_in:
+        content = content.replace(_SIGN_IN_OFF, _SIGN_IN_ON)
     gzipped = gzip.compress(content, mtime=0)
     media_type = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
     return File(content, gzipped if len(gzipped) < len(content) * 0.9 else None, media_type)
 
 
-async def _file_response(request: Request, path: Traversable, headers: dict[str, str]) -> Response:
+async def _file_response(
+    request: Request, path: Traversable, headers: dict[str, str], *, has_sign_in: bool = False
+) -> Response:
     try:
-        file = await asyncio.to_thread(_read, path)
+        file = await asyncio.to_thread(_read, path, has_sign_in)
     except FileNotFoundError as error:  # another version has been installed since the start, or the client is not built
         raise NotFound("this file is not here") from error
     if file.gzipped is not None and "gzip" in request.headers.get("accept-encoding", ""):
