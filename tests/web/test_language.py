@@ -16,7 +16,7 @@ VIEWS = Path(__file__).parent.parent.parent / "web" / "src" / "view"
 ENGLISH = re.compile(r"(?:aria-label|title|label|placeholder)=\"[A-Z]|>[A-Z][a-z]+[ a-z]*<")
 
 
-@pytest.mark.parametrize("file", sorted(VIEWS.glob("*.tsx")), ids=lambda file: file.name)
+@pytest.mark.parametrize("file", sorted(VIEWS.rglob("*.tsx")), ids=lambda file: file.name)
 def test_words_stand_in_the_files_of_languages(file: Path) -> None:
     assert ENGLISH.findall(file.read_text("utf-8")) == []
 

@@ -3,6 +3,7 @@
 import { ApiError } from "../../clients/typescript/src/api-error.ts";
 import { createId, request as sendRequest } from "../../clients/typescript/src/request.ts";
 import type { MessagePage, Run, RunAnswer, Session } from "../../clients/typescript/src/schema.ts";
+import { signInAgain } from "./sign-in.ts";
 
 export { ApiError, createId };
 
@@ -15,15 +16,9 @@ export async function request<T>(method: string, path: string, body?: unknown, h
   try {
     return await sendRequest<T>(method, `api/${path}`, body, headers);
   } catch (error) {
-    const signIn = error instanceof ApiError ? error.problem?.sign_in : null;
-    if (signIn) location.assign(signInAddress(signIn, location.href, document.baseURI));
+    if (error instanceof ApiError && error.status === 401) signInAgain(error.problem?.sign_in);
     throw error;
   }
-}
-
-/** Return where a browser signs in so that it comes back to this place of the page. `base` is the page's own folder. */
-export function signInAddress(path: string, here: string, base: string): string {
-  return `${path}?return=${encodeURIComponent(`/${here.slice(new URL(".", base).href.length)}`)}`;
 }
 
 export const get = <T>(path: string): Promise<T> => request<T>("GET", path);
@@ -36,6 +31,9 @@ type SessionFields = Partial<Pick<Session, "title" | "head_id" | "assistant" | "
 
 export const changeSession = (sessionId: string, changes: SessionFields): Promise<Session> =>
   request("PATCH", `sessions/${sessionId}`, changes);
+
+/** Sign this browser out, where it has signed in at an issuer. The route is no part of the API. */
+export const signOut = (): Promise<undefined> => request("POST", "../auth/logout");
 
 export const cancelRun = (runId: string): Promise<Run> => request("POST", `runs/${runId}/cancel`);
 

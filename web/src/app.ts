@@ -6,7 +6,7 @@ import { Conversation } from "./conversation.ts";
 import { hasEnded, type SessionEvent } from "../../clients/typescript/src/events.ts";
 import { reportFailure } from "./notice.ts";
 import { type OutboxItem, Outbox } from "./outbox.ts";
-import type { AssistantPage, AssistantView, Message, ModelPage, ModelView, NewRun, NewSession, RunAnswer } from "../../clients/typescript/src/schema.ts";
+import type { AssistantPage, AssistantView, Me, Message, ModelPage, ModelView, NewRun, NewSession, RunAnswer } from "../../clients/typescript/src/schema.ts";
 import { joinSeams } from "./seams.ts";
 import { markSeen } from "./seen.ts";
 import { SessionList } from "./session-list.ts";
@@ -21,9 +21,12 @@ const MAX_ANNOUNCEMENT_CHARS = 800;
 const FIRST_ASSISTANT = "default";
 const ASSISTANT_STORED_AS = "assistant";
 
-export type DialogName = "settings" | "keys";
+export type AccountDialogName = "account" | "tokens" | "usage" | "sign-out";
+export type DialogName = "settings" | "keys" | AccountDialogName;
 
 export class App {
+  /** Who uses the page; null where the service does not ask. */
+  readonly user: Me | null;
   readonly sessionList = new SessionList();
   readonly outbox: Outbox;
   /** The open session. */
@@ -39,7 +42,8 @@ export class App {
   /** The text for screen readers: first that an answer begins, then the whole answer. */
   readonly announcement = new Cell("");
 
-  constructor() {
+  constructor(user: Me | null) {
+    this.user = user;
     this.outbox = new Outbox((item, answer) => this.#onDelivery(item, answer));
     this.conversation = new Cell(this.#createConversation(readAddress().sessionId));
     this.#revealAddressedMessage();

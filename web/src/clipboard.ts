@@ -5,7 +5,7 @@ export async function copyText(text: string): Promise<void> {
   if (navigator.clipboard) return navigator.clipboard.writeText(text);
   const area = document.createElement("textarea");
   area.value = text;
-  document.body.append(area);
+  (document.querySelector("dialog[open]") ?? document.body).append(area); // beside a dialog nothing can be selected
   area.select();
   const isCopied = document.execCommand("copy");
   area.remove();

@@ -26,6 +26,10 @@ export function formatDay(time: string): string {
   return format(date, { ...(isThisYear ? {} : { year: "numeric" }), month: "short", day: "numeric" });
 }
 
+/** Return a day that the service counts by, `YYYY-MM-DD` in UTC. */
+export const formatUtcDay = (day: string): string =>
+  format(new Date(day), { timeZone: "UTC", month: "short", day: "numeric" });
+
 /** Return a time of today as hours and minutes, and one of another day with the day. */
 export function formatBriefly(time: string): string {
   const date = new Date(time);

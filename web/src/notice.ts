@@ -41,7 +41,10 @@ export function dismissNotice(notice: Notice): void {
 }
 
 /** Return an error handler that shows `summary` and the reason. For actions that offer the user no other way on. */
-export const reportFailure = (summary: string) => (error: unknown) => {
+export const reportFailure = (summary: string) => (error: unknown) => notify(describeFailure(summary, error));
+
+/** Return `summary` and the reason, as the user reads it. */
+export function describeFailure(summary: string, error: unknown): string {
   const isUnreachable = error instanceof TypeError || (error instanceof DOMException && error.name === "TimeoutError");
-  notify(words.failure(summary, isUnreachable ? words.unreachable : (error as Error).message));
-};
+  return words.failure(summary, isUnreachable ? words.unreachable : (error as Error).message);
+}

@@ -135,7 +135,7 @@ export class Outbox {
       this.isUnreachable.value = !(error instanceof ApiError) || error.status >= 500;
       if (!(error instanceof ApiError)) return { retryAfterMs: 0 }; // the service cannot be reached
       if (error.status < 500) this.#forgetEcho(item); // not stored: the echo was another message with the same text
-      if (error.isRetryable) return { retryAfterMs: error.retryAfterMs ?? 0 };
+      if (error.isRetryable || error.status === 401) return { retryAfterMs: error.retryAfterMs ?? 0 }; // once signed in
       this.#update(item.key, { refused: error.message });
       return "settled";
     }

@@ -13,8 +13,16 @@ export interface MenuItem {
 /** Space between the button and its menu. */
 const GAP_PX = 4;
 
-/** A menu. `label` names its button; the items do what they say, and close it. */
-export function Menu({ label, items }: { label: string; items: readonly MenuItem[] }) {
+interface Props {
+  /** The name of the button. */
+  readonly label: string;
+  readonly items: readonly MenuItem[];
+  /** A text on the button, behind a symbol of its own. Without it, the button has the symbol of menus. */
+  readonly text?: string;
+}
+
+/** A menu. The items do what they say, and close it. */
+export function Menu({ label, items, text }: Props) {
   const id = useId();
   const button = useRef<HTMLButtonElement>(null);
   const popover = useRef<HTMLDivElement>(null);
@@ -29,8 +37,10 @@ export function Menu({ label, items }: { label: string; items: readonly MenuItem
   };
   return (
     <>
-      <button ref={button} type="button" class="icon-button" aria-label={label} title={label} popovertarget={id}>
-        <Icon name="more" />
+      <button ref={button} type="button" class={text ? "quiet account-button" : "icon-button"} aria-label={label}
+        title={label} popovertarget={id}>
+        <Icon name={text ? "person" : "more"} />
+        {text && <span dir="auto">{text}</span>}
       </button>
       <div ref={popover} id={id} class="menu" popover="auto" onToggle={onToggle}>
         {items.map((item) => (
@@ -43,12 +53,13 @@ export function Menu({ label, items }: { label: string; items: readonly MenuItem
   );
 }
 
-/** Put the menu below its button, or above it where there is no room, with their ends in line. */
+/** Put the menu below its button, or above it where there is no room, with their ends in line; below a wide one their starts. */
 function place(menu: HTMLElement, button: HTMLElement): void {
   const anchor = button.getBoundingClientRect();
   const { width, height } = menu.getBoundingClientRect();
   const isRightToLeft = getComputedStyle(button).direction === "rtl";
-  const left = isRightToLeft ? anchor.left : anchor.right - width;
+  const isLeftInLine = isRightToLeft !== (anchor.width > width);
+  const left = isLeftInLine ? anchor.left : anchor.right - width;
   const below = anchor.bottom + GAP_PX;
   const top = below + height <= innerHeight ? below : anchor.top - height - GAP_PX;
   menu.style.left = `${Math.max(GAP_PX, Math.min(left, innerWidth - width - GAP_PX))}px`;

@@ -3,6 +3,7 @@ import type { App } from "../app.ts";
 import { useCell } from "../cell.ts";
 import type { Conversation } from "../conversation.ts";
 import { words } from "../words.ts";
+import { LazyAccountDialog } from "./account-menu.tsx";
 import { ChatMenu } from "./chat-menu.tsx";
 import { Composer } from "./composer.tsx";
 import { IconButton } from "./icons.tsx";
@@ -67,7 +68,9 @@ function OpenDialog({ app }: { app: App }) {
   const name = useCell(app.dialog);
   const close = (): void => void (app.dialog.value = null);
   if (name === null) return null;
-  return name === "keys" ? <KeysDialog onClose={close} /> : <SettingsDialog onClose={close} />;
+  if (name === "keys") return <KeysDialog onClose={close} />;
+  if (name === "settings") return <SettingsDialog onClose={close} />;
+  return <LazyAccountDialog app={app} name={name} onClose={close} />;
 }
 
 function OpenSession({ app, conversation }: { app: App; conversation: Conversation }) {

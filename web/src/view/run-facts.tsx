@@ -4,10 +4,9 @@ import type { Cell } from "../cell.ts";
 import { useCell } from "../cell.ts";
 import { formatFully, locales } from "../dates.ts";
 import type { Run } from "../../../clients/typescript/src/schema.ts";
+import { formatCost } from "../money.ts";
 import { words } from "../words.ts";
 import { PromptDialog } from "./prompt-dialog.tsx";
-
-const NANO = 1e-9;
 
 /** Who made an answer, when, with how many tokens, for how much; and the way to its prompt. Empty until it is known. */
 export function RunFacts({ app, run }: { app: App; run: Cell<Run | null> }) {
@@ -31,11 +30,4 @@ export function RunFacts({ app, run }: { app: App; run: Cell<Run | null> }) {
       {hasPrompt && <PromptDialog runId={known.id} onClose={() => setPrompt(false)} />}
     </div>
   );
-}
-
-/** A cost with two significant digits: most answers cost a fraction of a cent. */
-function formatCost(cost: number, currency: string): string {
-  const digits = { maximumSignificantDigits: 2 };
-  const amount = cost * NANO;
-  return new Intl.NumberFormat(locales(), { style: "currency", currency, ...(amount < 1 ? digits : {}) }).format(amount);
 }

@@ -28,9 +28,9 @@ export function ModelSelect({ app, conversation }: { app: App; conversation: Con
 interface Props {
   readonly field: "assistant" | "model";
   readonly conversation: Conversation;
-  /** What the service offers. */
+  /** The names that the service offers. */
   readonly names: readonly string[];
-  /** What is chosen for the next new session; empty: the default. */
+  /** The choice for the next new session; empty: the default. */
   readonly next: string;
   readonly onNext: (name: string) => void;
   /** The text of the default; without it one must choose a name. */

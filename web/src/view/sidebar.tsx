@@ -4,6 +4,7 @@ import { useCell } from "../cell.ts";
 import { hasKeyboard, isTyped } from "../keys.ts";
 import { reportFailure } from "../notice.ts";
 import { words } from "../words.ts";
+import { AccountMenu } from "./account-menu.tsx";
 import { Icon, IconButton } from "./icons.tsx";
 import { SearchResults } from "./search-results.tsx";
 import { SessionRows } from "./session-rows.tsx";
@@ -31,6 +32,7 @@ export function Sidebar({ app, onLeave }: { app: App; onLeave: () => void }) {
         {view ? <SearchResults search={search} view={view} onLeave={onLeave} /> : <SessionRows app={app} onLeave={onLeave} />}
       </div>
       <footer>
+        <AccountMenu app={app} />
         <IconButton name="settings" label={words.settings} onClick={() => (app.dialog.value = "settings")} />
         {hasKeyboard() && (
           <IconButton name="keyboard" label={words.shortcuts} onClick={() => (app.dialog.value = "keys")} />

@@ -1,7 +1,7 @@
 import { IconButton } from "./icons.tsx";
 
 interface Props {
-  /** What there are versions of, and the names of the two buttons. */
+  /** The name of the group, and those of its two buttons. */
   readonly labels: { readonly versions: string; readonly before: string; readonly next: string };
   /** The version that is shown, from 0. */
   readonly index: number;

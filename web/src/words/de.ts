@@ -1,8 +1,8 @@
 // Every word of the page, in German.
 
 import type { Words } from "../words.ts";
-
-const count = (number: number, one: string, many: string): string => `${number} ${number === 1 ? one : many}`;
+import { count } from "./count.ts";
+import { account } from "./de-account.ts";
 
 export const de: Words = {
   // Everywhere
@@ -173,6 +173,11 @@ export const de: Words = {
   announceStopped: "Die Antwort wurde angehalten",
   announceCut: "Die Antwort wurde abgeschnitten",
   announceInterrupted: "Der Dienst wurde mitten in der Antwort beendet",
+
+  // The account, where the service asks who one is
+  signIn: "Anmelden",
+  signedOut: "Du bist abgemeldet.",
+  account,
 
   // Settings and keys
   settings: "Einstellungen",

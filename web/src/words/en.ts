@@ -1,8 +1,8 @@
 // Every word of the page, in English. Other languages have the same names; the type checker tells if one is missing.
 // A text with something in it is a function.
 
-/** Return a count with its noun. */
-const count = (number: number, one: string, many: string): string => `${number} ${number === 1 ? one : many}`;
+import { count } from "./count.ts";
+import { account } from "./en-account.ts";
 
 export const en = {
   // Everywhere
@@ -174,6 +174,11 @@ export const en = {
   announceStopped: "The answer was stopped",
   announceCut: "The answer was cut off",
   announceInterrupted: "The service stopped in the middle of the answer",
+
+  // The account, where the service asks who one is
+  signIn: "Sign in",
+  signedOut: "You are signed out.",
+  account,
 
   // Settings and keys
   settings: "Settings",
