@@ -9,6 +9,18 @@ from playwright.async_api import BrowserContext, Locator, Page, Route, expect
 expect.set_options(timeout=30_000)
 
 
+REST = """box => new Promise(done => {
+    let last = -1, frames = 0;
+    const look = () => {
+        frames = box.scrollTop === last ? frames + 1 : 0;
+        last = box.scrollTop;
+        if (frames < 6) requestAnimationFrame(look); else done(last);
+    };
+    look();
+})"""
+"""The place of a scroller that has not moved for some frames: browsers scroll smoothly by a wheel."""
+
+
 class Interception:
     """Gives the requests for `url` to `answer`, until `end` or for a number of times; later ones reach the service.
 
@@ -40,6 +52,7 @@ class Chat:
         self.user_messages = page.locator("article.user-message")
         self.answers = page.locator("article.answer")
         self.thread = page.locator(".thread")
+        self.editor = page.get_by_role("textbox", name="Edit your message")
         self.sessions = page.get_by_role("navigation", name="Chats").get_by_role("link")
 
     @classmethod
@@ -83,6 +96,37 @@ class Chat:
                 break
         await expect(button).to_be_focused()
         await self.page.keyboard.press("Enter")
+
+    async def edit(self, message: Locator) -> None:
+        """Open the editor of a message with the keyboard, and wait until keys go there."""
+        await self.press(message.get_by_role("button", name="Edit"))
+        await expect(self.editor).to_be_focused()
+
+    async def type_title(self, text: str) -> None:
+        """Type the title of a chat that is being renamed, once its field has the focus."""
+        await expect(self.page.get_by_role("textbox", name="Title")).to_be_focused()
+        await self.page.keyboard.type(text)
+        await self.page.keyboard.press("Enter")
+
+    async def select(self, field: Locator, option: str) -> None:
+        """Choose in the bar for a chat that exists, and wait until the service knows it."""
+        async with self.page.expect_response(lambda answer: answer.request.method == "PATCH"):
+            await field.select_option(option)
+
+    async def hold_notices(self) -> None:
+        """Point at the last notice: they all stay for as long as the mouse is there, however slow the machine is."""
+        await self.page.locator(".notice").last.hover()
+
+    async def drawn(self) -> None:
+        """Wait until the page has drawn all that it knows, and is where it scrolls to.
+
+        Its values tell of a change in the next frame (`web/src/cell.ts`), and the layout follows in that frame.
+        """
+        await self.page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+    async def place(self) -> float:
+        """Return how far the thread is scrolled down, once it has come to rest."""
+        return await self.thread.evaluate(REST)
 
     def done(self, answer: Locator) -> Locator:
         """Return the button that an answer has once it has ended."""

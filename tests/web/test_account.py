@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, Locator, Route, expect
+from playwright.async_api import Browser, BrowserContext, Locator, expect
 
 from tests.script import Script, say, stop
 from tests.service import Service, serving, settings
@@ -103,12 +103,12 @@ async def test_a_token_is_shown_once_and_revoked(chat: Chat, service: Service) -
 
 async def test_a_failure_in_a_dialog_is_told_there(chat: Chat) -> None:
     tokens = await open_dialog(chat, "Tokens")
-    await chat.page.route("**/api/tokens", lambda route: route.abort())
+    away = await chat.intercept("**/api/tokens", lambda route: route.abort())
     await tokens.get_by_label("Name").fill("nightly")
     await tokens.get_by_role("button", name="Make a token").click()
     told = tokens.get_by_role("alert").filter(has_text="No token was made: the service cannot be reached")
     await expect(told).to_be_visible()
-    await chat.page.unroute("**/api/tokens")
+    away.end()
     assert await make_token(tokens, "nightly")
     await expect(told).to_have_count(0)
 
@@ -134,11 +134,8 @@ async def test_everything_is_deleted_with_a_receipt(chat: Chat, script: Script, 
 
 
 async def test_a_deletion_that_fails_leaves_one_in_place(chat: Chat) -> None:
-    async def refuse(route: Route) -> None:
-        await route.fulfill(status=503, body="")
-
     account = await open_dialog(chat, "Account")
-    await chat.page.route("**/api/me", refuse)
+    await chat.intercept("**/api/me", lambda route: route.fulfill(status=503))
     await account.get_by_label("to confirm").fill("delete everything")
     await account.get_by_role("button", name="Delete everything of mine").click()
     await expect(account.get_by_role("alert")).to_contain_text("Not everything could be deleted; try again")
@@ -171,9 +168,9 @@ async def test_a_proxy_that_forgot_one_is_gone_back_to(chat: Chat, context: Brow
 
 async def test_another_user_finds_nothing_of_the_first(chat: Chat, context: BrowserContext, service: Service) -> None:
     await chat.box.fill("a secret draft")
-    await chat.page.route("**/api/sessions", lambda route: route.abort())
+    await chat.intercept("**/api/sessions", lambda route: route.abort())
     other = await Chat.open(context, service.url)
-    await other.page.route("**/api/sessions", lambda route: route.abort())
+    await other.intercept("**/api/sessions", lambda route: route.abort())
     await other.say("a secret message")
     await expect(other.user_messages).to_contain_text("The service cannot be reached.")
     await context.set_extra_http_headers({"X-User": "Eve"})

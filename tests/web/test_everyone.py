@@ -144,9 +144,10 @@ async def test_all_can_be_done_with_the_keyboard_alone(chat: Chat, script: Scrip
     await press_until(chat, "Shift+Tab", "Version before")
     await keys.press("Enter")
     await expect(chat.answers).to_contain_text("One.")
+    await expect(chat.button("Next version")).to_be_focused()
     await press_until(chat, "Shift+Tab", "Edit")
     await keys.press("Enter")
-    await expect(chat.page.get_by_role("textbox", name="Edit your message")).to_be_focused()
+    await expect(chat.editor).to_be_focused()
     await keys.type(", again")
     await keys.press("Enter")
     await chat.answered("Three.")
@@ -161,9 +162,11 @@ async def test_all_can_be_done_with_the_keyboard_alone(chat: Chat, script: Scrip
     await expect(chat.sessions).to_have_text("Renamed")
     await press_until(chat, "Tab", "Options for Renamed")
     await keys.press("Enter")
+    await expect(chat.button("Rename")).to_be_focused()
     await press_until(chat, "Tab", "Delete")
     await keys.press("Enter")
     await expect(chat.box).to_be_focused()  # of the new chat that took its place
+    await chat.hold_notices()
     await press_until(chat, "Tab", "Undo")
     await keys.press("Enter")
     await expect(chat.sessions).to_have_text("Renamed")
@@ -250,6 +253,7 @@ async def test_right_to_left_text_is_aligned_right(chat: Chat, script: Script) -
     paragraphs = chat.answers.locator("p")
     assert [await paragraphs.nth(index).evaluate(direction) for index in range(2)] == ["rtl", "ltr"]
     assert await chat.answers.locator("ul").evaluate(direction) == "rtl"
+    await expect(chat.sessions).to_have_text("שלום עולם")
     assert await chat.sessions.evaluate(direction) == "rtl"
     await chat.box.fill("עוד")
     assert await chat.box.evaluate(direction) == "rtl"
@@ -263,7 +267,7 @@ async def test_the_focus_stays_near_a_removed_control(chat: Chat, script: Script
     await chat.press(chat.done(chat.answers))
     await expect(chat.box).to_be_focused()
     await chat.answered("Two.")
-    await chat.press(chat.user_messages.get_by_role("button", name="Edit"))
+    await chat.edit(chat.user_messages)
     await chat.page.keyboard.press("Escape")
     await expect(chat.user_messages.get_by_role("button", name="Edit")).to_be_focused()
     await chat.say("which way?")
@@ -277,8 +281,7 @@ async def test_the_focus_stays_in_the_list(chat: Chat, service: Service) -> None
         await service.session(title=title)
     await chat.page.reload()
     await chat.choose("Options for first", "Rename")
-    await chat.page.keyboard.type("renamed")
-    await chat.page.keyboard.press("Enter")
+    await chat.type_title("renamed")
     await expect(chat.sessions.filter(has_text="renamed")).to_be_focused()
     await chat.choose("Options for second", "Delete")
     await expect(chat.sessions.filter(has_text="third")).to_be_focused()
@@ -293,18 +296,20 @@ async def test_switching_versions_keeps_place_and_focus(chat: Chat, script: Scri
     await chat.answered("Paragraph 59.")
     await chat.say("second")
     await chat.answered("Line 59.")
-    await chat.press(chat.user_messages.last.get_by_role("button", name="Edit"))
-    await chat.page.get_by_role("textbox", name="Edit your message").fill("shorter")
+    await chat.edit(chat.user_messages.last)
+    await chat.editor.fill("shorter")
     await chat.page.keyboard.press("Enter")
     await chat.answered("Short.")
     for label, other, answer in (
         ("Version before", "Next version", "Line 59."),
         ("Next version", "Version before", "Short."),
     ):
+        await chat.drawn()
         top = await chat.user_messages.last.evaluate(TOP)
         await chat.press(chat.user_messages.last.get_by_role("button", name=label))
         await chat.answered(answer)
         await expect(chat.user_messages.last.get_by_role("button", name=other)).to_be_focused()
+        await chat.drawn()
         assert abs(await chat.user_messages.last.evaluate(TOP) - top) < 2
 
 

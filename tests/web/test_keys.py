@@ -23,14 +23,14 @@ async def test_escape_stops_and_the_arrow_edits(chat: Chat, script: Script) -> N
     await chat.answered("Stopped.")
     await chat.box.fill("a draft")
     await chat.box.press("ArrowUp")
-    editor = chat.page.get_by_role("textbox", name="Edit your message")
-    await expect(editor).to_have_count(0)
+    await chat.drawn()
+    await expect(chat.editor).to_have_count(0)
     await chat.box.fill("")
     await chat.box.press("ArrowUp")
-    await expect(editor).to_be_focused()
-    await expect(editor).to_have_value("a story")
-    await editor.fill("another story")
-    await editor.press("Enter")
+    await expect(chat.editor).to_be_focused()
+    await expect(chat.editor).to_have_value("a story")
+    await chat.editor.fill("another story")
+    await chat.editor.press("Enter")
     await chat.answered("Another.")
 
 
@@ -45,8 +45,9 @@ async def test_escape_in_a_menu_or_editor_stops_nothing(chat: Chat, script: Scri
     await expect(chat.button("Rename")).to_be_focused()
     await chat.page.keyboard.press("Escape")
     await expect(chat.button("Options for hello")).to_be_focused()
-    await chat.press(chat.user_messages.first.get_by_role("button", name="Edit"))
+    await chat.edit(chat.user_messages.first)
     await chat.page.keyboard.press("Escape")
+    await expect(chat.editor).to_have_count(0)
     await chat.page.keyboard.press("?")
     await expect(chat.page.get_by_role("dialog", name="Keys")).to_be_visible()
     await chat.page.keyboard.press("Escape")
@@ -81,10 +82,8 @@ async def test_settings_count_at_once_and_last(chat: Chat, script: Script) -> No
     await dialog.get_by_label("Text size").select_option("Larger")
     await dialog.get_by_label("Send with").select_option("Ctrl+Enter")
     for _ in range(2):
-        style = await chat.page.evaluate(
-            "(({ colorScheme, fontSize }) => [colorScheme, fontSize])(getComputedStyle(document.documentElement))"
-        )
-        assert style == ["dark", "20px"]
+        await expect(chat.page.locator("html")).to_have_css("color-scheme", "dark")
+        await expect(chat.page.locator("html")).to_have_css("font-size", "20px")
         await chat.page.reload()
     await chat.box.press_sequentially("one")
     await chat.box.press("Enter")
@@ -104,7 +103,7 @@ async def test_the_assistant_is_named_chosen_and_remembered(chat: Chat, script: 
     await expect(chat.page.get_by_role("radio", name="scribe")).to_be_checked()
     await chat.say("first")
     await chat.answered("One.")
-    await assistant.select_option("default")
+    await chat.select(assistant, "default")
     await chat.say("second")
     await chat.answered("Two.")
     await chat.answers.last.get_by_role("button", name="About this answer").click()
@@ -156,8 +155,10 @@ async def test_a_long_message_is_folded(chat: Chat, script: Script) -> None:
     height = "element => element.getBoundingClientRect().height"
     assert await bubble.evaluate(height) < 250
     await chat.button("Show all of it").click()
+    await expect(chat.button("Show less")).to_be_visible()
     assert await bubble.evaluate(height) > 4_000
     await chat.button("Show less").click()
+    await expect(chat.button("Show all of it")).to_be_visible()
     assert await bubble.evaluate(height) < 250
 
 

@@ -54,6 +54,7 @@ async def test_the_page_works_from_right_to_left(chat: Chat, script: Script) -> 
     )
     assert bubble[0] == article[0]
     await chat.press(chat.button("Options for שלום"))
+    await expect(chat.button("Rename")).to_be_focused()  # it is in its place
     menu = await chat.page.locator(".menu:popover-open").evaluate(edges)
     assert menu[0] >= 0
     assert menu[1] <= 1200

@@ -35,7 +35,7 @@ async def test_the_model_of_a_chat_is_chosen_and_changed(
     await chat.say("first")
     await chat.answered("One.")
     await expect(model).to_have_value("big")
-    await model.select_option("")
+    await chat.select(model, "")
     await expect(model).to_have_value("")
     await chat.say("second")
     await chat.answered("Two.")

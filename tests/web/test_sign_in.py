@@ -89,7 +89,7 @@ async def test_one_who_signs_out_stays_signed_out_in_all_tabs(
 
 
 async def test_unsent_messages_are_not_lost_unasked(chat: Chat, context: BrowserContext) -> None:
-    await chat.page.route("**/api/sessions", lambda route: route.abort())
+    await chat.intercept("**/api/sessions", lambda route: route.abort())
     await chat.say("from the tunnel")
     await expect(chat.user_messages).to_contain_text("The service cannot be reached.")
     await chat.choose(MENU, "Sign out")
@@ -113,11 +113,11 @@ async def test_one_who_is_signed_out_comes_back_to_their_draft(chat: Chat, scrip
     await chat.answered("Hello, Ada.")
     assert chat.page.url == address
     await expect(chat.box).to_have_value("half a thou")
-    await chat.page.route("**/events?*", lambda route: route.abort())  # so that sending is the first to notice
+    events = await chat.intercept("**/events?*", lambda route: route.abort())  # so that sending is the first to notice
     assert await chat.page.evaluate(END_SIGN_IN) == 204
     async with chat.page.expect_request("**/auth/callback?*"):
         await chat.say("half a thought")
-    await chat.page.unroute("**/events?*")
+    events.end()
     await chat.answered("Welcome back.")
     await expect(chat.user_messages).to_have_count(2)
     await expect(chat.page.get_by_role("alert")).to_have_count(0)

@@ -40,11 +40,13 @@ async def test_an_answer_is_read_aloud_without_its_code(
     await chat.say("please")
     await chat.answered("words")
     await chat.button("Read aloud").click()
+    await expect(chat.button("Stop reading")).to_be_visible()
     spoken: list[list[str]] = await chat.page.evaluate("window.said.map(each => [each.text, each.voice.name])")
     assert spoken == [["Some words.", "near"], ["one", "near"]]
     await chat.button("Stop reading").click()
     assert await chat.page.evaluate("window.said.length") == 0
     await chat.button("Read aloud").click()
+    await expect(chat.button("Stop reading")).to_be_visible()
     await chat.page.evaluate("window.said.at(-1).onend()")
     await expect(chat.button("Read aloud")).to_be_attached()
 

@@ -101,10 +101,9 @@ async def test_an_edited_message_starts_a_branch(chat: Chat, script: Script) -> 
     await chat.answered("Two.")
     await chat.user_messages.first.hover()
     await chat.user_messages.first.get_by_role("button", name="Edit").click()
-    field = chat.page.get_by_role("textbox", name="Edit your message")
-    await expect(field).to_be_focused()
-    await field.fill("changed")
-    await field.press("Enter")
+    await expect(chat.editor).to_be_focused()
+    await chat.editor.fill("changed")
+    await chat.editor.press("Enter")
     await chat.answered("Three.")
     await expect(chat.user_messages).to_have_count(1)
     await expect(chat.user_messages.locator(".versions")).to_have_text("2/2")
@@ -120,7 +119,7 @@ async def test_escape_leaves_an_edit_as_it_was(chat: Chat, script: Script) -> No
     await chat.answered("One.")
     await chat.user_messages.hover()
     await chat.user_messages.get_by_role("button", name="Edit").click()
-    await chat.page.get_by_role("textbox", name="Edit your message").press("Escape")
+    await chat.editor.press("Escape")
     await expect(chat.user_messages.locator(".bubble")).to_have_text("first")
 
 
@@ -167,12 +166,14 @@ async def test_a_deletion_can_be_undone(chat: Chat, script: Script, service: Ser
     await chat.say("hello")
     await chat.answered("Hi.")
     await chat.choose("Options for hello", "Delete")
+    await chat.hold_notices()
     await expect(chat.sessions).to_have_count(0)
     await expect(chat.page.get_by_role("heading", level=1)).to_have_text("New chat")
     await chat.button("Undo").click()
     await chat.answered("Hi.")
     await expect(chat.sessions).to_have_text("hello")
     await chat.choose("Options for hello", "Delete")
+    await chat.hold_notices()
     async with chat.page.expect_response(lambda answer: answer.request.method == "DELETE"):
         await chat.button("Dismiss").click()
     assert (await service.client.get("/api/sessions")).json()["data"] == []
@@ -184,6 +185,7 @@ async def test_two_deletions_can_both_be_undone(chat: Chat, service: Service) ->
     await chat.page.reload()
     for title in ("first", "second"):
         await chat.choose(f"Options for {title}", "Delete")
+        await chat.hold_notices()
     await expect(chat.sessions).to_have_count(0)
     for _ in range(2):
         await chat.button("Undo").first.click()
@@ -254,8 +256,8 @@ async def edit(chat: Chat, text: str) -> None:
     """Edit the first message."""
     await chat.user_messages.first.hover()
     await chat.user_messages.first.get_by_role("button", name="Edit").click()
-    await chat.page.get_by_role("textbox", name="Edit your message").fill(text)
-    await chat.page.keyboard.press("Enter")
+    await chat.editor.fill(text)
+    await chat.editor.press("Enter")
 
 
 async def test_a_user_who_has_scrolled_up_is_not_moved(chat: Chat, script: Script) -> None:
@@ -264,21 +266,22 @@ async def test_a_user_who_has_scrolled_up_is_not_moved(chat: Chat, script: Scrip
     script.play([say(long), gates[0], say(" MORE "), gates[1], say(long), gates[2], say("THE END"), stop()])
     await chat.say("a long one")
     await expect(chat.answers).to_contain_text("Paragraph 59.")
-    assert await distance_to_end(chat) <= 8
+    await until_at_end(chat)
     await chat.thread.hover()
     await chat.page.mouse.wheel(0, -600)
     await expect(chat.button("Latest")).to_be_visible()
-    top = await chat.thread.evaluate("box => box.scrollTop")
+    place = await chat.place()
     gates[0].set()
     gates[1].set()
     await expect(chat.answers.locator("p", has_text="Paragraph 0.")).to_have_count(2)
-    assert await chat.thread.evaluate("box => box.scrollTop") == top
+    assert await chat.place() == place
     await chat.button("Latest").click()
     await expect(chat.button("Latest")).to_have_count(0)
     gates[2].set()
     await chat.answered("THE END")
-    assert await distance_to_end(chat) <= 8
+    await until_at_end(chat)
 
 
-async def distance_to_end(chat: Chat) -> float:
-    return await chat.thread.evaluate("box => box.scrollHeight - box.scrollTop - box.clientHeight")
+async def until_at_end(chat: Chat) -> None:
+    is_at_end = "box => box.scrollHeight - box.scrollTop - box.clientHeight <= 8"
+    await chat.page.wait_for_function(f"({is_at_end})(document.querySelector('.thread'))")
