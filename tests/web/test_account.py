@@ -1,12 +1,13 @@
 """The account: who one is, one's tokens and usage, and the end of everything; nothing of it on an open service."""
 
+import json
 import re
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Literal
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, Locator, expect
+from playwright.async_api import Browser, BrowserContext, Locator, Route, expect
 
 from tests.script import Script, say, stop
 from tests.service import Service, serving, settings
@@ -270,3 +271,72 @@ async def test_axe_and_fingers_find_nothing_wrong(
     await expect(chat.button("Begin anew")).to_be_visible()
     await look()
     await context.close()
+
+
+DAYS = [
+    {"key": "2026-11-28", "runs": 1, "input_tokens": 900, "output_tokens": 100, "cost": 1_500_000, "unpriced_calls": 0},
+    {"key": "2026-11-30", "runs": 2, "input_tokens": 3_000, "output_tokens": 50, "cost": 0, "unpriced_calls": 2},
+]
+MODELS = [{**DAYS[0], "key": "fast"}, {**DAYS[1], "key": "big"}]
+LIMITS = {"open_runs": None, "messages_hour": None, "tokens_day": 4_000, "cost_day": 2_000_000_000}
+USED = {"open_runs": 1, "messages_hour": 2, "tokens_day": 3_050, "cost_day": 500_000_000}
+
+
+async def answer_usage(context: BrowserContext) -> None:
+    """Answer as a service does that has limits and counts what is used (`docs/http-api.md`)."""
+
+    async def answer_me(route: Route) -> None:
+        me = await (await route.fetch()).json()
+        await route.fulfill(json={**me, "limits": LIMITS, "used": USED})
+
+    async def answer_rows(route: Route) -> None:
+        rows = MODELS if route.request.url.endswith("by=model") else DAYS
+        await route.fulfill(json={"currency": "USD", "data": rows, "next": None})
+
+    await context.route("**/api/me", answer_me)
+    await context.route("**/api/me/usage?*", answer_rows)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1200, 360])
+async def test_usage_is_shown_by_day_and_by_model(
+    context: BrowserContext, service: Service, scheme: Literal["light", "dark"], width: int
+) -> None:
+    await context.set_extra_http_headers(ADA)
+    await answer_usage(context)
+    chat = await Chat.open(context, service.url)
+    await chat.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+    await chat.page.set_viewport_size({"width": width, "height": 740})
+    if width == 360:
+        await chat.button("Chats").click()
+    usage = await open_dialog(chat, "Usage")
+    await expect(usage.locator("dl > div")).to_have_text(["Tokens today3,050 of 4,000", "Cost today$0.50 of $2.00"])
+    by_day, by_model = usage.get_by_role("table").first, usage.get_by_role("table").last
+    await expect(by_day.get_by_role("row")).to_have_text(
+        ["DayAnswersTokensCost", "Nov 3023,050unknown", "Nov 2811,000$0.0015"]
+    )
+    await expect(by_model.get_by_role("row")).to_have_text(
+        ["ModelAnswersTokensCost", "fast11,000$0.0015", "big23,050unknown"]
+    )
+    await expect(usage).to_contain_text("Without 2 calls of models whose price is not known.")
+    assert await violations(chat.page) == []
+    assert await usage.evaluate("dialog => dialog.scrollWidth <= dialog.clientWidth")
+
+
+async def test_a_message_over_a_limit_says_when_it_is_sent(chat: Chat, script: Script) -> None:
+    script.play([say("Now."), stop()])
+    resets_at: str | None = "2026-11-30T07:12:00.000000Z"
+
+    async def refuse(route: Route) -> None:
+        problem = {"code": "quota_exceeded", "status": 429, "title": "x", "detail": "x", "resets_at": resets_at}
+        headers = {"content-type": "application/problem+json", "retry-after": "1"}
+        await route.fulfill(status=429, headers=headers, body=json.dumps(problem))
+
+    refusal = await chat.intercept("**/messages", refuse)
+    await chat.say("hello")
+    await expect(chat.user_messages).to_contain_text("You have reached your limit. Will be sent at ")
+    resets_at = None
+    await expect(chat.user_messages).to_contain_text("Will be sent when one has ended.")
+    refusal.end()
+    await chat.answered("Now.")
+    await expect(chat.user_messages.locator(".delivery")).to_have_count(0)

@@ -30,6 +30,12 @@ export interface OutboxItem {
   readonly refused: string | null;
 }
 
+/** A limit that is used up. */
+export interface Quota {
+  /** When there is room again; null: when one of the user's answers ends. */
+  readonly resetsAt: string | null;
+}
+
 /** Called after a delivery by any tab. `answer` is null when the run's log has expired since the message was stored. */
 type DeliveryListener = (item: OutboxItem, answer: RunAnswer | null) => void;
 
@@ -48,6 +54,8 @@ export class Outbox {
   readonly echoes = new Cell<ReadonlySet<string>>(new Set());
   /** True while deliveries fail for the network or the service, so that the next attempt comes after a pause. */
   readonly isUnreachable = new Cell(false);
+  /** The limit of the user's that deliveries wait for; null: none. */
+  readonly quota = new Cell<Quota | null>(null);
   readonly #onDelivery: DeliveryListener;
   readonly #tabs = new BroadcastChannel("chatkeep.outbox");
   /** The deliveries under way, by session. Aborting the controller ends the pause of a delivery. */
@@ -132,6 +140,7 @@ export class Outbox {
       await this.#createSession(item);
       answer = await post(item);
     } catch (error) {
+      this.quota.value = findQuota(error);
       this.isUnreachable.value = !(error instanceof ApiError) || error.status >= 500;
       if (!(error instanceof ApiError)) return { retryAfterMs: 0 }; // the service cannot be reached
       if (error.status < 500) this.#forgetEcho(item); // not stored: the echo was another message with the same text
@@ -140,6 +149,7 @@ export class Outbox {
       return "settled";
     }
     this.isUnreachable.value = false;
+    this.quota.value = null;
     this.#onDelivery(item, answer);
     this.#tabs.postMessage([item, answer] satisfies Parameters<DeliveryListener>);
     this.remove(item.key);
@@ -180,6 +190,12 @@ export class Outbox {
 
 /** Return the text of an item; null when it requests another answer. */
 export const contentOf = ({ body }: OutboxItem): string | null => ("content" in body ? body.content : null);
+
+function findQuota(error: unknown): Quota | null {
+  if (!(error instanceof ApiError) || error.problem?.code !== "quota_exceeded") return null;
+  const { resets_at = null } = error.problem as { readonly resets_at?: string | null };
+  return { resetsAt: resets_at };
+}
 
 async function post(item: OutboxItem): Promise<RunAnswer | null> {
   const route = contentOf(item) === null ? "runs" : "messages";

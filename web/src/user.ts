@@ -16,7 +16,7 @@ export async function identifyUser(): Promise<Me | null> {
     return user;
   } catch (error) {
     if (error instanceof ApiError && error.problem?.sign_in) return new Promise(() => undefined);
-    reportFailure(words.account.notKnown)(error);
+    if (!(error instanceof ApiError && error.status === 401)) reportFailure(words.account.notKnown)(error); // else: told
     return null;
   }
 }

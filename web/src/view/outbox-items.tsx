@@ -2,6 +2,7 @@ import { useEffect, useState } from "preact/hooks";
 import type { App } from "../app.ts";
 import { useCell } from "../cell.ts";
 import type { Conversation } from "../conversation.ts";
+import { formatBriefly } from "../dates.ts";
 import { contentOf, type OutboxItem } from "../outbox.ts";
 import { words } from "../words.ts";
 
@@ -49,8 +50,10 @@ function OutboxItemView({ app, conversation, item }: Props & { item: OutboxItem 
 /** Return where an item is, in words. */
 function useDeliveryState(app: App, item: OutboxItem): string {
   const isOnline = useOnline();
+  const quota = useCell(app.outbox.quota);
   const isUnreachable = useCell(app.outbox.isUnreachable);
   if (!isOnline) return words.sendingOffline;
+  if (quota) return words.sendingLimited(quota.resetsAt && formatBriefly(quota.resetsAt));
   if (isUnreachable) return words.sendingUnreachable;
   if (contentOf(item) === null) return words.askingAgain;
   return item.body.on_busy === "reject" ? words.sendingAfter : words.sending;

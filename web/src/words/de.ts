@@ -72,6 +72,10 @@ export const de: Words = {
   sendingAfter: "Wird gesendet, wenn das davor beantwortet ist.",
   sendingOffline: "Wird gesendet, sobald es wieder ein Netz gibt.",
   sendingUnreachable: "Der Dienst ist nicht zu erreichen. Wird gesendet, sobald er wieder da ist.",
+  sendingLimited: (time) =>
+    time === null
+      ? "Du hast so viele Antworten unterwegs, wie du darfst. Wird gesendet, wenn eine beendet ist."
+      : `Deine Grenze ist erreicht. Wird um ${time} gesendet.`,
   askingAgain: "Wird noch einmal gefragt …",
   notSent: (reason) => `Nicht gesendet: ${reason}`,
   tryAgain: "Noch einmal versuchen",

@@ -72,6 +72,10 @@ export const en = {
   sendingAfter: "Will be sent after what was said before it.",
   sendingOffline: "Will be sent when the network is back.",
   sendingUnreachable: "The service cannot be reached. Will be sent when it is back.",
+  sendingLimited: (time: string | null) =>
+    time === null
+      ? "You have as many answers under way as you may. Will be sent when one has ended."
+      : `You have reached your limit. Will be sent at ${time}.`,
   askingAgain: "Asking again…",
   notSent: (reason: string) => `Not sent: ${reason}`,
   tryAgain: "Try again",
