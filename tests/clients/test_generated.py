@@ -69,7 +69,7 @@ class Generated:
 @pytest.fixture
 async def generated(service: Service, folder: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[Generated]:
     """The generated client of `service`."""
-    monkeypatch.syspath_prepend(folder)
+    monkeypatch.syspath_prepend(folder)  # pyright: ignore[reportUnknownMemberType]  # its type has no argument
     client = importlib.import_module(PACKAGE).Client(base_url=service.url, raise_on_unexpected_status=True)
     async with client:
         yield Generated(client)

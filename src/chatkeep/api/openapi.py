@@ -117,8 +117,8 @@ TURN_ERRORS = error_answers(
 def operation_id(route: APIRoute) -> str:
     """Return the name of a route's operation, by which generated clients call it.
 
-    It is the function's own, and after the name of the dialect for those of a dialect: `ai_sdk_stop`. Two routes must not
-    have the same (OpenAPI 3.1, "Operation Object").
+    It is the function's own, and after the name of the dialect for those of a dialect: `ai_sdk_stop`. Two routes must
+    not have the same (OpenAPI 3.1, "Operation Object").
     """
     tag = str(route.tags[0]) if route.tags else ""
     is_ours = tag.islower()

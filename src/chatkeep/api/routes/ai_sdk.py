@@ -1,6 +1,6 @@
 """The AI SDK's chat: `useChat` with its default transport, and what its resumable streams ask for."""
 
-from typing import Annotated, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 from fastapi import APIRouter, Path, Request, Response
 
@@ -20,7 +20,7 @@ from chatkeep.runs import cancel
 
 router = APIRouter(prefix="/api/chat", tags=["AI SDK"])
 
-UI_MESSAGES = {
+UI_MESSAGES: dict[str, Any] = {
     "description": "`UIMessage`s",
     "content": {"application/json": {"schema": {"type": "array", "items": {}}}},
 }
