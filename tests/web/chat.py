@@ -84,7 +84,9 @@ class Chat:
     async def choose(self, menu: str, item: str) -> None:
         """Open the menu of a button, and press one of its items; with the keyboard, so that both can have the focus."""
         await self.press(self.button(menu))
-        await self.press(self.page.locator(".menu:popover-open").get_by_role("button", name=item, exact=True))
+        opened = self.page.locator(".menu:popover-open")
+        await expect(opened.get_by_role("button").first).to_be_focused()  # the menu moves the focus there, once
+        await self.press(opened.get_by_role("button", name=item, exact=True))
 
     async def press(self, button: Locator) -> None:
         """Press Enter on a button, once it can have the focus: a key meant for a disabled one goes elsewhere."""
