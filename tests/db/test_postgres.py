@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterator
+from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
 import pytest
@@ -12,12 +13,14 @@ from chatkeep.db.open import connect
 from chatkeep.db.postgres import Postgres
 from chatkeep.errors import CannotStart, StorageFailed
 from tests.databases import new_database, not_plain
-from tests.postgres import Server, execute
+from tests.postgres import Server, execute, fetch_rows
 from tests.proxy import Proxy
 from tests.service import settings
 
 pytestmark = pytest.mark.anyio
 
+END_THE_WAIT = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+"""Has the first COMMIT that waits for a replica end, as done."""
 CREATE_THINGS = "CREATE TABLE things (name TEXT PRIMARY KEY, size INTEGER NOT NULL)"
 
 
@@ -44,6 +47,11 @@ async def add(tx: Transaction, name: str) -> None:
     """Add a thing whose name no other transaction adds."""
     await tx.run("INSERT INTO things (name, size) VALUES ($1, 0)", name)
     tx.prove(lambda again: is_there(again, name))
+
+
+async def sizes(db: Postgres) -> list[int]:
+    rows = await db.snapshot(lambda tx: tx.all("SELECT size FROM things ORDER BY name"))
+    return [row[0] for row in rows]
 
 
 async def is_there(tx: Transaction, name: str) -> bool:
@@ -162,6 +170,65 @@ async def test_a_commit_with_an_unknown_outcome_is_reported(database: str) -> No
         with pytest.raises(StorageFailed, match="not known"):
             await db.transaction(write)
         await db.close()
+
+
+async def grow(tx: Transaction) -> None:
+    """Make `a` larger, as no other transaction does."""
+    await tx.run("UPDATE things SET size = size + 1 WHERE name = 'a'")
+    tx.prove(has_grown)
+
+
+async def has_grown(tx: Transaction) -> bool:
+    return await tx.one("UPDATE things SET size = size WHERE name = 'a' RETURNING size") == (1,)
+
+
+@asynccontextmanager
+async def without_its_replica(postgres: Server, database: str, url: str) -> AsyncGenerator[Postgres]:
+    """Have every COMMIT of `database` wait for a synchronous replica that is not there. Connect to it by `url`."""
+    touch = "UPDATE things SET size = size"
+    await execute(postgres.url(), f"ALTER DATABASE {urlsplit(database).path[1:]} SET synchronous_commit = on")
+    await execute(postgres.url(), "ALTER SYSTEM SET synchronous_standby_names = 'none'", "SELECT pg_reload_conf()")
+    committing = asyncio.create_task(execute(database, touch))
+    while not await fetch_rows(postgres.url(), END_THE_WAIT):  # the server takes its time to reload
+        if committing.done():
+            committing = asyncio.create_task(execute(database, touch))
+        await asyncio.sleep(0.01)
+    await committing
+    db = await Postgres.connect(url, 3, retry_seconds=2.0, command_seconds=0.5)
+    try:
+        yield db
+    finally:
+        await execute(postgres.url(), "ALTER SYSTEM RESET synchronous_standby_names", "SELECT pg_reload_conf()")
+        await db.close()
+
+
+@not_plain
+async def test_a_commit_without_its_replica_is_not_done(postgres: Server, database: str, db: Postgres) -> None:
+    await db.transaction(lambda tx: add(tx, "a"))
+    async with without_its_replica(postgres, database, database) as impatient:
+        with pytest.raises(StorageFailed, match="not known"):
+            await impatient.transaction(grow)
+        assert await sizes(db) == [0]
+    await db.transaction(grow)  # waits for the one that was left, which has its replica now
+    assert await sizes(db) == [2]
+
+
+@not_plain
+async def test_a_proof_without_its_replica_proves_nothing(postgres: Server, database: str, db: Postgres) -> None:
+    """A server that has restarted shows commits that its replica has not got yet."""
+    await db.transaction(lambda tx: add(tx, "a"))
+    async with Proxy(database) as proxy, without_its_replica(postgres, database, proxy.url) as impatient:
+
+        async def write(tx: Transaction) -> None:
+            await grow(tx)
+            proxy.cut_at(b"COMMIT", arrives=True)
+
+        writing = asyncio.create_task(impatient.transaction(write))
+        while not await fetch_rows(postgres.url(), END_THE_WAIT):
+            await asyncio.sleep(0.01)
+        with pytest.raises(StorageFailed, match="not known"):
+            await writing
+        assert await sizes(db) == [1]
 
 
 async def test_the_wait_for_a_connection_has_a_limit(database: str) -> None:

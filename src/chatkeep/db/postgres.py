@@ -22,7 +22,10 @@ server does not know it, and on Citus the server with the rows may have committe
 2. If the outcome cannot be found out, the caller gets StorageFailed, which says so: no connection could be made, or the
    transaction has named no proof. It may have been committed. The fence compares positions because of this
    (`store/leases.py`).
-3. No state outlives a transaction. So a proxy may pool transactions (`?pgbouncer=true` in the URL).
+3. A COMMIT that takes too long is left, never cancelled. It may wait for a synchronous replica; PostgreSQL ends a
+   cancelled wait with success, though a failover would lose the transaction. For the same reason a proof counts only
+   when its own COMMIT, which comes later in the replica's log, has been answered.
+4. No state outlives a transaction. So a proxy may pool transactions (`?pgbouncer=true` in the URL).
 """
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
@@ -63,6 +66,8 @@ SERVER_SETTINGS = {
     "tcp_keepalives_count": "3",
 }
 
+_UNLIMITED_SECONDS = 86_400.0
+"""Seconds that stand for no limit where asyncpg wants one."""
 _VALUE_ERRORS = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
 CONNECTION_ERRORS = (
     asyncpg.PostgresConnectionError,
@@ -90,12 +95,15 @@ class Postgres:
 
     engine = "postgres"
 
-    def __init__(self, pool: Any, name: str, retry_seconds: float, pool_wait_seconds: float) -> None:
+    def __init__(
+        self, pool: Any, name: str, retry_seconds: float, pool_wait_seconds: float, command_seconds: float
+    ) -> None:
         self.name = name
         self.last_failure: FailedWrite | None = None
         self._pool = pool
         self._retry_seconds = retry_seconds
         self._pool_wait_seconds = pool_wait_seconds
+        self._command_seconds = command_seconds
         self._running: set[asyncio.Task[Any]] = set()
         self._is_closed = False
 
@@ -129,7 +137,7 @@ class Postgres:
             )
         except (*CONNECTION_ERRORS, *_REFUSALS, ValueError) as error:
             raise CannotStart(f"cannot open the database {name}: {error_line(error)}") from error
-        return cls(pool, name, retry_seconds, pool_wait_seconds)
+        return cls(pool, name, retry_seconds, pool_wait_seconds, command_seconds)
 
     async def transaction(self, fn: Work[T]) -> T:
         """See `Database.transaction`."""
@@ -200,7 +208,7 @@ class Postgres:
                 await _roll_back(raw)
                 raise
             try:
-                command_tag = await raw.execute("COMMIT")
+                command_tag = await self._commit(raw)
             except CONNECTION_ERRORS as error:
                 connection_error = error
             else:
@@ -212,6 +220,18 @@ class Postgres:
         if not await self._has_taken_place(tx.proof):
             raise connection_error
         return result
+
+    async def _commit(self, raw: Any) -> str:
+        """Commit, and return the server's answer. One that takes too long ends the connection, but not the COMMIT.
+
+        Raises:
+            ConnectionError: the connection was lost, or ended here.
+        """
+        limit = asyncio.get_running_loop().call_later(self._command_seconds, raw.terminate)
+        try:
+            return await raw.execute("COMMIT", timeout=_UNLIMITED_SECONDS)  # asyncpg's own limit would cancel it
+        finally:
+            limit.cancel()
 
     async def _has_taken_place(self, proof: Work[bool]) -> bool:
         """Return True if the transaction with this proof was committed, False if it was rolled back.
@@ -225,9 +245,12 @@ class Postgres:
                 async with self._pool.acquire(timeout=self._pool_wait_seconds) as raw:
                     await raw.execute("BEGIN")
                     try:
-                        return await proof(PostgresTransaction(raw))
-                    finally:
+                        has_taken_place = await proof(PostgresTransaction(raw))
+                    except BaseException:
                         await _roll_back(raw)
+                        raise
+                    await (self._commit(raw) if has_taken_place else _roll_back(raw))
+                    return has_taken_place
             except (*_RETRYABLE, asyncpg.LockNotAvailableError) as error:  # the lock may be that COMMIT's
                 _log.warning("the outcome of a COMMIT cannot be read yet: %s", error_line(error))
             await asyncio.sleep(RETRY_DELAYS_SECONDS[-1])
