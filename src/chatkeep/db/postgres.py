@@ -126,7 +126,7 @@ class Postgres:
         try:
             pool = await asyncpg.create_pool(
                 dsn,
-                min_size=1,
+                min_size=0,  # else the pool logs a traceback each second while it cannot restore its least size
                 max_size=size,
                 init=set_codecs,
                 reset=_skip_reset,
@@ -135,6 +135,8 @@ class Postgres:
                 statement_cache_size=0 if is_proxied else 200,
                 server_settings={} if is_proxied else SERVER_SETTINGS,
             )
+            async with pool.acquire():
+                pass  # it can be reached
         except (*CONNECTION_ERRORS, *_REFUSALS, ValueError) as error:
             raise CannotStart(f"cannot open the database {name}: {error_line(error)}") from error
         return cls(pool, name, retry_seconds, pool_wait_seconds, command_seconds)
@@ -280,4 +282,6 @@ async def _skip_reset(raw: Any) -> None:
 
 def error_line(error: BaseException) -> str:
     """Return the error's text in one line; its class if it has no text."""
+    if isinstance(error, asyncpg.TargetServerAttributeNotMatched):
+        return "no primary there: the server is a replica, or is being made a primary"
     return " ".join(str(error).split()) or type(error).__name__

@@ -3,6 +3,10 @@
 A password with `/`, `#`, `?` or `@` in it moves the borders of the URL's parts: a piece of it would be taken for a
 host, a port or a name, and shown in an error. So a URL that can be read in two ways is refused, and no message has a
 part of it.
+
+Unless the URL says otherwise, only a primary is connected to: after a failover a proxy may for a moment lead to a
+replica, which refuses writes, and answers reads with what was true before. It is also how the primary is found among
+several hosts (libpq's `target_session_attrs`, which asyncpg has too).
 """
 
 import re
@@ -14,6 +18,7 @@ from chatkeep.errors import CannotStart
 _HOST = r"(?:\[[0-9A-Fa-f:.%\w]+\]|[\w.%-]*)(?::\d{1,5})?"
 _URL = re.compile(rf"postgres(?:ql)?://(?:[^/?#@\s]*@)?{_HOST}(?:,{_HOST})*(?:/[^/?#@\s]*)?(?:\?[^#@\s]*)?", re.ASCII)
 """RFC 3986 §3, without a fragment; several hosts as libpq has them (PostgreSQL, "Connection Strings")."""
+_DEFAULTS = {"target_session_attrs": "primary"}
 _REFUSAL = (
     "the URL of the database (CHATKEEP_DATABASE_URL) is not postgresql://USER:PASSWORD@HOST:PORT/NAME;"
     " in a user, password or name write @ / ? # % [ ] and blanks as %40 %2F %3F %23 %25 %5B %5D %20"
@@ -45,7 +50,7 @@ def parse_url(url: str) -> PostgresUrl:
         raise CannotStart(_REFUSAL) from None
     query = parse_qsl(parts.query, keep_blank_values=True)
     is_proxied = any(name == "pgbouncer" and value == "true" for name, value in query)
-    dsn_query = urlencode([(name, value) for name, value in query if name != "pgbouncer"])
+    dsn_query = urlencode(_DEFAULTS | {name: value for name, value in query if name != "pgbouncer"})
     user, _, address = parts.netloc.rpartition("@")
     netloc = f"{user.partition(':')[0]}@{address}" if user else address
     return PostgresUrl(
