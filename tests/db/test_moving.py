@@ -41,7 +41,7 @@ class Dying:
         self.engine, self.name, self.last_failure = db.engine, db.name, db.last_failure
         self.left = transactions
 
-    async def transaction(self, fn: Callable[[Transaction], Awaitable[T]]) -> T:
+    async def transaction(self, fn: Callable[[Transaction], Awaitable[T]], *, patience_seconds: float = 0.0) -> T:
         if not self.left:
             raise StorageFailed("dead")
         self.left -= 1

@@ -43,12 +43,12 @@ class CountingDatabase:
         self.gate.set()
         self.refusing = False
 
-    async def transaction(self, fn: Callable[[Transaction], Awaitable[T]]) -> T:
+    async def transaction(self, fn: Callable[[Transaction], Awaitable[T]], *, patience_seconds: float = 0.0) -> T:
         self.transactions += 1
         await self.gate.wait()
         if self.refusing:
             raise StorageFailed("disk full, on purpose")
-        return await self._db.transaction(fn)
+        return await self._db.transaction(fn, patience_seconds=patience_seconds)
 
     async def snapshot(self, fn: Callable[[Transaction], Awaitable[T]]) -> T:
         return await self._db.snapshot(fn)

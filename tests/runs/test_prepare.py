@@ -40,7 +40,7 @@ class CountingDatabase:
         self.transactions = 0
         self.before: Callable[[], Awaitable[object]] | None = None
 
-    async def transaction(self, fn: Callable[[Transaction], Awaitable[T]]) -> T:
+    async def transaction(self, fn: Callable[[Transaction], Awaitable[T]], *, patience_seconds: float = 0.0) -> T:
         self.transactions += 1
         before, self.before = self.before, None
         if before is not None:

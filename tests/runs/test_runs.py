@@ -224,7 +224,7 @@ class DeletingDatabase:
         self._db = db
         self.engine, self.name, self.last_failure = db.engine, db.name, db.last_failure
 
-    async def transaction(self, fn: Callable[[Transaction], Awaitable[T]]) -> T:
+    async def transaction(self, fn: Callable[[Transaction], Awaitable[T]], *, patience_seconds: float = 0.0) -> T:
         return await self._db.transaction(fn)
 
     async def snapshot(self, fn: Callable[[Transaction], Awaitable[T]]) -> T:

@@ -84,13 +84,14 @@ class Database(Protocol):
     name: str
     last_failure: FailedWrite | None
 
-    async def transaction(self, fn: Callable[[Transaction], Awaitable[T]]) -> T:
+    async def transaction(self, fn: Callable[[Transaction], Awaitable[T]], *, patience_seconds: float = 0.0) -> T:
         """Run `fn` in a transaction and return its result: committed if `fn` returns, rolled back if it raises.
 
         1. `fn` awaits nothing but its transaction: on SQLite it runs in the writer's thread, without an event loop.
         2. `fn` changes nothing outside of the database: it may be called again, after a lost connection for example.
         3. A caller that is cancelled does not undo the transaction.
         4. If the answer to the COMMIT can be lost, `fn` says by `Transaction.prove` how its outcome is found out.
+        5. A server that is away is waited for, for `patience_seconds` if that is longer than usual.
 
         Raises:
             StorageFailed: the database cannot be used for now.

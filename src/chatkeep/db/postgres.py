@@ -17,8 +17,9 @@ store it twice; to give up might deny what is stored. So the outcome is read fro
 The id of the transaction would do on one server (`pg_xact_status`), but misleads on several: after a failover the new
 server does not know it, and on Citus the server with the rows may have committed though the one asked has not.
 
-1. A failure that leaves nothing behind is tried again, for up to 10 seconds: a lost connection, a deadlock, a server
-   that restarts. So a transaction's function may run several times, but is committed once.
+1. A failure that leaves nothing behind is tried again, for 10 seconds or as long as the caller has patience: a lost
+   connection, a deadlock, a server that restarts. So a transaction's function may run several times, but is committed
+   once.
 2. If the outcome cannot be found out, the caller gets StorageFailed, which says so: no connection could be made, or the
    transaction has named no proof. It may have been committed. The fence compares positions because of this
    (`store/leases.py`).
@@ -35,6 +36,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from typing import Any, Self, TypeVar
 
 import asyncpg
@@ -141,10 +143,11 @@ class Postgres:
             raise CannotStart(f"cannot open the database {name}: {error_line(error)}") from error
         return cls(pool, name, retry_seconds, pool_wait_seconds, command_seconds)
 
-    async def transaction(self, fn: Work[T]) -> T:
+    async def transaction(self, fn: Work[T], *, patience_seconds: float = 0.0) -> T:
         """See `Database.transaction`."""
+        patience = max(patience_seconds, self._retry_seconds)
         try:
-            return await self._shield(self._retry(fn, self._write))
+            return await self._shield(self._retry(fn, partial(self._write, patience=patience), patience))
         except StorageFailed as failure:
             if not isinstance(failure, StatementFailed):
                 self.last_failure = FailedWrite(str(failure), time.monotonic())
@@ -152,7 +155,7 @@ class Postgres:
 
     async def snapshot(self, fn: Work[T]) -> T:
         """See `Database.snapshot`."""
-        return await self._shield(self._retry(fn, self._read))
+        return await self._shield(self._retry(fn, self._read, self._retry_seconds))
 
     async def close(self) -> None:
         """Finish the transactions that are under way, then close every connection."""
@@ -180,9 +183,9 @@ class Postgres:
         if not task.cancelled():
             task.exception()  # marks it as seen: the caller may have been cancelled
 
-    async def _retry(self, fn: Work[T], attempt: Callable[[Work[T]], Awaitable[T]]) -> T:
+    async def _retry(self, fn: Work[T], attempt: Callable[[Work[T]], Awaitable[T]], patience: float) -> T:
         loop = asyncio.get_running_loop()
-        until = loop.time() + self._retry_seconds
+        began_at = loop.time()
         tries = 0
         while True:
             try:
@@ -191,7 +194,7 @@ class Postgres:
                 raise ValueRefused(error_line(error)) from error
             except _RETRYABLE as error:
                 pause = RETRY_DELAYS_SECONDS[min(tries, len(RETRY_DELAYS_SECONDS) - 1)]
-                if loop.time() + pause >= until:
+                if loop.time() + pause >= began_at + (self._retry_seconds if self._is_closed else patience):
                     raise StorageFailed(error_line(error)) from error
             except asyncpg.SyntaxOrAccessError as error:
                 raise StatementFailed(error_line(error)) from error
@@ -200,7 +203,7 @@ class Postgres:
             tries += 1
             await asyncio.sleep(pause)
 
-    async def _write(self, fn: Work[T]) -> T:
+    async def _write(self, fn: Work[T], patience: float) -> T:
         async with self._pool.acquire(timeout=self._pool_wait_seconds) as raw:
             tx = PostgresTransaction(raw)
             try:
@@ -219,7 +222,7 @@ class Postgres:
                 return result
         if tx.proof is None:
             raise StorageFailed(_UNKNOWN) from connection_error
-        if not await self._has_taken_place(tx.proof):
+        if not await self._has_taken_place(tx.proof, patience):
             raise connection_error
         return result
 
@@ -235,13 +238,13 @@ class Postgres:
         finally:
             limit.cancel()
 
-    async def _has_taken_place(self, proof: Work[bool]) -> bool:
+    async def _has_taken_place(self, proof: Work[bool], patience: float) -> bool:
         """Return True if the transaction with this proof was committed, False if it was rolled back.
 
         Raises:
             StorageFailed: it cannot be found out.
         """
-        until = asyncio.get_running_loop().time() + self._retry_seconds
+        until = asyncio.get_running_loop().time() + patience
         while asyncio.get_running_loop().time() < until:
             try:
                 async with self._pool.acquire(timeout=self._pool_wait_seconds) as raw:

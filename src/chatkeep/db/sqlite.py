@@ -86,7 +86,7 @@ class Sqlite:
         self._readers = ThreadPoolExecutor(MAX_READERS, "chatkeep-reader")
         self._is_closed = False
 
-    async def transaction(self, fn: Callable[[Transaction], Awaitable[T]]) -> T:
+    async def transaction(self, fn: Callable[[Transaction], Awaitable[T]], *, patience_seconds: float = 0.0) -> T:
         """See `Database.transaction`."""
         try:
             return await self._writer.submit(fn)

@@ -6,7 +6,8 @@
 3. A run's first delta, and every event that is no delta, is urgent: it is flushed at once, without the others.
 4. A flush begins with the fence of each run. Events of a run that another worker has ended are dropped, and its turn
    is stopped. The same statement renews the lease, so renewing is a flush without events.
-5. A value that the database refuses fails the run that brought it, and no other: the flush is repeated in halves.
+5. A server that is away, as in a failover, is waited for as long as the lease lasts. Readers see nothing meanwhile.
+6. A value that the database refuses fails the run that brought it, and no other: the flush is repeated in halves.
 """
 
 import asyncio
@@ -224,7 +225,9 @@ class Journal:
     async def _write(self, batches: Sequence[FlushBatch]) -> None:
         """Commit `batches` and show them. If a value is refused, find its run by halving: only that one fails."""
         try:
-            accepted = await self._db.transaction(lambda tx: write_batches(tx, batches, self._lease_seconds))
+            accepted = await self._db.transaction(
+                lambda tx: write_batches(tx, batches, self._lease_seconds), patience_seconds=self._lease_seconds
+            )
             self._show(batches, accepted=frozenset(accepted))
         except Exception as failure:  # noqa: BLE001  # every turn that it concerns is told, and ends its run with it
             if len(batches) > 1 and not isinstance(failure, StorageFailed):
