@@ -117,7 +117,10 @@ doors: .venv/tests $(FAKES)
 soak: .venv/bench
 	$(BIN)/python bench/soak.py --minutes 20 --plot soak.png --json soak.json
 
+failover: .venv/tests
+	$(BIN)/python bench/failover.py --kills 100 --json failover.json
+
 clean:
 	rm -rf .venv web/node_modules tests/npm/node_modules examples/use-chat/node_modules clients/typescript/dist src/chatkeep/static
 
-.PHONY: serve serve-postgres serve-local test icu plain check fix dist hashes web client bench bench-quick hostile fuzz faults money doors soak clean
+.PHONY: serve serve-postgres serve-local test icu plain check fix dist hashes web client bench bench-quick hostile fuzz faults money doors soak failover clean
