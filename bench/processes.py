@@ -84,7 +84,7 @@ def stored(url: str) -> dict[str, float]:
         return {"commits": 0, "bytes": pages * size, "messages": messages}
     text = """SELECT xact_commit, pg_database_size(current_database()), (SELECT COUNT(*) FROM messages)
                 FROM pg_stat_database WHERE datname = current_database()"""
-    ((commits, size, messages),) = asyncio.run(postgres.fetched(url, text))
+    ((commits, size, messages),) = asyncio.run(postgres.fetch_rows(url, text))
     return {"commits": commits, "bytes": size, "messages": messages}
 
 
