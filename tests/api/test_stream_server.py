@@ -8,6 +8,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from chatkeep.api.sse import PING, RETRY
 from chatkeep.api.stream_server import EventStream, StreamServer
+from chatkeep.errors import StorageFailed
 
 pytestmark = pytest.mark.anyio
 
@@ -134,6 +135,13 @@ async def test_a_source_that_fails_ends_the_stream_with_its_error() -> None:
     with pytest.raises(RuntimeError, match="on purpose"):
         await answer(line, source)
     assert (line.sent, source.closed) == ([RETRY + b"a"], True)
+
+
+async def test_a_database_that_is_away_cuts_the_stream_in_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    line, source = Line(), Source(b"a", then=StorageFailed("the server is away"))
+    await answer(line, source)
+    assert (line.sent, source.closed) == ([RETRY + b"a"], True)
+    assert caplog.messages == ["a stream is cut off, and its client has to come back: the server is away"]
 
 
 async def test_a_cancelled_stream_closes_its_source() -> None:

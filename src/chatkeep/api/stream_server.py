@@ -24,6 +24,7 @@ stopped reading (`stall_seconds`); they can come back and go on.
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 from typing import Any, Generic, Protocol, TypeVar
@@ -32,8 +33,10 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chatkeep.api.sse import HEADERS, PING, RETRY
+from chatkeep.errors import StorageFailed
 from chatkeep.watch import metrics
 
+_log = logging.getLogger("chatkeep")
 T = TypeVar("T")
 
 STALL_SECONDS = 30.0
@@ -149,6 +152,9 @@ class StreamSender(Generic[T]):
                 if not more:
                     return
             await send({"type": "http.response.body", "body": b"", "more_body": False})
+        except StorageFailed as failure:
+            _log.warning("a stream is cut off, and its client has to come back: %s", failure)
+            self._cut()
         except Exception:
             self._cut()
             raise
