@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PORT := 8000
+PATRONI := patroni
 CLIENT := src/chatkeep/static/index.html
 FAKES := tests/npm/node_modules/.package-lock.json examples/use-chat/node_modules/.package-lock.json
 WITHOUT := echo "The web client could not be built; the service starts with a small page instead."
@@ -118,7 +119,7 @@ soak: .venv/bench
 	$(BIN)/python bench/soak.py --minutes 20 --plot soak.png --json soak.json
 
 failover: .venv/tests
-	$(BIN)/python bench/failover.py --kills 100 --json failover.json
+	$(BIN)/python bench/failover.py --kills 100 --patroni $(PATRONI) --json failover.json
 
 clean:
 	rm -rf .venv web/node_modules tests/npm/node_modules examples/use-chat/node_modules clients/typescript/dist src/chatkeep/static
