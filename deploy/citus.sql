@@ -3,9 +3,9 @@
 --     chatkeep migrate                                   the schema, on the coordinator
 --     psql "$CHATKEEP_DATABASE_URL" -f deploy/citus.sql
 --
--- All rows of a session go to one server, by `session_key`; facts go by owner. `prompts`, `users`, `tokens`
--- and `sign_ins` are small, seldom written, and on every server. Before a later migration of chatkeep the tables have to be undistributed
--- (`undistribute_table`).
+-- All rows of a session go to one server, by `session_key`; facts, usage and limits go by owner. `prompts`, `users`,
+-- `tokens` and `sign_ins` are small, seldom written, and on every server. Before a later migration of chatkeep the
+-- tables have to be undistributed (`undistribute_table`).
 
 SELECT create_reference_table('prompts');
 SELECT create_reference_table('users');
@@ -22,4 +22,7 @@ SELECT create_distributed_table('session_prompts', 'session_key', colocate_with 
 SELECT create_distributed_table('former_ids', 'id', colocate_with => 'none');
 
 SELECT create_distributed_table('facts', 'owner', colocate_with => 'none');
+SELECT create_distributed_table('usage_by_day', 'owner', colocate_with => 'facts');
+SELECT create_distributed_table('limits', 'owner', colocate_with => 'facts');
+SELECT create_distributed_table('holds', 'owner', colocate_with => 'facts');
 SELECT create_distributed_table('audit', 'id', colocate_with => 'none');

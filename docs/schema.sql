@@ -57,6 +57,7 @@ CREATE TABLE messages (
 ) STRICT;
 
 CREATE INDEX messages_by_parent ON messages (session_key, parent_id);
+
 CREATE INDEX messages_by_client_id ON messages (session_key, client_id) WHERE client_id IS NOT NULL;
 
 CREATE TABLE runs (
@@ -209,3 +210,39 @@ CREATE TABLE audit (
     detail TEXT NOT NULL,                       -- JSON object
     peer   TEXT                                 -- the address it came from
 ) STRICT;
+
+CREATE TABLE usage_by_day (
+    owner               TEXT NOT NULL,          -- a user's id; 'deleted' for those who are gone
+    day                 TEXT NOT NULL,          -- of UTC: 2026-11-30
+    model               TEXT NOT NULL,
+    assistant           TEXT NOT NULL,
+    runs                INTEGER NOT NULL,       -- that have ended
+    failures            INTEGER NOT NULL,       -- of the runs
+    input_tokens        INTEGER NOT NULL,
+    cached_input_tokens INTEGER NOT NULL,       -- of the input_tokens
+    output_tokens       INTEGER NOT NULL,
+    reasoning_tokens    INTEGER NOT NULL,       -- of the output_tokens
+    cost                INTEGER NOT NULL,       -- in 10⁻⁹ of the currency, without the unpriced calls
+    unpriced_calls      INTEGER NOT NULL,       -- calls of models whose price was not known
+    PRIMARY KEY (owner, day, model, assistant)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX usage_by_day_of_all ON usage_by_day (day, model);
+
+CREATE TABLE limits (
+    owner         TEXT PRIMARY KEY,             -- also the lock that puts the claims of an owner in line
+    open_runs     INTEGER,                      -- NULL, as below: the setting's
+    messages_hour INTEGER,
+    tokens_day    INTEGER,
+    cost_day      INTEGER                       -- in 10⁻⁹ of the currency
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE holds (
+    owner   TEXT NOT NULL,
+    run_id  TEXT NOT NULL,
+    made_at TEXT NOT NULL,
+    is_open INTEGER NOT NULL CHECK (is_open IN (0, 1)),
+    tokens  INTEGER NOT NULL,                   -- estimated; 0 once the run has ended
+    cost    INTEGER NOT NULL,                   -- likewise
+    PRIMARY KEY (owner, run_id)
+) STRICT, WITHOUT ROWID;

@@ -41,6 +41,8 @@ APPLIED = {
     ("postgres", 7): "3bdba7f29804d21938d1856419cecf80be6ad45a0689321b4b08e2cffb38dbc6",
     ("sqlite", 8): "d396dd3d9d76d222979fd0d4ce2fa7272c6a47bd20590c7278c74967619728cc",
     ("postgres", 8): "44452483dbefd2cefd7a225f1c89109eda60000d6cf12b63f2c7e73b69c281c9",
+    ("sqlite", 9): "452f9d4335b268ca8b9e8956cdf91217bd43b037f29ed42409f20b4cf2587598",
+    ("postgres", 9): "f2da48d5d30386643998f90e359003e1c551de685590f506fb20fab2a2d6d838",
 }
 """Checksums of the released migrations: existing databases were created with them."""
 

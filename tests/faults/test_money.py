@@ -54,6 +54,9 @@ COUNTED = """
       FROM model_calls WHERE NOT estimated
 """
 
+SUMS = """SELECT model, SUM(input_tokens), SUM(cached_input_tokens), SUM(output_tokens), SUM(reasoning_tokens),
+       SUM(COALESCE(cost, 0)) FROM {table} GROUP BY model ORDER BY model"""
+
 
 class Client:
     """Sends one message after the other, each with the fault that its answer is to have."""
@@ -142,6 +145,9 @@ def check(query: Query, upstream: CountingUpstream, crashed: int, aborted: int) 
     """Check the law, and that calls which were stopped are kept."""
     assert query(UNEQUAL) == []
     assert Tokens(*map(int, query(COUNTED)[0])) == upstream.counted
+    assert query(SUMS.format(table="usage_by_day")) == query(SUMS.format(table="model_calls"))
+    runs = query("SELECT COUNT(*), SUM(CASE status WHEN 'failed' THEN 1 ELSE 0 END) FROM runs")
+    assert query("SELECT SUM(runs), SUM(failures) FROM usage_by_day") == runs
     ((calls,),) = query("SELECT COUNT(*) FROM model_calls")
     assert calls == upstream.request_count
     stopped = (

@@ -162,7 +162,7 @@ async def test_each_route_answers_its_owner(service: Service, ada: Ada) -> None:
     for method, path in (calls, ("patch", "/api/sessions/{session_id}"), ("delete", "/api/facts/{fact_id}")):
         assert (await service.client.request(**ada.request(method, path), headers=user("ada"))).status_code < 300
     receipt = await service.client.delete("/api/me", headers=user("ada"))
-    assert receipt.json() == {"sessions": 1, "messages": 2, "facts": 0, "tokens": 1, "sign_ins": 0}
+    assert receipt.json() == {"sessions": 1, "messages": 2, "facts": 0, "tokens": 1, "sign_ins": 0, "usage_days": 1}
     await until_gone(service.runtime.db)
     assert (await contents(service))["sessions"] == []
     again = (await service.client.get("/api/me", headers=user("ada"))).json()

@@ -104,12 +104,11 @@ SCANS = {"sqlite": sqlite_scans, "postgres": postgres_scans}
 
 def in_memory(detail: str) -> bool:
     """Rows of a recursive query, of a subquery, and constants are no tables."""
-    return any(detail.startswith(f"SCAN {name}") for name in ("branch", "b", "measured", "CONSTANT"))
+    return any(detail.startswith(f"SCAN {name}") for name in ("branch", "b", "measured", "held", "counted", "CONSTANT"))
 
 
 ACROSS_SESSIONS = {
     "leases.list_leased": "at the start of a process",
-    "usage.list_usage": "a report of the operator's",
     "leases.list_expired": "a third of a lease apart",
     "leases.rename_worker": "when a process has lost its slot",
     "leases.list_owned_ids": "once a second, by the index of one process's runs",

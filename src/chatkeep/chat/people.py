@@ -54,13 +54,17 @@ class AuditEntry(Value, frozen=True):
 
 
 class DeletionReceipt(Value, frozen=True):
-    """Numbers of the things that were deleted with a user."""
+    """Numbers of the things that were deleted with a user.
+
+    `usage_days`: rows of usage, one for each day, model and assistant. Their sums stay, without a user.
+    """
 
     sessions: int
     messages: int
     facts: int
     tokens: int
     sign_ins: int
+    usage_days: int
 
 
 class Caller(Value, frozen=True):

@@ -2,7 +2,8 @@
 
 A run is ended by its own turn, by a cancel, by the next message, with its session, or by the reaper. All of them
 call `end_run`. It raises the fence first, so that no other worker can write from then on; then it reads the log, ends
-the calls that are open, appends `run.finished`, and stores the fold as the message.
+the calls that are open, appends `run.finished`, and stores the fold as the message. Last it adds to
+the owner's usage, so that the row of the day, which all runs of the owner share, is locked for a short time only.
 
 Locks are taken in one order everywhere, session before run: the caller has updated the session's row before.
 """
@@ -17,9 +18,11 @@ from chatkeep.chat.events import Entry, RunFinished, to_entry
 from chatkeep.chat.types import Problem, Run, RunEnd, RunKey
 from chatkeep.db import Transaction
 from chatkeep.store import events as store_events
+from chatkeep.store import holds as store_holds
 from chatkeep.store import messages as store_messages
 from chatkeep.store import model_calls as store_calls
 from chatkeep.store import runs as store_runs
+from chatkeep.store import usage as store_usage
 
 
 class EndedRun(NamedTuple):
@@ -49,4 +52,6 @@ async def end_run(tx: Transaction, key: RunKey, status: RunEnd, error: Problem |
     await store_events.add_events(tx, key, entries)
     await store_messages.set_parts(tx, message)
     await store_runs.set_position(tx, key, run.position)
+    await store_holds.release_hold(tx, stopped.payer.owner, run.id)
+    await store_usage.add_usage(tx, stopped.payer, await store_calls.list_calls(tx, key), run)
     return EndedRun(run, entries)

@@ -15,6 +15,7 @@ from chatkeep.store import facts as store_facts
 from chatkeep.store import sessions as store_sessions
 from chatkeep.store import sign_ins as store_sign_ins
 from chatkeep.store import tokens as store_tokens
+from chatkeep.store import usage as store_usage
 from chatkeep.store import users as store_users
 
 TOPIC = "sign-ins"
@@ -126,6 +127,7 @@ async def delete_everything(runtime: Runtime, caller: Caller) -> DeletionReceipt
             facts=await store_facts.delete_facts(tx, user_id),
             tokens=await store_tokens.delete_tokens(tx, user_id),
             sign_ins=await store_sign_ins.delete_sign_ins(tx, user_id),
+            usage_days=await store_usage.move_usage(tx, user_id, store_usage.DELETED),
         )
         await store_users.delete_user(tx, user_id)
         await store_audit.add_entry(

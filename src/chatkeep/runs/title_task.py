@@ -20,6 +20,8 @@ from chatkeep.store import messages as store_messages
 from chatkeep.store import model_calls as store_calls
 from chatkeep.store import runs as store_runs
 from chatkeep.store import sessions as store_sessions
+from chatkeep.store import usage as store_usage
+from chatkeep.store.usage import Payer
 from chatkeep.text import clean
 
 _log = logging.getLogger("chatkeep")
@@ -35,26 +37,32 @@ def start_title_task(runtime: Runtime, run: Run) -> None:
 
 async def _add_title(runtime: Runtime, run: Run) -> None:
     try:
-        turn, calls = await runtime.db.snapshot(lambda tx: _read_turn(tx, run))
+        turn, calls, payer = await runtime.db.snapshot(lambda tx: _read_turn(tx, run))
         meter = UsageMeter(Usage(), calls, 0, DEFAULT_BYTES_PER_TOKEN)
         words = title_from_words(join_texts(turn[0].parts, "\n")) if turn else None  # none: the session is deleted
         title = clean(await _find_title(runtime, run, turn, meter) or "")
         ended = meter.take_progress(None).ended
-        if await runtime.db.transaction(lambda tx: _write_title(tx, run, title, words, ended)):
+        if await runtime.db.transaction(lambda tx: _write_title(tx, run, title, words, ended, payer)):
             runtime.notifier.notify(run.session_id)
     except (StorageFailed, ValueRefused) as failure:
         _log.warning("session %s keeps its first words as its title: %s", run.session_id, failure)
 
 
-async def _read_turn(tx: Transaction, run: Run) -> tuple[list[Message], int]:
-    """Return the run's two messages, and how many calls of models it has made."""
-    return await store_messages.list_branch(tx, run.session_id, run.message_id, 2), await store_calls.count_calls(
-        tx, run.key
-    )
+async def _read_turn(tx: Transaction, run: Run) -> tuple[list[Message], int, Payer]:
+    """Return the run's two messages, how many calls of models it has made, and whose usage they are."""
+    messages = await store_messages.list_branch(tx, run.session_id, run.message_id, 2)
+    if not messages:
+        return [], 0, Payer("", "")
+    request = await store_runs.get_request(tx, run.key)
+    payer = Payer(await store_sessions.get_owner(tx, run.session_id), request["assistant"])
+    return messages, await store_calls.count_calls(tx, run.key), payer
 
 
-async def _write_title(tx: Transaction, run: Run, title: str, words: str | None, calls: Sequence[ModelCall]) -> bool:
+async def _write_title(
+    tx: Transaction, run: Run, title: str, words: str | None, calls: Sequence[ModelCall], payer: Payer
+) -> bool:
     """Write the calls that the title took, and the title if there is one. Return True if the session has it now."""
+    await store_usage.add_usage(tx, payer, calls)
     if await store_runs.find_run(tx, run.key) is None:
         return False  # the session was deleted meanwhile
     await store_calls.add_calls(tx, [(run.key, calls)])

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import LiteralString, NamedTuple
 
 from chatkeep.db import Param, Row, Transaction, can_be_repeated
-from chatkeep.store import model_calls
+from chatkeep.store import model_calls, usage
 
 PAGE_SIZE = 500
 """Rows that one transaction copies."""
@@ -32,6 +32,9 @@ FACT = "owner, id, text, created_at"
 USER = "id, issuer, subject, name, role, disabled_at, created_at, seen_at, joined_to"
 CREDENTIAL = "id, user_id, name, hash, scope, created_at, expires_at, used_at, revoked_at"
 SIGN_IN = "hash, user_id, created_at, seen_at, expires_at, ended_at"
+USAGE = usage.COLUMNS
+LIMITS = "owner, open_runs, messages_hour, tokens_day, cost_day"
+HOLD = "owner, run_id, made_at, tokens, cost, is_open"
 AUDIT = "id, at, actor, action, object, detail, peer"
 HEAD = "session_key, head_id"
 """The columns of the rows, as they are read and added. `search_number` is not copied: it is a database's own. Nor are
@@ -151,6 +154,27 @@ TABLES = (
         f"SELECT {SIGN_IN} FROM sign_ins WHERE hash > $1 ORDER BY hash LIMIT $2",
         f"INSERT INTO sign_ins ({SIGN_IN}) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
         ("",),
+    ),
+    Table(
+        "usage",
+        f"""SELECT {USAGE} FROM usage_by_day WHERE (owner, day, model, assistant) > ($1, $2, $3, $4)
+             ORDER BY owner, day, model, assistant LIMIT $5""",
+        f"""INSERT INTO usage_by_day ({USAGE})
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT DO NOTHING""",
+        ("", "", "", ""),
+    ),
+    Table(
+        "limits",
+        f"SELECT {LIMITS} FROM limits WHERE owner > $1 ORDER BY owner LIMIT $2",
+        f"INSERT INTO limits ({LIMITS}) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
+        ("",),
+    ),
+    Table(
+        "holds",
+        f"SELECT {HOLD} FROM holds WHERE (owner, run_id) > ($1, $2) ORDER BY owner, run_id LIMIT $3",
+        f"INSERT INTO holds ({HOLD}) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
+        ("", _SMALLEST_ID),
+        bool_columns=1,
     ),
     Table(
         "audit",

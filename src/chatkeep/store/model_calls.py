@@ -43,6 +43,18 @@ async def close_call(tx: Transaction, run: RunKey, open_call: str, outcome: Call
     )
 
 
+async def list_calls(tx: Transaction, run: RunKey) -> list[ModelCall]:
+    """Return the calls of the run that have ended, in their order."""
+    rows = await tx.all(
+        """SELECT number, step, model, provider, input_tokens, cached_input_tokens, output_tokens, reasoning_tokens,
+                  estimated, cost, first_token_ms, duration_ms, outcome
+             FROM model_calls WHERE session_key = $1 AND run_number = $2 ORDER BY number""",
+        ids.session_key(run.session_id),
+        run.number,
+    )
+    return [ModelCall(*row) for row in rows]
+
+
 async def count_calls(tx: Transaction, run: RunKey) -> int:
     """Return how many calls of the run have ended."""
     row = await tx.one(

@@ -14,6 +14,7 @@ from chatkeep.db import Row, Transaction, can_be_repeated
 from chatkeep.errors import NotFound
 from chatkeep.store.former_ids import find_session_key
 from chatkeep.store.leases import Lease
+from chatkeep.store.usage import Payer
 
 _problem = msgspec.json.Decoder(Problem).decode
 request_from_json = msgspec.json.Decoder(dict[str, Any]).decode
@@ -27,10 +28,11 @@ COLUMNS = """id, number, user_message_id, message_id, status, model, finish_reas
 
 
 class StoppedRun(NamedTuple):
-    """A run that was just ended, and the call of a model that its end has cut (`store/model_calls.py`), or None."""
+    """A run that was just ended, whose usage it is, and the call of a model that its end has cut, or None."""
 
     run: Run
     open_call: str | None
+    payer: Payer
 
 
 class KeyedRun(NamedTuple):
@@ -205,14 +207,14 @@ async def end_run(tx: Transaction, run: RunKey, status: RunEnd, error: Problem |
               SET attempt = attempt + 1, status = $3, error = $4, finished_at = $5, deadline = NULL, worker = NULL,
                   lease_until = NULL
             WHERE session_key = $1 AND number = $2 AND status IN ('in_progress', 'requires_action')
-        RETURNING {COLUMNS}, open_call""",
+        RETURNING {COLUMNS}, open_call, (SELECT owner FROM sessions WHERE session_key = $1), request ->> 'assistant'""",
         ids.session_key(run.session_id),
         run.number,
         status,
         _encode(error).decode() if error else None,
         await tx.now(),
     )
-    return StoppedRun(run_from_row(run.session_id, row), row[-1]) if row else None
+    return StoppedRun(run_from_row(run.session_id, row), row[-3], Payer(row[-2], row[-1] or "")) if row else None
 
 
 async def set_position(tx: Transaction, run: RunKey, position: int) -> None:

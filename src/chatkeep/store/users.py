@@ -6,6 +6,8 @@ One person who comes in by two ways is two users, until `join` makes the one sta
 from chatkeep.chat.people import User, UserRole
 from chatkeep.db import Row, Transaction, can_be_repeated
 from chatkeep.errors import InvalidRequest, NotFound
+from chatkeep.store import holds, limits
+from chatkeep.store.usage import move_usage
 
 COLUMNS = "id, issuer, subject, name, role, disabled_at, created_at, seen_at"
 _PREFIXED = "u.id, u.issuer, u.subject, u.name, u.role, u.disabled_at, u.created_at, u.seen_at"
@@ -85,7 +87,7 @@ async def set_disabled(tx: Transaction, user_id: str, *, disabled: bool) -> None
 
 
 async def join(tx: Transaction, from_id: str, to_id: str) -> int:
-    """Give all sessions and facts of one user to another; return the number of sessions.
+    """Give all sessions, facts and usage of one user to another, whose limits stay; return the number of sessions.
 
     From then on, who signs in as the first is the second. `local` is only emptied: no one signs in as that.
 
@@ -106,14 +108,19 @@ async def join(tx: Transaction, from_id: str, to_id: str) -> int:
         to_id,
     )
     await tx.run("DELETE FROM facts WHERE owner = $1", from_id)
+    await move_usage(tx, from_id, to_id)
+    await holds.move_holds(tx, from_id, to_id)
+    await limits.delete_own(tx, from_id)
     await tx.run("UPDATE users SET joined_to = $2 WHERE joined_to = $1", from_id, to_id)
     await tx.run("UPDATE users SET joined_to = $2 WHERE id = $1 AND issuer IS NOT NULL", from_id, to_id)
     return len(moved)
 
 
 async def delete_user(tx: Transaction, user_id: str) -> None:
-    """Delete a user and the ways in that were joined to them. `local` stays."""
+    """Delete a user, their limits, and the ways in that were joined to them. `local` stays."""
     tx.prove(can_be_repeated)
+    await limits.delete_own(tx, user_id)
+    await holds.delete_holds(tx, user_id)
     await tx.run("DELETE FROM users WHERE joined_to = $1", user_id)
     await tx.run("DELETE FROM users WHERE id = $1 AND issuer IS NOT NULL", user_id)
 
