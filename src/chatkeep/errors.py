@@ -6,6 +6,7 @@ ChatkeepError
 │  ├─ BadPosition  EventsExpired  ShuttingDown  TooManyRuns  BadHost  CrossSite  UnsupportedMediaType  MethodNotAllowed
 │  ├─ Unauthenticated  Forbidden  AccountDisabled  UntrustedProxy  SignInUnavailable       sign_in/refusals.py
 │  ├─ BadRequest  HeadTooLarge  RequestTimeout  TooManyConnections      before there is a request
+│  ├─ QuotaExceeded                                                     runs/quota.py
 │  └─ DatabaseUnavailable  Internal
 ├─ TurnFailed                  a turn that ends as `failed`, with its code in `run.error`
 │  ├─ ModelUnavailable  ModelRateLimited  ModelQuota  ModelAuth  ModelRejected  ModelTimeout  ModelProtocol
@@ -41,6 +42,10 @@ class Refused(ChatkeepError):
         super().__init__(detail)
         self.detail = detail
         self.fields = fields
+
+    def response_headers(self) -> Mapping[str, str]:
+        """Return the headers of the HTTP response."""
+        return self.headers
 
     def document(self) -> dict[str, Any]:
         """Return the members of the problem document (RFC 9457 §3)."""

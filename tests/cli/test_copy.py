@@ -18,7 +18,6 @@ from chatkeep.settings import Settings
 from chatkeep.store import copying as store_copying
 from chatkeep.store import limits as store_limits
 from chatkeep.store import sign_ins as store_sign_ins
-from chatkeep.store.holds import NO_HOLD, add_hold
 from tests.databases import new_database, only_sqlite
 from tests.postgres import Server
 from tests.script import Script, call, say, stop
@@ -61,7 +60,6 @@ async def fill(service: Service, script: Script) -> list[str]:
     session_ids = [await service.session(title=title, metadata=metadata, assistant=name) for name in ASSISTANTS]
     script.play([say("One."), stop(tokens=(7, 3))], [call("tell_joke", '{"text": "Ha"}'), stop("tool_calls")])
     await service.runtime.db.transaction(lambda tx: store_limits.set_own(tx, LOCAL_USER, Limits(open_runs=9)))
-    await service.runtime.db.transaction(lambda tx: add_hold(tx, LOCAL_USER, session_ids[0], NO_HOLD))
     first = await service.send(session_ids[0], "Hi", parent_id=None)
     await service.send(session_ids[0], "Again", parent_id=None)
     token, _ = await people.create_token(service.runtime.db, LOCAL_USER, "script", "chat", 7, actor=LOCAL_USER)

@@ -123,6 +123,7 @@ async def test_no_token_is_lost_or_counted_twice(tmp_path: Path, database: str) 
     async with CountingUpstream(SEED) as upstream:
         (tmp_path / "models.toml").write_text(MODELS.format(url=upstream.url, fallback='fallback = ["b"]'))
         settings = {"CHATKEEP_MODELS": "models.toml", "CHATKEEP_MODEL": "b", "CHATKEEP_MODEL_RETRIES": "1"}
+        settings["CHATKEEP_USER_OPEN_RUNS"] = "1000"  # so that runs hold something
         home = Home(tmp_path, database, settings)
         done = crashed = aborted = 0
         while done < turns:
@@ -148,6 +149,7 @@ def check(query: Query, upstream: CountingUpstream, crashed: int, aborted: int) 
     assert query(SUMS.format(table="usage_by_day")) == query(SUMS.format(table="model_calls"))
     runs = query("SELECT COUNT(*), SUM(CASE status WHEN 'failed' THEN 1 ELSE 0 END) FROM runs")
     assert query("SELECT SUM(runs), SUM(failures) FROM usage_by_day") == runs
+    assert query("SELECT COUNT(*) FROM holds WHERE is_open OR tokens > 0 OR cost > 0") == [(0,)]
     ((calls,),) = query("SELECT COUNT(*) FROM model_calls")
     assert calls == upstream.request_count
     stopped = (

@@ -65,7 +65,7 @@ async def runtime(database: str, script: Script) -> AsyncGenerator[Runtime]:
 async def prepare(runtime: Runtime, request: NewMessage = HELLO, key: str | None = None) -> PreparedTurn:
     turn = await prepare_turn(runtime, OWNER, S, request, key, ids.new())
     assert isinstance(turn, PreparedTurn)
-    runtime.release_slot(turn.run_id)
+    runtime.slots.release(turn.run_id)
     return turn
 
 
@@ -128,7 +128,7 @@ async def test_an_interrupted_run_leaves_its_slot(runtime: Runtime, script: Scri
     await start_run(runtime, OWNER, S, HELLO, None)
     run = await start_run(runtime, OWNER, S, NewMessage(content="Stop!", on_busy="interrupt"), None)
     await ended(runtime, run.id)
-    assert runtime.reserved_slots == set()
+    assert not runtime.slots.has_reserved
 
 
 async def test_a_refused_turn_gives_its_slot_back(runtime: Runtime, script: Script) -> None:
@@ -139,7 +139,7 @@ async def test_a_refused_turn_gives_its_slot_back(runtime: Runtime, script: Scri
     run = await start_run(runtime, OWNER, S, HELLO, None)
     with pytest.raises(TooManyRuns):
         await start_run(runtime, OWNER, other.id, HELLO, None)
-    assert runtime.reserved_slots == set()
+    assert not runtime.slots.has_reserved
     gate.set()
     await ended(runtime, run.id)
 

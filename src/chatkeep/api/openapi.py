@@ -51,6 +51,7 @@ from chatkeep.errors import (
     TooManyRuns,
     UnsupportedMediaType,
 )
+from chatkeep.runs.quota import QuotaExceeded
 from chatkeep.sign_in.refusals import AccountDisabled, Forbidden, SignInUnavailable, Unauthenticated, UntrustedProxy
 
 _ANY_REQUEST = (
@@ -109,7 +110,7 @@ def error_answers(*errors: type[Refused]) -> dict[int | str, dict[str, Any]]:
 
 
 TURN_ERRORS = error_answers(
-    NotFound, ModelNotAllowed, SessionBusy, IdempotencyMismatch, EventsExpired, TooManyRuns, ShuttingDown
+    NotFound, ModelNotAllowed, SessionBusy, IdempotencyMismatch, EventsExpired, TooManyRuns, QuotaExceeded, ShuttingDown
 )
 """The refusals of a request that starts a run (docs/http-api.md)."""
 

@@ -84,7 +84,9 @@ def problem_response(error: Refused) -> Response:
     document = error.document()
     if request_id := context.request_id.get():
         document["request_id"] = request_id
-    return Response(msgspec.json.encode(document), error.status, dict(error.headers), "application/problem+json")
+    return Response(
+        msgspec.json.encode(document), error.status, dict(error.response_headers()), "application/problem+json"
+    )
 
 
 async def run_response(runtime: Runtime, owner: str, run: Run, form: ResponseForm, after: int = 0) -> Response:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from chatkeep.chat.limits import LimitName
 from chatkeep.chat.people import AuditEntry, Scope, Token, User, UserRole, WayIn
 from chatkeep.chat.types import Fact, Kind, Message, Run, SearchResult, Session, Value
 from chatkeep.settings.models_file import ModelInput
@@ -28,6 +29,8 @@ class ProblemDocument(Value, frozen=True, omit_defaults=True):
     run_id: str | None = None
     message_id: str | None = None
     sign_in: str | None = None
+    limit: LimitName | None = None
+    resets_at: str | None = None
 
 
 class SessionPage(Value, frozen=True):

@@ -9,6 +9,8 @@ from msgspec import structs
 
 from chatkeep.chat.types import Value
 
+MAX_LIMIT = 2**53
+"""The highest limit. Up to it any reader of JSON is exact (RFC 8259, section 6)."""
 LimitName: TypeAlias = Literal["open_runs", "messages_hour", "tokens_day", "cost_day"]
 
 

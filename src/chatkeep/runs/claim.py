@@ -17,8 +17,10 @@ from chatkeep.chat.types import Message, Part, PromptSnapshot, Run, TextPart, Us
 from chatkeep.db import Transaction
 from chatkeep.errors import EventsExpired, IdempotencyMismatch, InvalidRequest, SessionBusy
 from chatkeep.runs.end import EndedRun, end_run
+from chatkeep.runs.quota import Quota, take_hold
 from chatkeep.runs.request import NewMessage, TurnRequest
 from chatkeep.store import events as store_events
+from chatkeep.store import limits as store_limits
 from chatkeep.store import messages as store_messages
 from chatkeep.store import prompts as store_prompts
 from chatkeep.store import runs as store_runs
@@ -42,11 +44,13 @@ class PreparedTurn(NamedTuple):
     `user_message` is the message that a `NewRun` answers again, else None; `begun_parts` are those of the answer that
     it goes on with. `snapshot` is the prompt snapshot to store, None if it is known to be stored already. `history` is
     the branch that the user's message follows, oldest first, as it was when `head_id` was the session's head; None if
-    an answer was open then. `first_title`: for a session that has none; None if it is given none.
+    an answer was open then. `first_title`: for a session that has none; None if it is given none. `quota` is what
+    the turn takes of its owner's limits (`runs/quota.py`); None if they have none.
     """
 
     run_id: str
     owner: str
+    own_limits: store_limits.Limits
     session_id: str
     request: TurnRequest
     key: str | None
@@ -65,6 +69,7 @@ class PreparedTurn(NamedTuple):
     first_title: str | None
     worker: str
     lease_seconds: float
+    quota: Quota | None = None
 
 
 class Claim(NamedTuple):
@@ -94,7 +99,7 @@ async def claim_turn(tx: Transaction, turn: PreparedTurn) -> Claim:
     """Store the turn, and end the session's open run if the request interrupts it.
 
     Raises:
-        Refused: the session is gone or busy, or the parent cannot be followed.
+        Refused: the session is gone or busy, the parent cannot be followed, or a limit of the owner is reached.
         SessionChanged, KeyUsed: see there.
     """
     is_new = isinstance(turn.request, NewMessage)
@@ -104,6 +109,8 @@ async def claim_turn(tx: Transaction, turn: PreparedTurn) -> Claim:
     if SessionFields(*reserved[3:]) != turn.session:
         raise SessionChanged
     interrupted = await _end_open_run(tx, turn)
+    if turn.quota is not None:
+        await take_hold(tx, turn.owner, turn.run_id, turn.quota)
     now = await tx.now()
     user = turn.user_message or await _new_user_message(tx, turn, reserved, now)
     run = _new_run(turn, reserved.number, user.id, now)

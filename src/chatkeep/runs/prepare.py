@@ -22,6 +22,7 @@ from chatkeep.runs.claim import PreparedTurn, SessionFields, check_not_busy, fin
 from chatkeep.runs.request import NewMessage, NewRun, TurnRequest
 from chatkeep.runs.runtime import Runtime
 from chatkeep.runs.turn_input import count_prompt_tokens, list_prompt_messages
+from chatkeep.store import limits as store_limits
 from chatkeep.store import messages as store_messages
 from chatkeep.store import runs as store_runs
 from chatkeep.store import sessions as store_sessions
@@ -41,8 +42,13 @@ class _Target(NamedTuple):
 
 
 class _State(NamedTuple):
-    """The session at one moment: its row, its open run, the run of this key, what a `NewRun` refers to, the history."""
+    """The session at one moment: its row, its open run, the run of this key, what a `NewRun` refers to, the history.
 
+    `own_limits` are those of its owner.
+    """
+
+    owner: str
+    own_limits: store_limits.Limits
     session: Session
     keyed_run: Run | None
     open_run: Run | None
@@ -79,7 +85,7 @@ async def prepare_turn(
         if run is None:
             raise
         return run
-    return _prepared(runtime, state, request, spec, run_id, owner, key, request_hash)
+    return _prepared(runtime, state, request, spec, run_id, key, request_hash)
 
 
 async def _admit(runtime: Runtime, state: _State, request: TurnRequest, run_id: str) -> TurnSpec:
@@ -92,7 +98,7 @@ async def _admit(runtime: Runtime, state: _State, request: TurnRequest, run_id: 
             raise InvalidRequest("message_id: not a user message of this session")
         raise InvalidRequest("continue: not an answer of this session that was cut")
     spec = await _build_spec(runtime, state, request)
-    runtime.reserve_slot(run_id, replaces=state.open_run.id if state.open_run else None)
+    runtime.slots.reserve(run_id, state.owner, replaces=state.open_run.id if state.open_run else None)
     return spec
 
 
@@ -116,7 +122,8 @@ async def _read_state(
     if parent_id is not None:
         limit = store_messages.MAX_HISTORY_MESSAGES - 2  # the user's message and the answer come after it
         history = await list_prompt_messages(tx, session_id, parent_id, limit, bytes_per_token, max_tokens)
-    return _State(session, keyed_run, open_run, target, history, bytes_per_token, await tx.now())
+    own_limits = await store_limits.find_own(tx, owner)
+    return _State(owner, own_limits, session, keyed_run, open_run, target, history, bytes_per_token, await tx.now())
 
 
 def _parent_id(session: Session, request: TurnRequest, target: _Target | None) -> str | None:
@@ -197,7 +204,6 @@ def _prepared(
     request: TurnRequest,
     spec: TurnSpec,
     run_id: str,
-    owner: str,
     key: str | None,
     request_hash: str,
 ) -> PreparedTurn:
@@ -211,7 +217,8 @@ def _prepared(
     is_stored = not spec.is_session_specific and prompt_hash in runtime.stored_prompts
     return PreparedTurn(
         run_id=run_id,
-        owner=owner,
+        owner=state.owner,
+        own_limits=state.own_limits,
         session_id=session.id,
         request=request,
         key=key,

@@ -18,11 +18,13 @@ def start_run_task(
     task_context.run(context.session_id.set, run.session_id)
     task = asyncio.create_task(work, name=f"run {run.id}", context=task_context)
     runtime.tasks[run.id] = task
+    runtime.slots.begin(run.id)
     metrics.RUNS_OPEN.inc()
 
     def end(task: asyncio.Task[None]) -> None:
         if runtime.tasks.get(run.id) is task:  # a run that waited may be resumed before this is called
             del runtime.tasks[run.id]
+            runtime.slots.end(run.id)
         metrics.RUNS_OPEN.dec()
         on_done(task)
 

@@ -3,20 +3,20 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from weakref import WeakValueDictionary
 
-from chatkeep import clock
 from chatkeep.agent.assistants import Assistant, AssistantLibrary
 from chatkeep.chat.events import Entry
 from chatkeep.db import Database
 from chatkeep.db.notifier import Notifier
 from chatkeep.db.open import ProcessIdentity
 from chatkeep.db.write_probe import WriteProbe
-from chatkeep.errors import InvalidRequest, ModelNotAllowed, ShuttingDown, TooManyRuns
+from chatkeep.errors import InvalidRequest, ModelNotAllowed, ShuttingDown
 from chatkeep.llm import Model
 from chatkeep.llm.model_library import ModelLibrary
 from chatkeep.runs.journal import Journal
+from chatkeep.runs.slots import Slots
 from chatkeep.settings import Settings
-from chatkeep.store.leases import Lease
 from chatkeep.tools.declaration import Tool
 
 
@@ -25,7 +25,8 @@ class Runtime:
     """This process, as one that executes runs.
 
     - `process`: the worker's name, which no other process has or ever had, and its former names.
-    - `tasks`: the executing runs by id; `reserved_slots`: ids of runs that are about to be among them.
+    - `tasks`: the executing runs by id; `slots`: the room for them.
+    - `claim_locks`: by owner, of owners with limits: one claim of theirs at a time.
     - `stored_prompts`: hashes of prompt snapshots that are known to be stored for all sessions; they are few.
     - `run_poll_seconds`, `session_poll_seconds`: how often a reader looks at what another process may write.
     - `is_draining`: no new work is taken. `is_interrupting`: open runs are being ended as `interrupted`.
@@ -42,8 +43,9 @@ class Runtime:
     process: ProcessIdentity
     tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict[str, asyncio.Task[None]])
     background_tasks: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
-    reserved_slots: set[str] = field(default_factory=set[str])
+    claim_locks: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary[str, asyncio.Lock])
     stored_prompts: set[str] = field(default_factory=set[str])
+    slots: Slots = field(init=False)
     write_probe: WriteProbe = field(init=False)
     run_poll_seconds: float = 0.5
     session_poll_seconds: float = 2.0
@@ -51,6 +53,7 @@ class Runtime:
     is_interrupting: bool = False
 
     def __post_init__(self) -> None:
+        self.slots = Slots(self.settings.max_runs)
         self.write_probe = WriteProbe(self.db)
 
     @property
@@ -77,10 +80,6 @@ class Runtime:
         if refusal := self.models.find_refusal(name):
             raise ModelNotAllowed(f"{prefix}{refusal}")
 
-    def new_lease(self, now: str) -> Lease:
-        """Return this worker's lease on a run that it takes `now` (the database's time)."""
-        return Lease(self.name, clock.add_seconds(now, self.settings.lease))
-
     def check_open(self) -> None:
         """Refuse new work while the service drains.
 
@@ -89,23 +88,6 @@ class Runtime:
         """
         if self.is_draining:
             raise ShuttingDown("the service is shutting down; try again in a moment")
-
-    def reserve_slot(self, run_id: str, replaces: str | None = None) -> None:
-        """Reserve room under CHATKEEP_MAX_RUNS until the run is among `tasks`; `replaces`: a run that it will end.
-
-        The caller calls `release_slot`, also on failure.
-
-        Raises:
-            TooManyRuns: as many runs are open as there may be.
-        """
-        open_runs = len(self.tasks) + len(self.reserved_slots) - (run_id in self.reserved_slots)
-        if open_runs - (replaces in self.tasks) >= self.settings.max_runs:
-            raise TooManyRuns(f"{self.settings.max_runs} runs are open already")
-        self.reserved_slots.add(run_id)
-
-    def release_slot(self, run_id: str) -> None:
-        """Give a reserved slot back, if it is reserved: the run is among `tasks` by now, or was never stored."""
-        self.reserved_slots.discard(run_id)
 
     def on_ended(self, session_id: str, run_id: str, entries: Sequence[Entry]) -> None:
         """Handle that a run was ended by other code than its turn: stop the turn, show the end to readers.

@@ -4,11 +4,14 @@ import asyncio
 
 from chatkeep import ids
 from chatkeep.chat.events import RunStarted
-from chatkeep.chat.types import Run
+from chatkeep.chat.types import Run, TextPart
+from chatkeep.errors import TurnFailed
+from chatkeep.llm import ModelInfo
 from chatkeep.runs.claim import Claim, KeyUsed, PreparedTurn, SessionChanged, claim_turn
 from chatkeep.runs.execute import start_execution
 from chatkeep.runs.prepare import prepare_turn
-from chatkeep.runs.request import TurnRequest
+from chatkeep.runs.quota import Quota, estimate_hold, refuse_early
+from chatkeep.runs.request import NewMessage, TurnRequest
 from chatkeep.runs.runtime import Runtime
 from chatkeep.runs.turn_input import TurnHistory
 
@@ -32,6 +35,7 @@ async def _start(runtime: Runtime, owner: str, session_id: str, request: TurnReq
             turn = await prepare_turn(runtime, owner, session_id, request, key, run_id)
             if isinstance(turn, Run):
                 return turn
+            turn = await _add_quota(runtime, turn)
             try:
                 claim = await _claim(runtime, turn)
             except SessionChanged:
@@ -41,11 +45,43 @@ async def _start(runtime: Runtime, owner: str, session_id: str, request: TurnReq
     except KeyUsed as used:
         return used.run
     finally:
-        runtime.release_slot(run_id)
+        runtime.slots.release(run_id)
+
+
+async def _add_quota(runtime: Runtime, turn: PreparedTurn) -> PreparedTurn:
+    """Return the turn with what it takes of its owner's limits, if they have any.
+
+    Raises:
+        QuotaExceeded: it would pass one.
+    """
+    defaults, request = runtime.settings.user_limits, turn.request
+    limits = turn.own_limits.or_else(defaults)
+    if not limits.is_any:
+        return turn
+    parts = [message.parts for message in turn.history or ()]
+    parts += [turn.user_message.parts if turn.user_message else (), turn.begun_parts]
+    if isinstance(request, NewMessage):
+        parts.append([TextPart(request.content)])
+    info, ratio = _describe(runtime, turn.model), turn.bytes_per_token.get(turn.model)
+    hold = estimate_hold(info, runtime.settings.context_tokens, turn.spec.snapshot(), parts, ratio)
+    owner, session_id, key = turn.owner, turn.session_id, turn.key
+    hold = await runtime.db.snapshot(lambda tx: refuse_early(tx, owner, session_id, key, limits, hold))
+    return turn._replace(quota=Quota(defaults, hold))
+
+
+def _describe(runtime: Runtime, model: str) -> ModelInfo:
+    try:
+        return runtime.model.describe(model)
+    except TurnFailed:  # the models file was changed in this moment: the turn will fail, too
+        return ModelInfo("", model)
 
 
 async def _claim(runtime: Runtime, turn: PreparedTurn) -> Claim:
-    return await runtime.db.transaction(lambda tx: claim_turn(tx, turn))
+    if turn.quota is None:
+        return await runtime.db.transaction(lambda tx: claim_turn(tx, turn))
+    # They would wait for each other in the database, each with a connection that other owners need.
+    async with runtime.claim_locks.setdefault(turn.owner, asyncio.Lock()):
+        return await runtime.db.transaction(lambda tx: claim_turn(tx, turn))
 
 
 def _execute(runtime: Runtime, turn: PreparedTurn, claim: Claim) -> None:

@@ -36,8 +36,8 @@ class AnsweredRun(NamedTuple):
     waiting_position: int
 
 
-async def add_outputs(runtime: Runtime, run: Run, outputs: Mapping[str, ToolResult]) -> AnsweredRun:
-    """Store outputs of waiting calls, by call id. When none is left waiting, the run is resumed here.
+async def add_outputs(runtime: Runtime, owner: str, run: Run, outputs: Mapping[str, ToolResult]) -> AnsweredRun:
+    """Store outputs of the owner's waiting calls, by call id. When none is left waiting, the run is resumed here.
 
     Raises:
         CallNotWaiting: one of them does not wait for an output; nothing is stored.
@@ -51,7 +51,7 @@ async def add_outputs(runtime: Runtime, run: Run, outputs: Mapping[str, ToolResu
         return [finished_event(waiting[call_id], result) for call_id, result in outputs.items()]
 
     runtime.check_open()
-    runtime.reserve_slot(run.id)
+    runtime.slots.reserve(run.id, owner)
     ended = await _shielded(runtime, run.id, run.key, end)
     if ended is None:
         raise CallNotWaiting("the run does not wait for outputs")
@@ -82,7 +82,7 @@ async def expire_deadlines(runtime: Runtime) -> int:
         overdue = await runtime.db.snapshot(lambda tx, last=last: _read_overdue(tx, last))
         for run in overdue:
             try:
-                runtime.reserve_slot(run.run_id)
+                runtime.slots.reserve(run.run_id, run.owner)
             except TooManyRuns:
                 return count
             await _expire(runtime, run)
@@ -128,7 +128,7 @@ async def _end_calls(runtime: Runtime, run_id: str, key: RunKey, end: EndCalls) 
         if ended is not None and ended.is_resumed and spec is not None:
             start_execution(runtime, ended.run, ended.entries, spec, ended.now)
     finally:
-        runtime.release_slot(run_id)
+        runtime.slots.release(run_id)
     runtime.notifier.notify(run_id)
     return ended
 

@@ -19,6 +19,7 @@ from pydantic import (
     ValidationError,
 )
 
+from chatkeep.chat.limits import MAX_LIMIT, Limits
 from chatkeep.errors import CannotStart
 from chatkeep.settings.env_file import read_env_file
 from chatkeep.settings.key_reference import read_key
@@ -83,6 +84,8 @@ CommaList = Annotated[tuple[str, ...], BeforeValidator(_split_commas)]
 """Texts, read from one text with `,` between them."""
 PeerList = Annotated[Peers, BeforeValidator(_read_peers)]
 """Addresses and networks, read from one text with `,` between them."""
+LimitNumber = Annotated[int, Field(ge=0, le=MAX_LIMIT)]
+"""How much of something a user may have; 0: nothing."""
 YesNo = Annotated[bool, BeforeValidator(_read_yes_no)]
 """`yes` or `no`."""
 
@@ -131,6 +134,10 @@ class Settings(BaseModel):
     max_body_bytes: PositiveInt = 1_048_576
     max_dialect_bytes: PositiveInt = 33_554_432
     max_runs: PositiveInt = 2_000
+    user_open_runs: LimitNumber | None = None
+    user_messages_hour: LimitNumber | None = None
+    user_tokens_day: LimitNumber | None = None
+    user_cost_day: Annotated[float, Field(ge=0, le=1e6)] | None = None
     max_connections: PositiveInt = 4_000
     context_tokens: PositiveInt = 128_000
     max_answer_bytes: PositiveInt = 8_388_608
@@ -160,6 +167,12 @@ class Settings(BaseModel):
     def has_sign_in(self) -> bool:
         """True if users sign in; else all requests are those of `local`."""
         return any(each is not None for each in (self.proxy_user_header, self.jwt_keys, self.oidc_issuer))
+
+    @property
+    def user_limits(self) -> Limits:
+        """The limits of users who have none of their own."""
+        cost = None if self.user_cost_day is None else round(self.user_cost_day * 10**9)
+        return Limits(self.user_open_runs, self.user_messages_hour, self.user_tokens_day, cost)
 
     @property
     def has_provider(self) -> bool:

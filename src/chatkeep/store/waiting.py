@@ -26,9 +26,10 @@ class Overdue(NamedTuple):
     deadline: str
     run_id: str
     key: RunKey
+    owner: str
 
 
-BEFORE_ALL = Overdue("1970-01-01T00:00:00.000Z", "00000000-0000-0000-0000-000000000000", RunKey("", 0))
+BEFORE_ALL = Overdue("1970-01-01T00:00:00.000Z", "00000000-0000-0000-0000-000000000000", RunKey("", 0), "")
 """Comes before every run in the order of `list_overdue`."""
 
 
@@ -88,7 +89,7 @@ async def set_in_progress(tx: Transaction, run: RunKey, position: int, lease: Le
 async def list_overdue(tx: Transaction, now: str, after: Overdue) -> list[Overdue]:
     """Return the runs whose deadline has passed at the time `now`, longest overdue first: at most 100 after `after`."""
     rows = await tx.all(
-        """SELECT r.deadline, r.id, s.id, r.number
+        """SELECT r.deadline, r.id, s.id, r.number, s.owner
              FROM runs r JOIN sessions s ON s.session_key = r.session_key
             WHERE r.status = 'requires_action' AND r.deadline <= $1 AND (r.deadline, r.id) > ($2, $3)
             ORDER BY r.deadline, r.id LIMIT 100""",
@@ -96,7 +97,7 @@ async def list_overdue(tx: Transaction, now: str, after: Overdue) -> list[Overdu
         after.deadline,
         after.run_id,
     )
-    return [Overdue(row[0], row[1], RunKey(row[2], row[3])) for row in rows]
+    return [Overdue(row[0], row[1], RunKey(row[2], row[3]), row[4]) for row in rows]
 
 
 async def find_next_deadline(tx: Transaction, now: str) -> str | None:

@@ -38,5 +38,5 @@ async def answer_calls(runtime: Runtime, owner: str, run: Run, outputs: Sequence
     news = [each for each in outputs if each["call_id"] in waiting]
     if not news:
         raise CallNotWaiting("none of these calls waits for an output")
-    answered = await add_outputs(runtime, run, validated(ToolOutputs, {"outputs": news}).to_results())
+    answered = await add_outputs(runtime, owner, run, validated(ToolOutputs, {"outputs": news}).to_results())
     return Turn(answered.run, message, answered.waiting_position)

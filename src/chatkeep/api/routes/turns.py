@@ -60,7 +60,7 @@ async def answer_calls(
     runtime: RuntimeDep, owner: OwnerId, run: OwnRun, body: ToolOutputs, form: RequestedForm
 ) -> Response:
     """Answer calls that wait for the client. With the last one the run goes on, and this is answered like a message."""
-    answered = await add_outputs(runtime, run, body.to_results())
+    answered = await add_outputs(runtime, owner, run, body.to_results())
     if answered.run.status == "requires_action":
         return json_response(answered.run, 202)
     return await run_response(runtime, owner, answered.run, form, answered.waiting_position)
