@@ -108,3 +108,19 @@ def test_a_file_without_keys_is_refused_at_the_start(tmp_path: Path) -> None:
     (tmp_path / "keys.json").write_text('{"keys": [{"kty": "oct", "k": "c2hvcnQ"}]}')
     (tmp_path / ".env").write_text("\n".join([*JWT, "CHATKEEP_JWT_KEYS=keys.json"]))
     assert "none of its keys" in refused(tmp_path, "serve", "--port", "0")
+
+
+def test_a_user_is_limited_by_command(tmp_path: Path) -> None:
+    ada = said(tmp_path, "user", "add", "proxy", "ada").split()[0]
+    shown = said(tmp_path, "user", "limit", ada, "--tokens-day", "5000", "--cost-day", "0.25")
+    assert [line.split() for line in shown.splitlines()] == [
+        ["open_runs", "default"],
+        ["messages_hour", "default"],
+        ["tokens_day", "5000"],
+        ["cost_day", "0.25"],
+    ]
+    assert said(tmp_path, "user", "limit", ada) == shown
+    assert "cost_day       default" in said(tmp_path, "user", "limit", ada, "--cost-day", "default")
+    assert "no user" in refused(tmp_path, "user", "limit", "eve")
+    for wrong in ("-1", "a lot", "1e9"):
+        assert command("user", "limit", ada, f"--cost-day={wrong}", cwd=tmp_path).returncode == 2

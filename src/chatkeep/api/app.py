@@ -29,6 +29,7 @@ from chatkeep.api.routes import (
     sessions,
     tokens,
     turns,
+    usage,
 )
 from chatkeep.api.shutdown import drain_on_signals, stop_with_supervisor
 from chatkeep.api.stream_server import StreamServer
@@ -40,7 +41,7 @@ from chatkeep.settings import Settings, load_settings
 from chatkeep.watch import tracing
 
 _OF_CHATS = (turns, sessions, session_events, messages, runs, dialects, memory)
-_OF_PEOPLE = (me, tokens, admin, auth)
+_OF_PEOPLE = (me, usage, tokens, admin, auth)
 ROUTERS = tuple(each.router for each in (*_OF_CHATS, service, pages, manifest, docs, metrics, *_OF_PEOPLE))
 """All routes, the most used first."""
 DESCRIPTION = """Sessions, messages, and answers streamed as they are made; everything is kept.

@@ -29,10 +29,12 @@ from chatkeep.api.views import (
     SessionPage,
     SessionUpdated,
     TokenPage,
+    UsagePage,
     UserPage,
+    UserView,
 )
 from chatkeep.chat.events import Event
-from chatkeep.chat.people import DeletionReceipt, User
+from chatkeep.chat.people import DeletionReceipt
 from chatkeep.chat.types import Message, Run, Session, Value
 from chatkeep.errors import (
     BadHost,
@@ -62,7 +64,7 @@ _ANY_REQUEST = (
 _ANSWERS = [
     Session, Message, Run, SessionPage, MessagePage, RunAnswer, PromptView, AssistantPage, AssistantDetails,
     ModelPage, FactPage, SearchResultPage, Health, ProblemDocument, Me, DeletionReceipt,
-    TokenPage, NewTokenView, UserPage, User, AuditPage,
+    TokenPage, NewTokenView, UserPage, UserView, AuditPage, UsagePage,
 ]  # fmt: skip
 
 _REF = "#/components/schemas/{name}"

@@ -8,6 +8,7 @@ from fastapi import Request, Response
 from fastapi.routing import APIRoute
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from chatkeep.chat.limits import MAX_LIMIT
 from chatkeep.chat.people import Scope, UserRole
 from chatkeep.chat.types import CallError
 from chatkeep.errors import CallNotWaiting
@@ -128,8 +129,21 @@ class NewTokenRequest(RequestModel):
     days: Annotated[int, Field(ge=1, le=3650)] | None = None
 
 
+LimitNumber: TypeAlias = Annotated[int, Field(ge=0, le=MAX_LIMIT)]
+
+
+class LimitsChange(RequestModel):
+    """Limits of a user; null: the setting's. A limit that is left out stays. The cost is in 10⁻⁹ of the currency."""
+
+    open_runs: LimitNumber | None = None
+    messages_hour: LimitNumber | None = None
+    tokens_day: LimitNumber | None = None
+    cost_day: LimitNumber | None = None
+
+
 class UserChange(RequestModel):
     """The fields that an admin changes of a user; a field that is left out stays."""
 
     role: UserRole | None = None
     disabled: bool | None = None
+    limits: LimitsChange | None = None

@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from chatkeep.chat.limits import LimitName
+from msgspec import field
+
+from chatkeep.chat.limits import LimitName, Limits, UsageSum, Used
 from chatkeep.chat.people import AuditEntry, Scope, Token, User, UserRole, WayIn
 from chatkeep.chat.types import Fact, Kind, Message, Run, SearchResult, Session, Value
 from chatkeep.settings.models_file import ModelInput
@@ -162,7 +164,7 @@ class SessionDeleted(Value, frozen=True, tag="session.deleted"):
 
 
 class Me(Value, frozen=True):
-    """The caller. `way`: how they are known; `local` where the service asks for no sign-in."""
+    """The caller. `way`: how they are known; `local` where no sign-in is asked for. `limits`: those that hold."""
 
     id: str
     name: str | None
@@ -170,6 +172,8 @@ class Me(Value, frozen=True):
     way: WayIn
     scope: Scope
     expires_at: str | None
+    limits: Limits
+    used: Used
 
 
 class TokenPage(Value, frozen=True):
@@ -186,10 +190,27 @@ class NewTokenView(Value, frozen=True):
     text: str
 
 
+class UserView(User, frozen=True):
+    """A user, and the limits of their own; where there is none, the setting's holds."""
+
+    limits: Limits
+
+
 class UserPage(Value, frozen=True):
     """Users; `next` is the `after` of the next page."""
 
-    data: list[User]
+    data: list[UserView]
+    next: str | None
+
+
+class UsagePage(Value, frozen=True):
+    """Usage between two days, both included, by day, model or user; `next` is the `after` of the next page."""
+
+    first: str = field(name="from")
+    last: str = field(name="to")
+    by: str
+    currency: str
+    data: list[UsageSum]
     next: str | None
 
 

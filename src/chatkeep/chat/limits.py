@@ -12,6 +12,8 @@ from chatkeep.chat.types import Value
 MAX_LIMIT = 2**53
 """The highest limit. Up to it any reader of JSON is exact (RFC 8259, section 6)."""
 LimitName: TypeAlias = Literal["open_runs", "messages_hour", "tokens_day", "cost_day"]
+LIMIT_NAMES: tuple[LimitName, ...] = ("open_runs", "messages_hour", "tokens_day", "cost_day")
+"""The fields of `Limits`, in their order."""
 
 
 class Limits(Value, frozen=True):

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
 from chatkeep.api.ways_in import Vouched, add_user
+from chatkeep.chat.limits import LIMIT_NAMES
 from chatkeep.chat.people import COMMAND_LINE, Token, User
 from chatkeep.db import Database
 from chatkeep.errors import CannotStart, InvalidRequest, NotFound
@@ -13,6 +14,7 @@ from chatkeep.runs import people
 from chatkeep.runs.loading import open_database
 from chatkeep.settings import Settings
 from chatkeep.store import audit as store_audit
+from chatkeep.store import limits as store_limits
 from chatkeep.store import tokens as store_tokens
 from chatkeep.store import users as store_users
 from chatkeep.text import printable
@@ -69,6 +71,17 @@ async def _enable(db: Database, arguments: argparse.Namespace) -> None:
     _show_user(await people.change_user(db, arguments.user, disabled=False, actor=COMMAND_LINE))
 
 
+async def _limit(db: Database, arguments: argparse.Namespace) -> None:
+    named = {name: getattr(arguments, name) for name in LIMIT_NAMES if getattr(arguments, name) is not None}
+    limits = {name: None if most == "default" else most for name, most in named.items()}
+    user = await people.change_user(db, arguments.user, limits=limits, actor=COMMAND_LINE)
+    own = await db.snapshot(lambda tx: store_limits.find_own(tx, user.id))
+    for name in LIMIT_NAMES:
+        most = getattr(own, name)
+        shown = "default" if most is None else f"{most / 10**9:g}" if name == "cost_day" else str(most)
+        print(f"{name:<15}{shown}")
+
+
 async def _adopt(db: Database, arguments: argparse.Namespace) -> None:
     sessions = await people.join_users(db, arguments.source, arguments.target, actor=COMMAND_LINE)
     print(f"{sessions} sessions of {arguments.source} are {arguments.target}'s")
@@ -114,6 +127,7 @@ COMMANDS: dict[str, Command] = {
     "user role": _set_role,
     "user disable": _disable,
     "user enable": _enable,
+    "user limit": _limit,
     "user adopt": _adopt,
     "token create": _create_token,
     "token list": _list_tokens,

@@ -1,7 +1,10 @@
 """The words of `chatkeep user …` and `chatkeep token …`. It imports little, so that `--help` answers at once."""
 
 import argparse
+import re
+from decimal import Decimal
 
+from chatkeep.chat.limits import MAX_LIMIT
 from chatkeep.chat.people import LOCAL_USER
 from chatkeep.cli.operating import AddParser
 
@@ -19,6 +22,12 @@ def add_people_commands(add: AddParser) -> None:
     role.add_argument("role", choices=["user", "admin"])
     _add(user.add_parser, "user", "disable", "shut a user out and end their streams").add_argument("user", metavar="ID")
     _add(user.add_parser, "user", "enable", "let a user in again").add_argument("user", metavar="ID")
+    limit = _add(user.add_parser, "user", "limit", "show a user's own limits, and change those that are named")
+    limit.add_argument("user", metavar="ID")
+    limit.add_argument("--open-runs", type=_limit, metavar="N", help="answers at a time")
+    limit.add_argument("--messages-hour", type=_limit, metavar="N", help="messages an hour")
+    limit.add_argument("--tokens-day", type=_limit, metavar="N", help="tokens a day (UTC)")
+    limit.add_argument("--cost-day", type=_cost, metavar="X", help="cost a day, such as 0.5; `default`: the setting's")
     adopt = _add(user.add_parser, "user", "adopt", "give everything of one user to another, for whom it then stands")
     adopt.add_argument("source", metavar="FROM", help="a user's id; `local` for what was said before there was sign-in")
     adopt.add_argument("target", metavar="TO", help="a user's id")
@@ -45,6 +54,22 @@ def _run(arguments: argparse.Namespace) -> int:
     from chatkeep.settings import load_settings
 
     return people.run(load_settings(), arguments.command, arguments)
+
+
+def _limit(text: str) -> int | str:
+    if text == "default":
+        return text
+    if not (text.isascii() and text.isdecimal() and int(text) <= MAX_LIMIT):
+        raise argparse.ArgumentTypeError("a number, or `default`")
+    return int(text)
+
+
+def _cost(text: str) -> int | str:
+    if text == "default":
+        return text
+    if not re.fullmatch(r"\d{1,6}(\.\d{1,9})?", text, re.ASCII):
+        raise argparse.ArgumentTypeError("an amount such as 0.5, below 1000000; or `default`")
+    return int(Decimal(text) * 10**9)
 
 
 def _days(text: str) -> int:

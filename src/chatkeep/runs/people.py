@@ -3,6 +3,11 @@
 Each leaves a line in the table `audit`.
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from msgspec.structs import replace
+
 from chatkeep import clock
 from chatkeep.chat.people import Caller, DeletionReceipt, Scope, Token, User, UserRole
 from chatkeep.db import Database, Transaction
@@ -12,6 +17,7 @@ from chatkeep.runs.runtime import Runtime
 from chatkeep.sign_in import secrets
 from chatkeep.store import audit as store_audit
 from chatkeep.store import facts as store_facts
+from chatkeep.store import limits as store_limits
 from chatkeep.store import sessions as store_sessions
 from chatkeep.store import sign_ins as store_sign_ins
 from chatkeep.store import tokens as store_tokens
@@ -21,6 +27,7 @@ from chatkeep.store import users as store_users
 TOPIC = "sign-ins"
 """The notifier's topic: a way in has ended, or a user was disabled."""
 SECONDS_OF_A_DAY = 86_400
+NO_CHANGES: Mapping[str, int | None] = MappingProxyType({})
 PAGE_SIZE = 100
 """How many sessions are looked up at once when all are deleted."""
 
@@ -68,10 +75,13 @@ async def change_user(
     *,
     role: UserRole | None = None,
     disabled: bool | None = None,
+    limits: Mapping[str, int | None] = NO_CHANGES,
     actor: str,
     peer: str | None = None,
 ) -> User:
-    """Give a user a role, disable or enable them; None changes nothing. Return them as they are then.
+    """Give a user a role or limits, disable or enable them; None changes nothing. Return them as they are then.
+
+    `limits` are those that change, by name; None for one: the setting's holds again.
 
     Raises:
         NotFound: there is no such user.
@@ -85,6 +95,10 @@ async def change_user(
         if disabled is not None and disabled != (user.disabled_at is not None):
             await store_users.set_disabled(tx, user_id, disabled=disabled)
             await store_audit.add_entry(tx, actor, "user.disabled" if disabled else "user.enabled", user_id, peer)
+        if limits:
+            await store_limits.set_own(tx, user_id, replace(await store_limits.lock_own(tx, user_id), **limits))
+            detail = {name: "default" if most is None else most for name, most in limits.items()}
+            await store_audit.add_entry(tx, actor, "user.limits", user_id, peer, **detail)
         return await store_users.get_user(tx, user_id)
 
     return await db.transaction(write)
