@@ -321,22 +321,3 @@ async def test_usage_is_shown_by_day_and_by_model(
     await expect(usage).to_contain_text("Without 2 calls of models whose price is not known.")
     assert await violations(chat.page) == []
     assert await usage.evaluate("dialog => dialog.scrollWidth <= dialog.clientWidth")
-
-
-async def test_a_message_over_a_limit_says_when_it_is_sent(chat: Chat, script: Script) -> None:
-    script.play([say("Now."), stop()])
-    resets_at: str | None = "2026-11-30T07:12:00.000000Z"
-
-    async def refuse(route: Route) -> None:
-        problem = {"code": "quota_exceeded", "status": 429, "title": "x", "detail": "x", "resets_at": resets_at}
-        headers = {"content-type": "application/problem+json", "retry-after": "1"}
-        await route.fulfill(status=429, headers=headers, body=json.dumps(problem))
-
-    refusal = await chat.intercept("**/messages", refuse)
-    await chat.say("hello")
-    await expect(chat.user_messages).to_contain_text("You have reached your limit. Will be sent at ")
-    resets_at = None
-    await expect(chat.user_messages).to_contain_text("Will be sent when one has ended.")
-    refusal.end()
-    await chat.answered("Now.")
-    await expect(chat.user_messages.locator(".delivery")).to_have_count(0)

@@ -6,8 +6,12 @@ import re
 import pytest
 from playwright.async_api import expect
 
+from chatkeep.chat.limits import Limits
+from chatkeep.chat.people import LOCAL_USER
 from chatkeep.errors import ContextOverflow, ModelAuth, ModelQuota, ModelRateLimited, ToolStepsExceeded, TurnFailed
+from chatkeep.store import limits as store_limits
 from tests.script import Script, say, stop
+from tests.service import Service
 from tests.web.chat import Chat
 
 pytestmark = pytest.mark.anyio
@@ -120,3 +124,32 @@ async def test_a_stopped_answer_is_gone_on_with(chat: Chat, script: Script) -> N
     await chat.page.keyboard.press("Escape")
     await chat.button("Continue").click()
     await chat.answered("Once upon a time.")
+
+
+async def limit(service: Service, **limits: int) -> None:
+    """Give the user of the page these limits."""
+    await service.runtime.db.transaction(lambda tx: store_limits.set_own(tx, LOCAL_USER, Limits(**limits)))
+
+
+async def test_a_limit_says_until_when_it_holds(chat: Chat, service: Service, script: Script) -> None:
+    await limit(service, messages_hour=1)
+    script.play([say("One."), stop()])
+    await chat.say("first")
+    await chat.answered("One.")
+    await chat.say("second")
+    note = chat.page.get_by_role("status").filter(has_text="as many messages as you may in an hour")
+    await expect(note.get_by_role("timer")).to_have_text(re.compile(r"Sent in (61|60|59) min\."))
+
+
+async def test_a_message_is_sent_when_there_is_room(chat: Chat, service: Service, script: Script) -> None:
+    await limit(service, open_runs=1)
+    gate = asyncio.Event()
+    script.play([say("One"), gate, stop()], [say("Two."), stop()])
+    other = await service.session()
+    await service.start(other, "elsewhere")
+    await chat.say("here")
+    note = chat.page.get_by_role("status").filter(has_text="as many answers under way as you may")
+    await expect(note).to_be_visible()
+    gate.set()
+    await chat.answered("Two.")
+    await expect(note).to_have_count(0)

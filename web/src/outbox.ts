@@ -30,14 +30,15 @@ export interface OutboxItem {
   readonly refused: string | null;
 }
 
-/** A limit that is used up. */
-export interface Quota {
-  /** When there is room again; null: when one of the user's answers ends. */
-  readonly resetsAt: string | null;
-}
-
 /** Called after a delivery by any tab. `answer` is null when the run's log has expired since the message was stored. */
 type DeliveryListener = (item: OutboxItem, answer: RunAnswer | null) => void;
+
+/** A limit of the user that keeps items from being sent, as the service names it, and the time until which it does. */
+export interface ReachedLimit {
+  readonly limit: string;
+  /** In milliseconds since 1970. */
+  readonly until: number;
+}
 
 /** How an attempt to deliver ended. An item is settled when it is delivered, or refused for good. */
 type Outcome = "empty" | "settled" | { readonly retryAfterMs: number };
@@ -54,8 +55,8 @@ export class Outbox {
   readonly echoes = new Cell<ReadonlySet<string>>(new Set());
   /** True while deliveries fail for the network or the service, so that the next attempt comes after a pause. */
   readonly isUnreachable = new Cell(false);
-  /** The limit of the user's that deliveries wait for; null: none. */
-  readonly quota = new Cell<Quota | null>(null);
+  /** The limit of the user that was reached last; null when deliveries succeed. */
+  readonly reachedLimit = new Cell<ReachedLimit | null>(null);
   readonly #onDelivery: DeliveryListener;
   readonly #tabs = new BroadcastChannel("chatkeep.outbox");
   /** The deliveries under way, by session. Aborting the controller ends the pause of a delivery. */
@@ -140,16 +141,17 @@ export class Outbox {
       await this.#createSession(item);
       answer = await post(item);
     } catch (error) {
-      this.quota.value = findQuota(error);
       this.isUnreachable.value = !(error instanceof ApiError) || error.status >= 500;
       if (!(error instanceof ApiError)) return { retryAfterMs: 0 }; // the service cannot be reached
       if (error.status < 500) this.#forgetEcho(item); // not stored: the echo was another message with the same text
+      const limit = error.problem?.limit;
+      if (limit) this.reachedLimit.value = { limit, until: Date.now() + (error.retryAfterMs ?? 0) };
       if (error.isRetryable || error.status === 401) return { retryAfterMs: error.retryAfterMs ?? 0 }; // once signed in
       this.#update(item.key, { refused: error.message });
       return "settled";
     }
     this.isUnreachable.value = false;
-    this.quota.value = null;
+    this.reachedLimit.value = null;
     this.#onDelivery(item, answer);
     this.#tabs.postMessage([item, answer] satisfies Parameters<DeliveryListener>);
     this.remove(item.key);
@@ -190,12 +192,6 @@ export class Outbox {
 
 /** Return the text of an item; null when it requests another answer. */
 export const contentOf = ({ body }: OutboxItem): string | null => ("content" in body ? body.content : null);
-
-function findQuota(error: unknown): Quota | null {
-  if (!(error instanceof ApiError) || error.problem?.code !== "quota_exceeded") return null;
-  const { resets_at = null } = error.problem as { readonly resets_at?: string | null };
-  return { resetsAt: resets_at };
-}
 
 async function post(item: OutboxItem): Promise<RunAnswer | null> {
   const route = contentOf(item) === null ? "runs" : "messages";

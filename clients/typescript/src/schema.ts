@@ -56,13 +56,14 @@ export interface ClientTool {
   kind?: "client" | "reply";
 }
 
-/** Numbers of the things that were deleted with a user. */
+/** Numbers of the things that were deleted with a user. `usage_days`: rows of usage, one for each day, model and assistant. Their sums stay, without a user. */
 export interface DeletionReceipt {
   sessions: number;
   messages: number;
   facts: number;
   tokens: number;
   sign_ins: number;
+  usage_days: number;
 }
 
 /** An event of a run's stream. */
@@ -113,7 +114,23 @@ export interface Health {
   checks: Readonly<Record<string, string>>;
 }
 
-/** The caller. `way`: how they are known; `local` where the service asks for no sign-in. */
+/** The limits of a user; None: there is none of their own, or none at all. */
+export interface Limits {
+  open_runs: number | null;
+  messages_hour: number | null;
+  tokens_day: number | null;
+  cost_day: number | null;
+}
+
+/** Limits of a user; null: the setting's. A limit that is left out stays. The cost is in 10⁻⁹ of the currency. */
+export interface LimitsChange {
+  open_runs?: number | null;
+  messages_hour?: number | null;
+  tokens_day?: number | null;
+  cost_day?: number | null;
+}
+
+/** The caller. `way`: how they are known; `local` where no sign-in is asked for. `limits`: those that hold. */
 export interface Me {
   id: string;
   name: string | null;
@@ -121,6 +138,8 @@ export interface Me {
   way: "jwt" | "local" | "oidc" | "proxy" | "token";
   scope: "chat" | "metrics" | "read";
   expires_at: string | null;
+  limits: Limits;
+  used: Used;
 }
 
 /** One message. A whole turn of the assistant, with all its steps and tool calls, is one message. `client_id` is the id that the client gave a user message, if it gave one. It need not be unique. */
@@ -247,6 +266,8 @@ export interface ProblemDocument {
   run_id?: string | null;
   message_id?: string | null;
   sign_in?: string | null;
+  limit?: "cost_day" | "messages_hour" | "open_runs" | "tokens_day" | null;
+  resets_at?: string | null;
 }
 
 /** A run's prompt: the system prompt as rendered, the functions as they were offered to the model, and parameters. `params` are those of the request and of the assistant. */
@@ -572,8 +593,52 @@ export interface Usage {
   estimated: boolean;
 }
 
-/** A user: `issuer` names who vouches for them, and `subject` is their name there. Both are null for `local`. */
-export interface User {
+/** Usage between two days, both included, by day, model or user; `next` is the `after` of the next page. */
+export interface UsagePage {
+  from: string;
+  to: string;
+  by: string;
+  currency: string;
+  data: readonly UsageSum[];
+  next: string | null;
+}
+
+/** The usage of a day, a model or a user, which `key` names. `runs` have ended, `failures` are those of them that failed. The cached input is part of the input, the reasoning part of the output. `cost` is without the `unpriced_calls`, those of models whose price is not known. */
+export interface UsageSum {
+  key: string;
+  runs: number;
+  failures: number;
+  input_tokens: number;
+  cached_input_tokens: number;
+  output_tokens: number;
+  reasoning_tokens: number;
+  cost: number;
+  unpriced_calls: number;
+}
+
+/** The use of the limits now, that of open runs as it was reserved. `open_runs` and `messages_hour` are None for a user without limits: they are not counted then. */
+export interface Used {
+  open_runs: number | null;
+  messages_hour: number | null;
+  tokens_day: number;
+  cost_day: number;
+}
+
+/** The fields that an admin changes of a user; a field that is left out stays. */
+export interface UserChange {
+  role?: "user" | "admin" | null;
+  disabled?: boolean | null;
+  limits?: LimitsChange | null;
+}
+
+/** Users; `next` is the `after` of the next page. */
+export interface UserPage {
+  data: readonly UserView[];
+  next: string | null;
+}
+
+/** A user, and the limits of their own; where there is none, the setting's holds. */
+export interface UserView {
   id: string;
   issuer: string | null;
   subject: string | null;
@@ -582,16 +647,5 @@ export interface User {
   disabled_at: string | null;
   created_at: string;
   seen_at: string | null;
-}
-
-/** The fields that an admin changes of a user; a field that is left out stays. */
-export interface UserChange {
-  role?: "user" | "admin" | null;
-  disabled?: boolean | null;
-}
-
-/** Users; `next` is the `after` of the next page. */
-export interface UserPage {
-  data: readonly User[];
-  next: string | null;
+  limits: Limits;
 }

@@ -2,8 +2,7 @@ import { useEffect, useState } from "preact/hooks";
 import type { App } from "../app.ts";
 import { useCell } from "../cell.ts";
 import type { Conversation } from "../conversation.ts";
-import { formatBriefly } from "../dates.ts";
-import { contentOf, type OutboxItem } from "../outbox.ts";
+import { contentOf, type OutboxItem, type ReachedLimit } from "../outbox.ts";
 import { words } from "../words.ts";
 
 type Props = { readonly app: App; readonly conversation: Conversation };
@@ -24,6 +23,7 @@ export function useOutboxItems(app: App, conversation: Conversation): readonly O
 function OutboxItemView({ app, conversation, item }: Props & { item: OutboxItem }) {
   const content = contentOf(item);
   const state = useDeliveryState(app, item);
+  const reached = useCell(app.outbox.reachedLimit);
   const takeBack = (): void => {
     if (conversation.connection.value === "gone") app.startNew(); // a deleted chat has no field
     app.conversation.value.returnedText.value = content;
@@ -34,7 +34,7 @@ function OutboxItemView({ app, conversation, item }: Props & { item: OutboxItem 
       {content !== null && <h2 class="visually-hidden">{words.youSaid}</h2>}
       {content !== null && <div class="bubble" dir="auto">{content}</div>}
       {item.refused === null ? (
-        <p class="soft delivery">{state}</p>
+        reached === null ? <p class="soft delivery">{state}</p> : <LimitNote reached={reached} />
       ) : (
         <div class="note" role="alert">
           <p>{words.notSent(item.refused)}</p>
@@ -47,13 +47,33 @@ function OutboxItemView({ app, conversation, item }: Props & { item: OutboxItem 
   );
 }
 
+/** The limit that items wait for, counted down: it may take until tomorrow, so the page says why nothing is sent. */
+function LimitNote({ reached }: { reached: ReachedLimit }) {
+  const [now, setNow] = useState(Date.now());
+  useEffect(() => {
+    const timer = setInterval(() => setNow(Date.now()), 1_000);
+    return () => clearInterval(timer);
+  }, []);
+  const reason = words.limits[reached.limit];
+  return (
+    <p class="note" role="status">
+      {reason} <span role="timer">{words.sentIn(formatWait((reached.until - now) / 1_000))}</span>
+    </p>
+  );
+}
+
+/** Return a time in seconds as `7 s`, `72 min` or `5 h 12 min`. */
+function formatWait(seconds: number): string {
+  if (seconds < 60) return `${Math.max(0, Math.ceil(seconds))} s`;
+  const minutes = Math.ceil(seconds / 60);
+  return minutes <= 90 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
+
 /** Return where an item is, in words. */
 function useDeliveryState(app: App, item: OutboxItem): string {
   const isOnline = useOnline();
-  const quota = useCell(app.outbox.quota);
   const isUnreachable = useCell(app.outbox.isUnreachable);
   if (!isOnline) return words.sendingOffline;
-  if (quota) return words.sendingLimited(quota.resetsAt && formatBriefly(quota.resetsAt));
   if (isUnreachable) return words.sendingUnreachable;
   if (contentOf(item) === null) return words.askingAgain;
   return item.body.on_busy === "reject" ? words.sendingAfter : words.sending;

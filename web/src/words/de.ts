@@ -72,12 +72,15 @@ export const de: Words = {
   sendingAfter: "Wird gesendet, wenn das davor beantwortet ist.",
   sendingOffline: "Wird gesendet, sobald es wieder ein Netz gibt.",
   sendingUnreachable: "Der Dienst ist nicht zu erreichen. Wird gesendet, sobald er wieder da ist.",
-  sendingLimited: (time) =>
-    time === null
-      ? "Du hast so viele Antworten unterwegs, wie du darfst. Wird gesendet, wenn eine beendet ist."
-      : `Deine Grenze ist erreicht. Wird um ${time} gesendet.`,
   askingAgain: "Wird noch einmal gefragt …",
   notSent: (reason) => `Nicht gesendet: ${reason}`,
+  limits: {
+    open_runs: "Es sind schon so viele Antworten in Arbeit, wie erlaubt sind.",
+    messages_hour: "In der letzten Stunde wurden so viele Nachrichten gesendet, wie erlaubt sind.",
+    tokens_day: "Die Tokens von heute sind verbraucht.",
+    cost_day: "Das Budget von heute ist verbraucht.",
+  },
+  sentIn: (time) => `Wird in ${time} gesendet.`,
   tryAgain: "Noch einmal versuchen",
   discard: "Verwerfen",
   takeBack: "Bearbeiten",

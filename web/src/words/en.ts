@@ -72,12 +72,15 @@ export const en = {
   sendingAfter: "Will be sent after what was said before it.",
   sendingOffline: "Will be sent when the network is back.",
   sendingUnreachable: "The service cannot be reached. Will be sent when it is back.",
-  sendingLimited: (time: string | null) =>
-    time === null
-      ? "You have as many answers under way as you may. Will be sent when one has ended."
-      : `You have reached your limit. Will be sent at ${time}.`,
   askingAgain: "Asking again…",
   notSent: (reason: string) => `Not sent: ${reason}`,
+  limits: {
+    open_runs: "You have as many answers under way as you may.",
+    messages_hour: "You have sent as many messages as you may in an hour.",
+    tokens_day: "Your tokens of today are used up.",
+    cost_day: "Your budget of today is used up.",
+  } as Readonly<Record<string, string>>,
+  sentIn: (time: string) => `Sent in ${time}.`,
   tryAgain: "Try again",
   discard: "Discard",
   takeBack: "Edit",
