@@ -10,6 +10,7 @@ import re
 import threading
 import time
 import uuid
+from datetime import datetime
 from functools import lru_cache
 
 import uuid_utils
@@ -25,6 +26,11 @@ def new() -> str:
     Ids made later sort later, so that inserts stay at the end of an index.
     """
     return str(uuid_utils.uuid7())
+
+
+def first_at(time: datetime) -> str:
+    """Return an id that comes before all that `new` made at that time or later, and after those made before."""
+    return str(uuid.UUID(int=int(time.timestamp() * 1000) << 80 | 7 << 76))
 
 
 def new_in(session_id: str) -> str:

@@ -8,10 +8,10 @@ from typing import LiteralString
 
 import pytest
 
-from chatkeep import ids
+from chatkeep import clock, ids
 from chatkeep.db import Database, Transaction
 from chatkeep.runs.loading import open_database
-from chatkeep.runs.retention import delete_old_logs
+from chatkeep.runs.retention import delete_old_logs, sweep_audit
 from chatkeep.store import removal as store_removal
 from chatkeep.store import sessions as store_sessions
 from tests.deletions import until_gone
@@ -121,3 +121,22 @@ async def test_logs_that_are_over_go_ten_a_transaction(service: Service) -> None
     assert await delete_old_logs(replace(service.runtime, db=counting)) == 25
     assert counting.transactions == 3
     assert await counting.snapshot(lambda tx: count_rows(tx, OTHER)) == [0, *rows_of(25)[1:]]
+
+
+async def test_old_entries_of_the_audit_are_removed(service: Service) -> None:
+    async def add(tx: Transaction, at: str) -> None:
+        await tx.run(
+            """INSERT INTO audit (id, at, actor, action, object, detail)
+               VALUES ($1, $2, 'local', 'user.role', 'x', '{}')""",
+            ids.first_at(clock.parse(at)),
+            at,
+        )
+
+    now = clock.now()
+    for days in (399, 401, 500):
+        at = clock.add_seconds(now, -86_400 * days)
+        await service.runtime.db.transaction(lambda tx, at=at: add(tx, at))
+    assert await sweep_audit(service.runtime) == 2
+    assert await sweep_audit(service.runtime) == 0
+    left = await service.runtime.db.snapshot(lambda tx: tx.all("SELECT at FROM audit"))
+    assert left == [(clock.add_seconds(now, -86_400 * 399),)]

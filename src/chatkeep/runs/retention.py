@@ -1,22 +1,25 @@
 """Removes what is no longer kept: logs of runs that ended longer ago than CHATKEEP_EVENTS_RETENTION (messages stay),
-and the rows of deleted sessions (`store/removal.py`).
+old entries of the audit, and the rows of deleted sessions (`store/removal.py`).
 """
 
 import asyncio
 import logging
 from collections.abc import Sequence
 
-from chatkeep import clock
+from chatkeep import clock, ids
 from chatkeep.chat.types import RunKey
 from chatkeep.db import Transaction
 from chatkeep.errors import StorageFailed
 from chatkeep.runs.runtime import Runtime
+from chatkeep.store import audit as store_audit
 from chatkeep.store import events as store_events
 from chatkeep.store import removal as store_removal
 from chatkeep.store import runs as store_runs
 
 PASS_SECONDS = 10.0
 """Seconds between two passes."""
+AUDIT_SECONDS = 3600.0
+"""Seconds between two looks for old entries of the audit."""
 REMOVAL_TOPIC = "deleted sessions"
 """The notifier's topic by which a deletion starts a pass of removal at once."""
 BATCH_SIZE = 200
@@ -56,6 +59,23 @@ async def delete_old_logs(runtime: Runtime) -> int:
             await runtime.db.transaction(lambda tx, some=some: delete(tx, some))
         count += len(runs)
     return count
+
+
+async def sweep_audit_forever(runtime: Runtime) -> None:
+    """Delete old entries of the audit every hour, until cancelled."""
+    while True:
+        try:
+            await sweep_audit(runtime)
+        except StorageFailed as failure:
+            _log.warning("old entries of the audit cannot be removed yet: %s", failure)
+        await asyncio.sleep(AUDIT_SECONDS)
+
+
+async def sweep_audit(runtime: Runtime) -> int:
+    """Delete the entries of the audit that are older than CHATKEEP_AUDIT_DAYS; return how many there were."""
+    now = await runtime.db.snapshot(lambda tx: tx.now())
+    before = ids.first_at(clock.parse(clock.add_seconds(now, -86_400.0 * runtime.settings.audit_days)))
+    return await runtime.db.transaction(lambda tx: store_audit.delete_before(tx, before))
 
 
 async def remove_sessions_forever(runtime: Runtime) -> None:

@@ -15,7 +15,7 @@ from chatkeep.runs.journal import Journal
 from chatkeep.runs.loading import load_assistants, load_tools, open_database
 from chatkeep.runs.loop_lag import watch_loop_lag_forever
 from chatkeep.runs.reaper import maintain_leases, recover
-from chatkeep.runs.retention import delete_old_logs_forever, remove_sessions_forever
+from chatkeep.runs.retention import delete_old_logs_forever, remove_sessions_forever, sweep_audit_forever
 from chatkeep.runs.runtime import Runtime
 from chatkeep.runs.tool_outputs import expire_deadlines_forever
 from chatkeep.settings import Settings
@@ -90,6 +90,7 @@ BACKGROUND_WORK = (
     maintain_leases,
     delete_old_logs_forever,
     remove_sessions_forever,
+    sweep_audit_forever,
     expire_deadlines_forever,
     refresh_files_forever,
     watch_loop_lag_forever,

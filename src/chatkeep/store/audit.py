@@ -27,6 +27,12 @@ async def add_entry(
     )
 
 
+async def delete_before(tx: Transaction, before: str) -> int:
+    """Delete the entries before the id `before`; return how many there were."""
+    tx.prove(can_be_repeated)
+    return len(await tx.all("DELETE FROM audit WHERE id < $1 RETURNING id", before))
+
+
 async def list_entries(tx: Transaction, limit: int, before: str) -> list[AuditEntry]:
     """Return at most `limit` entries, newest first; only those before the id `before`."""
     rows = await tx.all(
