@@ -1,6 +1,5 @@
 """The account: who one is, one's tokens and usage, and the end of everything; nothing of it on an open service."""
 
-import json
 import re
 from collections.abc import AsyncGenerator
 from pathlib import Path

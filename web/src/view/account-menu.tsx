@@ -20,8 +20,8 @@ export function AccountMenu({ app }: { app: App }) {
   const items: MenuItem[] = [
     { label: account.title, icon: "person", onClick: opening("account") },
     { label: account.tokens, icon: "key", onClick: opening("tokens") },
+    { label: account.usage, icon: "chart", onClick: opening("usage") },
   ];
-  if ("limits" in user) items.push({ label: account.usage, icon: "chart", onClick: opening("usage") });
   if (user.way === "oidc") items.push({ label: account.signOut, icon: "leave", onClick: leaveOrAsk });
   return <Menu label={account.menuOf(name)} text={name} items={items} />;
 }

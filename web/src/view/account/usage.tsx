@@ -1,4 +1,5 @@
 import { useEffect, useState } from "preact/hooks";
+import type { Limits, Me, UsagePage, UsageSum } from "../../../../clients/typescript/src/schema.ts";
 import { get } from "../../api.ts";
 import { formatUtcDay, locales } from "../../dates.ts";
 import { formatCost } from "../../money.ts";
@@ -6,32 +7,8 @@ import { words } from "../../words.ts";
 import { Dialog } from "../dialog.tsx";
 import { useAttempt } from "./attempt.tsx";
 
-type LimitName = "open_runs" | "messages_hour" | "tokens_day" | "cost_day";
-type Amounts = Readonly<Record<LimitName, number | null>>;
-
-interface Limits {
-  readonly limits: Amounts;
-  readonly used: Amounts;
-}
-
-/** The usage of a day, or of a model. */
-interface UsageRow {
-  /** The day, or the model's name. */
-  readonly key: string;
-  readonly runs: number;
-  readonly input_tokens: number;
-  readonly output_tokens: number;
-  /** In 10⁻⁹ of the currency, without the calls whose price is not known. */
-  readonly cost: number;
-  readonly unpriced_calls: number;
-}
-
-interface UsagePage {
-  readonly currency: string;
-  readonly data: readonly UsageRow[];
-}
-
-type Loaded = readonly [Limits, UsagePage, UsagePage];
+type LimitName = keyof Limits;
+type Loaded = readonly [Me, UsagePage, UsagePage];
 
 /** The user's usage in the last 30 days, by day and by model, and their limits. */
 export function UsageDialog({ onClose }: { onClose: () => void }) {
@@ -41,7 +18,7 @@ export function UsageDialog({ onClose }: { onClose: () => void }) {
   useEffect(() => {
     attempt(texts.loadingFailed, async () => {
       const pages = (["day", "model"] as const).map((by) => get<UsagePage>(`me/usage?by=${by}`));
-      const [me, byDay, byModel] = await Promise.all([get<Limits>("me"), ...pages]);
+      const [me, byDay, byModel] = await Promise.all([get<Me>("me"), ...pages]);
       setLoaded([me, byDay!, byModel!]);
     });
   }, []);
@@ -74,7 +51,7 @@ function Usage({ loaded }: { loaded: Loaded }) {
 }
 
 /** The limits that hold, and what is used of each. */
-function LimitsView({ me, currency }: { me: Limits; currency: string }) {
+function LimitsView({ me, currency }: { me: Me; currency: string }) {
   const { ownUsage: texts } = words.account;
   const names = (Object.keys(texts.limits) as LimitName[]).filter((name) => me.limits[name] !== null);
   if (names.length === 0) return <p class="soft">{texts.noLimits}</p>;
@@ -148,6 +125,6 @@ const Bar = ({ share }: { share: number }) => (
   </svg>
 );
 
-const tokensOf = ({ input_tokens, output_tokens }: UsageRow): number => input_tokens + output_tokens;
+const tokensOf = ({ input_tokens, output_tokens }: UsageSum): number => input_tokens + output_tokens;
 
 const formatNumber = (number: number): string => new Intl.NumberFormat(locales()).format(number);
