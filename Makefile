@@ -5,6 +5,7 @@ PORT := 8000
 PATRONI := patroni
 CLIENT := src/chatkeep/static/index.html
 FAKES := tests/npm/node_modules/.package-lock.json examples/use-chat/node_modules/.package-lock.json
+PROGRAMS := .venv/programs/llm .venv/programs/shell-gpt
 WITHOUT := echo "The web client could not be built; the service starts with a small page instead."
 
 serve: .venv/service
@@ -20,6 +21,7 @@ serve-local: .venv/local
 test: .venv/tests
 	@$(MAKE) --no-print-directory $(CLIENT) || $(WITHOUT)
 	@$(MAKE) --no-print-directory $(FAKES) || echo "npm's packages could not be installed; tests that need them are skipped."
+	@$(MAKE) --no-print-directory $(PROGRAMS) || echo "Programs could not be installed; tests that need them are skipped."
 	$(BIN)/python -m pytest -n 2
 
 icu: .venv/tests
@@ -85,6 +87,11 @@ $(CLIENT): .venv/web $(shell find web clients/typescript/src -type f -not -path 
 
 $(FAKES): %/node_modules/.package-lock.json: %/package-lock.json | .venv/tests
 	$(BIN)/python web/client.py install $*
+
+.venv/programs/%: tests/programs/%.txt | .venv/tests
+	$(PYTHON) -m venv $@
+	$@/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	touch $@
 
 .venv/web: web/requirements.txt .venv/service
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r web/requirements.txt

@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from programs import ask, end, find, launch, send, wait_until, write
 from tests import postgres
+
+from programs import ask, end, find, launch, send, wait_until, write
 
 PROGRAMS = {"etcd": "etcd-server", "haproxy": "haproxy"}
 """The programs, and the Debian packages that have them."""

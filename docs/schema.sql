@@ -35,11 +35,9 @@ CREATE TABLE sessions (
     created_at   TEXT NOT NULL,
     updated_at   TEXT NOT NULL,
     used_at      TEXT,
-    deleted_at   TEXT,
+    deleted_at   TEXT, temporary INTEGER NOT NULL DEFAULT 0 CHECK (temporary IN (0, 1)),
     FOREIGN KEY (session_key, head_id) REFERENCES messages (session_key, id)
 ) STRICT;
-
-CREATE INDEX sessions_by_use ON sessions (owner, updated_at DESC, id DESC);
 
 CREATE TABLE messages (
     search_number INTEGER PRIMARY KEY,
@@ -50,7 +48,7 @@ CREATE TABLE messages (
     parent_id     TEXT,
     role          TEXT NOT NULL CHECK (role IN ('user', 'assistant')),
     parts         TEXT NOT NULL,                -- JSON; an open run's message is '[]' here, and in its log
-    created_at    TEXT NOT NULL,
+    created_at    TEXT NOT NULL, claimed INTEGER NOT NULL DEFAULT 0 CHECK (claimed IN (0, 1)),
     UNIQUE (session_key, id),
     UNIQUE (session_key, seq),
     FOREIGN KEY (session_key, parent_id) REFERENCES messages (session_key, id)  -- no cascade: chains of them are slow
@@ -246,3 +244,7 @@ CREATE TABLE holds (
     cost    INTEGER NOT NULL,                   -- likewise
     PRIMARY KEY (owner, run_id)
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX sessions_by_use ON sessions (owner, temporary, updated_at DESC, id DESC);
+
+CREATE INDEX sessions_to_sweep ON sessions (updated_at, id) WHERE temporary = TRUE;

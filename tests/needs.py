@@ -20,6 +20,13 @@ def needs(what: str | None, why: str) -> str:
     return what
 
 
+def python_program(name: str, command: str) -> Path:
+    """Return the path of a command of a program in Python that has packages of its own (`tests/programs`)."""
+    path = ROOT / ".venv" / "programs" / name / "bin" / command
+    needs("installed" if path.exists() else None, f"{name} is not installed: make .venv/programs/{name}")
+    return path
+
+
 def npm_program(*parts: str) -> tuple[str, str]:
     """Return the words that run a program of an npm package: Node, and the path of its script in `node_modules`."""
     script = (NPM / "node_modules").joinpath(*parts)

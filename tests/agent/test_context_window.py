@@ -304,3 +304,9 @@ def last_question(history: list[Message]) -> str:
 
 def text_of(messages: list[ChatMessage]) -> str:
     return " ".join(str(message["content"]) for message in messages)
+
+
+def test_an_empty_system_prompt_is_left_out() -> None:
+    fitted = fit_history("", [user("why?")], [], 10_000)
+    assert fitted.messages == [{"role": "user", "content": "why?"}]
+    assert fitted.size == len(json.dumps(fitted.messages, separators=(",", ":")))

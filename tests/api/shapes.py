@@ -14,7 +14,7 @@ NO_UUIDS = ["x", "1", "null", UNKNOWN[:-1], UNKNOWN + "0", UNKNOWN.replace("a", 
 
 SESSION = {
     "id", "title", "assistant", "model", "metadata", "status", "head_id", "message_count", "created_at", "updated_at",
-    "params", "instructions",
+    "params", "instructions", "temporary",
 }  # fmt: skip
 MESSAGE = {"id", "session_id", "parent_id", "seq", "role", "parts", "run_id", "status", "created_at"}
 RUN = {

@@ -143,7 +143,7 @@ async def test_the_nouns_have_their_fields(document: dict[str, Any]) -> None:
     nouns = {"Session": SESSION, "Message": MESSAGE, "Run": RUN, "RunAnswer": ANSWER}
     for name, fields in nouns.items():
         schema = document["components"]["schemas"][name]
-        optional = {"client_id"} if name == "Message" else set[str]()
+        optional = {"client_id", "claimed"} if name == "Message" else set[str]()
         assert set(schema["properties"]) - optional == set(schema["required"]) == fields
 
 

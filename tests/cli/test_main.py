@@ -110,7 +110,7 @@ def test_ask_says_that_an_answer_is_incomplete(tmp_path: Path) -> None:
 def test_ask_refuses_an_unknown_assistant(tmp_path: Path) -> None:
     done = command("ask", "hello", "--assistant", "nobody", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "chatkeep: there is no assistant 'nobody'; known: counsel, default, scribe\n"
+    assert done.stderr == "chatkeep: there is no assistant 'nobody'; known: counsel, default, plain, scribe\n"
 
 
 def test_ctrl_c_stops_an_answer_without_a_traceback(tmp_path: Path) -> None:
@@ -140,7 +140,7 @@ def test_a_closed_pipe_is_no_error(tmp_path: Path) -> None:
 
 def test_migrate_creates_the_database_and_prints_its_version(tmp_path: Path) -> None:
     done = command("migrate", cwd=tmp_path)
-    assert (done.returncode, done.stdout) == (0, "chatkeep.db is at migration 0009\n")
+    assert (done.returncode, done.stdout) == (0, "chatkeep.db is at migration 0010\n")
     assert (tmp_path / "chatkeep.db").exists()
     assert command("migrate", cwd=tmp_path).returncode == 0
 

@@ -43,6 +43,8 @@ APPLIED = {
     ("postgres", 8): "44452483dbefd2cefd7a225f1c89109eda60000d6cf12b63f2c7e73b69c281c9",
     ("sqlite", 9): "452f9d4335b268ca8b9e8956cdf91217bd43b037f29ed42409f20b4cf2587598",
     ("postgres", 9): "f2da48d5d30386643998f90e359003e1c551de685590f506fb20fab2a2d6d838",
+    ("sqlite", 10): "5846186feedca92e3abac4d221936dae15d0721f76ba50d5bd4b3204e26cc670",
+    ("postgres", 10): "9ee8cbbfdfe9a10ce7b3e87f525505058b9cba5a17ade92bedddc8ed22592067",
 }
 """Checksums of the released migrations: existing databases were created with them."""
 

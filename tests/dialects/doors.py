@@ -5,6 +5,7 @@ from abc import ABC, abstractmethod
 from typing import Any, NamedTuple
 
 import httpx2
+import openai
 
 from tests.dialects.agui import agui_agent, snapshot
 from tests.dialects.ai_sdk import VERSIONS, ai_chat, history
@@ -103,7 +104,45 @@ class AgUi(Door):
         return [Said(each["role"], each["content"]) for each in await snapshot(service, self.chat_id)]
 
 
-DOORS: tuple[type[Door], ...] = (Ours, AiSdk, AgUi)
+class Responses(Door):
+    """OpenAI's Responses and Conversations, by its SDK for Python."""
+
+    name = "Responses"
+
+    async def send(self, service: Service, text: str) -> str:
+        seen = ""
+        try:
+            (await service.client.post("/api/sessions", json={"id": self.chat_id})).raise_for_status()
+            async with self._client(service) as client:
+                stream = await client.responses.create(conversation=self._conversation, input=text, stream=True)
+                async for event in stream:
+                    seen += event.delta if event.type == "response.output_text.delta" else ""
+        except (httpx2.TransportError, openai.APIConnectionError):
+            pass  # the service was killed
+        return seen
+
+    async def load(self, service: Service) -> list[Said]:
+        said: list[Said] = []
+        try:
+            async with self._client(service) as client:
+                async for item in client.conversations.items.list(self._conversation, order="asc"):
+                    if item.type == "message":
+                        texts = [str(getattr(part, "text", "")) for part in item.content]
+                        said.append(Said(item.role, "".join(texts)))
+        except openai.NotFoundError:
+            return []
+        return said
+
+    @property
+    def _conversation(self) -> str:
+        return f"conv_{self.chat_id}"
+
+    def _client(self, service: Service) -> openai.AsyncOpenAI:
+        url = str(service.client.base_url).rstrip("/")
+        return openai.AsyncOpenAI(base_url=f"{url}/v1", api_key="any", max_retries=0)
+
+
+DOORS: tuple[type[Door], ...] = (Ours, AiSdk, AgUi, Responses)
 
 
 def text_of(parts: list[dict[str, Any]]) -> str:

@@ -76,7 +76,7 @@ async def open_run(db: CountingDatabase, journal: Journal, name: str = "r") -> R
     new_run = run(id=uid(name), session_id=session_id, user_message_id=user_id, message_id=answer_id)
 
     async def write(tx: Transaction) -> None:
-        session = Session(session_id, None, "default", None, {}, "idle", None, 0, TIME, TIME, {}, None)
+        session = Session(session_id, None, "default", None, {}, "idle", None, 0, TIME, TIME, {}, None, False)
         assert await store_sessions.add_session(tx, "me", session)
         await store_messages.add_message(tx, message("user", "Hi", id=user_id, session_id=session_id, seq=1))
         await store_messages.add_message(tx, message(id=answer_id, session_id=session_id, seq=2))

@@ -57,7 +57,7 @@ class CountingDatabase:
 @pytest.fixture
 async def runtime(database: str, script: Script) -> AsyncGenerator[Runtime]:
     async with open_runtime(settings(database, max_runs=1), script) as runtime:
-        session = Session(S, None, "default", None, {}, "idle", None, 0, TIME, TIME, {}, None)
+        session = Session(S, None, "default", None, {}, "idle", None, 0, TIME, TIME, {}, None, False)
         await runtime.db.transaction(lambda tx: store_sessions.add_session(tx, OWNER, session))
         yield runtime
 
@@ -132,7 +132,7 @@ async def test_an_interrupted_run_leaves_its_slot(runtime: Runtime, script: Scri
 
 
 async def test_a_refused_turn_gives_its_slot_back(runtime: Runtime, script: Script) -> None:
-    other = Session(uid("other"), None, "default", None, {}, "idle", None, 0, TIME, TIME, {}, None)
+    other = Session(uid("other"), None, "default", None, {}, "idle", None, 0, TIME, TIME, {}, None, False)
     await runtime.db.transaction(lambda tx: store_sessions.add_session(tx, OWNER, other))
     gate = asyncio.Event()
     script.play([gate, stop()])
@@ -147,7 +147,7 @@ async def test_a_refused_turn_gives_its_slot_back(runtime: Runtime, script: Scri
 async def test_a_known_prompt_is_not_stored_again(runtime: Runtime, script: Script) -> None:
     run = await start_run(runtime, OWNER, S, HELLO, None)
     await ended(runtime, run.id)
-    other = Session(uid("other"), None, "default", None, {}, "idle", None, 0, TIME, TIME, {}, None)
+    other = Session(uid("other"), None, "default", None, {}, "idle", None, 0, TIME, TIME, {}, None, False)
     await runtime.db.transaction(lambda tx: store_sessions.add_session(tx, OWNER, other))
     turn: Any = await prepare_turn(runtime, OWNER, other.id, HELLO, None, ids.new())
     assert turn.snapshot is None

@@ -39,7 +39,7 @@ pytestmark = pytest.mark.anyio
 OWNER = "me"
 T = TypeVar("T")
 S = uid("s")
-SESSION = Session(S, None, "default", None, {}, "idle", None, 0, TIME, TIME, {}, None)
+SESSION = Session(S, None, "default", None, {}, "idle", None, 0, TIME, TIME, {}, None, False)
 
 
 @pytest.fixture

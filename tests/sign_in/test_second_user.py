@@ -40,11 +40,20 @@ BODIES: dict[str, Any] = {
     "post /agui": AGUI,
     "post /agui/{assistant}": AGUI,
     "patch /api/admin/users/{user_id}": {"disabled": False},
+    "post /v1/chat/completions/{completion_id}": {"metadata": {"a": "b"}},
+    "post /v1/chat/completions": {"model": "m", "messages": [{"role": "user", "content": "hello"}], "store": False},
+    "post /v1/responses": {"input": "hello", "conversation": "conv_{session_id}"},
+    "post /v1/responses/input_tokens": {"input": "hello", "conversation": "conv_{session_id}"},
+    "post /v1/conversations": {"metadata": {"x": 1}},
+    "post /v1/conversations/{conversation_id}": {"metadata": {"x": "mine"}},
+    "post /v1/conversations/{conversation_id}/items": {"items": [{"role": "user", "content": "hello"}]},
 }
 """Bodies of the routes that take one."""
 PUBLIC = {"/healthz", "/readyz", "/metrics"}
 CHOSEN_ID = {"/api/sessions", "/api/chat", "/agui", "/agui/{assistant}"}
 """Routes to which a client brings the id of a session."""
+REFUSED = {"/v1/responses": 404, "/v1/responses/input_tokens": 404, "/v1/conversations": 422}
+"""Routes that would make something new of anyone's. Their bodies name something of Ada's, or are wrong."""
 NEW_CHAT = {
     "/api/chat/{chat_id}/stream": 204,
     "/api/chat/{chat_id}/stop": 204,
@@ -52,7 +61,7 @@ NEW_CHAT = {
     "/agui/threads/{thread_id}/messages": 200,
 }
 """The answers of doors whose clients ask before they have sent anything: as for a chat that is new, and empty."""
-OF_ALL = {"/api/models", "/api/assistants", "/api/assistants/{name}"}
+OF_ALL = {"/api/models", "/api/assistants", "/api/assistants/{name}", "/v1/models", "/v1/models/{model}"}
 """Routes that show the same to all users."""
 
 
@@ -78,12 +87,12 @@ async def service(database: str, script: Script) -> AsyncGenerator[Service]:
         yield service
 
 
-@pytest.fixture
-async def ada(service: Service, script: Script) -> Ada:
+@pytest.fixture(params=[False, True], ids=["lasting", "temporary"])
+async def ada(service: Service, script: Script, request: pytest.FixtureRequest) -> Ada:
     """A user with a session whose run waits for their client, a fact, and a token."""
     script.play([call("pick", "{}"), stop("tool_calls")], [say("done"), stop()])
     service.client.headers.update(user("ada"))
-    session_id = await service.session(title=SECRET)
+    session_id = await service.session(title=SECRET, temporary=request.param)
     tool = {"name": "pick", "description": SECRET, "parameters": {"type": "object"}}
     sent = await service.send(session_id, SECRET, tools=[tool])
     made = (await service.client.post("/api/tokens", json={"name": SECRET})).json()
@@ -102,8 +111,13 @@ async def ada(service: Service, script: Script) -> Ada:
         "user_id": user_id,
         "name": "default",
         "assistant": "default",
+        "model": "assistant:default",
+        "completion_id": f"chatcmpl-{sent['run']['id']}",
         "chat_id": session_id,
         "thread_id": session_id,
+        "response_id": f"resp_{sent['run']['id']}",
+        "conversation_id": f"conv_{session_id}",
+        "item_id": f"msg_{sent['user_message']['id']}",
     }
     operations = [(method, path) for path, methods in document["paths"].items() for method in methods]
     return Ada(ids, sorted(operations, key=lambda each: each == ("delete", "/api/me")))
@@ -127,10 +141,13 @@ async def test_no_route_shows_or_changes_what_is_another_s(service: Service, ada
         assert path in NEW_CHAT or "event-stream" not in answer.headers.get("content-type", ""), where
         if method == "post" and path in CHOSEN_ID:
             assert answer.status_code == 409, where  # ids of others are taken, and nothing else is said
+        elif method == "post" and path in REFUSED:
+            assert answer.status_code == REFUSED[path], where
         elif "{" in path and path not in OF_ALL:
             assert answer.status_code == (200 if role == "admin" and "admin" in path else expected(path)), where
         elif "admin" not in path:
             assert answer.status_code < 300, where
+    await until_gone(service.runtime.db)  # what Bob has made is deleted with him
     assert await contents(service) == before
     assert (await service.client.get("/api/me", headers=user("ada"))).json()["id"] == ada.ids["user_id"]
     assert len((await service.client.get("/api/tokens", headers=user("ada"))).json()["data"]) == 1
@@ -154,10 +171,13 @@ async def test_no_route_answers_one_who_has_not_signed_in(service: Service, ada:
 
 async def test_each_route_answers_its_owner(service: Service, ada: Ada) -> None:
     """So the requests of this file are right, and refused to Bob because of who he is."""
+    session = await service.client.get(f"/api/sessions/{ada.ids['session_id']}", headers=user("ada"))
+    is_temporary = session.json()["temporary"]
     for method, path in ada.operations:
         if method == "get" and "admin" not in path:
+            is_stored = "completion_id" not in path or not is_temporary
             async with service.client.stream(**ada.request(method, path), headers=user("ada")) as answer:
-                assert answer.status_code == 200, path
+                assert answer.status_code == (200 if is_stored else 404), path
     calls = ("post", "/api/runs/{run_id}/tool-outputs")
     for method, path in (calls, ("patch", "/api/sessions/{session_id}"), ("delete", "/api/facts/{fact_id}")):
         assert (await service.client.request(**ada.request(method, path), headers=user("ada"))).status_code < 300

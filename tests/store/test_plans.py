@@ -26,6 +26,7 @@ SMALL_INDEXES = {"runs_open", "runs_by_worker", "runs_by_deadline"}
 FIRST_COLUMNS = {
     "runs_to_sweep": ("finished_at",),
     "sessions_by_use": ("owner", "updated_at"),  # an owner may have most sessions
+    "sessions_to_sweep": ("updated_at",),
 }
 """The columns that bound what is read of an index; `session_key`, if it is not listed."""
 WALKS_OF_A_SESSION = {
@@ -37,7 +38,10 @@ WALKS_OF_A_SESSION = {
     **{f"removal {number}: select": "the newest rows" for number in range(5)},
 }
 """Statements that may read a whole session, and what they want of it: it may be most of a table."""
-OF_AN_OWNER = {"users.join": "all that one user has becomes another's, by a command"}
+OF_AN_OWNER = {
+    "users.join": "all that one user has becomes another's, by a command",
+    "sessions.keep_temporary": "all temporary ones of a user who deletes everything",
+}
 """Statements that are meant for all sessions of an owner."""
 A_SESSION = re.compile(r"\((?:\w+\.)?session_key ?= ?[^() ]+\)$")
 

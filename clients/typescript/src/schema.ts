@@ -56,6 +56,11 @@ export interface ClientTool {
   kind?: "client" | "reply";
 }
 
+/** The fields of a stored completion that change. */
+export interface CompletionChange {
+  metadata: Readonly<Record<string, string>> | null;
+}
+
 /** Numbers of the things that were deleted with a user. `usage_days`: rows of usage, one for each day, model and assistant. Their sums stay, without a user. */
 export interface DeletionReceipt {
   sessions: number;
@@ -142,7 +147,7 @@ export interface Me {
   used: Used;
 }
 
-/** One message. A whole turn of the assistant, with all its steps and tool calls, is one message. `client_id` is the id that the client gave a user message, if it gave one. It need not be unique. */
+/** One message. A whole turn of the assistant, with all its steps and tool calls, is one message. `client_id` is the id that the client gave a user message, if it gave one. It need not be unique. `claimed`: an answer that was not given here; a client that keeps its own history says that it was. */
 export interface Message {
   id: string;
   session_id: string;
@@ -154,6 +159,7 @@ export interface Message {
   status: "cancelled" | "completed" | "failed" | "in_progress" | "incomplete" | "interrupted" | "requires_action";
   created_at: string;
   client_id?: string;
+  claimed?: boolean;
 }
 
 /** Messages, oldest first. `position` is where `GET /api/sessions/{id}/events` goes on. */
@@ -177,6 +183,7 @@ export interface ModelParams {
   reasoning_effort?: string | null;
   stop?: string | readonly string[] | null;
   seed?: number | null;
+  parallel_tool_calls?: boolean | null;
 }
 
 /** A model that a session or a message may name. `context_tokens`: the longest prompt; `input`: kinds of parts. */
@@ -224,6 +231,7 @@ export interface NewSession {
   params?: ModelParams | null;
   instructions?: string | null;
   id?: string | null;
+  temporary?: boolean;
 }
 
 /** A token to be made: its name, what it may do, and after how many days it is void; never, without them. */
@@ -237,6 +245,22 @@ export interface NewTokenRequest {
 export interface NewTokenView {
   token: Token;
   text: string;
+}
+
+/** The answer to a request below `/v1` that is refused or fails. */
+export interface OpenAIError {
+  error: OpenAIErrorFields;
+}
+
+/** An error, as OpenAI's clients read it. `code` is that of the problem document; `param` is the field at fault. */
+export interface OpenAIErrorFields {
+  message: string;
+  type: string;
+  param: string | null;
+  code: string | null;
+  request_id: string | null;
+  run_id: string | null;
+  message_id: string | null;
 }
 
 /** Prices of a million tokens. `cached_input` is null where it is the same as `input`. */
@@ -407,7 +431,7 @@ export interface SearchResultPage {
   next: string | null;
 }
 
-/** A conversation. `head_id` is the last message of its active branch. `params` are the parameters of every answer, `instructions` are added to the system prompt. */
+/** A conversation. `head_id` is the last message of its active branch. `params` are the parameters of every answer, `instructions` are added to the system prompt. A `temporary` one stands in no list, is not searched, and is deleted some time after its last use. */
 export interface Session {
   id: string;
   title: string | null;
@@ -421,6 +445,7 @@ export interface Session {
   updated_at: string;
   params: Readonly<Record<string, unknown>>;
   instructions: string | null;
+  temporary: boolean;
 }
 
 /** The fields to change; one that is left out stays. `params` are replaced as a whole. */

@@ -82,14 +82,16 @@ def fit_history(
 ) -> FittedPrompt:
     """Return the system prompt `prompt` and the latest whole turns of `history`, as many as fit into `budget` bytes.
 
+    An empty prompt is left out.
+
     `history` ends with the turn that is being answered: the user's message, then the answer so far. `tools` are the
     definitions of the functions on offer, which count too.
 
     Raises:
         ContextOverflow: the turn that is being answered does not fit alone.
     """
-    system: ChatMessage = {"role": "system", "content": prompt}
-    size = _count_bytes([system]) + _count_bytes(tools)
+    system: list[ChatMessage] = [{"role": "system", "content": prompt}] if prompt else []
+    size = (_count_bytes(system) or 1) + _count_bytes(tools)  # 1: the bracket that no comma replaces
     earlier = recipient._replace(calls_as_text=recipient.earlier_as_text or recipient.calls_as_text)
     messages: list[ChatMessage] = []
     for turn in reversed(_split_turns(history)):
@@ -102,7 +104,7 @@ def fit_history(
             break
         messages[:0] = turn_messages
         size += turn_size
-    return FittedPrompt(_merge_user_messages([system, *messages]), size)
+    return FittedPrompt(_merge_user_messages([*system, *messages]), size)
 
 
 def ask_to_continue(messages: list[ChatMessage], prefill: Prefill | None) -> tuple[list[ChatMessage], dict[str, Any]]:
@@ -128,7 +130,8 @@ def to_chat_messages(message: Message, recipient: Recipient = UNKNOWN_RECIPIENT)
     A step with neither text nor calls is left out.
     """
     if message.role == "user":
-        return [{"role": "user", "content": _join_text(message.parts)}]
+        said = _join_text(message.parts)
+        return [{"role": "user", "content": said}] if said else []  # empty: it was erased
     messages: list[ChatMessage] = []
     for step in _split_steps(message.parts):
         seam = _find_seam(step)
@@ -171,8 +174,11 @@ def _split_turns(history: Sequence[Message]) -> list[list[Message]]:
     for message in history:
         if message.role == "user":
             turns.append([message])
-        elif turns:  # else the history begins with an answer whose user message was not read
+        elif turns:
             turns[-1].append(message)
+        elif message.parent_id is None and message.claimed is True:  # the assistant spoke first, says the client
+            turns.append([message])
+        # else its user message was not read
     return turns
 
 

@@ -30,7 +30,7 @@ from chatkeep.agent.turn_input import Emit, LoadMessage, TurnInput, count_steps
 from chatkeep.agent.usage_meter import UsageMeter
 from chatkeep.chat import event_log
 from chatkeep.chat.events import Event, Handover, ProviderStateKept, ToolCallFinished
-from chatkeep.chat.types import Kind, Message, StepPart, ToolCallPart
+from chatkeep.chat.types import Kind, Message, ToolCallPart
 from chatkeep.errors import ModelRejected, ModelUnavailable, TurnFailed
 from chatkeep.llm import Model, Params, Prompt
 from chatkeep.llm.assembler import Assembler
@@ -46,7 +46,8 @@ class StepAnswers:
         """Raises TurnFailed if `model` no longer has the model that is asked for."""
         self._model = model
         self._input = turn_input
-        self._call_ids = {part.call_id for part in turn_input.message.parts if isinstance(part, ToolCallPart)}
+        said = (*turn_input.history, turn_input.message)
+        self._call_ids = {part.call_id for each in said for part in each.parts if isinstance(part, ToolCallPart)}
         self._chain = ModelChain(model, turn_input.model, turn_input.own_parts(turn_input.message))
         self._recipient = self._chain.recipient
         bytes_per_token = turn_input.bytes_per_token or DEFAULT_BYTES_PER_TOKEN
@@ -189,7 +190,7 @@ class StepAnswers:
     def _find_params(self, message: Message) -> Params:
         """Return the parameters of the next step. A call that is asked for is made in the first, or there is no end."""
         params = self._input.params
-        is_first = not any(isinstance(part, StepPart) for part in message.parts)
+        is_first = count_steps(self._input.own_parts(message)) <= 1
         if is_first or params.get("tool_choice") == "none":
             return params
         return {name: value for name, value in params.items() if name != "tool_choice"}

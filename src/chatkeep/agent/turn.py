@@ -13,7 +13,8 @@ A turn answers one user message. It is made of steps; a step is one call of the 
 4. After a step the turn ends, waits, or goes on. The first line that fits decides:
 
        the model's answer was cut, or too long  ends: incomplete
-       a client function was called, validly    waits: requires_action; a later turn resumes it
+       a client function was called, validly    waits: requires_action; a later turn resumes it. If the client takes
+                                                the call along (`takes_calls`), ends: completed
        an action ran, or a call is not valid    goes on with the next step, so that the model reads the results
        otherwise                                ends: completed
 
@@ -137,6 +138,8 @@ class Turn:
         reason = step.finish_reason
         if not is_done(reason):
             return Outcome("incomplete", self.finish_reason)
+        if checked.waiting and self._input.takes_calls:
+            return Outcome("completed", reason)
         if checked.waiting:
             return Outcome("requires_action", reason, checked.waiting)
         return None if checked.has_invalid or checked.actions else Outcome("completed", reason)

@@ -35,6 +35,7 @@ class TurnInput(NamedTuple):
     the answer as it was when it began to wait. If the turn goes on with another answer (`continued`), it begins with
     the parts of that one. `prior_usage`, `prior_calls` (their number), `input_bytes` (of the prompts, in bytes of JSON)
     and `finish_reason` are those of the steps before the wait.
+    `takes_calls`: a call of a client's function ends the turn, as its outputs come with another one.
     `bytes_per_token` is the model's ratio as measured in this session, or None if it is not known yet.
     """
 
@@ -54,6 +55,7 @@ class TurnInput(NamedTuple):
     input_bytes: int = 0
     finish_reason: str | None = None
     continued: Continued | None = None
+    takes_calls: bool = False
 
     def own_parts(self, message: Message) -> Sequence[Part]:
         """Return the parts of `message`, the answer so far, that are not those of an answer that it continues."""

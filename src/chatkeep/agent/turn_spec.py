@@ -32,7 +32,8 @@ class TurnSpec(NamedTuple):
 
     `is_untitled`: the session has no title yet. `is_session_specific`: the prompt names the session's title or has its
     user's instructions, or a tool was described by its client, so that the snapshot is stored, and deleted, with the
-    session. `continued`: the answer that was cut, and with which the turn goes on.
+    session. `continued`: the answer that was cut, and with which the turn goes on. `takes_calls`: a call of a client's
+    function ends the turn.
     """
 
     assistant: str
@@ -43,6 +44,7 @@ class TurnSpec(NamedTuple):
     is_untitled: bool
     is_session_specific: bool = False
     continued: Continued | None = None
+    takes_calls: bool = False
 
     def snapshot(self) -> PromptSnapshot:
         """Return the system prompt and the functions, as the model is given them."""
@@ -58,6 +60,7 @@ class TurnSpec(NamedTuple):
             "client_functions": [each.model_dump() for each in self.client_tools],
             "untitled": self.is_untitled,
             **({"continued": self.continued._asdict()} if self.continued else {}),
+            **({"takes_calls": True} if self.takes_calls else {}),
         }
 
 
@@ -99,9 +102,9 @@ def build_spec(
     has_instructions = bool(instructions) and assistant.instructions
     is_session_specific = names_session or has_instructions or any(each.is_described for each in client_tools)
     if has_instructions:
-        prompt = f"{prompt}\n\n{INSTRUCTIONS_NOTICE}\n{instructions}"
+        prompt = f"{prompt}\n\n{INSTRUCTIONS_NOTICE}\n{instructions}" if prompt else instructions or ""
     if any(tool.kind != "reply" for tool in tools.values()):
-        prompt = f"{prompt}\n\n{DATA_NOTICE}"
+        prompt = f"{prompt}\n\n{DATA_NOTICE}".lstrip()
     params = {**assistant.all_params, **params}
     return TurnSpec(assistant.name, prompt, params, tools, client_tools, is_untitled, is_session_specific)
 

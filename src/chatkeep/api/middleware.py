@@ -15,7 +15,7 @@ from chatkeep.errors import BadHost, BodyTooLarge, CrossSite, InvalidRequest, Re
 
 _PROBES = ("/healthz", "/readyz")
 """Paths for monitors and load balancers, which name an address of their own in `Host`. They show no data."""
-DIALECT_PATHS = ("/api/chat", "/agui")
+DIALECT_PATHS = ("/api/chat", "/agui", "/v1/")
 """Paths of dialects. Their clients send the whole history each time, with files in it (docs/dialects.md)."""
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 """Methods that change nothing (RFC 9110, section 9.2.1)."""

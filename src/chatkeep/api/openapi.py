@@ -4,6 +4,7 @@ Answers are msgspec values, which FastAPI does not know; their JSON schemas are 
 """
 
 import re
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import msgspec
@@ -21,6 +22,7 @@ from chatkeep.api.views import (
     MessagePage,
     ModelPage,
     NewTokenView,
+    OpenAIError,
     ProblemDocument,
     PromptView,
     RunAnswer,
@@ -64,7 +66,7 @@ _ANY_REQUEST = (
 _ANSWERS = [
     Session, Message, Run, SessionPage, MessagePage, RunAnswer, PromptView, AssistantPage, AssistantDetails,
     ModelPage, FactPage, SearchResultPage, Health, ProblemDocument, Me, DeletionReceipt,
-    TokenPage, NewTokenView, UserPage, UserView, AuditPage, UsagePage,
+    TokenPage, NewTokenView, UserPage, UserView, AuditPage, UsagePage, OpenAIError,
 ]  # fmt: skip
 
 _REF = "#/components/schemas/{name}"
@@ -86,6 +88,10 @@ DIALECT_STREAM: dict[str, Any] = {"text/event-stream": {"schema": {"type": "stri
 """A stream of events in another service's form (docs/dialects.md)."""
 
 
+OBJECT: dict[str, Any] = {"application/json": {"schema": {"type": "object", "additionalProperties": True}}}
+"""An object in another service's form."""
+
+
 def json_answer(value: type[Value], **more: Any) -> dict[str, Any]:
     """Return an OpenAPI response whose JSON is a `value`; `more` are entries of further media types."""
     content: dict[str, Any] = {"application/json": {"schema": {"$ref": _REF.format(name=value.__name__)}}}
@@ -101,20 +107,31 @@ def json_body(description: str, *required: str) -> dict[str, Any]:
 
 def error_answers(*errors: type[Refused]) -> dict[int | str, dict[str, Any]]:
     """Return OpenAPI responses for `errors` and for those of any request, by status."""
+    return _error_answers(
+        errors, {"application/problem+json": {"schema": {"$ref": _REF.format(name="ProblemDocument")}}}
+    )
+
+
+def openai_error_answers(*errors: type[Refused]) -> dict[int | str, dict[str, Any]]:
+    """Return the same for a route below `/v1`, where they have OpenAI's form."""
+    return _error_answers(errors, {"application/json": {"schema": {"$ref": _REF.format(name="OpenAIError")}}})
+
+
+def _error_answers(errors: Sequence[type[Refused]], content: dict[str, Any]) -> dict[int | str, dict[str, Any]]:
     by_status: dict[int, list[str]] = {}
     for error in dict.fromkeys((*_ANY_REQUEST, *errors)):
         by_status.setdefault(error.status, []).append(error.code)
-    schema = {"schema": {"$ref": _REF.format(name="ProblemDocument")}}
-    return {
-        status: {"description": ", ".join(codes), "content": {"application/problem+json": schema}}
-        for status, codes in by_status.items()
-    }
+    return {status: {"description": ", ".join(codes), "content": content} for status, codes in by_status.items()}
 
 
-TURN_ERRORS = error_answers(
-    NotFound, ModelNotAllowed, SessionBusy, IdempotencyMismatch, EventsExpired, TooManyRuns, QuotaExceeded, ShuttingDown
-)
+_TURN_ERRORS = (
+    NotFound, ModelNotAllowed, SessionBusy, IdempotencyMismatch, EventsExpired, TooManyRuns, QuotaExceeded,
+    ShuttingDown,
+)  # fmt: skip
+TURN_ERRORS = error_answers(*_TURN_ERRORS)
 """The refusals of a request that starts a run (docs/http-api.md)."""
+OPENAI_TURN_ERRORS = openai_error_answers(*_TURN_ERRORS)
+"""The same below `/v1`."""
 
 
 def operation_id(route: APIRoute) -> str:

@@ -77,6 +77,7 @@ class NewSession(SessionOptions):
     """A session to be made; every field may be left out."""
 
     id: Id | None = None
+    temporary: bool = False
 
 
 class SessionChange(SessionOptions):

@@ -1,7 +1,7 @@
 """Answers: JSON of our values, problem documents, and the three forms of an answer to a turn."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
@@ -9,7 +9,9 @@ from fastapi import Depends, Header, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import WithJsonSchema
 from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope, Send
 
+from chatkeep.api.dialects import openai_errors
 from chatkeep.api.request_log import HEADER as REQUEST_ID_HEADER
 from chatkeep.api.response_headers import HEADERS
 from chatkeep.api.sse import ends_run, run_frame
@@ -79,14 +81,36 @@ def json_response(
     return Response(msgspec.json.encode(value), status, headers, "application/json")
 
 
+def object_response(value: Mapping[str, Any], status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """Return an object in another service's form as a JSON answer."""
+    return Response(msgspec.json.encode(value), status, headers, "application/json")
+
+
+class ProblemResponse(Response):
+    """An error: a problem document (RFC 9457), or in the form that the clients of its path know."""
+
+    def __init__(self, document: dict[str, Any], headers: Mapping[str, str]) -> None:
+        body = msgspec.json.encode(document)
+        super().__init__(body, document["status"], dict(headers), "application/problem+json")
+        self._document = document
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the error (ASGI)."""
+        if scope["type"] == "http" and scope["path"].startswith(openai_errors.PATHS):
+            self.body = msgspec.json.encode(openai_errors.to_openai_error(self._document))
+            self.headers["content-type"] = "application/json"
+            self.headers["content-length"] = str(len(self.body))
+            if self.status_code == 409:  # else OpenAI's SDKs send the request again by themselves
+                self.headers["x-should-retry"] = "false"
+        await super().__call__(scope, receive, send)
+
+
 def problem_response(error: Refused) -> Response:
-    """Return `error` as a problem document (RFC 9457)."""
+    """Return `error` as an answer."""
     document = error.document()
     if request_id := context.request_id.get():
         document["request_id"] = request_id
-    return Response(
-        msgspec.json.encode(document), error.status, dict(error.response_headers()), "application/problem+json"
-    )
+    return ProblemResponse(document, error.response_headers())
 
 
 async def run_response(runtime: Runtime, owner: str, run: Run, form: ResponseForm, after: int = 0) -> Response:

@@ -35,6 +35,24 @@ class ProblemDocument(Value, frozen=True, omit_defaults=True):
     resets_at: str | None = None
 
 
+class OpenAIErrorFields(Value, frozen=True, omit_defaults=True):
+    """An error, as OpenAI's clients read it. `code` is that of the problem document; `param` is the field at fault."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str | None
+    request_id: str | None = None
+    run_id: str | None = None
+    message_id: str | None = None
+
+
+class OpenAIError(Value, frozen=True):
+    """The answer to a request below `/v1` that is refused or fails."""
+
+    error: OpenAIErrorFields
+
+
 class SessionPage(Value, frozen=True):
     """Sessions; `next` is the `before` of the next page."""
 

@@ -191,11 +191,11 @@ def part_events(message: Message) -> list[Event]:
 def _events_of(index: int, part: Part) -> list[Event]:
     match part:
         case TextPart():
-            return [TextDelta(index=index, text=part.text)]
+            return [TextDelta(index=index, text=part.text)] if part.text else []
         case ReasoningPart():
             return [ReasoningDelta(index=index, text=part.text)] if part.text else []
         case RefusalPart():
-            return [RefusalDelta(index=index, text=part.text)]
+            return [RefusalDelta(index=index, text=part.text)] if part.text else []
         case StepPart():
             return [StepStarted(index=index)]
         case HandoverPart():

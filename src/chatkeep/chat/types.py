@@ -47,7 +47,8 @@ class Value(msgspec.Struct, frozen=True):
 class Session(Value, frozen=True):
     """A conversation. `head_id` is the last message of its active branch.
 
-    `params` are the parameters of every answer, `instructions` are added to the system prompt.
+    `params` are the parameters of every answer, `instructions` are added to the system prompt. A `temporary` one stands
+    in no list, is not searched, and is deleted some time after its last use.
     """
 
     id: str
@@ -62,6 +63,7 @@ class Session(Value, frozen=True):
     updated_at: str
     params: dict[str, Any]
     instructions: str | None
+    temporary: bool
 
 
 class Problem(Value, frozen=True):
@@ -161,7 +163,8 @@ Part: TypeAlias = TextPart | ReasoningPart | RefusalPart | StepPart | HandoverPa
 class Message(Value, frozen=True):
     """One message. A whole turn of the assistant, with all its steps and tool calls, is one message.
 
-    `client_id` is the id that the client gave a user message, if it gave one. It need not be unique.
+    `client_id` is the id that the client gave a user message, if it gave one. It need not be unique. `claimed`: an
+    answer that was not given here; a client that keeps its own history says that it was.
     """
 
     id: str
@@ -174,6 +177,7 @@ class Message(Value, frozen=True):
     status: RunStatus
     created_at: str
     client_id: str | UnsetType = UNSET
+    claimed: bool | UnsetType = UNSET
 
 
 class PromptSnapshot(NamedTuple):

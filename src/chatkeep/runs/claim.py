@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from chatkeep import clock, ids
 from chatkeep.agent.turn_spec import TurnSpec
@@ -18,7 +19,7 @@ from chatkeep.db import Transaction
 from chatkeep.errors import EventsExpired, IdempotencyMismatch, InvalidRequest, SessionBusy
 from chatkeep.runs.end import EndedRun, end_run
 from chatkeep.runs.quota import Quota, take_hold
-from chatkeep.runs.request import NewMessage, TurnRequest
+from chatkeep.runs.request import EarlierMessage, NewMessage, TurnRequest
 from chatkeep.store import events as store_events
 from chatkeep.store import limits as store_limits
 from chatkeep.store import messages as store_messages
@@ -42,10 +43,11 @@ class PreparedTurn(NamedTuple):
     """Everything that a claim writes beside what the session's row says.
 
     `user_message` is the message that a `NewRun` answers again, else None; `begun_parts` are those of the answer that
-    it goes on with. `snapshot` is the prompt snapshot to store, None if it is known to be stored already. `history` is
-    the branch that the user's message follows, oldest first, as it was when `head_id` was the session's head; None if
-    an answer was open then. `first_title`: for a session that has none; None if it is given none. `quota` is what
-    the turn takes of its owner's limits (`runs/quota.py`); None if they have none.
+    it goes on with. `earlier` are messages to be stored before the user's (`to_messages`). `snapshot` is the
+    prompt snapshot to store, None if it is known to be stored already. `history` is what the user's message follows,
+    oldest first: the branch as it was when `head_id` was the session's head, and `earlier`; None if an answer was open
+    then. `first_title`: for a session that has none; None if it is given none. `quota`
+    is what the turn takes of its owner's limits (`runs/quota.py`); None if they have none.
     """
 
     run_id: str
@@ -58,6 +60,7 @@ class PreparedTurn(NamedTuple):
     session: SessionFields
     user_message: Message | None
     begun_parts: Sequence[Part]
+    earlier: Sequence[Message]
     head_id: str | None
     history: Sequence[Message] | None
     bytes_per_token: Mapping[str, float]
@@ -95,6 +98,30 @@ class KeyUsed(Exception):  # noqa: N818  # likewise
         self.run = run
 
 
+def to_messages(earlier: Sequence[EarlierMessage], session_id: str, now: str) -> list[Message]:
+    """Return `earlier` as messages of a session, each after the one before it.
+
+    What is said of earlier answers is marked as claimed: they were not given here. The first message has no parent,
+    and the numbers (`seq`) begin with 0: the claim gives them their place.
+    """
+    messages: list[Message] = []
+    for seq, each in enumerate(earlier):
+        message = Message(
+            id=ids.new_in(session_id),
+            session_id=session_id,
+            parent_id=messages[-1].id if messages else None,
+            seq=seq,
+            role=each.role,
+            parts=each.parts,
+            run_id=None,
+            status="completed",
+            created_at=now,
+            claimed=True if each.role == "assistant" else UNSET,
+        )
+        messages.append(message)
+    return messages
+
+
 async def claim_turn(tx: Transaction, turn: PreparedTurn) -> Claim:
     """Store the turn, and end the session's open run if the request interrupts it.
 
@@ -103,7 +130,8 @@ async def claim_turn(tx: Transaction, turn: PreparedTurn) -> Claim:
         SessionChanged, KeyUsed: see there.
     """
     is_new = isinstance(turn.request, NewMessage)
-    reserved = await store_sessions.reserve(tx, turn.owner, turn.session_id, messages=2 if is_new else 1)
+    count = len(turn.earlier) + (2 if is_new else 1)
+    reserved = await store_sessions.reserve(tx, turn.owner, turn.session_id, messages=count)
     if run := await find_keyed_run(tx, turn.session_id, turn.key, turn.request_hash):
         raise KeyUsed(run)
     if SessionFields(*reserved[3:]) != turn.session:
@@ -114,7 +142,7 @@ async def claim_turn(tx: Transaction, turn: PreparedTurn) -> Claim:
     now = await tx.now()
     user = turn.user_message or await _new_user_message(tx, turn, reserved, now)
     run = _new_run(turn, reserved.number, user.id, now)
-    answer = _new_answer(run, reserved.seq + is_new, now, turn.begun_parts)
+    answer = _new_answer(run, reserved.seq + count - 1, now, turn.begun_parts)
     if is_new:
         await store_messages.add_message(tx, user)
     await store_messages.add_message(tx, answer)
@@ -173,11 +201,14 @@ async def _new_user_message(
         parent = await store_messages.find_in_session(tx, turn.session_id, parent_id)
         if parent is None or parent.role != "assistant" or not has_ended(parent.status):
             raise InvalidRequest("parent_id: not an ended assistant message of this session")
+    if turn.earlier:
+        first, *rest = [replace(each, seq=reserved.seq + each.seq, created_at=now) for each in turn.earlier]
+        await store_messages.add_messages(tx, [replace(first, parent_id=parent_id), *rest])
     return Message(
         id=ids.new_in(turn.session_id),
         session_id=turn.session_id,
-        parent_id=parent_id,
-        seq=reserved.seq,
+        parent_id=turn.earlier[-1].id if turn.earlier else parent_id,
+        seq=reserved.seq + len(turn.earlier),
         role="user",
         parts=(TextPart(request.content),),
         run_id=None,

@@ -125,6 +125,7 @@ async def delete_everything(runtime: Runtime, caller: Caller) -> DeletionReceipt
     Cut off in the middle, it can be repeated: what is gone by then is not counted again.
     """
     user_id, sessions, messages = caller.user_id, 0, 0
+    await runtime.db.transaction(lambda tx: store_sessions.keep_temporary(tx, user_id))
     while page := await runtime.db.snapshot(lambda tx: store_sessions.list_sessions(tx, user_id, PAGE_SIZE, None)):
         for session in page:
             try:

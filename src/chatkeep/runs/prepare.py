@@ -15,11 +15,11 @@ from chatkeep.agent.titles import title_from_words
 from chatkeep.agent.turn_input import Continued
 from chatkeep.agent.turn_spec import TurnSpec, build_spec, hash_snapshot, recorded_client_tools
 from chatkeep.chat.texts import join_texts
-from chatkeep.chat.types import Message, Run, Session, has_ended
+from chatkeep.chat.types import Message, Part, Run, Session, has_ended
 from chatkeep.db import Transaction
 from chatkeep.errors import InvalidRequest, Refused
-from chatkeep.runs.claim import PreparedTurn, SessionFields, check_not_busy, find_keyed_run
-from chatkeep.runs.request import NewMessage, NewRun, TurnRequest
+from chatkeep.runs.claim import PreparedTurn, SessionFields, check_not_busy, find_keyed_run, to_messages
+from chatkeep.runs.request import ClientTurn, NewMessage, NewRun, TurnRequest
 from chatkeep.runs.runtime import Runtime
 from chatkeep.runs.turn_input import count_prompt_tokens, list_prompt_messages
 from chatkeep.store import limits as store_limits
@@ -152,6 +152,7 @@ async def _build_spec(runtime: Runtime, state: _State, request: TurnRequest) -> 
     session = state.session
     assistant = runtime.get_assistant(session.assistant)
     known, time_zone = runtime.tools, runtime.settings.time_zone
+    own = request if isinstance(request, ClientTurn) else None
 
     def build() -> TurnSpec:
         client_tools = _client_tools(runtime, state, request)
@@ -163,14 +164,25 @@ async def _build_spec(runtime: Runtime, state: _State, request: TurnRequest) -> 
             session.title,
             client_tools,
             {**session.params, **request.all_params},
-            session.instructions,
+            session.instructions if own is None or own.instructions is None else own.instructions,
         )
 
-    answer = state.target.answer if state.target else None
     has_schemas = isinstance(request, NewRun) or any(tool.is_described for tool in request.tools)
     spec = await asyncio.to_thread(build) if has_schemas else build()
-    continued = Continued(state.target.model, len(answer.parts)) if state.target and answer else None
-    return spec._replace(continued=continued)
+    return spec._replace(
+        continued=_continued(state, request),
+        is_untitled=spec.is_untitled and not session.temporary,
+        takes_calls=own is not None and own.takes_calls,
+    )
+
+
+def _continued(state: _State, request: TurnRequest) -> Continued | None:
+    """Return the answer that the turn goes on with: a stored one, or what the client has of one."""
+    if state.target and (answer := state.target.answer):
+        return Continued(state.target.model, len(answer.parts))
+    if isinstance(request, ClientTurn) and request.begun:
+        return Continued(request.model or "", len(request.begun))
+    return None
 
 
 def _choose_model(runtime: Runtime, state: _State, request: TurnRequest) -> tuple[str, str]:
@@ -208,13 +220,12 @@ def _prepared(
     request_hash: str,
 ) -> PreparedTurn:
     session, settings, target = state.session, runtime.settings, state.target
-    is_titled = session.title is not None and isinstance(request, NewMessage)
-    words = None if is_titled else title_from_words(_user_text(state, request))
-    if isinstance(request, NewRun) and session.title == words:
+    earlier = to_messages(request.earlier, session.id, state.now) if isinstance(request, ClientTurn) else ()
+    words = _first_words(state, request)
+    if isinstance(request, NewRun) and words is not None and session.title == words:
         spec = spec._replace(is_untitled=True)  # its first answer failed: the model may still find a title
     snapshot = spec.snapshot()
     prompt_hash = hash_snapshot(snapshot)
-    is_stored = not spec.is_session_specific and prompt_hash in runtime.stored_prompts
     return PreparedTurn(
         run_id=run_id,
         owner=state.owner,
@@ -225,16 +236,39 @@ def _prepared(
         request_hash=request_hash,
         session=SessionFields(session.assistant, session.model, session.title, session.params, session.instructions),
         user_message=target.user_message if target else None,
-        begun_parts=target.answer.parts if target and target.answer else (),
+        begun_parts=_begun_parts(target, request),
+        earlier=earlier,
         head_id=session.head_id,
-        history=state.history,
+        history=None if state.history is None else [*state.history, *earlier],
         bytes_per_token=state.bytes_per_token,
         spec=spec,
         model=runtime.model.name(_choose_model(runtime, state, request)[0]),
         prompt_hash=prompt_hash,
-        snapshot=None if is_stored else snapshot,
-        record=spec.to_record(prompt_hash),
+        snapshot=None if _is_stored(runtime, spec, prompt_hash) else snapshot,
+        record=_record(spec, prompt_hash, request),
         first_title=None if settings.titles == "off" else words,
         worker=runtime.name,
         lease_seconds=settings.lease,
     )
+
+
+def _begun_parts(target: _Target | None, request: TurnRequest) -> Sequence[Part]:
+    if isinstance(request, ClientTurn):
+        return request.begun
+    return target.answer.parts if target and target.answer else ()
+
+
+def _first_words(state: _State, request: TurnRequest) -> str | None:
+    """Return the title that the user's words make; None where none is needed."""
+    has_title = state.session.title is not None and isinstance(request, NewMessage)
+    return None if has_title or state.session.temporary else title_from_words(_user_text(state, request))
+
+
+def _record(spec: TurnSpec, prompt_hash: str, request: TurnRequest) -> dict[str, Any]:
+    """Return what the run's row keeps: the spec, and what a dialect's client has asked for beside it."""
+    noted = request.noted if isinstance(request, ClientTurn) else {}
+    return {**spec.to_record(prompt_hash), **({"noted": noted} if noted else {})}
+
+
+def _is_stored(runtime: Runtime, spec: TurnSpec, prompt_hash: str) -> bool:
+    return not spec.is_session_specific and prompt_hash in runtime.stored_prompts

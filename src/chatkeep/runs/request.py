@@ -5,7 +5,7 @@ storable on its way in (`chatkeep.text`).
 """
 
 import hashlib
-from typing import Annotated, Any, Literal, Self, TypeAlias
+from typing import Annotated, Any, Literal, NamedTuple, Self, TypeAlias
 
 import msgspec
 from pydantic import (
@@ -21,6 +21,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from chatkeep import ids
+from chatkeep.chat.types import Part
 from chatkeep.llm import Params
 from chatkeep.settings.models_file import ModelParams
 from chatkeep.text import clean_json
@@ -29,6 +30,8 @@ from chatkeep.tools.client_tool import ClientTool
 MAX_CONTENT_BYTES = 262_144
 """The longest message, in bytes of UTF-8."""
 MAX_CLIENT_TOOLS = 32
+MAX_TURN_TOOLS = 128
+"""How many functions come with a `ClientTurn`: as many as in OpenAI's API (reference, Chat Completions, `tools`)."""
 MAX_ERRORS = 1000
 """How many errors of a body are looked at. Making a list of those that a body of 1 MB can have takes half a second."""
 
@@ -47,7 +50,8 @@ def _message_text(text: str) -> str:
     return text
 
 
-def _distinct(tools: list[ClientTool]) -> list[ClientTool]:
+def distinct(tools: list[ClientTool]) -> list[ClientTool]:
+    """Return `tools`. Raises ValueError if two of them have one name."""
     if len({tool.name for tool in tools}) < len(tools):
         raise ValueError("two functions of one name")
     return tools
@@ -71,6 +75,10 @@ OnBusy: TypeAlias = Annotated[
 
 def _is_none(value: object) -> bool:
     return value is None
+
+
+def _is_empty(value: dict[str, Any]) -> bool:
+    return not value
 
 
 class RequestModel(BaseModel):
@@ -136,7 +144,7 @@ class NewMessage(AnswerOptions):
     content: Content
     parent_id: Id | None = None
     on_busy: OnBusy = "reject"
-    tools: Annotated[list[ClientTool], Field(max_length=MAX_CLIENT_TOOLS), AfterValidator(_distinct)] = []
+    tools: Annotated[list[ClientTool], Field(max_length=MAX_CLIENT_TOOLS), AfterValidator(distinct)] = []
     model: ModelName | None = None
     client_id: Annotated[ClientId | None, Field(exclude_if=_is_none)] = None
 
@@ -147,8 +155,45 @@ class NewMessage(AnswerOptions):
 
     def hash(self) -> str:
         """Return the hash that two equal requests share: route and validated body."""
-        fields = self._fields_to_hash({"parent_id"} if self.follows_head else None)
-        return _hash({"route": "messages", **fields})
+        return _hash({"route": "messages", **self.hash_fields(set())})
+
+    def hash_fields(self, exclude: set[str]) -> dict[str, Any]:
+        """Return the fields that tell two requests apart, without those in `exclude`."""
+        return self._fields_to_hash(exclude | ({"parent_id"} if self.follows_head else set()))
+
+
+class EarlierMessage(NamedTuple):
+    """A message that was said before: a user's, or an answer that the client claims."""
+
+    role: Literal["user", "assistant"]
+    parts: tuple[Part, ...]
+
+
+class ClientTurn(NewMessage):
+    """A message with what was said before, from a client that keeps the history itself.
+
+    It comes after `earlier` messages, with the beginning of its answer (`begun`): calls with their outputs, mostly.
+
+    `instructions` are for this turn, in place of the session's, if they are not None. `takes_calls`: a call of
+    one of its functions ends the run, as `completed`, and the outputs come with the client's next request. `noted` is
+    kept in the run's record: the fields of a request that its answer repeats.
+    """
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    tools: Annotated[list[ClientTool], Field(max_length=MAX_TURN_TOOLS), AfterValidator(distinct)] = []
+    earlier: tuple[EarlierMessage, ...] = ()
+    begun: tuple[Part, ...] = ()
+    instructions: str | None = None
+    takes_calls: bool = False
+    noted: Annotated[dict[str, Any], BeforeValidator(clean_json)] = Field(default_factory=dict, exclude_if=_is_empty)
+
+    def hash_fields(self, exclude: set[str]) -> dict[str, Any]:
+        """See `NewMessage.hash_fields`."""
+        own = {"earlier", "begun", "instructions", "takes_calls"}
+        more = {"earlier": msgspec.to_builtins(self.earlier), "begun": msgspec.to_builtins(self.begun)}
+        texts = {"instructions": self.instructions, "takes_calls": self.takes_calls}
+        return {**super().hash_fields(exclude | own), **more, **texts}
 
 
 class NewRun(AnswerOptions):

@@ -1,5 +1,6 @@
 """Removes what is no longer kept: logs of runs that ended longer ago than CHATKEEP_EVENTS_RETENTION (messages stay),
-old entries of the audit, and the rows of deleted sessions (`store/removal.py`).
+temporary sessions that were last used longer ago than CHATKEEP_TEMPORARY_RETENTION, old entries of the audit, and the
+rows of deleted sessions (`store/removal.py`).
 """
 
 import asyncio
@@ -15,6 +16,7 @@ from chatkeep.store import audit as store_audit
 from chatkeep.store import events as store_events
 from chatkeep.store import removal as store_removal
 from chatkeep.store import runs as store_runs
+from chatkeep.store import sessions as store_sessions
 
 PASS_SECONDS = 10.0
 """Seconds between two passes."""
@@ -79,14 +81,32 @@ async def sweep_audit(runtime: Runtime) -> int:
 
 
 async def remove_sessions_forever(runtime: Runtime) -> None:
-    """Remove deleted sessions, as they are deleted and pass by pass, until cancelled."""
+    """Remove deleted and temporary sessions, as they are deleted and pass by pass, until cancelled."""
     with runtime.notifier.subscribe(REMOVAL_TOPIC) as subscription:
         while True:
             try:
+                await delete_temporary_sessions(runtime)
                 await remove_sessions(runtime)
             except StorageFailed as failure:
                 _log.warning("deleted sessions cannot be removed yet: %s", failure)
             await subscription.wait(PASS_SECONDS)
+
+
+async def delete_temporary_sessions(runtime: Runtime) -> None:
+    """Delete the temporary sessions whose time is over, in small transactions."""
+    retention_seconds = runtime.settings.temporary_retention
+
+    async def list_outdated(tx: Transaction) -> tuple[list[str], str]:
+        used_before = clock.add_seconds(await tx.now(), -retention_seconds)
+        return await store_sessions.list_outdated(tx, used_before, LOGS_PER_COMMIT), used_before
+
+    while True:
+        session_ids, used_before = await runtime.db.snapshot(list_outdated)
+        if not session_ids:
+            return
+        await runtime.db.transaction(
+            lambda tx, some=session_ids, time=used_before: store_sessions.delete_outdated(tx, some, time)
+        )
 
 
 async def remove_sessions(runtime: Runtime) -> None:

@@ -8,7 +8,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from msgspec.structs import replace
 
@@ -53,9 +53,17 @@ async def wait_for_client(tx: Transaction, run: RunKey, call_ids: Sequence[str],
 
 
 async def end_calls(
-    tx: Transaction, key: RunKey, end: EndCalls, worker: str, lease_seconds: float
+    tx: Transaction,
+    key: RunKey,
+    end: EndCalls,
+    worker: str,
+    lease_seconds: float,
+    note: Mapping[str, Any] | None = None,
 ) -> CallsEnded | None:
-    """Append the events of `end`; resume the run for `worker` if no call waits any longer. None: it does not wait."""
+    """Append the events of `end`; resume the run for `worker` if no call waits any longer. None: it does not wait.
+
+    `note` is kept in the run's record, as `noted_after` by the position of the wait.
+    """
     waiting = await store_waiting.lock_waiting(tx, key)
     if waiting is None:
         return None
@@ -68,6 +76,9 @@ async def end_calls(
     await store_events.add_events(tx, key, entries)
     position, now = events[-1].position, await tx.now()
     waiting_position = max(event.position for event in past if isinstance(event, RunWaiting))
+    if note is not None:
+        notes = {**waiting.request.get("noted_after", {}), str(waiting_position): note}
+        await store_waiting.set_request(tx, key, {**waiting.request, "noted_after": notes})
     if is_resumed:
         lease = Lease(worker, clock.add_seconds(now, lease_seconds))
         run = await store_waiting.set_in_progress(tx, key, position, lease)

@@ -36,8 +36,12 @@ class AnsweredRun(NamedTuple):
     waiting_position: int
 
 
-async def add_outputs(runtime: Runtime, owner: str, run: Run, outputs: Mapping[str, ToolResult]) -> AnsweredRun:
+async def add_outputs(
+    runtime: Runtime, owner: str, run: Run, outputs: Mapping[str, ToolResult], note: Mapping[str, Any] | None = None
+) -> AnsweredRun:
     """Store outputs of the owner's waiting calls, by call id. When none is left waiting, the run is resumed here.
+
+    `note` is kept in the run's record with them; see `end_calls`.
 
     Raises:
         CallNotWaiting: one of them does not wait for an output; nothing is stored.
@@ -52,7 +56,7 @@ async def add_outputs(runtime: Runtime, owner: str, run: Run, outputs: Mapping[s
 
     runtime.check_open()
     runtime.slots.reserve(run.id, owner)
-    ended = await _shielded(runtime, run.id, run.key, end)
+    ended = await _shielded(runtime, run.id, run.key, end, note)
     if ended is None:
         raise CallNotWaiting("the run does not wait for outputs")
     return AnsweredRun(ended.run, ended.waiting_position)
@@ -115,16 +119,20 @@ async def _seconds_until_next(tx: Transaction) -> float:
     return CHECK_SECONDS if due is None else min((clock.parse(due) - clock.parse(now)).total_seconds(), CHECK_SECONDS)
 
 
-async def _shielded(runtime: Runtime, run_id: str, key: RunKey, end: EndCalls) -> CallsEnded | None:
+async def _shielded(
+    runtime: Runtime, run_id: str, key: RunKey, end: EndCalls, note: Mapping[str, Any] | None = None
+) -> CallsEnded | None:
     """Shielded: a caller that is cancelled after the commit would leave a run that no worker executes."""
-    return await asyncio.shield(asyncio.ensure_future(_end_calls(runtime, run_id, key, end)))
+    return await asyncio.shield(asyncio.ensure_future(_end_calls(runtime, run_id, key, end, note)))
 
 
-async def _end_calls(runtime: Runtime, run_id: str, key: RunKey, end: EndCalls) -> CallsEnded | None:
+async def _end_calls(
+    runtime: Runtime, run_id: str, key: RunKey, end: EndCalls, note: Mapping[str, Any] | None
+) -> CallsEnded | None:
     try:
         spec = await _load_spec(runtime, key)
         worker, lease_seconds = runtime.name, runtime.settings.lease
-        ended = await runtime.db.transaction(lambda tx: end_calls(tx, key, end, worker, lease_seconds))
+        ended = await runtime.db.transaction(lambda tx: end_calls(tx, key, end, worker, lease_seconds, note))
         if ended is not None and ended.is_resumed and spec is not None:
             start_execution(runtime, ended.run, ended.entries, spec, ended.now)
     finally:

@@ -86,6 +86,7 @@ def build_input(runtime: Runtime, run: Run, spec: TurnSpec, history: TurnHistory
         finish_reason=run.finish_reason,
         bytes_per_token=history.bytes_per_token,
         continued=spec.continued,
+        takes_calls=spec.takes_calls,
     )
     if run.attempt == 1:
         return turn_input

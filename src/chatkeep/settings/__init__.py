@@ -132,6 +132,7 @@ class Settings(BaseModel):
     ping_interval: Seconds = 15
     events_retention: Seconds = 86_400
     audit_days: Annotated[int, Field(ge=1, le=36_500)] = 400
+    temporary_retention: Seconds = 86_400
     max_body_bytes: PositiveInt = 1_048_576
     max_dialect_bytes: PositiveInt = 33_554_432
     max_runs: PositiveInt = 2_000

@@ -22,7 +22,7 @@ from chatkeep.settings.provider import check_base_url
 ModelInput: TypeAlias = Literal["text", "image", "file"]
 OmittedField: TypeAlias = Literal[
     "stream_options", "strict", "temperature", "top_p", "seed", "stop", "reasoning_effort", "max_completion_tokens",
-    "max_tokens", "include", "reasoning", "tool_choice",
+    "max_tokens", "include", "reasoning", "tool_choice", "parallel_tool_calls",
 ]  # fmt: skip
 """Fields of a request that servers do without. `strict` stands in the functions, all others at the top.
 
@@ -84,6 +84,7 @@ class ModelParams(_Table):
     reasoning_effort: Annotated[str | None, Field(min_length=1)] = None
     stop: str | list[str] | None = None
     seed: int | None = None
+    parallel_tool_calls: bool | None = None
 
 
 class ModelEntry(_Table):

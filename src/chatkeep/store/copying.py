@@ -18,8 +18,8 @@ PAGE_SIZE = 500
 _SMALLEST_ID = "00000000-0000-0000-0000-000000000000"
 
 SESSION = """session_key, id, owner, client_id, title, assistant, model, metadata, params, instructions, next_message,
-    next_run, created_at, updated_at, used_at, deleted_at"""
-MESSAGE = "session_key, seq, id, client_id, parent_id, role, parts, created_at"
+    next_run, created_at, updated_at, used_at, deleted_at, temporary"""
+MESSAGE = "session_key, seq, id, client_id, parent_id, role, parts, created_at, claimed"
 RUN = """session_key, number, id, user_message_id, message_id, status, attempt, position, idempotency_key, request_hash,
     request, model, finish_reason, error, input_tokens, output_tokens, cached_input_tokens, reasoning_tokens, cost,
     input_bytes, deadline, created_at, started_at, first_token_at, finished_at, usage_estimated, log_kept"""
@@ -65,15 +65,17 @@ TABLES = (
         "sessions",
         f"SELECT {SESSION} FROM sessions WHERE session_key > $1 ORDER BY session_key LIMIT $2",
         f"""INSERT INTO sessions ({SESSION})
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
             ON CONFLICT DO NOTHING""",
         (-1,),
+        bool_columns=1,
     ),
     Table(
         "messages",
         f"SELECT {MESSAGE} FROM messages WHERE (session_key, seq) > ($1, $2) ORDER BY session_key, seq LIMIT $3",
-        f"INSERT INTO messages ({MESSAGE}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING",
+        f"INSERT INTO messages ({MESSAGE}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING",
         (-1, 0),
+        bool_columns=1,
     ),
     Table(
         "heads of sessions",

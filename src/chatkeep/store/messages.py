@@ -3,30 +3,43 @@
 A message's run id and status are not stored here: they are read from the run whose `message_id` it is.
 """
 
+from collections.abc import Sequence
+
 import msgspec
 from msgspec import UNSET
 
 from chatkeep import ids
 from chatkeep.chat.types import Message, Part, TextPart
-from chatkeep.db import Row, Transaction
+from chatkeep.db import Param, Row, Transaction
 from chatkeep.errors import NotFound
 from chatkeep.store.former_ids import find_session_key
 
 _parts = msgspec.json.Decoder(tuple[Part, ...]).decode
 _encode = msgspec.json.encode
 
-COLUMNS = """m.id, m.parent_id, m.seq, m.role, m.parts, r.id, r.status, m.created_at, m.client_id"""
+COLUMNS = """m.id, m.parent_id, m.seq, m.role, m.parts, r.id, r.status, m.created_at, m.client_id,
+    m.claimed"""
 """The columns that `message_from_row` reads, of a message `m` and its run `r`."""
 RUN = "LEFT JOIN runs r ON r.session_key = m.session_key AND r.message_id = m.id"
 """Joins the run `r` of a message `m`."""
+_INSERT = """
+    INSERT INTO messages (session_key, id, seq, parent_id, role, parts, created_at, client_id, claimed)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"""
 _NO_LIMIT = 2**31 - 1
 
 
 async def add_message(tx: Transaction, message: Message) -> None:
     """Add the row of a new message, without its run id and status: the run's row has these."""
-    await tx.run(
-        """INSERT INTO messages (session_key, id, seq, parent_id, role, parts, created_at, client_id)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8)""",
+    await tx.run(_INSERT, *_to_row(message))
+
+
+async def add_messages(tx: Transaction, messages: Sequence[Message]) -> None:
+    """Add the rows of new messages, each after the one that it follows."""
+    await tx.many(_INSERT, [_to_row(each) for each in messages])
+
+
+def _to_row(message: Message) -> tuple[Param, ...]:
+    return (
         ids.session_key(message.session_id),
         message.id,
         message.seq,
@@ -35,6 +48,7 @@ async def add_message(tx: Transaction, message: Message) -> None:
         _encode(message.parts).decode(),
         message.created_at,
         None if message.client_id is UNSET else message.client_id,
+        message.claimed is True,
     )
 
 
@@ -108,7 +122,8 @@ async def list_branch(tx: Transaction, session_id: str, head_id: str | None, lim
     with statistics read the whole session.
     """
     rows = await tx.all(
-        f"""WITH RECURSIVE branch (id, parent_id, seq, role, parts, run_id, status, created_at, client_id, depth) AS (
+        f"""WITH RECURSIVE branch (id, parent_id, seq, role, parts, run_id, status, created_at, client_id, claimed,
+                                   depth) AS (
                 SELECT {COLUMNS}, 1
                   FROM messages m
                   {RUN}
@@ -175,4 +190,5 @@ def message_from_row(session_id: str, row: Row) -> Message:
         status=row[6] or "completed",
         created_at=row[7],
         client_id=row[8] or UNSET,
+        claimed=True if row[9] else UNSET,
     )

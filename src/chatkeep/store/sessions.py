@@ -1,5 +1,6 @@
 """The table `sessions`: a row for each session. Its status is that of its open run, in the table `runs`."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -23,7 +24,7 @@ _AFTER_NEWEST = ("9999-12-31T23:59:59.999999Z", "00000000-0000-0000-0000-0000000
 
 _SESSIONS = """
     SELECT s.id, s.title, s.assistant, s.model, s.metadata, r.status, s.head_id, s.next_message,
-           s.created_at, s.updated_at, s.params, s.instructions
+           s.created_at, s.updated_at, s.params, s.instructions, s.temporary
       FROM sessions s
       LEFT JOIN runs r ON r.session_key = s.session_key AND r.status IN ('in_progress', 'requires_action')
 """
@@ -50,8 +51,8 @@ async def add_session(tx: Transaction, owner: str, session: Session) -> bool:
     row = await tx.one(
         """INSERT INTO sessions
                   (session_key, id, owner, title, assistant, model, metadata, next_message, next_run,
-                   created_at, updated_at, params, instructions)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, 1, 1, $8, $9, $10, $11)
+                   created_at, updated_at, params, instructions, temporary)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, 1, 1, $8, $9, $10, $11, $12)
            ON CONFLICT (session_key) DO NOTHING
            RETURNING id""",
         ids.session_key(session.id),
@@ -65,6 +66,7 @@ async def add_session(tx: Transaction, owner: str, session: Session) -> bool:
         session.updated_at,
         _params_to_json(session.params),
         session.instructions,
+        session.temporary,
     )
     tx.prove(can_be_repeated)
     return row is not None
@@ -105,14 +107,15 @@ async def get_owner(tx: Transaction, session_id: str) -> str:
 
 
 async def list_sessions(tx: Transaction, owner: str, limit: int, before: tuple[str, str] | None) -> list[Session]:
-    """Return at most `limit` sessions of the owner, most recently used first.
+    """Return at most `limit` sessions of the owner, most recently used first, without temporary ones.
 
     `before` is the (updated_at, id) of the last session of the page before; None for the first page.
     """
     updated_at, session_id = before or _AFTER_NEWEST
     rows = await tx.all(
         _SESSIONS
-        + "WHERE s.owner = $1 AND (s.updated_at, s.id) < ($2, $3) ORDER BY s.updated_at DESC, s.id DESC LIMIT $4",
+        + """WHERE s.owner = $1 AND s.temporary = FALSE AND (s.updated_at, s.id) < ($2, $3)
+             ORDER BY s.updated_at DESC, s.id DESC LIMIT $4""",
         owner,
         updated_at,
         session_id,
@@ -146,7 +149,8 @@ async def delete_session(tx: Transaction, owner: str, session_id: str) -> None:
     Its rows are still there, and its id is taken, until `removal.py` has removed them.
     """
     await tx.run(
-        "UPDATE sessions SET owner = $3, head_id = NULL, deleted_at = $4 WHERE session_key = $1 AND owner = $2",
+        """UPDATE sessions SET owner = $3, head_id = NULL, deleted_at = $4, temporary = FALSE
+            WHERE session_key = $1 AND owner = $2""",
         ids.session_key(session_id),
         owner,
         NO_OWNER,
@@ -157,6 +161,38 @@ async def delete_session(tx: Transaction, owner: str, session_id: str) -> None:
 
 async def _is_deleted(tx: Transaction, session_id: str) -> bool:
     return not await lock(tx, session_id) or await get_owner(tx, session_id) == NO_OWNER
+
+
+async def keep_temporary(tx: Transaction, owner: str) -> None:
+    """Make the owner's temporary sessions lasting ones, so that they are found in the list."""
+    await tx.run("UPDATE sessions SET temporary = FALSE WHERE owner = $1 AND temporary = TRUE", owner)
+    tx.prove(can_be_repeated)
+
+
+async def list_outdated(tx: Transaction, used_before: str, limit: int) -> list[str]:
+    """Return the ids of temporary sessions that were last used before a time and have no open run: at most `limit`."""
+    rows = await tx.all(
+        """SELECT s.id
+             FROM sessions s
+            WHERE s.temporary = TRUE AND s.updated_at < $1
+              AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.session_key = s.session_key
+                                 AND r.status IN ('in_progress', 'requires_action'))
+            ORDER BY s.updated_at LIMIT $2""",
+        used_before,
+        limit,
+    )
+    return [session_id for (session_id,) in rows]
+
+
+async def delete_outdated(tx: Transaction, session_ids: Sequence[str], used_before: str) -> None:
+    """Delete those of the temporary sessions that were not used since they were listed; see `delete_session`."""
+    now = await tx.now()
+    await tx.many(
+        """UPDATE sessions SET owner = $3, head_id = NULL, deleted_at = $4, temporary = FALSE
+            WHERE session_key = $1 AND temporary = TRUE AND updated_at < $2""",
+        [(ids.session_key(each), used_before, NO_OWNER, now) for each in session_ids],
+    )
+    tx.prove(can_be_repeated)
 
 
 async def delete_unused(tx: Transaction, owner: str, session_id: str) -> None:
@@ -250,6 +286,7 @@ def _session_from_row(row: Row) -> Session:
         updated_at=row[9],
         params=_params(row[10]),
         instructions=row[11],
+        temporary=bool(row[12]),
     )
 
 

@@ -5,6 +5,8 @@ No worker owns a waiting run: it has no lease, and survives restarts.
 
 from typing import Any, NamedTuple
 
+import msgspec
+
 from chatkeep import ids
 from chatkeep.chat.types import Run, RunKey
 from chatkeep.db import Transaction
@@ -84,6 +86,16 @@ async def set_in_progress(tx: Transaction, run: RunKey, position: int, lease: Le
     )
     assert row is not None, "the run is locked in this transaction"
     return run_from_row(run.session_id, row)
+
+
+async def set_request(tx: Transaction, run: RunKey, request: dict[str, Any]) -> None:
+    """Replace the record of a run's turn spec. The run has been locked in this transaction (`lock_waiting`)."""
+    await tx.run(
+        "UPDATE runs SET request = $3 WHERE session_key = $1 AND number = $2",
+        ids.session_key(run.session_id),
+        run.number,
+        msgspec.json.encode(request).decode(),
+    )
 
 
 async def list_overdue(tx: Transaction, now: str, after: Overdue) -> list[Overdue]:

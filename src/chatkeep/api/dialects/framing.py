@@ -1,8 +1,9 @@
 """The framing of a dialect's stream: entries of a log in, frames out, with an explicit end."""
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from contextlib import aclosing
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import msgspec
 
@@ -13,6 +14,7 @@ from chatkeep.runs.follow import follow
 from chatkeep.runs.runtime import Runtime
 
 encode = msgspec.json.encode
+OnLeave: TypeAlias = Callable[[], Coroutine[Any, Any, None]]
 
 
 class Encoder(Protocol):
@@ -41,11 +43,30 @@ def data_frame(value: Mapping[str, Any]) -> bytes:
     return b"data: %b\n\n" % encode(value)
 
 
-def dialect_stream(runtime: Runtime, turn: Turn, encoder: Encoder, headers: dict[str, str]) -> EventStream[bytes]:
-    """Return the stream of a turn. `headers` are the dialect's own."""
+def dialect_stream(
+    runtime: Runtime, turn: Turn, encoder: Encoder, headers: dict[str, str], on_leave: OnLeave | None = None
+) -> EventStream[bytes]:
+    """Return the stream of a turn. `headers` are the dialect's own. `on_leave`: called if the client leaves."""
     frames = _frames(follow(runtime, turn.run, turn.position), encoder, turn.until)
+    if on_leave is not None:
+        frames = _watched(runtime, frames, encoder, on_leave)
     headers = {**headers, "location": f"/api/runs/{turn.run.id}"}
     return EventStream(frames, bytes, headers, is_last=lambda _: encoder.is_over, prefix=b"")
+
+
+async def _watched(
+    runtime: Runtime, frames: AsyncGenerator[bytes], encoder: Encoder, on_leave: OnLeave
+) -> AsyncGenerator[bytes]:
+    """Yield `frames`. If they are closed before their end, the client has left."""
+    try:
+        async with aclosing(frames):
+            async for frame in frames:
+                yield frame
+    finally:
+        if not encoder.is_over:
+            task = asyncio.ensure_future(on_leave())  # not awaited here: this may be a cancellation
+            runtime.background_tasks.add(task)
+            task.add_done_callback(runtime.background_tasks.discard)
 
 
 async def _frames(

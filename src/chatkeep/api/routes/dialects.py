@@ -2,8 +2,17 @@
 
 from fastapi import APIRouter
 
-from chatkeep.api.routes import agui, ai_sdk
+from chatkeep.api.routes import (
+    agui,
+    ai_sdk,
+    v1_chat,
+    v1_conversations,
+    v1_items,
+    v1_models,
+    v1_responses,
+    v1_stored_chat,
+)
 
 router = APIRouter()
-for _each in (ai_sdk, agui):
+for _each in (ai_sdk, agui, v1_responses, v1_conversations, v1_items, v1_chat, v1_stored_chat, v1_models):
     router.include_router(_each.router)

@@ -126,6 +126,7 @@ def _new_session(request: NewSession, assistant: str, now: str) -> Session:
         message_count=0,
         created_at=now,
         updated_at=now,
+        temporary=request.temporary,
     )
 
 

@@ -26,6 +26,8 @@ def completions_request(prompt: Prompt, refused: Collection[str] = ()) -> dict[s
     if prompt.tools:
         request["tools"] = [_without_strict(tool) for tool in prompt.tools] if "strict" in refused else prompt.tools
     request |= {_FIELDS.get(name, name): value for name, value in prompt.params.items() if value is not None}
+    if not prompt.tools:
+        request.pop("parallel_tool_calls", None)  # refused without functions
     if isinstance(choice := request.get("tool_choice"), dict):
         request["tool_choice"] = {"type": "function", "function": choice}
     if "max_completion_tokens" in refused and "max_completion_tokens" in request:

@@ -41,6 +41,8 @@ def responses_request(prompt: Prompt, refused: Collection[str] = ()) -> Json:
     if prompt.tools:
         request["tools"] = [_flat_tool(tool, has_strict="strict" not in refused) for tool in prompt.tools]
     request |= {name: value for name, value in prompt.params.items() if value is not None and name not in _OTHER_PARAMS}
+    if not prompt.tools:
+        request.pop("parallel_tool_calls", None)  # refused without functions
     if isinstance(choice := request.get("tool_choice"), dict):
         request["tool_choice"] = {"type": "function", **choice}
     if effort := prompt.params.get("reasoning_effort"):

@@ -1,0 +1,58 @@
+"""Erases what one part of a message says, at its owner's wish. The message and the places of its other parts stay.
+
+The log of the run that made it goes, too, as it has the same words; and of a user's message, the logs of its answers.
+"""
+
+from msgspec.structs import replace
+
+from chatkeep.chat.types import HandoverPart, Message, Part, ReasoningPart, RunKey, TextPart
+from chatkeep.db import Transaction
+from chatkeep.errors import SessionBusy
+from chatkeep.runs.runtime import Runtime
+from chatkeep.store import events as store_events
+from chatkeep.store import messages as store_messages
+from chatkeep.store import runs as store_runs
+from chatkeep.store import sessions as store_sessions
+
+_NOTHING = TextPart("")
+_ALL_RUNS = 2**31 - 1
+
+
+async def erase_part(runtime: Runtime, owner: str, session_id: str, message_id: str, index: int | None) -> None:
+    """Erase the part at `index` of a message of the owner's session; None: all of a user's message.
+
+    Raises:
+        NotFound: there is no such message, or it belongs to another owner.
+        SessionBusy: the session has an open run.
+    """
+
+    async def write(tx: Transaction) -> None:
+        await store_sessions.lock(tx, session_id)
+        message = await store_messages.get_message(tx, owner, message_id)
+        if run := await store_runs.find_open(tx, session_id):
+            raise SessionBusy("an answer is being made in this session", run_id=run.id)
+        runs = await store_runs.list_from(tx, session_id, 1, _ALL_RUNS)
+        keys = [RunKey(session_id, run.number) for run in runs if message.id in (run.message_id, run.user_message_id)]
+        await store_messages.set_parts(tx, erased(message, index))
+        await store_events.delete_events(tx, keys)
+        await store_runs.mark_logs_deleted(tx, keys)
+
+    await runtime.db.transaction(write)
+    runtime.notifier.notify(session_id)
+
+
+def erased(message: Message, index: int | None) -> Message:
+    """Return `message` without the words of the part at `index`; a text goes with its other side of a handover."""
+    if index is None:
+        return replace(message, parts=(_NOTHING,))
+    parts: list[Part] = [*message.parts[:index], _NOTHING]
+    goes_on = False
+    for place in range(index + 1, len(message.parts)):
+        part = message.parts[place]
+        is_same = goes_on and isinstance(part, TextPart)
+        parts.append(_NOTHING if is_same else part)
+        goes_on = isinstance(part, HandoverPart) or (goes_on and isinstance(part, ReasoningPart))
+        if not goes_on and not is_same:
+            parts += message.parts[place + 1 :]
+            break
+    return replace(message, parts=tuple(parts))
