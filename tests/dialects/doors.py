@@ -21,7 +21,7 @@ class Said(NamedTuple):
 
 
 class Door(ABC):
-    """A client of one chat, whose id is a UUID. It keeps nothing, so each call may go to another service."""
+    """A client of one chat, whose id is a UUID. It keeps nothing else, so each call may go to another service."""
 
     name: str
 
@@ -113,7 +113,7 @@ class Responses(Door):
         seen = ""
         try:
             (await service.client.post("/api/sessions", json={"id": self.chat_id})).raise_for_status()
-            async with self._client(service) as client:
+            async with openai_sdk(service) as client:
                 stream = await client.responses.create(conversation=self._conversation, input=text, stream=True)
                 async for event in stream:
                     seen += event.delta if event.type == "response.output_text.delta" else ""
@@ -124,7 +124,7 @@ class Responses(Door):
     async def load(self, service: Service) -> list[Said]:
         said: list[Said] = []
         try:
-            async with self._client(service) as client:
+            async with openai_sdk(service) as client:
                 async for item in client.conversations.items.list(self._conversation, order="asc"):
                     if item.type == "message":
                         texts = [str(getattr(part, "text", "")) for part in item.content]
@@ -137,12 +137,51 @@ class Responses(Door):
     def _conversation(self) -> str:
         return f"conv_{self.chat_id}"
 
-    def _client(self, service: Service) -> openai.AsyncOpenAI:
-        url = str(service.client.base_url).rstrip("/")
-        return openai.AsyncOpenAI(base_url=f"{url}/v1", api_key="any", max_retries=0)
+
+class Completions(Door):
+    """OpenAI's Chat Completions, by its SDK for Python: the client sends the whole history each time.
+
+    So each request makes a session of its own, which is the chat from then on.
+    """
+
+    name = "Chat Completions"
+
+    async def send(self, service: Service, text: str) -> str:
+        seen = ""
+        try:
+            said = [*await self.read(service), Said("user", text)]
+            messages: Any = [{"role": each.role, "content": each.text} for each in said]
+            async with openai_sdk(service) as client:
+                stream = await client.chat.completions.create(
+                    model="gpt-5-mini", messages=messages, stream=True, store=True
+                )
+                first = await anext(stream)
+                run = await service.client.get(f"/api/runs/{first.id.removeprefix('chatcmpl-')}")
+                self.chat_id = run.json()["session_id"]
+                async for chunk in stream:
+                    seen += (chunk.choices[0].delta.content or "") if chunk.choices else ""
+        except (httpx2.TransportError, openai.APIConnectionError, StopAsyncIteration):
+            pass  # the service was killed
+        return seen
+
+    async def load(self, service: Service) -> list[Said]:
+        answer = await service.client.get(f"/api/sessions/{self.chat_id}/messages")
+        if answer.status_code == 404 or not (messages := answer.json()["data"]):
+            return []
+        completion_id = f"chatcmpl-{messages[-1]['run_id']}"
+        async with openai_sdk(service) as client:
+            listed = [each async for each in client.chat.completions.messages.list(completion_id)]
+            last = (await client.chat.completions.retrieve(completion_id)).choices[0].message
+        return [Said(each.role, each.content or "") for each in (*listed, last)]
 
 
-DOORS: tuple[type[Door], ...] = (Ours, AiSdk, AgUi, Responses)
+DOORS: tuple[type[Door], ...] = (Ours, AiSdk, AgUi, Responses, Completions)
+
+
+def openai_sdk(service: Service) -> openai.AsyncOpenAI:
+    """Return OpenAI's client of a service, which repeats nothing by itself."""
+    url = str(service.client.base_url).rstrip("/")
+    return openai.AsyncOpenAI(base_url=f"{url}/v1", api_key="any", max_retries=0)
 
 
 def text_of(parts: list[dict[str, Any]]) -> str:

@@ -142,8 +142,8 @@ def watch(mine: Mine) -> Files:
     engine: Any = Postgres
     write = engine._write
 
-    async def written(*args: Any) -> Any:
-        result = await write(*args)
+    async def written(*args: Any, **named: Any) -> Any:
+        result = await write(*args, **named)
         transactions.committed()
         return result
 
