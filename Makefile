@@ -120,7 +120,7 @@ money: .venv/tests
 	MONEY_TURNS=10000 $(BIN)/python -m pytest tests/faults/test_money.py -s
 
 doors: .venv/tests $(FAKES)
-	DOOR_KILLS=30 $(BIN)/python -m pytest -n 2 tests/dialects/test_many_doors.py -s
+	DOOR_KILLS=50 $(BIN)/python -m pytest -n 2 tests/dialects/test_many_doors.py -s
 
 soak: .venv/bench
 	$(BIN)/python bench/soak.py --minutes 20 --plot soak.png --json soak.json
