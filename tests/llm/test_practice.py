@@ -11,17 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, HttpUrl
 
 from chatkeep import errors
 from chatkeep.agent.context_window import fit_history
-from chatkeep.chat.types import (
-    CallError,
-    HandoverPart,
-    Message,
-    Part,
-    ReasoningPart,
-    RefusalPart,
-    StepPart,
-    TextPart,
-    ToolCallPart,
-)
+from chatkeep.chat.types import CallError, Message, Part, ReasoningPart, RefusalPart, StepPart, TextPart, ToolCallPart
 from chatkeep.errors import TurnFailed
 from chatkeep.llm import Prompt
 from chatkeep.llm.practice import HELP, Practice
@@ -96,8 +86,8 @@ def trace(played: PlayedTurn) -> str:
         if isinstance(part, ToolCallPart):
             state = "waiting" if part.call_id in waiting else part.error.code if part.error else part.state
             return f"{part.name} {state}"
-        names = {TextPart: "text", ReasoningPart: "reasoning", RefusalPart: "refusal", StepPart: "", HandoverPart: ""}
-        return names[type(part)]
+        names = {TextPart: "text", ReasoningPart: "reasoning", RefusalPart: "refusal"}
+        return next((name for kind, name in names.items() if isinstance(part, kind)), "")
 
     parts = ", ".join(describe(part) for part in played.parts if not isinstance(part, StepPart))
     if played.failure is not None:

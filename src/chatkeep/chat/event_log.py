@@ -50,6 +50,7 @@ from chatkeep.chat.events import (
     ToolCallStarted,
 )
 from chatkeep.chat.types import (
+    FilePart,
     HandoverPart,
     Message,
     Part,
@@ -202,6 +203,8 @@ def _events_of(index: int, part: Part) -> list[Event]:
             return [Handover(index=index, from_model=part.from_model, to_model=part.to_model, reason=part.reason)]
         case ToolCallPart():
             return _call_events(index, part)
+        case FilePart():
+            return []  # no answer has one
 
 
 def _call_events(index: int, part: ToolCallPart) -> list[Event]:

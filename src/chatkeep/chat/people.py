@@ -65,6 +65,7 @@ class DeletionReceipt(Value, frozen=True):
     tokens: int
     sign_ins: int
     usage_days: int
+    files: int
 
 
 class Caller(Value, frozen=True):

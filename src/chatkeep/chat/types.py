@@ -157,7 +157,32 @@ class ToolCallPart(Value, frozen=True, tag="tool_call"):
     provider_state: ProviderState | UnsetType = UNSET
 
 
-Part: TypeAlias = TextPart | ReasoningPart | RefusalPart | StepPart | HandoverPart | ToolCallPart
+class File(Value, frozen=True):
+    """A file of a user. `bytes` is its size. `width` and `height` are a picture's, in pixels, `pages` a PDF's."""
+
+    id: str
+    name: str
+    media_type: str
+    bytes: int
+    width: int | None
+    height: int | None
+    pages: int | None
+    created_at: str
+
+
+class FilePart(Value, frozen=True, tag="file"):
+    """A file in a message of the user, by its id. `name` is the one that it has in this message."""
+
+    file_id: str
+    name: str
+    media_type: str
+    bytes: int
+    width: int | None = None
+    height: int | None = None
+    pages: int | None = None
+
+
+Part: TypeAlias = FilePart | TextPart | ReasoningPart | RefusalPart | StepPart | HandoverPart | ToolCallPart
 
 
 class Message(Value, frozen=True):

@@ -1,0 +1,15 @@
+"""Refusals of requests because of files; part of the tree in `chatkeep.errors`."""
+
+from chatkeep.errors import Refused
+
+
+class FileInUse(Refused):
+    """A file to be deleted, to which a message refers."""
+
+    status, code, title = 409, "file_in_use", "File in use"
+
+
+class UnsupportedFile(Refused):
+    """A file in a message that the model cannot read."""
+
+    status, code, title = 422, "unsupported_media_type_for_model", "The model cannot read this file"
