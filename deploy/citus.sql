@@ -3,7 +3,7 @@
 --     chatkeep migrate                                   the schema, on the coordinator
 --     psql "$CHATKEEP_DATABASE_URL" -f deploy/citus.sql
 --
--- All rows of a session go to one server, by `session_key`; facts, usage and limits go by owner. `prompts`, `users`,
+-- All rows of a session go to one server, by `session_key`; facts, files, usage and limits go by owner. `prompts`, `users`,
 -- `tokens` and `sign_ins` are small, seldom written, and on every server. Before a later migration of chatkeep the
 -- tables have to be undistributed (`undistribute_table`).
 
@@ -18,6 +18,7 @@ SELECT create_distributed_table('runs', 'session_key', colocate_with => 'session
 SELECT create_distributed_table('run_events', 'session_key', colocate_with => 'sessions');
 SELECT create_distributed_table('model_calls', 'session_key', colocate_with => 'sessions');
 SELECT create_distributed_table('session_prompts', 'session_key', colocate_with => 'sessions');
+SELECT create_distributed_table('message_files', 'session_key', colocate_with => 'sessions');
 
 SELECT create_distributed_table('former_ids', 'id', colocate_with => 'none');
 
@@ -26,3 +27,6 @@ SELECT create_distributed_table('usage_by_day', 'owner', colocate_with => 'facts
 SELECT create_distributed_table('limits', 'owner', colocate_with => 'facts');
 SELECT create_distributed_table('holds', 'owner', colocate_with => 'facts');
 SELECT create_distributed_table('audit', 'id', colocate_with => 'none');
+
+SELECT create_distributed_table('files', 'owner', colocate_with => 'none');
+SELECT create_distributed_table('file_chunks', 'owner', colocate_with => 'files');

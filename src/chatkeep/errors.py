@@ -5,6 +5,7 @@ ChatkeepError
 │  ├─ NotFound  InvalidRequest  ModelNotAllowed  BodyTooLarge  IdTaken  SessionBusy  IdempotencyMismatch  CallNotWaiting
 │  ├─ BadPosition  EventsExpired  ShuttingDown  TooManyRuns  BadHost  CrossSite  UnsupportedMediaType  MethodNotAllowed
 │  ├─ Unauthenticated  Forbidden  AccountDisabled  UntrustedProxy  SignInUnavailable       sign_in/refusals.py
+│  ├─ FileInUse  UnsupportedFile                                                           files/refusals.py
 │  ├─ BadRequest  HeadTooLarge  RequestTimeout  TooManyConnections      before there is a request
 │  ├─ QuotaExceeded                                                     runs/quota.py
 │  └─ DatabaseUnavailable  Internal

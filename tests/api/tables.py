@@ -24,6 +24,7 @@ async def contents(service: Service) -> Contents:
             "sessions": await tx.all("SELECT * FROM sessions ORDER BY id"),
             "messages": await tx.all("SELECT * FROM messages ORDER BY id"),
             "runs": await tx.all(f"SELECT {RUNS} FROM runs ORDER BY id"),
+            "message_files": await tx.all("SELECT * FROM message_files ORDER BY message_id, file_id"),
             "run_events": await tx.all("SELECT * FROM run_events ORDER BY session_key, run_number, position"),
         }
 

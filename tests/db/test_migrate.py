@@ -45,6 +45,8 @@ APPLIED = {
     ("postgres", 9): "f2da48d5d30386643998f90e359003e1c551de685590f506fb20fab2a2d6d838",
     ("sqlite", 10): "5846186feedca92e3abac4d221936dae15d0721f76ba50d5bd4b3204e26cc670",
     ("postgres", 10): "9ee8cbbfdfe9a10ce7b3e87f525505058b9cba5a17ade92bedddc8ed22592067",
+    ("sqlite", 11): "b0d203e25be7ea526786a7c6c5ca244db4d7824a256c423c835053651ea01373",
+    ("postgres", 11): "fe43d02d33cb3eaba38c8b355d1da34dfc5b0f1480dd3a5b4ec144e8f39cf81c",
 }
 """Checksums of the released migrations: existing databases were created with them."""
 

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.anyio
 
 KINDS = {
     "uuid": "TEXT", "text": "TEXT", "json": "TEXT", "timestamp with time zone": "TEXT",
-    "integer": "INTEGER", "bigint": "INTEGER", "boolean": "INTEGER",
+    "integer": "INTEGER", "bigint": "INTEGER", "boolean": "INTEGER", "bytea": "BLOB",
 }  # fmt: skip
 """The SQLite type of each PostgreSQL type."""
 

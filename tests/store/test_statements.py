@@ -119,9 +119,11 @@ ACROSS_SESSIONS = {
     "sessions.list_outdated": "every ten seconds",
     "sessions.keep_temporary": "when a user deletes everything",
     "users.join": "at a command of the operator",
+    "message_files.move_references": "at the same",
+    "message_files._mark_unused": "once for each file of a session that is removed",
 }
 """Statements on tables of sessions that name no session, and when they run: never for each event or message."""
-TABLES = "sessions|messages|runs|run_events|model_calls|session_prompts"
+TABLES = "sessions|messages|message_files|runs|run_events|model_calls|session_prompts"
 """The tables that are distributed by `session_key` (deploy/citus.sql)."""
 USES_TABLE = re.compile(rf"\b(?:FROM|JOIN|INTO|UPDATE) (?:{TABLES})\b")
 ALIAS = re.compile(rf"\b(?:FROM|JOIN|UPDATE) (?:{TABLES}) (?!SET\b|WHERE\b|ORDER\b|AS\b)(\w+)")

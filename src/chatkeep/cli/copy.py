@@ -83,8 +83,8 @@ async def _copy_table(source: Database, target: Database, table: Table, page_siz
 
 
 async def _read_pages(db: Database, table: Table, page_size: int) -> AsyncGenerator[list[Row]]:
-    after = table.first_key
-    while page := await db.snapshot(lambda tx, after=after: store_copying.list_page(tx, table, after, page_size)):
+    after, limit = table.first_key, min(page_size, table.max_rows)
+    while page := await db.snapshot(lambda tx, after=after: store_copying.list_page(tx, table, after, limit)):
         yield page
         after = page[-1][: table.key_columns]
 

@@ -7,7 +7,7 @@ text is `LiteralString`: pyright refuses SQL that was put together from variable
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, LiteralString, NamedTuple, Protocol, TypeAlias, TypeVar
 
-Param: TypeAlias = str | int | float | None
+Param: TypeAlias = str | int | float | bytes | None
 Row: TypeAlias = tuple[Any, ...]
 T = TypeVar("T")
 

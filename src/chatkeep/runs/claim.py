@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from chatkeep import clock, ids
+from chatkeep import ids
 from chatkeep.agent.turn_spec import TurnSpec
 from chatkeep.chat.events import Entry, RunStarted, to_entry
 from chatkeep.chat.types import Message, Part, PromptSnapshot, Run, TextPart, Usage, has_ended
@@ -149,7 +149,7 @@ async def claim_turn(tx: Transaction, turn: PreparedTurn) -> Claim:
     if turn.snapshot is not None:
         session_id = turn.session_id if turn.spec.is_session_specific else None
         await store_prompts.add_prompt(tx, turn.prompt_hash, turn.snapshot, session_id)
-    lease = Lease(turn.worker, clock.add_seconds(now, turn.lease_seconds))
+    lease = Lease.begin(turn.worker, now, turn.lease_seconds)
     await store_runs.add_run(tx, run, turn.record, turn.key, turn.request_hash, lease)
     entry = to_entry(RunStarted(position=1, run=run, user_message=user, message=answer))
     await store_events.add_events(tx, run.key, [entry])

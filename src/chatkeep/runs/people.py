@@ -18,6 +18,7 @@ from chatkeep.sign_in import secrets
 from chatkeep.store import audit as store_audit
 from chatkeep.store import facts as store_facts
 from chatkeep.store import limits as store_limits
+from chatkeep.store import files as store_files
 from chatkeep.store import sessions as store_sessions
 from chatkeep.store import sign_ins as store_sign_ins
 from chatkeep.store import tokens as store_tokens
@@ -120,7 +121,7 @@ async def join_users(db: Database, from_id: str, to_id: str, *, actor: str) -> i
 
 
 async def delete_everything(runtime: Runtime, caller: Caller) -> DeletionReceipt:
-    """Delete the caller's sessions, one by one, then their facts, tokens and themselves; return what it was.
+    """Delete the caller's sessions, one by one, then their facts, files, tokens and themselves; return what it was.
 
     Cut off in the middle, it can be repeated: what is gone by then is not counted again.
     """
@@ -143,6 +144,7 @@ async def delete_everything(runtime: Runtime, caller: Caller) -> DeletionReceipt
             tokens=await store_tokens.delete_tokens(tx, user_id),
             sign_ins=await store_sign_ins.delete_sign_ins(tx, user_id),
             usage_days=await store_usage.move_usage(tx, user_id, store_usage.DELETED),
+            files=await store_files.drop_all(tx, user_id),
         )
         await store_users.delete_user(tx, user_id)
         await store_audit.add_entry(

@@ -11,6 +11,7 @@ from chatkeep import clock, ids
 from chatkeep.chat.types import RunKey
 from chatkeep.db import Transaction
 from chatkeep.errors import StorageFailed
+from chatkeep.runs.file_sweeping import sweep_files_forever
 from chatkeep.runs.runtime import Runtime
 from chatkeep.store import audit as store_audit
 from chatkeep.store import events as store_events
@@ -116,3 +117,7 @@ async def remove_sessions(runtime: Runtime) -> None:
             has_more = True
             while has_more:
                 has_more = await runtime.db.transaction(lambda tx, id_=session_id: store_removal.remove_page(tx, id_))
+
+
+REMOVALS = (delete_old_logs_forever, remove_sessions_forever, sweep_audit_forever, sweep_files_forever)
+"""The background tasks that remove what is no longer kept."""

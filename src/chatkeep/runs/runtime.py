@@ -12,6 +12,7 @@ from chatkeep.db.notifier import Notifier
 from chatkeep.db.open import ProcessIdentity
 from chatkeep.db.write_probe import WriteProbe
 from chatkeep.errors import InvalidRequest, ModelNotAllowed, ShuttingDown
+from chatkeep.files.reader import FileReader
 from chatkeep.llm import Model
 from chatkeep.llm.model_library import ModelLibrary
 from chatkeep.runs.journal import Journal
@@ -47,6 +48,7 @@ class Runtime:
     stored_prompts: set[str] = field(default_factory=set[str])
     slots: Slots = field(init=False)
     write_probe: WriteProbe = field(init=False)
+    file_reader: FileReader = field(default_factory=FileReader)
     run_poll_seconds: float = 0.5
     session_poll_seconds: float = 2.0
     is_draining: bool = False

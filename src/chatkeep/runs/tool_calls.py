@@ -80,7 +80,7 @@ async def end_calls(
         notes = {**waiting.request.get("noted_after", {}), str(waiting_position): note}
         await store_waiting.set_request(tx, key, {**waiting.request, "noted_after": notes})
     if is_resumed:
-        lease = Lease(worker, clock.add_seconds(now, lease_seconds))
+        lease = Lease.begin(worker, now, lease_seconds)
         run = await store_waiting.set_in_progress(tx, key, position, lease)
     else:
         await store_runs.set_position(tx, key, position)

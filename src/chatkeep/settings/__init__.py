@@ -135,6 +135,8 @@ class Settings(BaseModel):
     temporary_retention: Seconds = 86_400
     max_body_bytes: PositiveInt = 1_048_576
     max_dialect_bytes: PositiveInt = 33_554_432
+    max_file_bytes: PositiveInt = 20_971_520
+    files_grace: Seconds = 86_400
     max_runs: PositiveInt = 2_000
     user_open_runs: LimitNumber | None = None
     user_messages_hour: LimitNumber | None = None

@@ -11,6 +11,7 @@ from typing import LiteralString, NamedTuple
 
 from chatkeep.db import Param, Row, Transaction, can_be_repeated
 from chatkeep.store import model_calls, usage
+from chatkeep.store.file_chunks import PAGE_CHUNKS
 
 PAGE_SIZE = 500
 """Rows that one transaction copies."""
@@ -36,6 +37,9 @@ USAGE = usage.COLUMNS
 LIMITS = "owner, open_runs, messages_hour, tokens_day, cost_day"
 HOLD = "owner, run_id, made_at, tokens, cost, is_open"
 AUDIT = "id, at, actor, action, object, detail, peer"
+FILE = "owner, id, sha256, bytes, media_type, name, width, height, pages, created_at, unused_since"
+CHUNK = "owner, file_id, number, content"
+MESSAGE_FILE = "session_key, message_id, file_id, owner"
 HEAD = "session_key, head_id"
 """The columns of the rows, as they are read and added. `search_number` is not copied: it is a database's own. Nor are
 `worker`, `lease_until` and `open_call`, which only runs in progress have."""
@@ -45,7 +49,7 @@ class Table(NamedTuple):
     """A table, or some columns of one, as the statements that read and add its rows.
 
     `select` reads the page after a key, which is the first columns of a row. `first_key` comes before every key.
-    `bool_columns` is how many columns, from the right, are bool.
+    `bool_columns` is how many columns, from the right, are bool. A transaction copies at most `max_rows`.
     """
 
     name: str
@@ -53,6 +57,7 @@ class Table(NamedTuple):
     insert: LiteralString
     first_key: tuple[Param, ...]
     bool_columns: int = 0
+    max_rows: int = PAGE_SIZE
 
     @property
     def key_columns(self) -> int:
@@ -183,6 +188,29 @@ TABLES = (
         f"SELECT {AUDIT} FROM audit WHERE id > $1 ORDER BY id LIMIT $2",
         f"INSERT INTO audit ({AUDIT}) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
         ("",),
+    ),
+    Table(
+        "files",
+        f"SELECT {FILE} FROM files WHERE (owner, id) > ($1, $2) ORDER BY owner, id LIMIT $3",
+        f"""INSERT INTO files ({FILE}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+            ON CONFLICT DO NOTHING""",
+        ("", _SMALLEST_ID),
+    ),
+    Table(
+        "bytes of files",
+        f"""SELECT {CHUNK} FROM file_chunks
+             WHERE (owner, file_id, number) > ($1, $2, $3) ORDER BY owner, file_id, number LIMIT $4""",
+        f"INSERT INTO file_chunks ({CHUNK}) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+        ("", _SMALLEST_ID, -1),
+        max_rows=PAGE_CHUNKS,
+    ),
+    Table(
+        "files of messages",
+        f"""SELECT {MESSAGE_FILE} FROM message_files
+             WHERE (session_key, message_id, file_id) > ($1, $2, $3)
+             ORDER BY session_key, message_id, file_id LIMIT $4""",
+        f"INSERT INTO message_files ({MESSAGE_FILE}) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+        (-1, _SMALLEST_ID, _SMALLEST_ID),
     ),
 )
 """All tables, each after those that its rows refer to. The heads of sessions come after the messages."""

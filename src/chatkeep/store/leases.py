@@ -24,7 +24,7 @@ be written twice (`docs/decisions/0008-leases.md`).
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from chatkeep import ids
+from chatkeep import clock, ids
 from chatkeep.chat.types import RunKey
 from chatkeep.db import Transaction, can_be_repeated
 
@@ -34,6 +34,11 @@ class Lease(NamedTuple):
 
     worker: str
     until: str
+
+    @classmethod
+    def begin(cls, worker: str, now: str, seconds: float) -> "Lease":
+        """Return the lease of `worker` that begins `now` (the database's time)."""
+        return cls(worker, clock.add_seconds(now, seconds))
 
 
 class Progress(NamedTuple):

@@ -12,6 +12,7 @@ from typing import LiteralString, NamedTuple
 from chatkeep import ids
 from chatkeep.db import Transaction, can_be_repeated
 from chatkeep.store.former_ids import delete_former_ids
+from chatkeep.store.message_files import remove_references
 from chatkeep.store.sessions import NO_OWNER, list_sessions
 
 PAGE_ROWS = 200
@@ -57,7 +58,7 @@ TABLES = (
         "DELETE FROM session_prompts WHERE session_key = $1 AND hash >= $2",
     ),
 )
-"""All tables with rows of sessions, each before those that its rows refer to."""
+"""All tables with rows of sessions, each before those that its rows refer to. References to files go before them."""
 
 
 async def list_deleted(tx: Transaction) -> list[str]:
@@ -71,6 +72,9 @@ async def remove_page(tx: Transaction, session_id: str) -> bool:
     key, rest = ids.session_key(session_id), PAGE_ROWS
     if not await _lock_deleted(tx, key):
         return False
+    rest -= await remove_references(tx, key, rest)
+    if rest == 0:
+        return True
     for table in TABLES:
         rows = await tx.all(table.select, key, rest)
         if rows:

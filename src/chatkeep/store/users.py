@@ -8,6 +8,8 @@ from chatkeep.db import Row, Transaction, can_be_repeated
 from chatkeep.errors import InvalidRequest, NotFound
 from chatkeep.store import holds, limits
 from chatkeep.store.usage import move_usage
+from chatkeep.store.files import move_files
+from chatkeep.store.message_files import move_references
 
 COLUMNS = "id, issuer, subject, name, role, disabled_at, created_at, seen_at"
 _PREFIXED = "u.id, u.issuer, u.subject, u.name, u.role, u.disabled_at, u.created_at, u.seen_at"
@@ -87,7 +89,7 @@ async def set_disabled(tx: Transaction, user_id: str, *, disabled: bool) -> None
 
 
 async def join(tx: Transaction, from_id: str, to_id: str) -> int:
-    """Give all sessions, facts and usage of one user to another, whose limits stay; return the number of sessions.
+    """Give all sessions, facts, files and usage of one user to another, whose limits stay; return how many sessions.
 
     From then on, who signs in as the first is the second. `local` is only emptied: no one signs in as that.
 
@@ -111,6 +113,8 @@ async def join(tx: Transaction, from_id: str, to_id: str) -> int:
     await move_usage(tx, from_id, to_id)
     await holds.move_holds(tx, from_id, to_id)
     await limits.delete_own(tx, from_id)
+    await move_references(tx, from_id, to_id)
+    await move_files(tx, from_id, to_id)
     await tx.run("UPDATE users SET joined_to = $2 WHERE joined_to = $1", from_id, to_id)
     await tx.run("UPDATE users SET joined_to = $2 WHERE id = $1 AND issuer IS NOT NULL", from_id, to_id)
     return len(moved)

@@ -1,0 +1,177 @@
+"""Files of users: they come piece by piece, are stored chunk by chunk, and are read back so.
+
+1. While a file comes, its chunks are stored as those of a file that no read finds. The last transaction makes it one.
+   A process that dies in between leaves chunks that are swept later, and nothing else.
+2. At no time is more than a chunk of it in memory, unless it is a picture or a PDF, which another process reads.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncGenerator, AsyncIterable
+from typing import NamedTuple
+
+from chatkeep import ids
+from chatkeep.chat.types import File
+from chatkeep.db import Transaction, can_be_repeated
+from chatkeep.errors import BodyTooLarge, InvalidRequest, NotFound, ValueRefused
+from chatkeep.files.jobs import Answer
+from chatkeep.files.media_types import PDF, PICTURES, UNKNOWN_TYPE, MediaTypeFinder, is_text
+from chatkeep.files.names import clean_name
+from chatkeep.runs.file_sweeping import SWEEP_TOPIC
+from chatkeep.runs.runtime import Runtime
+from chatkeep.store import file_chunks as store_chunks
+from chatkeep.store import files as store_files
+from chatkeep.store.file_chunks import CHUNK_BYTES
+from chatkeep.store.files import FileKey
+
+
+class ReceivedFile(NamedTuple):
+    """A file, and False if the owner had it already."""
+
+    file: File
+    is_new: bool
+
+
+class IncomingFile(NamedTuple):
+    """The file that a request brings. `declared` is the media type that the client says, or empty."""
+
+    name: str
+    declared: str
+
+
+async def receive_file(
+    runtime: Runtime, owner: str, pieces: AsyncIterable[bytes], incoming: IncomingFile
+) -> ReceivedFile:
+    """Store the bytes of `pieces` as a file of the owner, and return it; or the one that has these bytes already.
+
+    Raises:
+        BodyTooLarge: it has more than CHATKEEP_MAX_FILE_BYTES.
+        InvalidRequest: it is empty, or something else than what the client says.
+    """
+    key = FileKey(owner, ids.new())
+    upload = _Upload(runtime, key)
+    try:
+        await upload.store(pieces)
+        file = await upload.describe(incoming)
+        received = await _complete(runtime, owner, file, upload.sha256)
+    except BaseException:
+        if upload.chunks:
+            await asyncio.shield(asyncio.ensure_future(_drop(runtime, key)))
+        raise
+    if not received.is_new:
+        await _drop(runtime, key)
+    return received
+
+
+async def read_pieces(runtime: Runtime, key: FileKey, begin: int = 0, end: int | None = None) -> AsyncGenerator[bytes]:
+    """Yield the bytes of a file from `begin` up to, not including, `end`, chunk by chunk.
+
+    Raises:
+        NotFound: the file is gone.
+    """
+    position = begin
+    while end is None or position < end:
+        number, offset = divmod(position, CHUNK_BYTES)
+        chunk = await runtime.db.snapshot(lambda tx, number=number: store_chunks.find_chunk(tx, key, number))
+        if chunk is None:
+            if end is None:
+                return
+            raise NotFound(f"no file {key.file_id}")
+        piece = chunk[offset : None if end is None else offset + end - position]
+        yield piece
+        position += len(piece)
+        if len(chunk) < CHUNK_BYTES:
+            return
+
+
+async def read_all(runtime: Runtime, key: FileKey) -> bytes:
+    """Return all bytes of a file; those that are left, if it is being removed."""
+    return b"".join([piece async for piece in read_pieces(runtime, key)])
+
+
+class _Upload:
+    """A file that is coming. `chunks` is how many are stored, `size` counts its bytes."""
+
+    def __init__(self, runtime: Runtime, key: FileKey) -> None:
+        self._runtime = runtime
+        self._key = key
+        self._finder = MediaTypeFinder()
+        self._hash = hashlib.sha256()
+        self.chunks = 0
+        self.size = 0
+
+    @property
+    def sha256(self) -> str:
+        """The hash of all bytes so far, in hexadecimal."""
+        return self._hash.hexdigest()
+
+    async def store(self, pieces: AsyncIterable[bytes]) -> None:
+        """Store what comes, as chunks of one size."""
+        rest = bytearray()
+        limit = self._runtime.settings.max_file_bytes
+        async for piece in pieces:
+            self.size += len(piece)
+            if self.size > limit:
+                raise BodyTooLarge(f"a file may have {limit} bytes")
+            self._hash.update(piece)
+            self._finder.feed(piece)
+            rest += piece
+            while len(rest) >= CHUNK_BYTES:
+                await self._add_chunk(bytes(rest[:CHUNK_BYTES]))
+                del rest[:CHUNK_BYTES]
+        if not self.size:
+            raise InvalidRequest("the file is empty")
+        if rest:
+            await self._add_chunk(bytes(rest))
+
+    async def describe(self, incoming: IncomingFile) -> File:
+        """Return the file with its media type, and with its size or pages if it is a picture or a PDF."""
+        name = clean_name(incoming.name)
+        media_type, found = self._finder.find(name, incoming.declared), Answer()
+        if media_type == PDF or (media_type.startswith("image/") and not is_text(media_type)):
+            found = await self._runtime.file_reader.do(
+                "inspect", media_type, lambda: read_all(self._runtime, self._key)
+            )
+            if media_type != PDF:
+                media_type = found.media_type or UNKNOWN_TYPE
+        _check_declared(incoming.declared, media_type)
+        size = (found.width, found.height, found.pages)
+        return File(self._key.file_id, name, media_type, self.size, *size, created_at="")  # the database's time
+
+    async def _add_chunk(self, content: bytes) -> None:
+        number = self.chunks
+        self.chunks += 1
+        await self._runtime.db.transaction(lambda tx: store_chunks.add_chunk(tx, self._key, number, content))
+
+
+def _check_declared(declared: str, found: str) -> None:
+    """Refuse a file that the client takes for a picture or a PDF, and that is none. Pictures may be of other kinds."""
+    is_picture = found.startswith("image/") and not is_text(found)
+    if (declared in PICTURES and not is_picture) or (declared == PDF and found != PDF):
+        raise InvalidRequest(f"the bytes are no {declared}: they look like {found}")
+
+
+async def _complete(runtime: Runtime, owner: str, file: File, sha256: str) -> ReceivedFile:
+    async def write(tx: Transaction) -> ReceivedFile:
+        tx.prove(can_be_repeated)
+        if existing := await store_files.find_by_hash(tx, owner, sha256):
+            return ReceivedFile(existing, existing.id == file.id)
+        completed = await store_files.complete_file(tx, owner, file, sha256)
+        if completed is None:
+            raise NotFound(f"no file {file.id}")
+        return ReceivedFile(completed, is_new=True)
+
+    try:
+        return await runtime.db.transaction(write)
+    except ValueRefused:  # another upload has brought these bytes in this moment
+        return await runtime.db.transaction(write)
+
+
+async def _drop(runtime: Runtime, key: FileKey) -> None:
+    """Drop a file that was not completed."""
+
+    async def write(tx: Transaction) -> None:
+        await store_files.drop_file(tx, key, await tx.now())
+
+    await runtime.db.transaction(write)
+    runtime.notifier.notify(SWEEP_TOPIC)

@@ -1,0 +1,61 @@
+"""The table `message_files`: which message refers to which file. What the message shows of a file is in its parts."""
+
+from collections.abc import Iterable
+
+from chatkeep import ids
+from chatkeep.chat.types import FilePart, Message
+from chatkeep.db import Transaction
+from chatkeep.store.files import FileKey, lock_files, mark_unused, use_files
+
+
+async def add_references(tx: Transaction, owner: str, message: Message) -> None:
+    """Store which of the owner's files a new message refers to. Without any, nothing is asked of the database.
+
+    Raises:
+        NotFound: a file is not there any more.
+    """
+    file_ids = {part.file_id for part in message.parts if isinstance(part, FilePart)}
+    if not file_ids:
+        return
+    await use_files(tx, owner, file_ids)
+    key = ids.session_key(message.session_id)
+    await tx.many(
+        "INSERT INTO message_files (session_key, message_id, file_id, owner) VALUES ($1, $2, $3, $4)",
+        [(key, message.id, file_id, owner) for file_id in sorted(file_ids)],
+    )
+
+
+async def remove_references(tx: Transaction, session_key: int, limit: int) -> int:
+    """Remove the last references of a deleted session, at most `limit`; return how many. Files may become unused."""
+    rows = await tx.all(
+        """SELECT message_id, file_id, owner FROM message_files
+            WHERE session_key = $1 ORDER BY message_id DESC, file_id DESC LIMIT $2""",
+        session_key,
+        limit,
+    )
+    if rows:
+        files = {FileKey(owner, file_id) for _, file_id, owner in rows}
+        await lock_files(tx, files)
+        await tx.run(
+            "DELETE FROM message_files WHERE session_key = $1 AND (message_id, file_id) >= ($2, $3)",
+            session_key,
+            *rows[-1][:2],
+        )
+        await _mark_unused(tx, files)
+    return len(rows)
+
+
+async def move_references(tx: Transaction, from_owner: str, to_owner: str) -> None:
+    """Store that the files of one owner are another's, where messages refer to them."""
+    await tx.run(
+        """UPDATE message_files SET owner = $2
+            WHERE file_id IN (SELECT f.id FROM files f WHERE f.owner = $1) AND owner = $1""",
+        from_owner,
+        to_owner,
+    )
+
+
+async def _mark_unused(tx: Transaction, files: Iterable[FileKey]) -> None:
+    for key in sorted(files):
+        if await tx.one("SELECT file_id FROM message_files WHERE file_id = $1 LIMIT 1", key.file_id) is None:
+            await mark_unused(tx, key)
