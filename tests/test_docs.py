@@ -328,6 +328,9 @@ LIMITS = [
     *[("tools.execution", "MAX_OUTPUT_BYTES"), ("mcp.stdio", "MAX_MESSAGE_BYTES")],
     *[("mcp.server_messages", "MAX_MESSAGES_PER_SECOND"), ("mcp.connection", "MAX_TOOLS")],
     ("mcp.connection", "MAX_PAGES"),
+    *[("Settings", "max_file_bytes"), ("files.child", "JOB_MEMORY_BYTES"), ("files.child", "JOB_SECONDS")],
+    *[("files.child", "JOB_CPU_SECONDS"), ("files.jobs", "MAX_PICTURE_PIXELS"), ("files.reader", "MAX_PROCESSES")],
+    *[("api.uploads", "MAX_FORM_BYTES"), ("api.uploads", "MAX_PARTS")],
 ]
 """Modules and constants whose values docs/security.md states."""
 

@@ -69,6 +69,7 @@ export interface DeletionReceipt {
   tokens: number;
   sign_ins: number;
   usage_days: number;
+  files: number;
 }
 
 /** An event of a run's stream. */
@@ -92,6 +93,30 @@ export interface FieldProblem {
   loc: readonly (string | number)[];
   msg: string;
   type: string;
+}
+
+/** A file of a user. `bytes` is its size. `width` and `height` are a picture's, in pixels, `pages` a PDF's. */
+export interface File {
+  id: string;
+  name: string;
+  media_type: string;
+  bytes: number;
+  width: number | null;
+  height: number | null;
+  pages: number | null;
+  created_at: string;
+}
+
+/** A file in a message of the user, by its id. `name` is the one that it has in this message. */
+export interface FilePart {
+  type: "file";
+  file_id: string;
+  name: string;
+  media_type: string;
+  bytes: number;
+  width: number | null;
+  height: number | null;
+  pages: number | null;
 }
 
 /** Another model goes on with the answer where the one before stopped. `reason` as in `HandoverPart`. */
@@ -154,7 +179,7 @@ export interface Message {
   parent_id: string | null;
   seq: number;
   role: "assistant" | "user";
-  parts: readonly (TextPart | ReasoningPart | RefusalPart | StepPart | HandoverPart | ToolCallPart)[];
+  parts: readonly (FilePart | TextPart | ReasoningPart | RefusalPart | StepPart | HandoverPart | ToolCallPart)[];
   run_id: string | null;
   status: "cancelled" | "completed" | "failed" | "in_progress" | "incomplete" | "interrupted" | "requires_action";
   created_at: string;

@@ -17,6 +17,7 @@ from chatkeep.api.routes import (
     auth,
     dialects,
     docs,
+    files,
     manifest,
     me,
     memory,
@@ -40,7 +41,7 @@ from chatkeep.runs.startup import open_runtime
 from chatkeep.settings import Settings, load_settings
 from chatkeep.watch import tracing
 
-_OF_CHATS = (turns, sessions, session_events, messages, runs, dialects, memory)
+_OF_CHATS = (turns, sessions, session_events, messages, runs, dialects, memory, files)
 _OF_PEOPLE = (me, usage, tokens, admin, auth)
 ROUTERS = tuple(each.router for each in (*_OF_CHATS, service, pages, manifest, docs, metrics, *_OF_PEOPLE))
 """All routes, the most used first."""

@@ -22,6 +22,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from chatkeep.api.connections import Awaited, Connections
+from chatkeep.api.middleware import FILES_PATH
 from chatkeep.api.response_headers import RAW_HEADERS
 from chatkeep.errors import BadRequest, HeadTooLarge, Refused
 
@@ -29,6 +30,8 @@ MAX_HEAD_BYTES = 32_768
 """The longest head of a request: its target, and the names and values of its headers."""
 MAX_WAITING_REQUESTS = 32
 """How many requests of a connection may wait for the answer to the one before them."""
+UPLOAD_STEP_BYTES = 65_536
+"""How much of a file has to arrive in the time that any other body has altogether."""
 LINGER_SECONDS = 2.0
 """How long a refused client may go on sending. What it sends is thrown away."""
 _ABSOLUTE_TARGET = re.compile(rb"https?://([^/?#@]+)(/[^?]*)?(\?.*)?", re.IGNORECASE)
@@ -38,7 +41,7 @@ _HEADERS = (*RAW_HEADERS, (b"content-type", b"application/problem+json"), (b"con
 class HttpProtocol(HttpToolsProtocol):
     """A connection. `uvicorn.Config(http=partial(HttpProtocol, connections))` uses it."""
 
-    __slots__ = ("_bare_bytes", "_is_refused", "_watched")  # a stream's connection is kept for minutes
+    __slots__ = ("_bare_bytes", "_body_bytes", "_is_refused", "_watched")  # a stream's connection is kept for minutes
 
     def __init__(
         self,
@@ -50,6 +53,7 @@ class HttpProtocol(HttpToolsProtocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._watched = watched
+        self._body_bytes = 0  # of all bodies
         self._bare_bytes = 0  # bytes since the last that were a body's, or ended a head
         self._is_refused = False
 
@@ -90,7 +94,10 @@ class HttpProtocol(HttpToolsProtocol):
             return None
         if not cycle or cycle.response_complete:
             return Awaited(is_body=False, after=cycle)
-        return Awaited(is_body=True, after=cycle) if self._reads_body() else None
+        if not self._reads_body():
+            return None
+        is_upload = cycle.scope["path"] == FILES_PATH  # may take long, as long as it goes on
+        return Awaited(is_body=True, after=(cycle, self._body_bytes // UPLOAD_STEP_BYTES if is_upload else 0))
 
     def refuse(self, error: Refused) -> None:
         """Answer with `error` and close. An answer that is on its way is cut off: a second one cannot follow it."""
@@ -124,6 +131,7 @@ class HttpProtocol(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         """Take a piece of the body."""
         self._bare_bytes = 0
+        self._body_bytes += len(body)
         super().on_body(body)
 
     def on_message_complete(self) -> None:

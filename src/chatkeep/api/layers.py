@@ -15,8 +15,14 @@ from chatkeep.api.middleware import RequestChecks
 from chatkeep.api.open_streams import OpenStreams
 from chatkeep.api.request_log import RequestLog
 from chatkeep.api.response_headers import ResponseHeaders
+from chatkeep.api.uploads import MAX_FORM_BYTES
 from chatkeep.api.ways_in import WaysIn
 from chatkeep.settings import Settings
+
+CORS_HEADERS = (
+    "authorization", "content-disposition", "content-type", "idempotency-key", "last-event-id", "prefer",
+)  # fmt: skip
+"""The headers that pages of other origins may send."""
 
 
 def add_layers(app: FastAPI, settings: Settings, ways_in: WaysIn, open_streams: OpenStreams) -> None:
@@ -27,7 +33,7 @@ def add_layers(app: FastAPI, settings: Settings, ways_in: WaysIn, open_streams: 
             CORSMiddleware,
             allow_origins=settings.cors_origins,
             allow_methods=["GET", "POST", "PATCH", "DELETE"],
-            allow_headers=["authorization", "content-type", "idempotency-key", "last-event-id", "prefer"],
+            allow_headers=list(CORS_HEADERS),
             expose_headers=["Location", "Content-Location"],
         )
     hosts = {host.lower() for host in settings.allowed_hosts}
@@ -35,7 +41,11 @@ def add_layers(app: FastAPI, settings: Settings, ways_in: WaysIn, open_streams: 
     if public := settings.public_url:  # its pages are our own, also where a proxy changes Host
         hosts.add(public.host)
         origins.add(public.origin)
-    limits = {"max_body_bytes": settings.max_body_bytes, "max_dialect_bytes": settings.max_dialect_bytes}
+    limits = {
+        "max_body_bytes": settings.max_body_bytes,
+        "max_dialect_bytes": settings.max_dialect_bytes,
+        "max_upload_bytes": settings.max_file_bytes + MAX_FORM_BYTES,
+    }
     app.add_middleware(RequestChecks, hosts=hosts, origins=origins, **limits)
     app.add_middleware(ResponseHeaders, public_path=public.path if public else "")
     # the last one is the outermost

@@ -17,6 +17,8 @@ _PROBES = ("/healthz", "/readyz")
 """Paths for monitors and load balancers, which name an address of their own in `Host`. They show no data."""
 DIALECT_PATHS = ("/api/chat", "/agui", "/v1/")
 """Paths of dialects. Their clients send the whole history each time, with files in it (docs/dialects.md)."""
+FILES_PATH = "/api/files"
+"""The path to which files are sent. Its bodies are of any type, and are read as they come (`uploads.py`)."""
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 """Methods that change nothing (RFC 9110, section 9.2.1)."""
 
@@ -25,18 +27,26 @@ class RequestChecks:
     """Refuses a request that fails a check, and passes on all others."""
 
     def __init__(
-        self, app: ASGIApp, hosts: Container[str], origins: Container[str], max_body_bytes: int, max_dialect_bytes: int
+        self,
+        app: ASGIApp,
+        hosts: Container[str],
+        origins: Container[str],
+        max_body_bytes: int,
+        max_dialect_bytes: int,
+        max_upload_bytes: int,
     ) -> None:
         """`hosts` are names without port, IPv6 in brackets; `*` allows any name.
 
         `origins` are those of other pages that may use the API (`https://example.org`); `*` allows any page.
-        `max_dialect_bytes` is the largest body below `DIALECT_PATHS`, `max_body_bytes` that of all other requests.
+        `max_dialect_bytes` is the largest body below `DIALECT_PATHS`, `max_upload_bytes` that of a file with the form
+        around it, `max_body_bytes` that of all other requests.
         """
         self._app = app
         self._hosts = hosts
         self._origins = origins
         self._max_body_bytes = max_body_bytes
         self._max_dialect_bytes = max_dialect_bytes
+        self._max_upload_bytes = max_upload_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer it (ASGI)."""
@@ -45,7 +55,7 @@ class RequestChecks:
             await self._app(scope, receive, send)
         elif refusal := self._find_refusal(scope, headers):
             await problem_response(refusal)(scope, receive, send)
-        elif "transfer-encoding" in headers:  # it does not say how long it is
+        elif "transfer-encoding" in headers and not _is_upload(scope):  # it does not say how long it is
             await self._pass_counted(scope, receive, send)
         else:
             await self._app(scope, receive, send)
@@ -65,6 +75,8 @@ class RequestChecks:
         await self._app(scope, replay_body(bytes(body), receive), send)
 
     def _limit(self, scope: Scope) -> int:
+        if _is_upload(scope):
+            return self._max_upload_bytes
         return self._max_dialect_bytes if scope["path"].startswith(DIALECT_PATHS) else self._max_body_bytes
 
     def _find_refusal(self, scope: Scope, headers: Headers) -> Refused | None:
@@ -83,7 +95,8 @@ class RequestChecks:
             return _too_large(limit)
         media = headers.get("content-type", "").partition(";")[0].strip().lower()
         has_body = length != "0" or "transfer-encoding" in headers
-        if method not in SAFE_METHODS and media != "application/json" and (media or has_body):
+        is_json = media == "application/json" or not (media or has_body)
+        if method not in SAFE_METHODS and not is_json and not _is_upload(scope):
             return UnsupportedMediaType("bodies are application/json")
         return None
 
@@ -99,6 +112,10 @@ class RequestChecks:
         if site is not None:
             return False
         return not origin or _without_port(origin.lower().partition("://")[2]) == host
+
+
+def _is_upload(scope: Scope) -> bool:
+    return scope["method"] == "POST" and scope["path"] == FILES_PATH
 
 
 def replay_body(body: bytes, receive: Receive) -> Receive:

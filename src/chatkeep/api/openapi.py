@@ -37,7 +37,7 @@ from chatkeep.api.views import (
 )
 from chatkeep.chat.events import Event
 from chatkeep.chat.people import DeletionReceipt
-from chatkeep.chat.types import Message, Run, Session, Value
+from chatkeep.chat.types import File, Message, Run, Session, Value
 from chatkeep.errors import (
     BadHost,
     BodyTooLarge,
@@ -66,7 +66,7 @@ _ANY_REQUEST = (
 _ANSWERS = [
     Session, Message, Run, SessionPage, MessagePage, RunAnswer, PromptView, AssistantPage, AssistantDetails,
     ModelPage, FactPage, SearchResultPage, Health, ProblemDocument, Me, DeletionReceipt,
-    TokenPage, NewTokenView, UserPage, UserView, AuditPage, UsagePage, OpenAIError,
+    TokenPage, NewTokenView, UserPage, UserView, AuditPage, UsagePage, OpenAIError, File,
 ]  # fmt: skip
 
 _REF = "#/components/schemas/{name}"
