@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 
 from chatkeep.llm import ModelInfo, Prompt
 from chatkeep.llm.chunks import CallDelta, Choice, Chunk, FunctionDelta, MessageDelta, TokenCounts
+from chatkeep.settings.models_file import ModelInput
 
 Line: TypeAlias = Chunk | Sequence[Chunk] | asyncio.Event | Exception
 """A chunk (or what one read brought), an event to wait for, or a failure."""
@@ -35,6 +36,7 @@ class Script:
         self.scenes = list(scenes)
         self.prompts: list[Prompt] = []
         self.closed = 0
+        self.input: Sequence[ModelInput] = ("text", "image")
 
     def play(self, *scenes: Sequence[Line]) -> None:
         """Set the scenes to play from now on."""
@@ -44,7 +46,7 @@ class Script:
         return requested
 
     def describe(self, requested: str) -> ModelInfo:
-        return ModelInfo("scripted", requested)
+        return ModelInfo("scripted", requested, input=self.input)
 
     async def stream(self, prompt: Prompt) -> AsyncGenerator[Sequence[Chunk]]:
         self.prompts.append(prompt)

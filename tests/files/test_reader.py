@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from chatkeep.files.child import UNREADABLE
-from chatkeep.files.jobs import MAX_PICTURE_EDGE, MAX_TEXT_CHARS, Answer, JobKind
+from chatkeep.files.jobs import MAX_PICTURE_EDGE, MAX_TEXT_BYTES, Answer, JobKind
 from chatkeep.files.reader import FileReader
 from tests.samples import MAKE, ORIENTATION, encrypted_pdf, pdf, picture, turned_photo
 
@@ -107,7 +107,7 @@ async def test_a_long_document_is_read_up_to_a_bound(reader: FileReader) -> None
     answer = await do(reader, "document", "application/pdf", content)
     assert answer.pages == 60
     assert 0 < len(answer.texts) < 60
-    assert sum(map(len, answer.texts)) <= MAX_TEXT_CHARS
+    assert sum(map(len, answer.texts)) <= MAX_TEXT_BYTES
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from chatkeep.chat import event_log
 from chatkeep.chat.events import Delta, Event
-from chatkeep.chat.types import HandoverPart, Message, StepPart, ToolCallPart
+from chatkeep.chat.types import FilePart, HandoverPart, Message, StepPart, ToolCallPart
 
 
 class AnswerLimit:
@@ -16,7 +16,7 @@ class AnswerLimit:
         """`max_bytes` is the most that the answer may have, in bytes of UTF-8. `message` is the answer so far."""
         self.is_reached = False
         texts = (part.arguments_text if isinstance(part, ToolCallPart) else part.text
-                 for part in message.parts if not isinstance(part, StepPart | HandoverPart))  # fmt: skip
+                 for part in message.parts if not isinstance(part, StepPart | HandoverPart | FilePart))  # fmt: skip
         self._left = max_bytes - sum(len(text.encode()) for text in texts)
 
     def take(self, events: Iterable[Event]) -> list[Event]:

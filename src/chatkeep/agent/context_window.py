@@ -6,9 +6,10 @@
 4. There are no empty messages, function names are legal, and two user messages in a row become one.
 5. The output of a function is marked as data (docs/prompts.md, "Injection").
 6. The provider and model that made a part get its `provider_state` back; no other does.
-7. If a provider refuses a history for its calls, they are told as text (`calls_as_text`).
+7. If a provider refuses a history, its calls are told as text (`calls_as_text`), and files of earlier turns are named.
 8. Of a step that another model went on with, the text is sent as one. What the first model had begun beside it is not:
    calls that were not run, its reasoning, its state.
+9. Files of the user's messages: `user_content.py`.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,6 +18,7 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec import UNSET
 
+from chatkeep.agent.user_content import NO_FILES, PromptFiles, count_bytes, merge_user_messages, user_content
 from chatkeep.chat.texts import join_texts
 from chatkeep.chat.types import (
     HandoverPart,
@@ -60,13 +62,15 @@ class FittedPrompt(NamedTuple):
 class Recipient(NamedTuple):
     """The provider and model that a prompt is for.
 
-    It may refuse calls as calls: those of earlier turns (`earlier_as_text`), or all (`calls_as_text`).
+    It may refuse calls as calls: those of earlier turns (`earlier_as_text`), or all (`calls_as_text`); and the files of
+    earlier turns (`earlier_files_named`).
     """
 
     provider: str
     model: str
     earlier_as_text: bool = False
     calls_as_text: bool = False
+    earlier_files_named: bool = False
 
 
 UNKNOWN_RECIPIENT = Recipient("", "")
@@ -79,32 +83,46 @@ def fit_history(
     tools: Sequence[ChatMessage],
     budget: float,
     recipient: Recipient = UNKNOWN_RECIPIENT,
+    files: PromptFiles = NO_FILES,
 ) -> FittedPrompt:
     """Return the system prompt `prompt` and the latest whole turns of `history`, as many as fit into `budget` bytes.
 
     An empty prompt is left out.
 
     `history` ends with the turn that is being answered: the user's message, then the answer so far. `tools` are the
-    definitions of the functions on offer, which count too.
+    definitions of the functions on offer, which count too. `files` are those that the history refers to. Where they do
+    not fit, those of earlier turns are only named, before a turn is left out.
 
     Raises:
         ContextOverflow: the turn that is being answered does not fit alone.
     """
     system: list[ChatMessage] = [{"role": "system", "content": prompt}] if prompt else []
-    size = (_count_bytes(system) or 1) + _count_bytes(tools)  # 1: the bracket that no comma replaces
+    size = (count_bytes(system) or 1) + count_bytes(tools)  # 1: the bracket that no comma replaces
     earlier = recipient._replace(calls_as_text=recipient.earlier_as_text or recipient.calls_as_text)
     messages: list[ChatMessage] = []
     for turn in reversed(_split_turns(history)):
         to = recipient if turn[-1] is history[-1] else earlier
-        turn_messages = [message for each in turn for message in to_chat_messages(each, to)]
-        turn_size = _count_bytes(turn_messages) - 1  # joined to the others it has a comma in place of two brackets
+        if to is earlier and recipient.earlier_files_named:
+            files = NO_FILES
+        turn_messages, turn_size = _to_sized_messages(turn, to, files)
+        if size + turn_size > budget and messages and files is not NO_FILES:
+            files = NO_FILES
+            turn_messages, turn_size = _to_sized_messages(turn, to, files)
         if size + turn_size > budget:
             if not messages:
                 raise ContextOverflow("this message alone is longer than the model's context")
             break
         messages[:0] = turn_messages
         size += turn_size
-    return FittedPrompt(_merge_user_messages([*system, *messages]), size)
+    return FittedPrompt(merge_user_messages([*system, *messages]), size)
+
+
+def _to_sized_messages(
+    turn: Sequence[Message], recipient: Recipient, files: PromptFiles
+) -> tuple[list[ChatMessage], int]:
+    """Return the messages of a turn, and their bytes of JSON among others: with a comma in place of two brackets."""
+    messages = [message for each in turn for message in to_chat_messages(each, recipient, files)]
+    return messages, count_bytes(messages) - 1
 
 
 def ask_to_continue(messages: list[ChatMessage], prefill: Prefill | None) -> tuple[list[ChatMessage], dict[str, Any]]:
@@ -123,14 +141,16 @@ def ask_to_continue(messages: list[ChatMessage], prefill: Prefill | None) -> tup
             return [*messages[:-1], {**messages[-1], prefill: True}], {}
 
 
-def to_chat_messages(message: Message, recipient: Recipient = UNKNOWN_RECIPIENT) -> list[ChatMessage]:
+def to_chat_messages(
+    message: Message, recipient: Recipient = UNKNOWN_RECIPIENT, files: PromptFiles = NO_FILES
+) -> list[ChatMessage]:
     """Return `message` in the provider's form.
 
     A user message is one. An answer is, for each step, its text and calls, then one message for each call's result.
     A step with neither text nor calls is left out.
     """
     if message.role == "user":
-        said = _join_text(message.parts)
+        said = user_content(message.parts, files)
         return [{"role": "user", "content": said}] if said else []  # empty: it was erased
     messages: list[ChatMessage] = []
     for step in _split_steps(message.parts):
@@ -268,18 +288,3 @@ def _as_data(name: str, value: Any) -> str:
     """
     data = msgspec.json.encode(value).decode().replace("<", "\\u003c")
     return f'<data from="{legal_name(name)}">{data}</data>'
-
-
-def _merge_user_messages(messages: list[ChatMessage]) -> list[ChatMessage]:
-    merged: list[ChatMessage] = []
-    for message in messages:
-        if merged and message["role"] == merged[-1]["role"] == "user":
-            merged[-1] = {"role": "user", "content": f"{merged[-1]['content']}\n\n{message['content']}"}
-        else:
-            merged.append(message)
-    return merged
-
-
-def _count_bytes(values: Sequence[dict[str, Any]]) -> int:
-    """Return the bytes of JSON that `values` have; 0 if there are none, as they are not sent then."""
-    return len(msgspec.json.encode(values)) if values else 0

@@ -28,6 +28,7 @@ from chatkeep.agent.context_window import (
 from chatkeep.agent.model_chain import ModelChain
 from chatkeep.agent.turn_input import Emit, LoadMessage, TurnInput, count_steps
 from chatkeep.agent.usage_meter import UsageMeter
+from chatkeep.agent.user_content import NO_FILES, PromptFiles, has_files
 from chatkeep.chat import event_log
 from chatkeep.chat.events import Event, Handover, ProviderStateKept, ToolCallFinished
 from chatkeep.chat.types import Kind, Message, ToolCallPart
@@ -112,7 +113,8 @@ class StepAnswers:
         """Emit the answer of the current model.
 
         A history with calls that the provider refuses is tried once more, with the calls told as text: it may lack what
-        this provider wants beside them, and would be refused with every later message too.
+        this provider wants beside them, and would be refused with every later message too. So would files that it does
+        not take after all.
         """
         try:
             await self._call_model(step, message, begun, emit)
@@ -120,15 +122,19 @@ class StepAnswers:
             gentler = self._find_gentler_recipient(message)
             if gentler == self._recipient or self.meter.has_output:
                 raise
-            _log.warning("the provider refused the history with its calls; they are told as text: %s", refusal)
+            _log.warning("the provider refused the history; calls are told as text, files are named: %s", refusal)
             self._recipient = gentler
             await self._call_model(step, message, begun, emit)
 
     def _find_gentler_recipient(self, message: Message) -> Recipient:
-        """Return a recipient that gets the calls of earlier turns as text, or all if `message` has some."""
+        """Return a recipient that gets the calls of earlier turns as text, or all if `message` has some.
+
+        Files of earlier turns are named for it.
+        """
+        gentler = self._recipient._replace(earlier_files_named=has_files(self._input.history[:-1]))
         if has_calls([message]):
-            return self._recipient._replace(calls_as_text=True)
-        return self._recipient._replace(earlier_as_text=has_calls(self._input.history))
+            return gentler._replace(calls_as_text=True)
+        return gentler._replace(earlier_as_text=has_calls(self._input.history))
 
     async def _call_model(self, step: Assembler, message: Message, begun: str, emit: Emit) -> None:
         """Call the model, and count the call. One that is stopped is counted where the run ends (`runs/end.py`)."""
@@ -178,7 +184,8 @@ class StepAnswers:
         offered = [tool.definition for tool in turn_input.tools.values()]
         budget = (info.context_tokens or turn_input.context_tokens) * self.meter.bytes_per_token
         history = [*turn_input.history, message]
-        fitted = fit_history(turn_input.prompt, history, offered, budget, self._recipient)
+        files = PromptFiles(turn_input.files, info.input) if turn_input.files else NO_FILES
+        fitted = fit_history(turn_input.prompt, history, offered, budget, self._recipient, files)
         step = max(1, count_steps(turn_input.own_parts(message)))
         self.meter.begin_call(step, self._chain.name, info, fitted.size)
         messages, params = fitted.messages, self._find_params(message)

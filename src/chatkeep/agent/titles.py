@@ -7,9 +7,11 @@ import msgspec
 
 from chatkeep.agent.context_window import to_chat_messages
 from chatkeep.agent.usage_meter import UsageMeter
+from chatkeep.agent.user_content import plain_text
 from chatkeep.chat import event_log
 from chatkeep.chat.events import Event, TextDelta
-from chatkeep.chat.types import Message
+from chatkeep.chat.texts import text_or_names
+from chatkeep.chat.types import Message, Part
 from chatkeep.errors import TurnFailed
 from chatkeep.llm import Model, Prompt
 from chatkeep.llm.assembler import Assembler
@@ -37,6 +39,11 @@ def title_from_words(text: str) -> str | None:
     return line[: MAX_TITLE_CHARS - 1].rsplit(" ", 1)[0].rstrip(" ,;:-") + "…"
 
 
+def title_from_parts(parts: Sequence[Part]) -> str | None:
+    """Return the title that the first words of a user's message make; without words, the names of its files."""
+    return title_from_words(text_or_names(parts))
+
+
 async def title_from_model(model: Model, name: str, turn: Sequence[Message], meter: UsageMeter) -> str | None:
     """Return the title that the model `name` gives to `turn`; None if its answer is empty or too long for a title.
 
@@ -46,7 +53,7 @@ async def title_from_model(model: Model, name: str, turn: Sequence[Message], met
         TurnFailed: the model does not answer.
     """
     conversation = "\n".join(
-        f"{each['role']}: {each.get('content') or ''}" for message in turn for each in to_chat_messages(message)
+        f"{each['role']}: {plain_text(each.get('content'))}" for message in turn for each in to_chat_messages(message)
     )
     messages = [{"role": "system", "content": PROMPT}, {"role": "user", "content": conversation[:MAX_PROMPT_CHARS]}]
     assembler = Assembler(0, lambda _: None, set())

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
+from chatkeep.agent.user_content import NO_FILES, PromptFile
 from chatkeep.chat.events import Event
 from chatkeep.chat.types import Message, Part, StepPart, Usage
 from chatkeep.llm import Params
@@ -36,6 +37,7 @@ class TurnInput(NamedTuple):
     the parts of that one. `prior_usage`, `prior_calls` (their number), `input_bytes` (of the prompts, in bytes of JSON)
     and `finish_reason` are those of the steps before the wait.
     `takes_calls`: a call of a client's function ends the turn, as its outputs come with another one.
+    `files` are the contents of files that the history refers to, by their ids.
     `bytes_per_token` is the model's ratio as measured in this session, or None if it is not known yet.
     """
 
@@ -56,6 +58,7 @@ class TurnInput(NamedTuple):
     finish_reason: str | None = None
     continued: Continued | None = None
     takes_calls: bool = False
+    files: Mapping[str, PromptFile] = NO_FILES.by_id
 
     def own_parts(self, message: Message) -> Sequence[Part]:
         """Return the parts of `message`, the answer so far, that are not those of an answer that it continues."""

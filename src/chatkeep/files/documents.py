@@ -7,7 +7,7 @@ from typing import Any
 
 import pypdfium2
 
-from chatkeep.files.jobs import MAX_PAGE_PICTURES, MAX_PICTURE_EDGE, MAX_TEXT_CHARS, Answer
+from chatkeep.files.jobs import MAX_PAGE_PICTURES, MAX_PICTURE_EDGE, MAX_TEXT_BYTES, Answer
 from chatkeep.files.pictures import encode_picture
 
 _PASSWORD_ERROR = 4
@@ -31,21 +31,21 @@ def draw_first_page(content: bytes, edge: int) -> Answer:
 
 
 def read_document(content: bytes) -> Answer:
-    """Return the texts of the first pages, up to `MAX_TEXT_CHARS`, and pictures of some that have none."""
+    """Return the texts of the first pages, up to `MAX_TEXT_BYTES`, and pictures of some that have none."""
     document = _open(content)
     if isinstance(document, Answer):
         return document
     texts: list[str] = []
     pictures: list[bytes] = []
     picture_pages: list[int] = []
-    rest = MAX_TEXT_CHARS
+    rest = MAX_TEXT_BYTES
     for number in range(len(document)):
         page = document[number]
         text = page.get_textpage().get_text_bounded().replace("\r\n", "\n").strip()
-        if len(text) > rest:
+        if (size := len(text.encode())) > rest:
             break
         texts.append(text)
-        rest -= len(text) + 1
+        rest -= size + 1
         if not text and len(pictures) < MAX_PAGE_PICTURES:
             pictures += encode_picture(_draw(page, MAX_PICTURE_EDGE), MAX_PICTURE_EDGE).pictures
             picture_pages.append(number + 1)

@@ -15,14 +15,14 @@ MAX_PICTURE_PIXELS = 50_000_000
 """The most pixels of a picture that is decoded: some 200 MB of memory."""
 MAX_PICTURE_EDGE = 1_568
 """The longest edge of a picture for a model, in pixels. Providers scale down what is larger (Anthropic, "Vision")."""
-MAX_TEXT_CHARS = 262_144
-"""The most text of a document that goes into a prompt."""
+MAX_TEXT_BYTES = 262_144
+"""The most text of a file that goes into a prompt, in bytes of UTF-8."""
 MAX_PAGE_PICTURES = 10
 """The most pages without text of which a model gets pictures."""
 
 
 class Job(msgspec.Struct, frozen=True):
-    """What is wanted of a file. `edge` is the longest edge of a thumbnail, in pixels."""
+    """A job: the kind, and the file that it is done on. `edge` is the longest edge of a thumbnail, in pixels."""
 
     kind: JobKind
     media_type: str
@@ -31,7 +31,7 @@ class Job(msgspec.Struct, frozen=True):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """What came of it. `problem`: why the file cannot be read, for the user.
+    """The answer to a job. `problem`: why the file cannot be read, for the user.
 
     `media_type` is that of a picture that was inspected or made. `texts` are those of the first pages, `pictures` what
     was made: one picture, or those of pages that have no text (`picture_pages` are their numbers, from 1).

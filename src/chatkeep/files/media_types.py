@@ -48,6 +48,13 @@ def is_text(media_type: str) -> bool:
     return media_type.startswith("text/") or media_type in _TEXT_APPLICATIONS
 
 
+def decode_text(content: bytes) -> str:
+    """Return the text of a file's first bytes; what is cut off at its end is left out."""
+    is_wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    decoder = codecs.getincrementaldecoder("utf-16" if is_wide else "utf-8-sig")("replace")
+    return decoder.decode(content).replace("\r\n", "\n")
+
+
 def is_shown_inline(media_type: str) -> bool:
     """Return True for types that a browser shows without running anything."""
     return media_type in PICTURES or media_type == "text/plain"

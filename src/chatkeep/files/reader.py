@@ -19,6 +19,8 @@ JOB_TIMEOUT_SECONDS = 40.0
 """After so long a process is given up: it ends each job itself after half of that."""
 IDLE_SECONDS = 60.0
 """How long a process is kept that has nothing to do."""
+MAX_KEPT_BYTES = 67_108_864
+"""The most that is kept of answers: a picture is sent again with every message that follows it."""
 _FAILED = Answer(problem="it cannot be read at the moment")
 _KEPT_VARIABLES = ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "SYSTEMROOT")
 """Variables that the processes get: no key is among them."""
@@ -32,14 +34,30 @@ class FileReader:
         self._limit = asyncio.Semaphore(MAX_PROCESSES)
         self._idle: list[Process] = []
         self._timer: asyncio.TimerHandle | None = None
+        self._kept = _KeptAnswers()
 
     async def do(
-        self, kind: JobKind, media_type: str, load: Callable[[], Awaitable[bytes]], edge: int = MAX_PICTURE_EDGE
+        self,
+        kind: JobKind,
+        media_type: str,
+        load: Callable[[], Awaitable[bytes]],
+        edge: int = MAX_PICTURE_EDGE,
+        file_id: str = "",
     ) -> Answer:
         """Return what comes of a job. A file that cannot be read is an answer too, with a problem.
 
-        `load` loads the file when it is its turn: so only a few are in memory. What it raises is raised here.
+        `load` loads the file when it is its turn: so only a few are in memory. What it raises is raised here. With a
+        `file_id`, the answer is kept for a while.
         """
+        key = (file_id, kind, edge)
+        if (kept := self._kept.find(key)) is not None:
+            return kept
+        answer = await self._do(kind, media_type, load, edge)
+        if file_id and answer is not _FAILED:
+            self._kept.add(key, answer)
+        return answer
+
+    async def _do(self, kind: JobKind, media_type: str, load: Callable[[], Awaitable[bytes]], edge: int) -> Answer:
         async with self._limit:
             job = Job(kind, media_type, await load(), edge)
             process: Process | None = None
@@ -82,6 +100,28 @@ class FileReader:
         for process in self._idle:
             _kill(process)
         self._idle.clear()
+
+
+class _KeptAnswers:
+    """The latest answers, of at most `MAX_KEPT_BYTES`. Files never change, so an answer stays right."""
+
+    def __init__(self) -> None:
+        self._answers: dict[tuple[str, JobKind, int], tuple[Answer, int]] = {}  # with its size, the oldest first
+        self._size = 0
+
+    def find(self, key: tuple[str, JobKind, int]) -> Answer | None:
+        if key not in self._answers:
+            return None
+        self._answers[key] = kept = self._answers.pop(key)
+        return kept[0]
+
+    def add(self, key: tuple[str, JobKind, int], answer: Answer) -> None:
+        self._size -= self._answers.pop(key, (answer, 0))[1]
+        size = sum(map(len, answer.pictures)) + 4 * sum(map(len, answer.texts))
+        self._answers[key] = (answer, size)
+        self._size += size
+        while self._size > MAX_KEPT_BYTES:
+            self._size -= self._answers.pop(next(iter(self._answers)))[1]
 
 
 async def _begin() -> Process:

@@ -12,7 +12,7 @@ from chatkeep.errors import TurnFailed
 from chatkeep.llm.chunks import Chunk
 from chatkeep.llm.model_library import ModelLibrary
 from chatkeep.settings import Settings
-from chatkeep.settings.models_file import Prefill
+from chatkeep.settings.models_file import ModelInput, Prefill
 from chatkeep.watch import tracing
 
 Params: TypeAlias = Mapping[str, Any]
@@ -45,7 +45,7 @@ class ModelInfo(NamedTuple):
     `context_tokens` is the longest prompt; None: that of the settings. `prefill`: how the model goes on with an answer
     that has begun; None: it has to be asked in words. `fallbacks` are the models to ask when this one fails, in their
     order. `is_failing`: its provider has failed so often that another one had better be asked. `price` is None if it is
-    not known. `label` is the provider's name in the models file; empty: it has no other name.
+    not known. `label` is the provider's name in the models file; empty: it has no other name. `input`: what it reads.
     """
 
     provider: str
@@ -56,6 +56,7 @@ class ModelInfo(NamedTuple):
     prefill: Prefill | None = None
     fallbacks: Sequence[str] = ()
     is_failing: bool = False
+    input: Sequence[ModelInput] = ("text",)
 
 
 class Model(Protocol):

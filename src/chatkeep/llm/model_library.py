@@ -54,7 +54,8 @@ class ModelLibrary:
         """Return all models, sorted by name; without a file, the default model."""
         settings = self._settings
         if self.file is None:
-            return [OfferedModel(settings.model, _provider_name(settings), settings.context_tokens)]
+            name, input_ = _provider_name(settings), settings.default_input
+            return [OfferedModel(settings.model, name, settings.context_tokens, input_)]
         return [
             OfferedModel(name, each.provider, each.context_tokens or settings.context_tokens, each.input, each.price)
             for name, each in sorted(self.file.models.items())

@@ -73,7 +73,8 @@ class OpenAIModel:
 
     def describe(self, requested: str) -> ModelInfo:
         """Return the host of the provider, with the API unless it is the usual one, and the name as it is."""
-        return ModelInfo(self._client.base_url.host + self._api.state_suffix, requested)
+        host = self._client.base_url.host + self._api.state_suffix
+        return ModelInfo(host, requested, input=self._settings.default_input)
 
     async def stream(self, prompt: Prompt) -> AsyncGenerator[Sequence[Chunk]]:
         """See `Model.stream`. Errors that may pass are retried, before the first chunk only."""

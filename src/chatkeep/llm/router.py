@@ -42,6 +42,7 @@ class ModelRouter:
             is_failing=opened.circuit.is_open,
             price=entry.price and entry.price.per_call(),
             label=entry.provider,
+            input=tuple(entry.input),
         )
 
     async def stream(self, prompt: Prompt) -> AsyncGenerator[Sequence[Chunk]]:

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -197,6 +197,14 @@ class Settings(BaseModel):
     def base_url(self) -> str:
         """The base URL of the provider, where no models file names others."""
         return self.openai_base_url or OPENAI_URL
+
+    @property
+    def default_input(self) -> Sequence[Literal["text", "image"]]:
+        """The kinds that models read where no models file says so: text, and pictures at OpenAI or for practice.
+
+        Other servers may have a model of text alone, and would refuse a picture in each later request, too.
+        """
+        return ("text", "image") if not self.has_provider or self.base_url == OPENAI_URL else ("text",)
 
     def database_path(self) -> Path | None:
         """Return the path of the SQLite file that `database_url` names; None if it names a PostgreSQL database.

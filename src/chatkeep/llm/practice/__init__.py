@@ -3,7 +3,8 @@
 It answers the last user message. docs/practice-model.md has a table of all that it understands; it answers anything
 else with `HELP`. An answer is made in this order:
 
-1. After tool calls: correct the calls that were not valid (`mistakes.py`), or else repeat the outputs in words.
+1. After tool calls: correct the calls that were not valid (`mistakes.py`), or else repeat the outputs in words. It
+   describes the files of a message first, and answers its text then (`given_files.py`).
 2. A mistake, if the message asks for one.
 3. A rule for a function that comes with chatkeep (`rules.py`), if the message names at most one function, in words.
 4. Calls of the functions that the message names (`mentions.py`), with arguments that fit (`sampling.py`).
@@ -13,6 +14,7 @@ else with `HELP`. An answer is made in this order:
 import asyncio
 import re
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any, NamedTuple
 
 import msgspec
@@ -20,6 +22,7 @@ import msgspec
 from chatkeep.errors import TurnFailed
 from chatkeep.llm import ModelInfo, Prompt
 from chatkeep.llm.chunks import CallDelta, Choice, Chunk, FunctionDelta, MessageDelta, TokenCounts
+from chatkeep.llm.practice.given_files import read_message, without_files
 from chatkeep.llm.practice.mentions import Mention, find_mentions
 from chatkeep.llm.practice.mistakes import correct, find_maximum, make_invalid
 from chatkeep.llm.practice.rules import Plan, PlannedCall, apply_rules
@@ -66,7 +69,7 @@ class Practice:
 
     def describe(self, requested: str) -> ModelInfo:
         """Return `practice` for both names."""
-        return ModelInfo(self.name(requested), self.name(requested))
+        return ModelInfo(self.name(requested), self.name(requested), input=("text", "image"))
 
     async def stream(self, prompt: Prompt) -> AsyncGenerator[Sequence[Chunk]]:
         """See `Model.stream`."""
@@ -96,6 +99,14 @@ def _answer(prompt: Prompt) -> _Stream:
     """
     if prompt.messages[-1]["role"] == "tool":
         return _answer_outputs(prompt)
+    given = read_message(prompt.messages[-1])
+    prompt = prompt._replace(messages=[without_files(message) for message in prompt.messages])
+    if given.description:
+        return chain(_split_words(given.description), _answer_message(prompt) if given.text else ())
+    return _answer_message(prompt)
+
+
+def _answer_message(prompt: Prompt) -> _Stream:
     message = _last_user_message(prompt)
     lower = message.lower()
     schemas = _offered_schemas(prompt)

@@ -1,7 +1,7 @@
 """Builds the request of the Responses API from a prompt, whose messages have the form of Chat Completions. Pure.
 
     system         instructions
-    user           {"role": "user", "content": "…"}
+    user           {"role": "user", "content": "…"}, or a list of `input_text` and `input_image`
     assistant      {"type": "reasoning", …}          what the model thought before its calls, as it came
                    {"role": "assistant", "content": "…"}
                    {"type": "function_call", …}
@@ -72,8 +72,19 @@ def _input_items(message: Json) -> list[Json]:
         case role:
             items = _reasoning_items(message.get("reasoning_details"))
             if message["content"]:
-                items.append({"role": role, "content": message["content"]})
+                items.append({"role": role, "content": _content(message["content"])})
             return items + [_call_item(call) for call in message.get("tool_calls", ())]
+
+
+def _content(content: Any) -> Any:
+    """Return a content as this API has it: a text as it is, a list with its own names of parts."""
+    return [_content_part(part) for part in as_objects(content)] if isinstance(content, list) else content
+
+
+def _content_part(part: Json) -> Json:
+    if part["type"] == "image_url":
+        return {"type": "input_image", "image_url": part["image_url"]["url"]}
+    return {"type": "input_text", "text": part["text"]}
 
 
 def _reasoning_items(details: Any) -> list[Json]:
