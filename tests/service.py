@@ -3,11 +3,11 @@
 import asyncio
 import json
 import socket
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import httpx2
 import uvicorn
@@ -20,6 +20,9 @@ from chatkeep.cli.serve import Server, http_of
 from chatkeep.llm import Model
 from chatkeep.runs.runtime import Runtime
 from chatkeep.settings import Settings
+
+Content: TypeAlias = str | Sequence[dict[str, str]]
+"""The content of a message, as a client sends it: a text, or parts."""
 
 
 def settings(where: Path | str, **changes: Any) -> Settings:
@@ -47,7 +50,7 @@ class Service:
         assert answer.status_code == 201, answer.text
         return answer.json()["id"]
 
-    async def send(self, session_id: str, content: str, **more: Any) -> dict[str, Any]:
+    async def send(self, session_id: str, content: Content, **more: Any) -> dict[str, Any]:
         """Send a message and wait for the whole answer: run, user_message, message."""
         headers = {"accept": "application/json"}
         answer = await self.client.post(
@@ -56,7 +59,7 @@ class Service:
         assert answer.status_code == 200, answer.text
         return answer.json()
 
-    async def start(self, session_id: str, content: str, **more: Any) -> dict[str, Any]:
+    async def start(self, session_id: str, content: Content, **more: Any) -> dict[str, Any]:
         """Send a message and do not wait: run, user_message, message as they are at once."""
         answer = await self.client.post(
             f"/api/sessions/{session_id}/messages",

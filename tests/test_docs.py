@@ -319,7 +319,7 @@ LIMITS = [
     *[("Settings", "max_answer_bytes"), ("Settings", "max_dialect_bytes")],
     *[("api.http_protocol", "MAX_HEAD_BYTES"), ("api.connections", "HEAD_SECONDS")],
     *[("api.connections", "BODY_SECONDS"), ("api.responses", "MAX_LISTED_ERRORS")],
-    *[("runs.request", "MAX_CONTENT_BYTES"), ("runs.request", "MAX_CLIENT_TOOLS")],
+    *[("runs.content", "MAX_CONTENT_BYTES"), ("runs.content", "MAX_FILES"), ("runs.request", "MAX_CLIENT_TOOLS")],
     *[("agent.turn", "MAX_STEPS"), ("llm.streamed_call", "MAX_CALLS"), ("llm.sse_parser", "MAX_FRAME_BYTES")],
     *[("llm.http.connection", "MAX_HEAD_BYTES"), ("llm.http.bounds", "MAX_ERROR_BODY_BYTES")],
     ("llm.http.tls", "MAX_ANSWER_BYTES"),
@@ -330,6 +330,7 @@ LIMITS = [
     ("mcp.connection", "MAX_PAGES"),
     *[("Settings", "max_file_bytes"), ("files.child", "JOB_MEMORY_BYTES"), ("files.child", "JOB_SECONDS")],
     *[("files.child", "JOB_CPU_SECONDS"), ("files.jobs", "MAX_PICTURE_PIXELS"), ("files.reader", "MAX_PROCESSES")],
+    ("runs.prompt_files", "MAX_PROMPT_PICTURES"),
     *[("api.uploads", "MAX_FORM_BYTES"), ("api.uploads", "MAX_PARTS")],
 ]
 """Modules and constants whose values docs/security.md states."""

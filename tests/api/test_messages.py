@@ -125,7 +125,7 @@ async def test_a_turn_is_two_messages_and_a_run(service: Service, script: Script
     assert (message["role"], message["seq"], message["parent_id"]) == ("assistant", 2, user["id"])
     assert (message["parts"], message["run_id"], message["status"]) == ([], run["id"], "in_progress")
     assert (run["number"], run["user_message_id"], run["message_id"]) == (1, user["id"], message["id"])
-    assert await counts(service) == {"sessions": 1, "messages": 2, "runs": 1, "run_events": 1}
+    assert await counts(service) == {"sessions": 1, "messages": 2, "runs": 1, "message_files": 0, "run_events": 1}
     session = (await service.client.get(f"/api/sessions/{session_id}")).json()
     assert (session["status"], session["head_id"], session["message_count"]) == ("busy", message["id"], 2)
 

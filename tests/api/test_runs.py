@@ -140,7 +140,7 @@ async def test_of_many_messages_at_once_one_is_accepted(service: Service, script
     posts = [service.client.post(path, json={"content": str(n)}, headers=headers) for n in range(20)]
     statuses = sorted(answer.status_code for answer in await asyncio.gather(*posts))
     assert statuses == [202] + [409] * 19
-    assert await counts(service) == {"sessions": 1, "messages": 2, "runs": 1, "run_events": 1}
+    assert await counts(service) == {"sessions": 1, "messages": 2, "runs": 1, "message_files": 0, "run_events": 1}
     session = (await service.client.get(f"/api/sessions/{session_id}")).json()
     assert session["message_count"] == 2
 

@@ -65,6 +65,11 @@ async def fill(service: Service, script: Script) -> list[str]:
     token, _ = await people.create_token(service.runtime.db, LOCAL_USER, "script", "chat", 7, actor=LOCAL_USER)
     assert await people.revoke_token(service.runtime.db, LOCAL_USER, token.id, actor=LOCAL_USER)
     await service.runtime.db.transaction(lambda tx: store_sign_ins.add_sign_in(tx, "0" * 64, LOCAL_USER, clock.now()))
+    brought = await service.client.post("/api/files", content=bytes(range(256)) * 3_000)
+    assert brought.status_code == 201
+    notes = await service.client.post("/api/files", content=b"some notes")
+    script.play([say("I see."), stop()])
+    await service.send(session_ids[0], [{"type": "file", "file_id": notes.json()["id"]}])
     script.play([say("Half"), ValueError("on purpose")])
     await service.send(session_ids[1], "Fail")
     script.play([call("pick", "{}"), stop("tool_calls")])

@@ -13,8 +13,10 @@ import pytest
 from chatkeep.chat.people import COMMAND_LINE
 from chatkeep.runs import people
 from chatkeep.store import facts as store_facts
+from tests.api.shapes import UNKNOWN, problem
 from tests.api.tables import contents
 from tests.deletions import until_gone
+from tests.samples import picture
 from tests.script import Script, call, say, stop
 from tests.service import Service, serving, settings
 from tests.sign_in.test_ways_in import PROXY, user
@@ -33,6 +35,7 @@ BODIES: dict[str, Any] = {
     "post /api/sessions/{session_id}/runs": {"message_id": "{user_message_id}"},
     "post /api/runs/{run_id}/tool-outputs": {"outputs": [{"call_id": "{call_id}", "output": 1}]},
     "post /api/tokens": {"name": "mine"},
+    "post /api/files": {"any": "body"},
     "post /api/chat": {
         "id": "{session_id}",
         "messages": [{"id": "m", "role": "user", "parts": [{"type": "text", "text": "hello"}]}],
@@ -94,7 +97,9 @@ async def ada(service: Service, script: Script, request: pytest.FixtureRequest) 
     service.client.headers.update(user("ada"))
     session_id = await service.session(title=SECRET, temporary=request.param)
     tool = {"name": "pick", "description": SECRET, "parameters": {"type": "object"}}
-    sent = await service.send(session_id, SECRET, tools=[tool])
+    brought = await service.client.post("/api/files", files={"file": (SECRET, picture())})
+    file = {"type": "file", "file_id": brought.json()["id"]}
+    sent = await service.send(session_id, [{"type": "text", "text": SECRET}, file], tools=[tool])
     made = (await service.client.post("/api/tokens", json={"name": SECRET})).json()
     user_id = (await service.client.get("/api/me")).json()["id"]
     fact = await service.runtime.db.transaction(lambda tx: add_fact(tx, user_id))
@@ -107,6 +112,7 @@ async def ada(service: Service, script: Script, request: pytest.FixtureRequest) 
         "user_message_id": sent["user_message"]["id"],
         "call_id": next(part["call_id"] for part in sent["message"]["parts"] if "call_id" in part),
         "fact_id": fact,
+        "file_id": file["file_id"],
         "token_id": made["token"]["id"],
         "user_id": user_id,
         "name": "default",
@@ -154,6 +160,16 @@ async def test_no_route_shows_or_changes_what_is_another_s(service: Service, ada
     assert len((await service.client.get("/api/facts", headers=user("ada"))).json()["data"]) == 1
 
 
+async def test_a_file_of_another_is_not_found_in_a_message(service: Service, ada: Ada) -> None:
+    service.client.headers.update(user("bob"))
+    session_id = await service.session()
+    before = await contents(service)
+    for file_id in (ada.ids["file_id"], UNKNOWN):
+        body = {"content": [{"type": "file", "file_id": file_id}]}
+        problem(await service.client.post(f"/api/sessions/{session_id}/messages", json=body), 404, "not_found")
+    assert await contents(service) == before
+
+
 def expected(path: str) -> int:
     if "chat_id" in path or "thread_id" in path:
         return NEW_CHAT.get(path, 404)
@@ -182,7 +198,8 @@ async def test_each_route_answers_its_owner(service: Service, ada: Ada) -> None:
     for method, path in (calls, ("patch", "/api/sessions/{session_id}"), ("delete", "/api/facts/{fact_id}")):
         assert (await service.client.request(**ada.request(method, path), headers=user("ada"))).status_code < 300
     receipt = await service.client.delete("/api/me", headers=user("ada"))
-    assert receipt.json() == {"sessions": 1, "messages": 2, "facts": 0, "tokens": 1, "sign_ins": 0, "usage_days": 1}
+    receipt_of = {"sessions": 1, "messages": 2, "facts": 0, "tokens": 1, "sign_ins": 0, "usage_days": 1, "files": 1}
+    assert receipt.json() == receipt_of
     await until_gone(service.runtime.db)
     assert (await contents(service))["sessions"] == []
     again = (await service.client.get("/api/me", headers=user("ada"))).json()

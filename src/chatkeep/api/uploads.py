@@ -5,7 +5,7 @@ Sources: RFC 7578 for forms; RFC 6266 and RFC 8187 for the name in `Content-Disp
 
 from collections.abc import AsyncGenerator, AsyncIterable
 from email.message import Message
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from fastapi import Request
 from python_multipart import MultipartParser
@@ -93,17 +93,17 @@ class _Form:
         self._head: dict[str, bytes] = {}
         self._data: list[bytes] = []
         self._other_bytes = 0
-        callbacks: Any = {
+        callbacks: dict[str, Any] = {
             "on_part_begin": self._begin_part,
-            "on_header_field": lambda data, start, end: self._name.extend(data[start:end]),
-            "on_header_value": lambda data, start, end: self._value.extend(data[start:end]),
+            "on_header_field": self._add_name,
+            "on_header_value": self._add_value,
             "on_header_end": self._end_header,
             "on_headers_finished": self._end_head,
             "on_part_data": self._add_data,
             "on_end": self._end,
         }
         try:
-            self._parser = MultipartParser(boundary.encode("latin-1", "replace"), callbacks)
+            self._parser = MultipartParser(boundary.encode("latin-1", "replace"), cast("Any", callbacks))
         except FormParserError as error:
             raise InvalidRequest(f"content-type: {error}") from None
 
@@ -129,6 +129,12 @@ class _Form:
         self._head.clear()
         if self._parts > MAX_PARTS:
             raise InvalidRequest(f"a form may have {MAX_PARTS} parts")
+
+    def _add_name(self, data: bytes, start: int, end: int) -> None:
+        self._name += data[start:end]
+
+    def _add_value(self, data: bytes, start: int, end: int) -> None:
+        self._value += data[start:end]
 
     def _end_header(self) -> None:
         self._head[self._name.decode("latin-1").lower()] = bytes(self._value)

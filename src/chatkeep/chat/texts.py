@@ -1,9 +1,9 @@
 """The text of a message as one string, for prompts, titles, search and everything else that joins its parts. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
-from chatkeep.chat.types import HandoverPart, Part, RefusalPart, StepPart, TextPart
+from chatkeep.chat.types import FilePart, HandoverPart, Part, RefusalPart, StepPart, TextPart
 
 TextKinds: TypeAlias = type[TextPart] | tuple[type[TextPart | RefusalPart], ...]
 
@@ -25,3 +25,8 @@ def join_texts(parts: Iterable[Part], separator: str, kinds: TextKinds = TextPar
             texts[len(texts) - goes_on :] = [texts[-1] + part.text if goes_on else part.text]
             goes_on, has_text = False, True
     return separator.join(text for text in texts if text.strip())
+
+
+def text_or_names(parts: Sequence[Part]) -> str:
+    """Return the texts of a user's message; if it has none, the names of its files."""
+    return join_texts(parts, "\n") or ", ".join(part.name for part in parts if isinstance(part, FilePart))

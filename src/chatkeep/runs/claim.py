@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from chatkeep import ids
 from chatkeep.agent.turn_spec import TurnSpec
 from chatkeep.chat.events import Entry, RunStarted, to_entry
-from chatkeep.chat.types import Message, Part, PromptSnapshot, Run, TextPart, Usage, has_ended
+from chatkeep.chat.types import Message, Part, PromptSnapshot, Run, Usage, has_ended
 from chatkeep.db import Transaction
 from chatkeep.errors import EventsExpired, IdempotencyMismatch, InvalidRequest, SessionBusy
 from chatkeep.runs.end import EndedRun, end_run
@@ -27,6 +27,7 @@ from chatkeep.store import prompts as store_prompts
 from chatkeep.store import runs as store_runs
 from chatkeep.store import sessions as store_sessions
 from chatkeep.store.leases import Lease
+from chatkeep.store.message_files import add_references
 
 
 class SessionFields(NamedTuple):
@@ -42,8 +43,8 @@ class SessionFields(NamedTuple):
 class PreparedTurn(NamedTuple):
     """Everything that a claim writes beside what the session's row says.
 
-    `user_message` is the message that a `NewRun` answers again, else None; `begun_parts` are those of the answer that
-    it goes on with. `earlier` are messages to be stored before the user's (`to_messages`). `snapshot` is the
+    `user_message` is the message that a `NewRun` answers again, else None; `new_parts` are those of a new message;
+    `begun_parts` those of the answer that it goes on with. `earlier` are messages to be stored before the user's (`to_messages`). `snapshot` is the
     prompt snapshot to store, None if it is known to be stored already. `history` is what the user's message follows,
     oldest first: the branch as it was when `head_id` was the session's head, and `earlier`; None if an answer was open
     then. `first_title`: for a session that has none; None if it is given none. `quota`
@@ -59,6 +60,7 @@ class PreparedTurn(NamedTuple):
     request_hash: str
     session: SessionFields
     user_message: Message | None
+    new_parts: Sequence[Part]
     begun_parts: Sequence[Part]
     earlier: Sequence[Message]
     head_id: str | None
@@ -145,6 +147,7 @@ async def claim_turn(tx: Transaction, turn: PreparedTurn) -> Claim:
     answer = _new_answer(run, reserved.seq + count - 1, now, turn.begun_parts)
     if is_new:
         await store_messages.add_message(tx, user)
+        await add_references(tx, turn.owner, user)
     await store_messages.add_message(tx, answer)
     if turn.snapshot is not None:
         session_id = turn.session_id if turn.spec.is_session_specific else None
@@ -210,7 +213,7 @@ async def _new_user_message(
         parent_id=turn.earlier[-1].id if turn.earlier else parent_id,
         seq=reserved.seq + len(turn.earlier),
         role="user",
-        parts=(TextPart(request.content),),
+        parts=tuple(turn.new_parts),
         run_id=None,
         status="completed",
         created_at=now,

@@ -80,7 +80,7 @@ async def _run_turn(runtime: Runtime, buffer: RunBuffer, spec: TurnSpec, history
     if history is None:
         max_tokens = count_prompt_tokens(runtime)
         history = await runtime.db.snapshot(lambda tx: read_history(tx, buffer.run, max_tokens))
-    turn_input = build_input(runtime, buffer.run, spec, history)
+    turn_input = await build_input(runtime, buffer.run, spec, history)
     turn = Turn(runtime.model, turn_input)
     buffer.take_progress = turn.take_progress
     outcome = await turn.run(

@@ -89,6 +89,17 @@ async def read_all(runtime: Runtime, key: FileKey) -> bytes:
     return b"".join([piece async for piece in read_pieces(runtime, key)])
 
 
+async def delete_file(runtime: Runtime, key: FileKey) -> None:
+    """Delete an owner's file.
+
+    Raises:
+        NotFound: there is none.
+        FileInUse: a message refers to it.
+    """
+    await runtime.db.transaction(lambda tx: store_files.delete_file(tx, *key))
+    runtime.notifier.notify(SWEEP_TOPIC)
+
+
 class _Upload:
     """A file that is coming. `chunks` is how many are stored, `size` counts its bytes."""
 

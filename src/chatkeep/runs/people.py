@@ -17,8 +17,8 @@ from chatkeep.runs.runtime import Runtime
 from chatkeep.sign_in import secrets
 from chatkeep.store import audit as store_audit
 from chatkeep.store import facts as store_facts
-from chatkeep.store import limits as store_limits
 from chatkeep.store import files as store_files
+from chatkeep.store import limits as store_limits
 from chatkeep.store import sessions as store_sessions
 from chatkeep.store import sign_ins as store_sign_ins
 from chatkeep.store import tokens as store_tokens

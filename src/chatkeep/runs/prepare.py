@@ -11,14 +11,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from chatkeep import clock
-from chatkeep.agent.titles import title_from_words
+from chatkeep.agent.titles import title_from_parts
 from chatkeep.agent.turn_input import Continued
 from chatkeep.agent.turn_spec import TurnSpec, build_spec, hash_snapshot, recorded_client_tools
-from chatkeep.chat.texts import join_texts
-from chatkeep.chat.types import Message, Part, Run, Session, has_ended
+from chatkeep.chat.types import File, Message, Part, Run, Session, has_ended
 from chatkeep.db import Transaction
 from chatkeep.errors import InvalidRequest, Refused
 from chatkeep.runs.claim import PreparedTurn, SessionFields, check_not_busy, find_keyed_run, to_messages
+from chatkeep.runs.prompt_files import check_files, list_files, list_parts
 from chatkeep.runs.request import ClientTurn, NewMessage, NewRun, TurnRequest
 from chatkeep.runs.runtime import Runtime
 from chatkeep.runs.turn_input import count_prompt_tokens, list_prompt_messages
@@ -44,7 +44,7 @@ class _Target(NamedTuple):
 class _State(NamedTuple):
     """The session at one moment: its row, its open run, the run of this key, what a `NewRun` refers to, the history.
 
-    `own_limits` are those of its owner.
+    `own_limits` are those of its owner, `files` those that a new message refers to.
     """
 
     owner: str
@@ -55,6 +55,7 @@ class _State(NamedTuple):
     target: _Target | None
     history: Sequence[Message] | None
     bytes_per_token: Mapping[str, float]
+    files: Sequence[File]
     now: str
 
 
@@ -97,6 +98,8 @@ async def _admit(runtime: Runtime, state: _State, request: TurnRequest, run_id: 
         if request.message_id is not None:
             raise InvalidRequest("message_id: not a user message of this session")
         raise InvalidRequest("continue: not an answer of this session that was cut")
+    model, _ = _choose_model(runtime, state, request)
+    await check_files(runtime, state.owner, model, _user_parts(state, request))
     spec = await _build_spec(runtime, state, request)
     runtime.slots.reserve(run_id, state.owner, replaces=state.open_run.id if state.open_run else None)
     return spec
@@ -123,7 +126,9 @@ async def _read_state(
         limit = store_messages.MAX_HISTORY_MESSAGES - 2  # the user's message and the answer come after it
         history = await list_prompt_messages(tx, session_id, parent_id, limit, bytes_per_token, max_tokens)
     own_limits = await store_limits.find_own(tx, owner)
-    return _State(owner, own_limits, session, keyed_run, open_run, target, history, bytes_per_token, await tx.now())
+    files = await list_files(tx, owner, request)
+    now = await tx.now()
+    return _State(owner, own_limits, session, keyed_run, open_run, target, history, bytes_per_token, files, now)
 
 
 def _parent_id(session: Session, request: TurnRequest, target: _Target | None) -> str | None:
@@ -195,11 +200,9 @@ def _choose_model(runtime: Runtime, state: _State, request: TurnRequest) -> tupl
     return assistant.model or runtime.settings.model, "the assistant's model: "
 
 
-def _user_text(state: _State, request: TurnRequest) -> str:
-    """Return the text of the message that this request has answered."""
-    if isinstance(request, NewMessage):
-        return request.content
-    return join_texts(state.target.user_message.parts, "\n") if state.target else ""
+def _user_parts(state: _State, request: TurnRequest) -> Sequence[Part]:
+    """Return the parts of the message that this request has answered."""
+    return list_parts(request, state.files, state.target.user_message if state.target else None)
 
 
 def _client_tools(runtime: Runtime, state: _State, request: TurnRequest) -> Sequence[ClientTool]:
@@ -224,8 +227,7 @@ def _prepared(
     words = _first_words(state, request)
     if isinstance(request, NewRun) and words is not None and session.title == words:
         spec = spec._replace(is_untitled=True)  # its first answer failed: the model may still find a title
-    snapshot = spec.snapshot()
-    prompt_hash = hash_snapshot(snapshot)
+    prompt_hash = hash_snapshot(snapshot := spec.snapshot())
     return PreparedTurn(
         run_id=run_id,
         owner=state.owner,
@@ -236,6 +238,7 @@ def _prepared(
         request_hash=request_hash,
         session=SessionFields(session.assistant, session.model, session.title, session.params, session.instructions),
         user_message=target.user_message if target else None,
+        new_parts=_user_parts(state, request),
         begun_parts=_begun_parts(target, request),
         earlier=earlier,
         head_id=session.head_id,
@@ -261,7 +264,7 @@ def _begun_parts(target: _Target | None, request: TurnRequest) -> Sequence[Part]
 def _first_words(state: _State, request: TurnRequest) -> str | None:
     """Return the title that the user's words make; None where none is needed."""
     has_title = state.session.title is not None and isinstance(request, NewMessage)
-    return None if has_title or state.session.temporary else title_from_words(_user_text(state, request))
+    return None if has_title or state.session.temporary else title_from_parts(_user_parts(state, request))
 
 
 def _record(spec: TurnSpec, prompt_hash: str, request: TurnRequest) -> dict[str, Any]:

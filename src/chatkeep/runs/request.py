@@ -20,34 +20,18 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from chatkeep import ids
 from chatkeep.chat.types import Part
 from chatkeep.llm import Params
+from chatkeep.runs.content import Content, Id
 from chatkeep.settings.models_file import ModelParams
 from chatkeep.text import clean_json
 from chatkeep.tools.client_tool import ClientTool
 
-MAX_CONTENT_BYTES = 262_144
-"""The longest message, in bytes of UTF-8."""
 MAX_CLIENT_TOOLS = 32
 MAX_TURN_TOOLS = 128
 """How many functions come with a `ClientTurn`: as many as in OpenAI's API (reference, Chat Completions, `tools`)."""
 MAX_ERRORS = 1000
 """How many errors of a body are looked at. Making a list of those that a body of 1 MB can have takes half a second."""
-
-
-def _uuid(text: str) -> str:
-    if (canonical := ids.parse(text)) is None:
-        raise ValueError("not a UUID")
-    return canonical
-
-
-def _message_text(text: str) -> str:
-    if not text.strip():
-        raise ValueError("blank")
-    if len(text.encode()) > MAX_CONTENT_BYTES:
-        raise ValueError(f"longer than {MAX_CONTENT_BYTES} bytes of UTF-8")
-    return text
 
 
 def distinct(tools: list[ClientTool]) -> list[ClientTool]:
@@ -57,15 +41,11 @@ def distinct(tools: list[ClientTool]) -> list[ClientTool]:
     return tools
 
 
-Id: TypeAlias = Annotated[str, AfterValidator(_uuid), Field(json_schema_extra={"format": "uuid"})]
 ModelName: TypeAlias = Annotated[str, Field(min_length=1, max_length=200), BeforeValidator(clean_json)]
 ClientId: TypeAlias = Annotated[
     str,
     Field(min_length=1, max_length=128, description="The client's own id of the message."),
     BeforeValidator(clean_json),
-]
-Content: TypeAlias = Annotated[
-    str, Field(min_length=1, max_length=MAX_CONTENT_BYTES), BeforeValidator(clean_json), AfterValidator(_message_text)
 ]
 OnBusy: TypeAlias = Annotated[
     Literal["reject", "interrupt"],

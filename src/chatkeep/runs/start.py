@@ -4,7 +4,7 @@ import asyncio
 
 from chatkeep import ids
 from chatkeep.chat.events import RunStarted
-from chatkeep.chat.types import Run, TextPart
+from chatkeep.chat.types import Run
 from chatkeep.errors import TurnFailed
 from chatkeep.llm import ModelInfo
 from chatkeep.runs.claim import Claim, KeyUsed, PreparedTurn, SessionChanged, claim_turn
@@ -61,7 +61,7 @@ async def _add_quota(runtime: Runtime, turn: PreparedTurn) -> PreparedTurn:
     parts = [message.parts for message in turn.history or ()]
     parts += [turn.user_message.parts if turn.user_message else (), turn.begun_parts]
     if isinstance(request, NewMessage):
-        parts.append([TextPart(request.content)])
+        parts.append(turn.new_parts)
     info, ratio = _describe(runtime, turn.model), turn.bytes_per_token.get(turn.model)
     hold = estimate_hold(info, runtime.settings.context_tokens, turn.spec.snapshot(), parts, ratio)
     owner, session_id, key = turn.owner, turn.session_id, turn.key

@@ -9,6 +9,7 @@ from chatkeep.agent.turn_spec import TurnSpec
 from chatkeep.chat import event_log
 from chatkeep.chat.types import Message, Run, RunKey
 from chatkeep.db import Transaction
+from chatkeep.runs.prompt_files import load_files
 from chatkeep.runs.run_buffer import Fenced
 from chatkeep.runs.runtime import Runtime
 from chatkeep.store import events as store_events
@@ -70,8 +71,10 @@ async def read_history(tx: Transaction, run: Run, max_tokens: int) -> TurnHistor
     return TurnHistory(owner, messages[:-1], answer, bytes_per_token, input_bytes, calls)
 
 
-def build_input(runtime: Runtime, run: Run, spec: TurnSpec, history: TurnHistory) -> TurnInput:
+async def build_input(runtime: Runtime, run: Run, spec: TurnSpec, history: TurnHistory) -> TurnInput:
     """Return the input of the run's turn."""
+    max_bytes = _count_prompt_bytes(count_prompt_tokens(runtime), {})
+    files = await load_files(runtime, history.owner, history.messages, max_bytes)
     turn_input = TurnInput(
         model=run.model,
         prompt=spec.prompt,
@@ -87,6 +90,7 @@ def build_input(runtime: Runtime, run: Run, spec: TurnSpec, history: TurnHistory
         bytes_per_token=history.bytes_per_token,
         continued=spec.continued,
         takes_calls=spec.takes_calls,
+        files=files,
     )
     if run.attempt == 1:
         return turn_input

@@ -7,9 +7,9 @@ from chatkeep.chat.people import User, UserRole
 from chatkeep.db import Row, Transaction, can_be_repeated
 from chatkeep.errors import InvalidRequest, NotFound
 from chatkeep.store import holds, limits
-from chatkeep.store.usage import move_usage
 from chatkeep.store.files import move_files
 from chatkeep.store.message_files import move_references
+from chatkeep.store.usage import move_usage
 
 COLUMNS = "id, issuer, subject, name, role, disabled_at, created_at, seen_at"
 _PREFIXED = "u.id, u.issuer, u.subject, u.name, u.role, u.disabled_at, u.created_at, u.seen_at"

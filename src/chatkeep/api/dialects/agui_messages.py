@@ -7,7 +7,16 @@ from msgspec import UNSET
 
 from chatkeep.api.dialects.agui_stream import to_content
 from chatkeep.api.dialects.ui_parts import error_text
-from chatkeep.chat.types import HandoverPart, Message, ReasoningPart, RefusalPart, StepPart, TextPart, ToolCallPart
+from chatkeep.chat.types import (
+    FilePart,
+    HandoverPart,
+    Message,
+    ReasoningPart,
+    RefusalPart,
+    StepPart,
+    TextPart,
+    ToolCallPart,
+)
 
 _ENDED = ("succeeded", "failed", "cancelled", "unknown")
 
@@ -43,9 +52,10 @@ def _answer(message: Message) -> list[dict[str, Any]]:
                 text, goes_on = None, False
             case HandoverPart():
                 goes_on = text is not None
+            case ReasoningPart(text="") | FilePart():
+                pass  # it stands for a provider's state; and no answer has a file
             case ReasoningPart():
-                if part.text:  # else it stands for a provider's state
-                    found.append({"id": part_id, "role": "reasoning", "content": part.text})
+                found.append({"id": part_id, "role": "reasoning", "content": part.text})
             case ToolCallPart():
                 found += _call(part_id, part)
     return found

@@ -10,6 +10,7 @@ from chatkeep.api.dialects.responses_place import Place
 from chatkeep.chat.types import Message, TextPart
 from chatkeep.db import Transaction
 from chatkeep.runs.claim import to_messages
+from chatkeep.runs.content import text_of
 from chatkeep.runs.request import ClientTurn, EarlierMessage
 from chatkeep.runs.runtime import Runtime
 from chatkeep.runs.turn_input import count_prompt_tokens, list_prompt_messages
@@ -37,7 +38,7 @@ async def count_input_tokens(runtime: Runtime, place: Place, assistant: str, tur
 
     history, ratios = await runtime.db.snapshot(read)
     bytes_per_token = max(ratios.values(), default=DEFAULT_BYTES_PER_TOKEN)
-    said = [*turn.earlier, EarlierMessage("user", (TextPart(turn.content),)), EarlierMessage("assistant", turn.begun)]
+    said = [*turn.earlier, EarlierMessage("user", (TextPart(text_of(turn.content)),)), EarlierMessage("assistant", turn.begun)]
     new = to_messages(said, session.id if session else _NO_SESSION, clock.now())
     spec = await asyncio.to_thread(_build_spec, runtime, assistant, turn, session.title if session else None)
     offered = [tool.definition for tool in spec.tools.values()]

@@ -7,6 +7,7 @@ from msgspec import UNSET
 
 from chatkeep.api.dialects.ui_parts import end_metadata, start_metadata, tool_part
 from chatkeep.chat.types import (
+    FilePart,
     HandoverPart,
     Message,
     Part,
@@ -53,9 +54,10 @@ def _ui_parts(parts: tuple[Part, ...]) -> list[dict[str, Any]]:
                 found.append({"type": "data-handover", "id": str(index), "data": data})
             case RefusalPart():
                 found.append({"type": "text", "text": part.text, "state": "done"})
+            case ReasoningPart(text="") | FilePart():
+                pass  # it stands for a provider's state; and no answer has a file
             case ReasoningPart():
-                if part.text:  # else it stands for a provider's state
-                    found.append({"type": "reasoning", "text": part.text, "state": "done"})
+                found.append({"type": "reasoning", "text": part.text, "state": "done"})
             case ToolCallPart():
                 found.append(tool_part(part))
     return found

@@ -16,8 +16,7 @@ from chatkeep.errors import NotFound
 from chatkeep.files.media_types import PDF, is_shown_inline
 from chatkeep.files.names import content_disposition
 from chatkeep.files.refusals import FileInUse
-from chatkeep.runs.file_sweeping import SWEEP_TOPIC
-from chatkeep.runs.files import read_all, read_pieces, receive_file
+from chatkeep.runs import files
 from chatkeep.store import files as store_files
 from chatkeep.store.files import FileKey
 
@@ -55,7 +54,7 @@ async def add_file(runtime: RuntimeDep, owner: OwnerId, request: Request) -> Res
     """Bring a file: as the body, or as the one file of a form. The same bytes again give the same file (200)."""
     runtime.check_open()
     upload = await open_upload(request)
-    received = await receive_file(runtime, owner, upload.pieces, upload.incoming)
+    received = await files.receive_file(runtime, owner, upload.pieces, upload.incoming)
     status, location = 201 if received.is_new else 200, f"/api/files/{received.file.id}"
     return json_response(received.file, status, {"location": location})
 
@@ -94,7 +93,7 @@ async def get_content(
     if part is not None:
         headers["content-range"] = f"bytes {begin}-{end - 1}/{file.bytes}"
     headers["content-length"] = str(end - begin)
-    pieces = read_pieces(runtime, FileKey(owner, file.id), begin, end)
+    pieces = files.read_pieces(runtime, FileKey(owner, file.id), begin, end)
     return StreamingResponse(pieces, 206 if part else 200, {**headers, "content-type": file.media_type})
 
 
@@ -116,7 +115,9 @@ async def get_thumbnail(
     if file.width is None and not (file.media_type == PDF and file.pages):
         raise NotFound("this file has no thumbnail")
     key = FileKey(owner, file.id)
-    made = await runtime.file_reader.do("thumbnail", file.media_type, lambda: read_all(runtime, key), size)
+    made = await runtime.file_reader.do(
+        "thumbnail", file.media_type, lambda: files.read_all(runtime, key), size, file.id
+    )
     if made.problem is not None:
         raise NotFound(f"this file has no thumbnail: {made.problem}")
     return Response(made.pictures[0], headers=headers, media_type=made.media_type)
@@ -125,8 +126,7 @@ async def get_thumbnail(
 @router.delete("/{file_id}", status_code=204, responses=error_answers(NotFound, FileInUse))
 async def delete_file(runtime: RuntimeDep, owner: OwnerId, file: OwnFile) -> Response:
     """Delete a file to which no message refers."""
-    await runtime.db.transaction(lambda tx: store_files.delete_file(tx, owner, file.id))
-    runtime.notifier.notify(SWEEP_TOPIC)
+    await files.delete_file(runtime, FileKey(owner, file.id))
     return Response(status_code=204)
 
 
