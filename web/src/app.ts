@@ -6,7 +6,9 @@ import { Conversation } from "./conversation.ts";
 import { hasEnded, type SessionEvent } from "../../clients/typescript/src/events.ts";
 import { reportFailure } from "./notice.ts";
 import { type OutboxItem, Outbox } from "./outbox.ts";
-import type { AssistantPage, AssistantView, Me, Message, ModelPage, ModelView, NewRun, NewSession, RunAnswer } from "../../clients/typescript/src/schema.ts";
+import type {
+  AssistantPage, AssistantView, FilePart, Me, Message, ModelPage, ModelView, NewRun, NewSession, RunAnswer,
+} from "../../clients/typescript/src/schema.ts";
 import { joinSeams } from "./seams.ts";
 import { markSeen } from "./seen.ts";
 import { SessionList } from "./session-list.ts";
@@ -56,11 +58,15 @@ export class App {
     get<ModelPage>("models").then(offer, reportFailure(words.noModels));
   }
 
-  /** Send a message to the open session. `parentId` is the message it follows; undefined: the head; null: none. */
-  send(content: string, parentId?: string | null): void {
+  /**
+   * Send a message to the open session. `parentId` is the message it follows; undefined: the head; null: none. `files`
+   * are those of the message that it is a new version of.
+   */
+  send(text: string, parentId?: string | null, files: readonly FilePart[] = []): void {
     const { id, isNew } = this.conversation.value;
+    const parts = files.map(({ file_id, name }) => ({ type: "file" as const, file_id, name }));
     const body = {
-      content,
+      content: parts.length === 0 ? text : [...parts, { type: "text" as const, text }],
       on_busy: this.#chooseOnBusy(id),
       tools: CLIENT_TOOLS,
       ...(parentId === undefined ? {} : { parent_id: parentId }),

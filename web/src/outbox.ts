@@ -191,7 +191,11 @@ export class Outbox {
 }
 
 /** Return the text of an item; null when it requests another answer. */
-export const contentOf = ({ body }: OutboxItem): string | null => ("content" in body ? body.content : null);
+export function contentOf({ body }: OutboxItem): string | null {
+  if (!("content" in body)) return null;
+  if (typeof body.content === "string") return body.content;
+  return body.content.flatMap((part) => (part.type === "text" ? [part.text] : [])).join("\n\n");
+}
 
 async function post(item: OutboxItem): Promise<RunAnswer | null> {
   const route = contentOf(item) === null ? "runs" : "messages";

@@ -75,7 +75,7 @@ function appendText(message: Message, index: number, type: TextType, text: strin
 
 function setState(message: Message, { index, provider, model, value }: ProviderStateKept): Message {
   const part = message.parts[index] ?? { type: "reasoning", text: "" };
-  if (part.type === "step" || part.type === "refusal" || part.type === "handover")
+  if (part.type === "step" || part.type === "refusal" || part.type === "handover" || part.type === "file")
     throw new Error(`part ${index} has no state of a provider`);
   return setPart(message, index, { ...part, provider_state: { provider, model, value } });
 }

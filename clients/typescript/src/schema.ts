@@ -225,11 +225,18 @@ export interface NamedFunction {
   name: string;
 }
 
+/** A file in a message. `name` left out: the file's own. */
+export interface NewFile {
+  type: "file";
+  file_id: string;
+  name?: string | null;
+}
+
 /** A message of the user. `parent_id` left out: after the head; null: as a new first message. */
 export interface NewMessage {
   params?: ModelParams | null;
   tool_choice?: "auto" | "none" | "required" | NamedFunction | null;
-  content: string;
+  content: string | readonly (NewText | NewFile)[];
   parent_id?: string | null;
   on_busy?: "reject" | "interrupt";
   tools?: readonly ClientTool[];
@@ -257,6 +264,12 @@ export interface NewSession {
   instructions?: string | null;
   id?: string | null;
   temporary?: boolean;
+}
+
+/** A text in a message. It may be blank if there is a file beside it. */
+export interface NewText {
+  type: "text";
+  text: string;
 }
 
 /** A token to be made: its name, what it may do, and after how many days it is void; never, without them. */

@@ -44,11 +44,11 @@ class PreparedTurn(NamedTuple):
     """Everything that a claim writes beside what the session's row says.
 
     `user_message` is the message that a `NewRun` answers again, else None; `new_parts` are those of a new message;
-    `begun_parts` those of the answer that it goes on with. `earlier` are messages to be stored before the user's (`to_messages`). `snapshot` is the
-    prompt snapshot to store, None if it is known to be stored already. `history` is what the user's message follows,
-    oldest first: the branch as it was when `head_id` was the session's head, and `earlier`; None if an answer was open
-    then. `first_title`: for a session that has none; None if it is given none. `quota`
-    is what the turn takes of its owner's limits (`runs/quota.py`); None if they have none.
+    `begun_parts` those of the answer that it goes on with. `earlier` are messages to be stored before the user's
+    (`to_messages`). `snapshot` is the prompt snapshot to store, None if it is known to be stored already. `history` is
+    what the user's message follows, oldest first: the branch as it was when `head_id` was the session's head, and
+    `earlier`; None if an answer was open then. `first_title`: for a session that has none; None if it is given none.
+    `quota` is what the turn takes of its owner's limits (`runs/quota.py`); None if they have none.
     """
 
     run_id: str

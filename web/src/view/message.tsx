@@ -15,7 +15,7 @@ import { Ending } from "./ending.tsx";
 import { focusComposer, refocus } from "./focus.ts";
 import { IconButton } from "./icons.tsx";
 import { useLettingGo } from "./letting-go.ts";
-import { isSilent, PartView, PlainPart } from "./part.tsx";
+import { FileLink, isSilent, PartView, PlainPart } from "./part.tsx";
 import { RunFacts } from "./run-facts.tsx";
 import { ReadAloudButton } from "./speech-buttons.tsx";
 import { Versions } from "./versions.tsx";
@@ -50,10 +50,11 @@ export function MessageView({ isLong, ...props }: Props & { readonly isLong: boo
 
 function UserMessage({ app, message, isLast, ...rest }: Props & { message: Message }) {
   const [isEditing, setEditing] = useState(false);
+  const files = message.parts.filter((part) => part.type === "file");
   const article = useRef<HTMLElement>(null);
   const send = (text: string): void => {
     setEditing(false);
-    app.send(text, message.parent_id);
+    app.send(text, message.parent_id, files);
     focusComposer();
   };
   const refocusEdit = (): void => refocus(article.current?.querySelector("[data-action=edit]"));
@@ -64,7 +65,10 @@ function UserMessage({ app, message, isLast, ...rest }: Props & { message: Messa
       {isEditing ? (
         <Editor text={textOf(message)} onSend={send} onCancel={() => setEditing(false)} />
       ) : (
-        <Bubble text={textOf(message)} />
+        textOf(message) !== "" && <Bubble text={textOf(message)} />
+      )}
+      {files.length > 0 && (
+        <ul class="files">{files.map((file, index) => <li key={index}><FileLink file={file} /></li>)}</ul>
       )}
       <div class="actions">
         <VersionSwitch {...rest} />

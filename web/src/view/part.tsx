@@ -1,5 +1,6 @@
 import type { DocumentFields } from "../documents.ts";
 import type { Part } from "../../../clients/typescript/src/events.ts";
+import type { FilePart } from "../../../clients/typescript/src/schema.ts";
 import { ToolCall } from "./calls.tsx";
 import { Prose } from "./prose.tsx";
 import { Reasoning } from "./reasoning.tsx";
@@ -25,10 +26,17 @@ export function PartView({ part, isLive, ...rest }: Props) {
       return <ToolCall call={part} {...rest} />;
     case "handover":
       return part.from === part.to ? null : <p class="handover soft">{words.handedOver(part.from, part.to)}</p>;
+    case "file":
+      return <FileLink file={part} />;
     case "step":
       return null;
   }
 }
+
+/** A file's name, by which it is opened or saved. */
+export const FileLink = ({ file }: { file: FilePart }) => (
+  <a class="file" href={`api/files/${file.file_id}/content`} target="_blank" rel="noopener" dir="auto">{file.name}</a>
+);
 
 /** A part as text: its own, or the arguments of a call. */
 export function PlainPart({ part }: { part: Part }) {

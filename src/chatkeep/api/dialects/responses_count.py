@@ -38,7 +38,8 @@ async def count_input_tokens(runtime: Runtime, place: Place, assistant: str, tur
 
     history, ratios = await runtime.db.snapshot(read)
     bytes_per_token = max(ratios.values(), default=DEFAULT_BYTES_PER_TOKEN)
-    said = [*turn.earlier, EarlierMessage("user", (TextPart(text_of(turn.content)),)), EarlierMessage("assistant", turn.begun)]
+    question = EarlierMessage("user", (TextPart(text_of(turn.content)),))
+    said = [*turn.earlier, question, EarlierMessage("assistant", turn.begun)]
     new = to_messages(said, session.id if session else _NO_SESSION, clock.now())
     spec = await asyncio.to_thread(_build_spec, runtime, assistant, turn, session.title if session else None)
     offered = [tool.definition for tool in spec.tools.values()]
