@@ -329,7 +329,12 @@ LIMITS = [
     *[("mcp.server_messages", "MAX_MESSAGES_PER_SECOND"), ("mcp.connection", "MAX_TOOLS")],
     ("mcp.connection", "MAX_PAGES"),
     *[("Settings", "max_file_bytes"), ("files.child", "JOB_MEMORY_BYTES"), ("files.child", "JOB_SECONDS")],
-    *[("files.child", "JOB_CPU_SECONDS"), ("files.jobs", "MAX_PICTURE_PIXELS"), ("files.reader", "MAX_PROCESSES")],
+    *[
+        ("files.child", "JOB_CPU_SECONDS"),
+        ("files.jobs", "MAX_PICTURE_PIXELS"),
+        ("files.reader", "MAX_PROCESSES"),
+        ("files.jobs", "MAX_PAGES"),
+    ],
     ("runs.prompt_files", "MAX_PROMPT_PICTURES"),
     *[("api.uploads", "MAX_FORM_BYTES"), ("api.uploads", "MAX_PARTS")],
 ]

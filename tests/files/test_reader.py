@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from chatkeep.files.child import UNREADABLE
-from chatkeep.files.jobs import MAX_PICTURE_EDGE, MAX_TEXT_BYTES, Answer, JobKind
+from chatkeep.files.jobs import MAX_PAGE_PICTURES, MAX_PAGES, MAX_PICTURE_EDGE, MAX_TEXT_BYTES, Answer, JobKind
 from chatkeep.files.reader import FileReader
 from tests.samples import MAKE, ORIENTATION, encrypted_pdf, pdf, picture, turned_photo
 
@@ -108,6 +108,12 @@ async def test_a_long_document_is_read_up_to_a_bound(reader: FileReader) -> None
     assert answer.pages == 60
     assert 0 < len(answer.texts) < 60
     assert sum(map(len, answer.texts)) <= MAX_TEXT_BYTES
+
+
+async def test_of_very_many_pages_the_first_are_read(reader: FileReader) -> None:
+    answer = await do(reader, "document", "application/pdf", pdf([""] * (MAX_PAGES + 5)))
+    assert (answer.problem, answer.pages, len(answer.texts)) == (None, MAX_PAGES + 5, MAX_PAGES)
+    assert len(answer.pictures) == MAX_PAGE_PICTURES
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pypdfium2
 
-from chatkeep.files.jobs import MAX_PAGE_PICTURES, MAX_PICTURE_EDGE, MAX_TEXT_BYTES, Answer
+from chatkeep.files.jobs import MAX_PAGE_PICTURES, MAX_PAGES, MAX_PICTURE_EDGE, MAX_TEXT_BYTES, Answer
 from chatkeep.files.pictures import encode_picture
 
 _PASSWORD_ERROR = 4
@@ -39,7 +39,7 @@ def read_document(content: bytes) -> Answer:
     pictures: list[bytes] = []
     picture_pages: list[int] = []
     rest = MAX_TEXT_BYTES
-    for number in range(len(document)):
+    for number in range(min(len(document), MAX_PAGES)):
         page = document[number]
         text = page.get_textpage().get_text_bounded().replace("\r\n", "\n").strip()
         if (size := len(text.encode())) > rest:

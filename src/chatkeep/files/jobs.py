@@ -17,6 +17,8 @@ MAX_PICTURE_EDGE = 1_568
 """The longest edge of a picture for a model, in pixels. Providers scale down what is larger (Anthropic, "Vision")."""
 MAX_TEXT_BYTES = 262_144
 """The most text of a file that goes into a prompt, in bytes of UTF-8."""
+MAX_PAGES = 1_000
+"""The most pages of a document that are read."""
 MAX_PAGE_PICTURES = 10
 """The most pages without text of which a model gets pictures."""
 
