@@ -22,7 +22,7 @@ import msgspec
 from chatkeep.errors import TurnFailed
 from chatkeep.llm import ModelInfo, Prompt
 from chatkeep.llm.chunks import CallDelta, Choice, Chunk, FunctionDelta, MessageDelta, TokenCounts
-from chatkeep.llm.practice.given_files import read_message, without_files
+from chatkeep.llm.practice.given_files import count_tokens, read_message, without_files
 from chatkeep.llm.practice.mentions import Mention, find_mentions
 from chatkeep.llm.practice.mistakes import correct, find_maximum, make_invalid
 from chatkeep.llm.practice.rules import Plan, PlannedCall, apply_rules
@@ -84,8 +84,7 @@ class Practice:
             words += 1
             yield [Chunk([Choice(delta)])]
             await asyncio.sleep(self._pace)
-        size = len(msgspec.json.encode(list(prompt.messages)))
-        yield [Chunk([Choice(None, finish_reason)], TokenCounts(size // 4, words))]
+        yield [Chunk([Choice(None, finish_reason)], TokenCounts(count_tokens(prompt.messages), words))]
 
     async def close(self) -> None:
         """Do nothing: there is no connection."""
