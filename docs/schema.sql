@@ -248,6 +248,7 @@ CREATE TABLE holds (
 CREATE INDEX sessions_by_use ON sessions (owner, temporary, updated_at DESC, id DESC);
 
 CREATE INDEX sessions_to_sweep ON sessions (updated_at, id) WHERE temporary = TRUE;
+
 CREATE TABLE files (
     owner        TEXT NOT NULL,                 -- a user's id
     id           TEXT NOT NULL,

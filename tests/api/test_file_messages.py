@@ -302,3 +302,10 @@ async def test_refused_pictures_do_not_lock_a_session(service: Service, script: 
     assert later["run"]["status"] == "completed"
     contents = [message["content"] for message in script.prompts[-1].messages if message["role"] == "user"]
     assert contents == ["[File: p.png, image/png, 40 x 30 pixels. Its content is not shown.]\n\nand now?"]
+
+
+async def test_an_error_speaks_of_the_form_that_was_sent(service: Service) -> None:
+    path = f"/api/sessions/{await service.session()}/messages"
+    for content, where in ((" ", ["text"]), (7, ["text"]), ([{"type": "file"}], ["parts", 0, "file", "file_id"])):
+        (error,) = invalid(await service.client.post(path, json={"content": content}))
+        assert error["loc"] == ["body", "content", *where]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
 
 from chatkeep import ids
 from chatkeep.chat.types import File, FilePart, Part, TextPart
@@ -70,12 +70,16 @@ def _check_parts(parts: list[ContentPart]) -> list[ContentPart]:
     return parts
 
 
-Content: TypeAlias = (
-    Annotated[
-        str, Field(min_length=1, max_length=MAX_CONTENT_BYTES), BeforeValidator(clean_json), AfterValidator(_check_text)
-    ]
-    | Annotated[list[ContentPart], Field(min_length=1, max_length=64), AfterValidator(_check_parts)]
-)
+def _form_of(content: object) -> str:
+    """Return the form in which a content is checked: so its errors are those of one form alone."""
+    return "parts" if isinstance(content, list) else "text"
+
+
+_Text: TypeAlias = Annotated[
+    str, Field(min_length=1, max_length=MAX_CONTENT_BYTES), BeforeValidator(clean_json), AfterValidator(_check_text)
+]
+_Parts: TypeAlias = Annotated[list[ContentPart], Field(min_length=1, max_length=64), AfterValidator(_check_parts)]
+Content: TypeAlias = Annotated[Annotated[_Text, Tag("text")] | Annotated[_Parts, Tag("parts")], Discriminator(_form_of)]
 
 
 def text_of(content: str | Sequence[ContentPart]) -> str:
