@@ -10,6 +10,7 @@ from chatkeep.errors import ModelUnavailable
 from tests.api.shapes import UNKNOWN, invalid, problem
 from tests.api.streams import PATIENCE, split_units, streaming, until
 from tests.api.tables import counts, expire_logs, nothing_stored
+from tests.deletions import until_gone
 from tests.script import Script, say, stop
 from tests.service import Service, serving, settings
 
@@ -265,5 +266,6 @@ async def test_a_key_is_deleted_with_its_session(service: Service, script: Scrip
     await post(service, session_id, "key", JSON, content="why?")
     await service.client.delete(f"/api/sessions/{session_id}")
     problem(await post(service, session_id, "key", JSON, content="why?"), 404, "not_found")
+    await until_gone(service.runtime.db)  # until then its id is taken
     await service.session(id=UNKNOWN)
     assert (await post(service, session_id, "key", JSON, content="something else")).status_code == 200
