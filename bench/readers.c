@@ -1,10 +1,10 @@
 /* The readers: send many requests at once, count what arrives, and tell how old each chunk is by then.
  *
- *     readers PORT CONNECTIONS RAMP_MS SECONDS CHUNKS [REPEAT] < requests
+ *     readers PORT CONNECTIONS RAMP_MS SECONDS CHUNKS [REPEAT …] < requests
  *
  * Standard input holds the requests, each after a line with its length in bytes; a connection sends its next one when
  * it has the whole answer to the last. The first requests are spread over RAMP_MS. An answer is whole with status 200
- * and CHUNKS marks (provider.c); lines that begin with REPEAT say once more what was said, and are not counted.
+ * and CHUNKS marks (provider.c); lines that begin with a REPEAT say once more what was said, and are not counted.
  * What came is printed as one JSON object; times in milliseconds.
  */
 #define _GNU_SOURCE
@@ -23,7 +23,7 @@
 enum { CLOSED, CONNECTING, HEAD, LENGTH, DATA, AFTER_DATA, TRAILER, TO_THE_END };
 
 struct reader {
-    int socket, state, status, is_sized, line, is_repeat, is_data, mark;
+    int socket, state, status, is_sized, line, repeats, is_data, mark;
     long left, chunks;
     uint64_t began, begins_at, stamp, first_stamp;
     int head_size;
@@ -39,7 +39,8 @@ static char **requests;
 static size_t *sizes;
 static long total, issued, ended, failed, chunks_each, chunks, data_lines;
 static char failure[160];
-static const char *repeat = "";
+static char **repeats; /* each shorter than 64 */
+static int repeat_count;
 static struct times ages, first_ages, first_waits, wholes, paces;
 static int events;
 static struct sockaddr_in service = {.sin_family = AF_INET};
@@ -65,7 +66,7 @@ static void print_times(const char *name, struct times *times) {
 
 static void send_next(struct reader *each) {
     each->state = HEAD;
-    each->status = each->head_size = each->line = each->is_repeat = each->is_data = 0;
+    each->status = each->head_size = each->line = each->repeats = each->is_data = 0;
     each->mark = -1;
     each->chunks = 0;
     each->began = now_ns();
@@ -124,14 +125,20 @@ static void scan(struct reader *each, const char *bytes, long size, uint64_t now
             continue;
         }
         if (each->line < 64) { /* at a line's beginning: is it data, does it repeat? */
-            if (!each->line) each->is_data = each->is_repeat = 1;
+            if (!each->line) {
+                each->is_data = 1;
+                each->repeats = (1 << repeat_count) - 1; /* those that the line may still begin with */
+            }
             if (each->line < 5) each->is_data = each->is_data && byte == "data:"[each->line];
-            each->is_repeat = each->is_repeat && *repeat && (!repeat[each->line] || byte == repeat[each->line]);
-            if (each->is_repeat && !repeat[each->line]) each->line = 1 << 20; /* known: look no further */
-            else each->line++;
-            if (each->line == 64) each->is_repeat = 0;
+            int is_repeat = 0;
+            for (int r = 0; r < repeat_count; r++) {
+                if (!(each->repeats >> r & 1)) continue;
+                if (!repeats[r][each->line]) is_repeat = 1;
+                else if (byte != repeats[r][each->line]) each->repeats &= ~(1 << r);
+            }
+            each->line = is_repeat ? 1 << 20 : each->line + 1; /* known: look no further */
         }
-        if (each->is_repeat && each->line == 1 << 20) {
+        if (each->line == 1 << 20) {
             const char *end = memchr(bytes + i, '\n', size - i);
             if (!end) return;
             i = end - bytes - 1;
@@ -261,7 +268,8 @@ int main(int count, char **arguments) {
     long connections = atol(arguments[2]), opened = 0;
     double ramp = atof(arguments[3]) * 1e6, seconds = atof(arguments[4]);
     chunks_each = atol(arguments[5]);
-    if (count > 6) repeat = arguments[6];
+    repeats = arguments + 6;
+    repeat_count = count > 6 ? count - 6 : 0;
     take_requests();
     if (connections > total) connections = total;
     readers = calloc(connections, sizeof *readers);

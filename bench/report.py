@@ -66,6 +66,19 @@ GOALS = [
         False,
         ours="chatkeep-proxy",
     ),
+    *(
+        Goal(
+            f"CPU per chunk of {each} (times our own)",
+            f"{STREAMS}, dialects",
+            "cpu_us_per_chunk",
+            "chatkeep",
+            1.3,
+            1.0,
+            False,
+            each,
+        )
+        for each in ("AI SDK", "AG-UI", "Chat Completions", "Responses")
+    ),
     Goal("memory per open stream, TLS (KB)", f"{STREAMS}, TLS", "rss_kb_per_stream", None, 90, 50, False),
     Goal("CPU of a one-chunk turn, TLS: cheaper than naive", f"{TURNS}, TLS", "cpu_ms_per_turn", "naive", 3.5, 5, True),
     Goal("CPU per chunk, plain: cheaper than naive", f"{STREAMS}, plain", "cpu_us_per_chunk", "naive", 6, 13, True),

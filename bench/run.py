@@ -27,6 +27,8 @@ from tools import CORES, OUR_CORE, THEIR_CORE, Figures, Scenario, Service, provi
 Measured: TypeAlias = dict[str, dict[str, list[Figures]]]
 """The figures of each round, by scenario and service."""
 
+DOORS = ("chatkeep", "AI SDK", "AG-UI", "Chat Completions", "Responses")
+"""Ours in its own form, and in those of others."""
 LIGHT = ("chatkeep", "naive", "nginx")
 ALL = (*LIGHT, "litellm", "chatkit")
 WARM_UP = Scenario("warm-up", streams=5, chunks=20, interval_us=2000, turns=20)
@@ -58,6 +60,7 @@ def scenarios(quick: bool) -> list[tuple[Scenario, Sequence[str], int]]:
         (replace(short, name=f"{TURNS}, TLS", tls=True), ALL, 5),
         (replace(steady, name=f"{STREAMS}, plain"), ("direct", *LIGHT), 5),
         (replace(short, name=f"{TURNS}, plain"), ("direct", *LIGHT), 5),
+        (replace(steady, name=f"{STREAMS}, dialects", tls=True), DOORS, 5),
         (Scenario("the provider as fast as it can", 4, 5000, 0, 4, ramp_ms=0), ("direct", *LIGHT), 5),
         (idle, ("direct", *LIGHT), 3),
         *growth,

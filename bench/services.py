@@ -8,13 +8,17 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Generator
+import uuid
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 from tools import HERE, OUR_CORE, THEIR_CORE, Service, post, started
 
 QUESTION = "please explain the joke: why did the chicken cross the road?"
 RIVALS = HERE.parent / ".venv" / "rivals"
+Starter: TypeAlias = Callable[[Service, Path], "contextlib.AbstractContextManager[Service | None]"]
+"""Starts a service with this provider, in this folder; None: it cannot be."""
 KEY = "sk-bench-0123456789abcdef0123456789"
 
 
@@ -46,7 +50,48 @@ def asking(service: Service) -> None:
         return made
 
     service.requests = requests
-    service.repeat = 'data: {"type":"run.finished"'
+    service.repeats = ('data: {"type":"run.finished"',)
+
+
+def _door(path: str, body: Callable[[str], object], repeats: Sequence[str] = ()) -> Starter:
+    """Return what starts ours to be asked in the form of another service: `body` of a new chat with that id."""
+
+    @contextlib.contextmanager
+    def start(provider: Service, folder: Path) -> Generator[Service]:
+        with chatkeep(provider, folder) as service:
+            service.requests = lambda count: [post(path, body(str(uuid.uuid4()))) for _ in range(count)]
+            service.repeats = repeats
+            yield service
+
+    return start
+
+
+def _ui_message(chat_id: str) -> object:
+    """Return what the AI SDK's transport sends (docs/dialects.md)."""
+    message = {"id": "m", "role": "user", "parts": [{"type": "text", "text": QUESTION}]}
+    return {"id": chat_id, "messages": [message], "trigger": "submit-message"}
+
+
+def _agui_run(chat_id: str) -> object:
+    """Return AG-UI's `RunAgentInput`."""
+    message = {"id": "m", "role": "user", "content": QUESTION}
+    empty: dict[str, object] = {"tools": [], "context": [], "state": {}, "forwardedProps": {}}
+    return {"threadId": chat_id, "runId": chat_id, "messages": [message], **empty}
+
+
+def _completion(_: str) -> object:
+    """Return a request of Chat Completions to the assistant that our own API asks, too."""
+    messages = [{"role": "user", "content": QUESTION}]
+    return {"model": "assistant:default", "stream": True, "store": True, "messages": messages}
+
+
+def _response(_: str) -> object:
+    """Return a request of Responses to the same assistant."""
+    return {"model": "assistant:default", "stream": True, "input": QUESTION}
+
+
+_WHOLE_TEXT = ("output_text.done", "content_part.done", "output_item.done", "completed")
+"""The events of a response that have its text again."""
 
 
 @contextlib.contextmanager
@@ -173,13 +218,17 @@ def chatkit(provider: Service, folder: Path) -> Generator[Service | None]:
         said = {"content": content, "attachments": [], "inference_options": {}}
         ask = post("/chatkit", {"type": "threads.create", "params": {"input": said}, "metadata": {}})
         service.requests = lambda count: [ask] * count
-        service.repeat = 'data: {"type":"thread.item.done"'
+        service.repeats = ('data: {"type":"thread.item.done"',)
         yield service
 
 
-SERVICES: dict[str, Callable[[Service, Path], "contextlib.AbstractContextManager[Service | None]"]] = {
+SERVICES: dict[str, Starter] = {
     "chatkeep": chatkeep,
     "chatkeep-proxy": chatkeep_with_proxy,
+    "AI SDK": _door("/api/chat", _ui_message),
+    "AG-UI": _door("/agui", _agui_run),
+    "Chat Completions": _door("/v1/chat/completions", _completion),
+    "Responses": _door("/v1/responses", _response, [f'data: {{"type":"response.{each}"' for each in _WHOLE_TEXT]),
     "naive": naive,
     "nginx": nginx,
     "litellm": litellm,

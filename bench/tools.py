@@ -34,7 +34,7 @@ class Service:
     port: int
     pid: int
     requests: Callable[[int], list[bytes]] = lambda count: []
-    repeat: str = ""  # lines of its streams that begin with this repeat text: they are not counted
+    repeats: Sequence[str] = ()  # lines of its streams that begin so repeat text: they are not counted
     idle_rss: int = field(default=0)
     certificate: Path | None = None
 
@@ -132,7 +132,7 @@ def read(service: Service, scenario: Scenario) -> Figures:
     sent = b"".join(b"%d\n%b" % (len(request), request) for request in requests)
     numbers = [service.port, scenario.streams, scenario.ramp_ms, scenario.at_most, scenario.chunks]
     readers = subprocess.Popen(
-        [str(compiled("readers")), *map(str, numbers), service.repeat], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [str(compiled("readers")), *map(str, numbers), *service.repeats], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
     os.sched_setaffinity(readers.pid, {OUR_CORE})
     before, began, cpu, busy = service.rss_kb(), time.monotonic(), service.cpu_seconds(), busy_seconds(THEIR_CORE)
