@@ -30,6 +30,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).parent.parent))  # the root of the project, for `tests`
+
 import cluster
 from accounts import check_answers, lost_units, percentile
 from chatting import Client, Findings, seconds_until_accepted, speak
