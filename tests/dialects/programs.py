@@ -1,4 +1,4 @@
-"""Programs that speak Chat Completions, unchanged: each is run with a home of its own."""
+"""Programs that speak Chat Completions, unchanged: each is run with a home of its own, also for temporary files."""
 
 import asyncio
 import os
@@ -25,7 +25,8 @@ class Program:
     def __init__(self, words: list[str], variables: dict[str, str], home: Path) -> None:
         self._words = words
         self._home = home
-        self._variables = {"PATH": os.environ["PATH"], "HOME": str(home), "TERM": "dumb", **variables}
+        own = {"HOME": str(home), "TMPDIR": str(home), "TERM": "dumb"}
+        self._variables = {"PATH": os.environ["PATH"], **own, **variables}
 
     async def run(self, *words: str, fails: bool = False) -> str:
         """Run it with more words, and return what it prints; what it says of its failure if it is to fail."""
