@@ -274,7 +274,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str | None]] = {
     "an image": ({"messages": [{"role": "user", "content": IMAGE}]}, "messages.0.content"),
     "no messages": ({"messages": []}, "messages"),
     "no user": ({"messages": [{"role": "system", "content": "hi"}]}, "messages"),
-    "a blank message": ({"messages": [{"role": "user", "content": " "}]}, "content"),
+    "a blank message": ({"messages": [{"role": "user", "content": " "}]}, "content.text"),
     "an output without a call": ({"messages": [*HI, ORPHAN]}, "messages.1.tool_call_id"),
     "a tool of another type": ({"tools": [{"type": "custom", "custom": {"name": "x"}}]}, "tools.0"),
     "a function that is not there": ({"tool_choice": CHOSEN}, "tool_choice"),

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from chatkeep.api.open_streams import TOPIC as STREAMS_TOPIC
+from chatkeep.runs.file_sweeping import SWEEP_TOPIC
 from chatkeep.runs.retention import REMOVAL_TOPIC
 from chatkeep.runs.tool_calls import DEADLINES
 from tests.api.streams import split_units, text_of, until
@@ -27,7 +28,7 @@ async def serving_with(directory: Path, provider: Provider, **changes: Any) -> A
         await wait_until_idle(service)
 
 
-BACKGROUND_TOPICS = {DEADLINES, REMOVAL_TOPIC, STREAMS_TOPIC}
+BACKGROUND_TOPICS = {DEADLINES, REMOVAL_TOPIC, STREAMS_TOPIC, SWEEP_TOPIC}
 """Topics that background work of the service waits for."""
 
 
