@@ -55,6 +55,7 @@ async def sizes(db: Postgres) -> list[int]:
 
 
 async def is_there(tx: Transaction, name: str) -> bool:
+    await tx.run("LOCK TABLE things IN SHARE MODE")  # waits for the transaction that has added it, or is about to
     return await tx.one("SELECT 1 FROM things WHERE name = $1", name) is not None
 
 
