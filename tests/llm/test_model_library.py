@@ -41,7 +41,7 @@ def test_the_models_of_the_file_are_offered(tmp_path: Path) -> None:
 )
 def test_without_a_file_any_model_may_be_asked_for(changes: dict[str, Any], provider: str) -> None:
     library = ModelLibrary(settings(Path(), **changes))
-    assert library.all() == [OfferedModel("gpt-5-mini", provider, 128_000)]
+    assert library.all() == [OfferedModel("gpt-5-mini", provider, 128_000, ("text", "image"))]
     assert library.find_refusal("anything") is None
 
 

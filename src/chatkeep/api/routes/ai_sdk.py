@@ -16,6 +16,7 @@ from chatkeep.api.dialects.ui_turn import start_turn
 from chatkeep.api.openapi import DIALECT_STREAM, TURN_ERRORS, error_answers, json_answer, json_body
 from chatkeep.api.responses import json_response
 from chatkeep.chat.types import Run, has_ended
+from chatkeep.errors import NotFound
 from chatkeep.runs import cancel
 
 router = APIRouter(prefix="/api/chat", tags=["AI SDK"])
@@ -46,7 +47,7 @@ async def chat(
     responses={
         200: {"description": "The open answer from its beginning", "content": DIALECT_STREAM},
         204: {"description": "Nothing runs here"},
-        **error_answers(),
+        **error_answers(NotFound),
     },
 )
 async def resume(runtime: RuntimeDep, owner: OwnerId, chat_id: ChatId) -> Response:
@@ -60,7 +61,7 @@ async def resume(runtime: RuntimeDep, owner: OwnerId, chat_id: ChatId) -> Respon
 @router.post(
     "/{chat_id:path}/stop",
     status_code=202,
-    responses={202: json_answer(Run), 204: {"description": "Nothing ran"}, **error_answers()},
+    responses={202: json_answer(Run), 204: {"description": "Nothing ran"}, **error_answers(NotFound)},
 )
 async def stop(runtime: RuntimeDep, owner: OwnerId, chat_id: ChatId) -> Response:
     """Stop the open answer; the text so far is kept. 204 if there is none, or no such chat."""
@@ -69,7 +70,7 @@ async def stop(runtime: RuntimeDep, owner: OwnerId, chat_id: ChatId) -> Response
     return json_response(ended, 202) if ended else Response(status_code=204)
 
 
-@router.get("/{chat_id:path}/messages", responses={200: UI_MESSAGES, **error_answers()})
+@router.get("/{chat_id:path}/messages", responses={200: UI_MESSAGES, **error_answers(NotFound)})
 async def list_messages(runtime: RuntimeDep, owner: OwnerId, chat_id: ChatId) -> Response:
     """The history for `messages` of `useChat`, without the open answer: `resume` brings that one."""
     history = await read_history(runtime, owner, chat_id)
