@@ -9,6 +9,7 @@ from pydantic import SecretStr
 
 from chatkeep.errors import CannotStart
 from chatkeep.llm.model_library import ModelLibrary, OfferedModel
+from chatkeep.settings.models_file import ModelInput
 from tests.models import PLAIN, write_models
 from tests.service import settings
 
@@ -32,16 +33,18 @@ def test_the_models_of_the_file_are_offered(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "provider"),
+    ("changes", "provider", "given"),
     [
-        ({}, "practice"),
-        ({"openai_api_key": SecretStr("k")}, "api.openai.com"),
-        ({"openai_base_url": "http://u:p@h.example:9/v1?q"}, "h.example"),
+        ({}, "practice", ("text", "image")),
+        ({"openai_api_key": SecretStr("k")}, "api.openai.com", ("text", "image")),
+        ({"openai_base_url": "http://u:p@h.example:9/v1?q"}, "h.example", ("text",)),
     ],
 )
-def test_without_a_file_any_model_may_be_asked_for(changes: dict[str, Any], provider: str) -> None:
+def test_without_a_file_any_model_may_be_asked_for(
+    changes: dict[str, Any], provider: str, given: tuple[ModelInput, ...]
+) -> None:
     library = ModelLibrary(settings(Path(), **changes))
-    assert library.all() == [OfferedModel("gpt-5-mini", provider, 128_000, ("text", "image"))]
+    assert library.all() == [OfferedModel("gpt-5-mini", provider, 128_000, given)]
     assert library.find_refusal("anything") is None
 
 
