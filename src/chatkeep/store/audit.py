@@ -6,7 +6,7 @@ from chatkeep import ids
 from chatkeep.chat.people import AuditEntry
 from chatkeep.db import Transaction, can_be_repeated
 
-LAST = "~"
+LAST = "ffffffff-ffff-ffff-ffff-ffffffffffff"
 """Comes after every id."""
 
 
