@@ -33,7 +33,7 @@ def query_postgres(url: str) -> Generator[Query]:
     """Query over separate connections; ids come as text."""
 
     def query(sql: str, *values: Param) -> Sequence[Row]:
-        return run_in_own_loop(fetch_rows(url, sql, *values))
+        return run_in_own_loop(fetch_rows(url.partition("?")[0], sql, *values))  # without our own parameters
 
     yield query
 
