@@ -2,11 +2,9 @@
 CHATKEEP_FILES_GRACE. What is left of an upload that broke off is such a file, too.
 """
 
-import logging
-
 from chatkeep import clock
 from chatkeep.db import Transaction
-from chatkeep.errors import StorageFailed
+from chatkeep.runs.passes import repeat
 from chatkeep.runs.runtime import Runtime
 from chatkeep.store import file_chunks as store_chunks
 from chatkeep.store import files as store_files
@@ -19,18 +17,11 @@ SWEEP_TOPIC = "dropped files"
 BATCH_SIZE = 100
 """How many files a pass looks up at once."""
 
-_log = logging.getLogger("chatkeep")
-
 
 async def sweep_files_forever(runtime: Runtime) -> None:
     """Remove unused files, as they are dropped and pass by pass, until cancelled."""
     with runtime.notifier.subscribe(SWEEP_TOPIC) as subscription:
-        while True:
-            try:
-                await sweep_files(runtime)
-            except StorageFailed as failure:
-                _log.warning("unused files cannot be removed yet: %s", failure)
-            await subscription.wait(PASS_SECONDS)
+        await repeat(lambda: sweep_files(runtime), lambda: subscription.wait(PASS_SECONDS), "unused files")
 
 
 async def sweep_files(runtime: Runtime) -> None:

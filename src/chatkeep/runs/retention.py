@@ -4,14 +4,13 @@ rows of deleted sessions (`store/removal.py`).
 """
 
 import asyncio
-import logging
 from collections.abc import Sequence
 
 from chatkeep import clock, ids
 from chatkeep.chat.types import RunKey
 from chatkeep.db import Transaction
-from chatkeep.errors import StorageFailed
 from chatkeep.runs.file_sweeping import sweep_files_forever
+from chatkeep.runs.passes import repeat
 from chatkeep.runs.runtime import Runtime
 from chatkeep.store import audit as store_audit
 from chatkeep.store import events as store_events
@@ -30,17 +29,10 @@ BATCH_SIZE = 200
 LOGS_PER_COMMIT = 10
 """Logs that one transaction deletes: few enough to hold up no other writer, and a tenth of the syncs of the disk."""
 
-_log = logging.getLogger("chatkeep")
-
 
 async def delete_old_logs_forever(runtime: Runtime) -> None:
     """Delete old logs pass by pass, until cancelled."""
-    while True:
-        try:
-            await delete_old_logs(runtime)
-        except StorageFailed as failure:
-            _log.warning("old events cannot be removed yet: %s", failure)
-        await asyncio.sleep(PASS_SECONDS)
+    await repeat(lambda: delete_old_logs(runtime), lambda: asyncio.sleep(PASS_SECONDS), "old events")
 
 
 async def delete_old_logs(runtime: Runtime) -> int:
@@ -66,12 +58,7 @@ async def delete_old_logs(runtime: Runtime) -> int:
 
 async def sweep_audit_forever(runtime: Runtime) -> None:
     """Delete old entries of the audit every hour, until cancelled."""
-    while True:
-        try:
-            await sweep_audit(runtime)
-        except StorageFailed as failure:
-            _log.warning("old entries of the audit cannot be removed yet: %s", failure)
-        await asyncio.sleep(AUDIT_SECONDS)
+    await repeat(lambda: sweep_audit(runtime), lambda: asyncio.sleep(AUDIT_SECONDS), "old entries of the audit")
 
 
 async def sweep_audit(runtime: Runtime) -> int:
@@ -83,14 +70,13 @@ async def sweep_audit(runtime: Runtime) -> int:
 
 async def remove_sessions_forever(runtime: Runtime) -> None:
     """Remove deleted and temporary sessions, as they are deleted and pass by pass, until cancelled."""
+
+    async def remove_all() -> None:
+        await delete_temporary_sessions(runtime)
+        await remove_sessions(runtime)
+
     with runtime.notifier.subscribe(REMOVAL_TOPIC) as subscription:
-        while True:
-            try:
-                await delete_temporary_sessions(runtime)
-                await remove_sessions(runtime)
-            except StorageFailed as failure:
-                _log.warning("deleted sessions cannot be removed yet: %s", failure)
-            await subscription.wait(PASS_SECONDS)
+        await repeat(remove_all, lambda: subscription.wait(PASS_SECONDS), "deleted sessions")
 
 
 async def delete_temporary_sessions(runtime: Runtime) -> None:
