@@ -1,6 +1,5 @@
 """The client of `clients/typescript` as an npm package: built, packed, and driven in a process of Node."""
 
-import asyncio
 import json
 import os
 import runpy
@@ -12,13 +11,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.api.streams import PATIENCE
 from tests.needs import ROOT, needs
+from tests.node import NodeProgram, State, running_node
 
 SOURCE = ROOT / "clients" / "typescript"
 COMPILER = ROOT / "web" / "node_modules" / "typescript" / "bin" / "tsc"
 DRIVER = Path(__file__).parent / "driver.mjs"
-State = dict[str, Any]
 
 
 def node_and_npm() -> tuple[str, str]:
@@ -71,8 +69,8 @@ def install(packed: Path, project: Path) -> Path:
 class TypeScriptClient:
     """A client in a process of its own. Its state: `result`, `error`, `last`, `values`, `isOver`, `losses`."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self._process = process
+    def __init__(self, program: NodeProgram) -> None:
+        self._program = program
 
     async def call(self, method: str, *arguments: Any) -> Any:
         """Call a method, and return its result."""
@@ -81,73 +79,45 @@ class TypeScriptClient:
 
     async def attempt(self, method: str, *arguments: Any) -> State:
         """Call a method that may fail, and return the state with `error`."""
-        return await self._do({"call": method, "with": arguments})
+        return await self._program.do({"call": method, "with": arguments})
 
     async def begin_call(self, method: str, *arguments: Any) -> None:
         """Begin to call a method; `result` waits for it."""
-        await self._send({"call": method, "with": arguments})
+        await self._program.send({"call": method, "with": arguments})
 
     async def result(self) -> Any:
         """Return the result of the call that was begun."""
-        state = await self._receive()
+        state = await self._program.receive()
         assert "result" in state, state
         return state["result"]
 
     async def begin(self, method: str, *arguments: Any, until: str) -> State:
         """Begin to read, and wait until the last value has the text `until`."""
-        await self._do({"begin": method, "with": arguments})
+        await self._program.do({"begin": method, "with": arguments})
         return await self.until(until)
 
     async def until(self, text: str) -> State:
         """Wait until the last value has this text, or there are no more."""
-        return await self._do({"until": text})
+        return await self._program.do({"until": text})
 
     async def without(self, text: str) -> State:
         """Wait until the last value has this text no longer."""
-        return await self._do({"without": text})
+        return await self._program.do({"without": text})
 
     async def settle(self) -> State:
         """Wait until there are no more values."""
-        return await self._do({"settle": True})
+        return await self._program.do({"settle": True})
 
     async def read(self, run_id: str) -> Any:
         """Read an answer to its end, and return it."""
-        await self._do({"begin": "read", "with": [run_id]})
+        await self._program.do({"begin": "read", "with": [run_id]})
         state = await self.settle()
         assert state.get("error") is None, state
         return state["last"]
-
-    async def _do(self, command: dict[str, Any]) -> State:
-        await self._send(command)
-        return await self._receive()
-
-    async def _send(self, command: dict[str, Any]) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(command).encode() + b"\n")
-        await self._process.stdin.drain()
-
-    async def _receive(self) -> State:
-        assert self._process.stdout is not None
-        async with asyncio.timeout(2 * PATIENCE):
-            line = await self._process.stdout.readline()
-        assert line, "the client has died"
-        return json.loads(line)
 
 
 @asynccontextmanager
 async def typescript_client(project: Path, url: str) -> AsyncGenerator[TypeScriptClient]:
     """Run a client of the service at `url` until the block ends."""
-    process = await asyncio.create_subprocess_exec(
-        node_and_npm()[0],
-        "driver.mjs",
-        json.dumps({"url": url}),
-        cwd=project,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        limit=2**24,
-    )
-    try:
-        yield TypeScriptClient(process)
-    finally:
-        process.kill()
-        await process.wait()
+    async with running_node(node_and_npm()[0], "driver.mjs", json.dumps({"url": url}), cwd=project) as program:
+        yield TypeScriptClient(program)

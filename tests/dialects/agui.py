@@ -1,44 +1,32 @@
 """The real client of AG-UI (npm `@ag-ui/client`): an agent in a process of Node."""
 
-import asyncio
 import json
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from tests.api.streams import PATIENCE
 from tests.dialects.ai_sdk import Running
 from tests.needs import NPM, npm_program
-
-State = dict[str, Any]
+from tests.node import NodeProgram, State, running_node
 
 
 class Agent:
     """An agent of the client. Each method runs it, and returns `error`, the `events` of the run, and all `messages`."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self._process = process
+    def __init__(self, program: NodeProgram) -> None:
+        self._program = program
 
     async def say(self, text: str, **run: Any) -> State:
         """Send a user's message."""
-        return await self._do({"say": text, "run": run})
+        return await self._program.do({"say": text, "run": run})
 
     async def add(self, message: dict[str, Any], **run: Any) -> State:
         """Send a message."""
-        return await self._do({"add": message, "run": run})
+        return await self._program.do({"add": message, "run": run})
 
     async def run(self, **run: Any) -> State:
         """Send the messages as they are."""
-        return await self._do({"run": run})
-
-    async def _do(self, command: dict[str, Any]) -> State:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(command).encode() + b"\n")
-        async with asyncio.timeout(PATIENCE):
-            line = await self._process.stdout.readline()
-        assert line, "the client has died"
-        return json.loads(line)
+        return await self._program.do({"run": run})
 
 
 @asynccontextmanager
@@ -52,19 +40,8 @@ async def agui_agent(
         "threadId": thread_id,
         "initialMessages": messages or [],
     }
-    process = await asyncio.create_subprocess_exec(
-        node,
-        str(NPM / "agui.mjs"),
-        json.dumps(config),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        limit=2**24,
-    )
-    try:
-        yield Agent(process)
-    finally:
-        process.kill()
-        await process.wait()
+    async with running_node(node, str(NPM / "agui.mjs"), json.dumps(config)) as program:
+        yield Agent(program)
 
 
 async def snapshot(service: Running, thread_id: str) -> list[dict[str, Any]]:

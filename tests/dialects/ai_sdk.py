@@ -1,6 +1,5 @@
 """The real AI SDK (npm `ai` 5, 6 and 7) as a client: a chat in a process of Node."""
 
-import asyncio
 import json
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -8,11 +7,10 @@ from typing import Any, Protocol
 
 import httpx2
 
-from tests.api.streams import PATIENCE
 from tests.needs import NPM, npm_program
+from tests.node import NodeProgram, State, running_node
 
 VERSIONS = ("5", "6", "7")
-State = dict[str, Any]
 
 
 class Running(Protocol):
@@ -25,39 +23,30 @@ class Running(Protocol):
 class AiChat:
     """A chat of the client. Each method returns its state: `status`, `error`, `messages`, `toolCalls`, `end`."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self._process = process
+    def __init__(self, program: NodeProgram) -> None:
+        self._program = program
 
     async def call(self, method: str, *arguments: Any) -> State:
         """Call a method of the chat, and wait until its answer has come."""
-        await self._do({"begin": method, "with": arguments})
+        await self._program.do({"begin": method, "with": arguments})
         return await self.settle()
 
     async def begin(self, method: str, *arguments: Any, until: str) -> State:
         """Call a method of the chat, and wait until its last message has the text `until`."""
-        await self._do({"begin": method, "with": arguments})
-        return await self._do({"until": until})
+        await self._program.do({"begin": method, "with": arguments})
+        return await self._program.do({"until": until})
 
     async def until(self, text: str) -> State:
         """Wait until its last message has this text."""
-        return await self._do({"until": text})
+        return await self._program.do({"until": text})
 
     async def settle(self) -> State:
         """Wait until it is neither asking nor reading."""
-        return await self._do({"settle": True})
+        return await self._program.do({"settle": True})
 
     async def send(self, text: str, **options: Any) -> State:
         """Send a message, and wait for the answer."""
         return await self.call("sendMessage", {"text": text, **options})
-
-    async def _do(self, command: dict[str, Any]) -> State:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(command).encode() + b"\n")
-        async with asyncio.timeout(PATIENCE):
-            line = await self._process.stdout.readline()
-        assert line, "the client has died"
-        return json.loads(line)
 
 
 @asynccontextmanager
@@ -65,20 +54,8 @@ async def ai_chat(service: Running, version: str, chat_id: str, **options: Any) 
     """Run a chat until the block ends. `options`: `messages`, `body`, `reduced`, `automatic` (see `ai_sdk.mjs`)."""
     node, _ = npm_program(f"ai{version}", "package.json")
     words = json.dumps({"url": str(service.client.base_url).rstrip("/"), "id": chat_id, **options})
-    process = await asyncio.create_subprocess_exec(
-        node,
-        str(NPM / "ai_sdk.mjs"),
-        version,
-        words,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        limit=2**24,
-    )
-    try:
-        yield AiChat(process)
-    finally:
-        process.kill()
-        await process.wait()
+    async with running_node(node, str(NPM / "ai_sdk.mjs"), version, words) as program:
+        yield AiChat(program)
 
 
 async def history(service: Running, chat_id: str) -> list[dict[str, Any]]:

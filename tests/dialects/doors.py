@@ -9,6 +9,7 @@ import openai
 
 from tests.dialects.agui import agui_agent, snapshot
 from tests.dialects.ai_sdk import VERSIONS, ai_chat, history
+from tests.dialects.openai import openai_client
 from tests.faults.process import Service
 from tests.service import read_events
 
@@ -113,7 +114,7 @@ class Responses(Door):
         seen = ""
         try:
             (await service.client.post("/api/sessions", json={"id": self.chat_id})).raise_for_status()
-            async with openai_sdk(service) as client:
+            async with openai_client(service) as client:
                 stream = await client.responses.create(conversation=self._conversation, input=text, stream=True)
                 async for event in stream:
                     seen += event.delta if event.type == "response.output_text.delta" else ""
@@ -124,7 +125,7 @@ class Responses(Door):
     async def load(self, service: Service) -> list[Said]:
         said: list[Said] = []
         try:
-            async with openai_sdk(service) as client:
+            async with openai_client(service) as client:
                 async for item in client.conversations.items.list(self._conversation, order="asc"):
                     if item.type == "message":
                         texts = [str(getattr(part, "text", "")) for part in item.content]
@@ -151,7 +152,7 @@ class Completions(Door):
         try:
             said = [*await self.read(service), Said("user", text)]
             messages: Any = [{"role": each.role, "content": each.text} for each in said]
-            async with openai_sdk(service) as client:
+            async with openai_client(service) as client:
                 stream = await client.chat.completions.create(
                     model="gpt-5-mini", messages=messages, stream=True, store=True
                 )
@@ -169,19 +170,13 @@ class Completions(Door):
         if answer.status_code == 404 or not (messages := answer.json()["data"]):
             return []
         completion_id = f"chatcmpl-{messages[-1]['run_id']}"
-        async with openai_sdk(service) as client:
+        async with openai_client(service) as client:
             listed = [each async for each in client.chat.completions.messages.list(completion_id)]
             last = (await client.chat.completions.retrieve(completion_id)).choices[0].message
         return [Said(each.role, each.content or "") for each in (*listed, last)]
 
 
 DOORS: tuple[type[Door], ...] = (Ours, AiSdk, AgUi, Responses, Completions)
-
-
-def openai_sdk(service: Service) -> openai.AsyncOpenAI:
-    """Return OpenAI's client of a service, which repeats nothing by itself."""
-    url = str(service.client.base_url).rstrip("/")
-    return openai.AsyncOpenAI(base_url=f"{url}/v1", api_key="any", max_retries=0)
 
 
 def text_of(parts: list[dict[str, Any]]) -> str:

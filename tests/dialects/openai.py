@@ -1,4 +1,4 @@
-"""OpenAI's own SDK for Python as a client of the service."""
+"""OpenAI's own SDK for Python as a client of the service, and what its tests say to it."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -6,15 +6,36 @@ from typing import Any, cast
 
 from openai import AsyncOpenAI
 
-from tests.service import Service
+from chatkeep.llm.chunks import Choice, Chunk, MessageDelta
+from tests.dialects.ai_sdk import Running
+
+DEFAULT = "assistant:default"
+PICK: Any = {
+    "type": "function",
+    "name": "pick",
+    "description": "Let the user pick a colour.",
+    "parameters": {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]},
+    "strict": False,
+}
+"""A function of the client, in the form of Responses."""
 
 
 @asynccontextmanager
-async def openai_client(service: Service, **options: Any) -> AsyncGenerator[AsyncOpenAI]:
+async def openai_client(service: Running, **options: Any) -> AsyncGenerator[AsyncOpenAI]:
     """Return a client of `service`, which repeats nothing by itself."""
     values: dict[str, Any] = {"api_key": "any", "max_retries": 0, **options}
-    async with AsyncOpenAI(base_url=f"{service.url}/v1", **values) as client:
+    async with AsyncOpenAI(base_url=f"{str(service.client.base_url).rstrip('/')}/v1", **values) as client:
         yield client
+
+
+def think(text: str) -> Chunk:
+    """Return a piece of the model's reasoning."""
+    return Chunk([Choice(MessageDelta(reasoning_content=text))])
+
+
+def output(call_id: str, text: str) -> Any:
+    """Return the output of a call, in the form of Responses."""
+    return {"type": "function_call_output", "call_id": call_id, "output": text}
 
 
 def openai_error(body: Any) -> dict[str, Any]:

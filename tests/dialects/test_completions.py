@@ -1,7 +1,6 @@
 """OpenAI's SDK for Python, unchanged, at `/v1/chat/completions` (docs/dialects.md)."""
 
 import asyncio
-from collections.abc import AsyncGenerator
 from typing import Any
 
 import openai
@@ -12,7 +11,7 @@ from pydantic import BaseModel
 from chatkeep.errors import ContextOverflow, ModelUnavailable
 from chatkeep.llm.chunks import Choice, Chunk, MessageDelta
 from tests.api.tables import contents, nothing_stored
-from tests.dialects.openai import openai_client, openai_error
+from tests.dialects.openai import openai_error, think
 from tests.script import Script, call, say, stop
 from tests.service import Service
 
@@ -32,16 +31,6 @@ HI: list[Any] = [{"role": "user", "content": "hi"}]
 class Joke(BaseModel):
     setup: str
     punchline: str
-
-
-@pytest.fixture
-async def client(service: Service) -> AsyncGenerator[AsyncOpenAI]:
-    async with openai_client(service) as client:
-        yield client
-
-
-def think(text: str) -> Chunk:
-    return Chunk([Choice(MessageDelta(reasoning_content=text))])
 
 
 async def ask(client: AsyncOpenAI, **fields: Any) -> Any:

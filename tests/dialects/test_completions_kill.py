@@ -9,10 +9,10 @@ from typing import Any
 import httpx2
 import openai
 import pytest
-from openai import AsyncOpenAI
 
 from tests.dialects.ai_sdk import history
 from tests.dialects.doors import Ours, Said, text_of
+from tests.dialects.openai import openai_client
 from tests.faults.process import Armed, Home, Service, running
 
 KILLS = 2
@@ -21,16 +21,12 @@ POINTS = {"claim committed": 1, "flush fenced": 20, "events written": 20, "flush
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60 + 60 * KILLS)]
 
 
-def client_of(service: Service) -> AsyncOpenAI:
-    return AsyncOpenAI(base_url=f"{str(service.client.base_url).rstrip('/')}/v1", api_key="any", max_retries=0)
-
-
 async def read_until_killed(service: Service, key: str) -> tuple[str, str]:
     """Ask for a long answer, and return the completion's id and text as far as they came."""
     completion_id = seen = ""
     request: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "count to 200"}]}
     headers = {"Idempotency-Key": key}
-    async with client_of(service) as client:
+    async with openai_client(service) as client:
         create: Any = client.chat.completions.create
         with suppress(openai.APIConnectionError, httpx2.TransportError):  # the service was killed
             async for chunk in await create(**request, stream=True, store=True, extra_headers=headers):
@@ -62,7 +58,7 @@ async def check_kept(service: Service, completion_id: str, seen: str, rng: rando
     assert before[1].text.startswith(seen)
     assert [text_of(each["parts"]) for each in await history(service, session["id"])] == [each.text for each in before]
     if completion_id:
-        async with client_of(service) as client:
+        async with openai_client(service) as client:
             kept = await client.chat.completions.retrieve(completion_id)
         assert (kept.choices[0].message.content or "") == before[1].text
     assert (await ours.send(service, "count to 3")).split()[-1] in ("3", "200")

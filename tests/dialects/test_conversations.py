@@ -11,8 +11,7 @@ from openai import AsyncOpenAI
 
 from tests.api.tables import contents, nothing_stored
 from tests.api.test_functions import functional
-from tests.dialects.openai import openai_client, openai_error
-from tests.dialects.test_responses import DEFAULT, PICK, output
+from tests.dialects.openai import DEFAULT, PICK, openai_error, output
 from tests.script import Script, call, say, stop
 from tests.service import Service, serving
 
@@ -31,12 +30,6 @@ async def service(tmp_path: Path, script: Script) -> AsyncGenerator[Service]:
     """A service whose assistant has functions of every kind."""
     async with serving(functional(tmp_path), script) as service:
         yield service
-
-
-@pytest.fixture
-async def client(service: Service) -> AsyncGenerator[AsyncOpenAI]:
-    async with openai_client(service) as client:
-        yield client
 
 
 async def test_a_conversation_is_a_session(service: Service, client: AsyncOpenAI, script: Script) -> None:

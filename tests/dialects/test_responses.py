@@ -12,24 +12,14 @@ from openresponses_types import ResponseResource
 from pydantic import BaseModel
 
 from chatkeep.errors import ModelUnavailable
-from chatkeep.llm.chunks import Choice, Chunk, MessageDelta
 from tests.api.streams import until
 from tests.api.tables import nothing_stored
 from tests.api.test_functions import functional
-from tests.dialects.openai import openai_client, openai_error
+from tests.dialects.openai import DEFAULT, PICK, openai_error, output, think
 from tests.script import Script, call, say, stop
 from tests.service import Service, serving
 
 pytestmark = pytest.mark.anyio
-
-PICK: Any = {
-    "type": "function",
-    "name": "pick",
-    "description": "Let the user pick a colour.",
-    "parameters": {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]},
-    "strict": False,
-}
-DEFAULT = "assistant:default"
 
 
 @pytest.fixture
@@ -37,20 +27,6 @@ async def service(tmp_path: Path, script: Script) -> AsyncGenerator[Service]:
     """A service whose assistant has functions of every kind."""
     async with serving(functional(tmp_path), script) as service:
         yield service
-
-
-@pytest.fixture
-async def client(service: Service) -> AsyncGenerator[AsyncOpenAI]:
-    async with openai_client(service) as client:
-        yield client
-
-
-def think(text: str) -> Chunk:
-    return Chunk([Choice(MessageDelta(reasoning_content=text))])
-
-
-def output(call_id: str, text: str) -> Any:
-    return {"type": "function_call_output", "call_id": call_id, "output": text}
 
 
 async def test_a_text(service: Service, client: AsyncOpenAI, script: Script) -> None:

@@ -12,8 +12,7 @@ from openai import AsyncOpenAI
 from tests.api.tables import expire_logs
 from tests.api.test_functions import functional
 from tests.dialects.ai_sdk import Running, ai_chat
-from tests.dialects.openai import openai_client, openai_error
-from tests.dialects.test_responses import DEFAULT, PICK, output, think
+from tests.dialects.openai import DEFAULT, PICK, openai_error, output, think
 from tests.faults.process import Home, running
 from tests.script import Script, call, say, stop
 from tests.service import Service, serving
@@ -26,12 +25,6 @@ async def service(tmp_path: Path, script: Script) -> AsyncGenerator[Service]:
     """A service whose assistant has functions of every kind."""
     async with serving(functional(tmp_path), script) as service:
         yield service
-
-
-@pytest.fixture
-async def client(service: Service) -> AsyncGenerator[AsyncOpenAI]:
-    async with openai_client(service) as client:
-        yield client
 
 
 async def test_a_response_outlives_its_events(service: Service, client: AsyncOpenAI, script: Script) -> None:

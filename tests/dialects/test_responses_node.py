@@ -8,8 +8,8 @@ import pytest
 
 from chatkeep.errors import ModelUnavailable
 from tests.api.test_functions import functional
+from tests.dialects.openai import PICK, output, think
 from tests.dialects.openai_node import NodeClient, node_client
-from tests.dialects.test_responses import PICK, output, think
 from tests.script import Script, call, say, stop
 from tests.service import Service, serving
 
