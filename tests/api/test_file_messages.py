@@ -16,6 +16,7 @@ from chatkeep.llm import Prompt
 from chatkeep.runs import people
 from chatkeep.runs.content import MAX_CONTENT_BYTES, MAX_FILES
 from chatkeep.runs.file_sweeping import sweep_files
+from chatkeep.store.file_chunks import CHUNK_BYTES
 from tests.api.shapes import UNKNOWN, invalid, problem
 from tests.api.tables import nothing_stored
 from tests.api.test_files import BYTES, FILES, bring, count_rows
@@ -129,6 +130,25 @@ async def test_a_text_cannot_end_its_fence(service: Service, script: Script) -> 
     file = await bring(service, b"a\n```\nb\n`````\nc", "f.md")
     await service.send(await service.session(), [part(file)])
     assert content_of(script.prompts[0]).endswith("]\n``````\na\n```\nb\n`````\nc\n``````")
+
+
+@pytest.mark.parametrize("size", [CHUNK_BYTES - 1, CHUNK_BYTES, CHUNK_BYTES + 1])
+async def test_a_text_may_end_with_a_chunk(service: Service, script: Script, size: int) -> None:
+    script.play([say("Read."), stop()])
+    file = await bring(service, b"a" * size, "a.txt")
+    sent = await service.send(await service.session(), [part(file)])
+    assert sent["run"]["status"] == "completed"
+    assert f"{size:,} bytes" in content_of(script.prompts[0])
+
+
+async def test_the_model_finds_a_title_for_files_alone(database: str, script: Script) -> None:
+    script.play([say("A greeting."), stop()], [say("Greetings"), stop()])
+    async with serving(settings(database, titles="model"), script) as service:
+        session_id = await service.session()
+        await service.send(session_id, [part(await bring(service, b"hello", "hello.txt"))])
+        async with asyncio.timeout(20):
+            while (await service.client.get(f"/api/sessions/{session_id}")).json()["title"] != "Greetings":
+                await asyncio.sleep(0.02)  # until the model has found it
 
 
 async def test_a_long_text_is_cut_and_says_so(service: Service, script: Script) -> None:

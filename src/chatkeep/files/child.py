@@ -48,9 +48,8 @@ def _do_in_fork(job: bytes) -> bytes:
     with os.fdopen(ours, "rb") as pipe:
         frame = pipe.read(MAX_ANSWER_BYTES + 1)
     os.kill(process, signal.SIGKILL)  # it has ended, or answers without an end
-    _, status = os.waitpid(process, 0)
+    os.waitpid(process, 0)
     is_whole = len(frame) > LENGTH_BYTES and int.from_bytes(frame[:LENGTH_BYTES]) == len(frame) - LENGTH_BYTES
-    del status
     return frame if is_whole else to_frame(Answer(problem=UNREADABLE))
 
 

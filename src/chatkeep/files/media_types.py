@@ -48,6 +48,11 @@ def is_text(media_type: str) -> bool:
     return media_type.startswith("text/") or media_type in _TEXT_APPLICATIONS
 
 
+def is_picture(media_type: str) -> bool:
+    """Return True for types whose files are pictures of pixels: SVG is text."""
+    return media_type.startswith("image/") and not is_text(media_type)
+
+
 def decode_text(content: bytes) -> str:
     """Return the text of a file's first bytes; what is cut off at its end is left out."""
     is_wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))

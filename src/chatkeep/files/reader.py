@@ -21,6 +21,8 @@ IDLE_SECONDS = 60.0
 """How long a process is kept that has nothing to do."""
 MAX_KEPT_BYTES = 67_108_864
 """The most that is kept of answers: a picture is sent again with every message that follows it."""
+ANSWER_BYTES = 1_000
+"""What an answer without texts and pictures counts."""
 _FAILED = Answer(problem="it cannot be read at the moment")
 _KEPT_VARIABLES = ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "SYSTEMROOT")
 """Variables that the processes get: no key is among them."""
@@ -117,7 +119,7 @@ class _KeptAnswers:
 
     def add(self, key: tuple[str, JobKind, int], answer: Answer) -> None:
         self._size -= self._answers.pop(key, (answer, 0))[1]
-        size = sum(map(len, answer.pictures)) + 4 * sum(map(len, answer.texts))
+        size = ANSWER_BYTES + sum(map(len, answer.pictures)) + 4 * sum(map(len, answer.texts))
         self._answers[key] = (answer, size)
         self._size += size
         while self._size > MAX_KEPT_BYTES:

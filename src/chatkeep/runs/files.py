@@ -15,7 +15,7 @@ from chatkeep.chat.types import File
 from chatkeep.db import Transaction, can_be_repeated
 from chatkeep.errors import BodyTooLarge, InvalidRequest, NotFound, ValueRefused
 from chatkeep.files.jobs import Answer
-from chatkeep.files.media_types import PDF, PICTURES, UNKNOWN_TYPE, MediaTypeFinder, is_text
+from chatkeep.files.media_types import PDF, PICTURES, UNKNOWN_TYPE, MediaTypeFinder, is_picture
 from chatkeep.files.names import clean_name
 from chatkeep.runs.file_sweeping import SWEEP_TOPIC
 from chatkeep.runs.runtime import Runtime
@@ -139,7 +139,7 @@ class _Upload:
         """Return the file with its media type, and with its size or pages if it is a picture or a PDF."""
         name = clean_name(incoming.name)
         media_type, found = self._finder.find(name, incoming.declared), Answer()
-        if media_type == PDF or (media_type.startswith("image/") and not is_text(media_type)):
+        if media_type == PDF or is_picture(media_type):
             found = await self._runtime.file_reader.do(
                 "inspect", media_type, lambda: read_all(self._runtime, self._key)
             )
@@ -157,8 +157,7 @@ class _Upload:
 
 def _check_declared(declared: str, found: str) -> None:
     """Refuse a file that the client takes for a picture or a PDF, and that is none. Pictures may be of other kinds."""
-    is_picture = found.startswith("image/") and not is_text(found)
-    if (declared in PICTURES and not is_picture) or (declared == PDF and found != PDF):
+    if (declared in PICTURES and not is_picture(found)) or (declared == PDF and found != PDF):
         raise InvalidRequest(f"the bytes are no {declared}: they look like {found}")
 
 

@@ -51,9 +51,8 @@ async def check_files(runtime: Runtime, owner: str, model: str, parts: Sequence[
         TurnFailed: there is no such model any more.
     """
     files = [part for part in parts if isinstance(part, FilePart)]
+    reads_pictures = bool(files) and "image" in runtime.model.describe(model).input
     for part in files:
-        kinds = runtime.model.describe(model).input
-        reads_pictures = "image" in kinds
         if problem := await _find_problem(runtime, owner, part, reads_pictures=reads_pictures):
             known = "text, PDF, PNG, JPEG, GIF and WebP" if reads_pictures else "text, and PDF with text"
             raise UnsupportedFile(f"{part.name}: {problem}. The model {model!r} is given {known}.")
@@ -93,7 +92,7 @@ async def _find_problem(runtime: Runtime, owner: str, part: FilePart, *, reads_p
 
 async def _load_file(runtime: Runtime, owner: str, part: FilePart) -> PromptFile:
     if is_text(part.media_type):
-        return await _load_text(runtime, FileKey(owner, part.file_id))
+        return await _load_text(runtime, FileKey(owner, part.file_id), min(part.bytes, 2 * MAX_TEXT_BYTES))
     if not _is_picture(part) and part.media_type != PDF:
         return PromptFile(notes=["Its content cannot be shown."])
     answer = await _read(runtime, owner, part)
@@ -104,8 +103,8 @@ async def _load_file(runtime: Runtime, owner: str, part: FilePart) -> PromptFile
     return PromptFile(pictures=[PromptPicture("", _data_url(answer.media_type, answer.pictures[0]))])
 
 
-async def _load_text(runtime: Runtime, key: FileKey) -> PromptFile:
-    content = b"".join([piece async for piece in read_pieces(runtime, key, 0, MAX_TEXT_BYTES * 2)])
+async def _load_text(runtime: Runtime, key: FileKey, size: int) -> PromptFile:
+    content = b"".join([piece async for piece in read_pieces(runtime, key, 0, size)])
     text = decode_text(content)
     shown = text.encode()[:MAX_TEXT_BYTES].decode(errors="ignore")
     if shown == text:

@@ -50,7 +50,6 @@ async def open_runtime(settings: Settings, model: Model | None = None) -> AsyncG
             await process.admit_others()
             async with _background_tasks(runtime):
                 yield runtime
-            await runtime.file_reader.close()
         finally:
             await db.close()
 
@@ -67,6 +66,7 @@ async def _background_tasks(runtime: Runtime) -> AsyncGenerator[None]:
             task.cancel()
         await asyncio.gather(*tasks, *runtime.background_tasks, return_exceptions=True)
         await runtime.model.close()
+        await runtime.file_reader.close()
 
 
 async def _run_forever(work: Callable[[Runtime], Awaitable[None]], runtime: Runtime) -> None:

@@ -8,10 +8,9 @@ import logging
 from collections.abc import Sequence
 
 from chatkeep.agent.context_window import DEFAULT_BYTES_PER_TOKEN
-from chatkeep.agent.titles import title_from_model, title_from_words
+from chatkeep.agent.titles import title_from_model, title_from_parts
 from chatkeep.agent.usage_meter import UsageMeter
 from chatkeep.chat.model_call import ModelCall
-from chatkeep.chat.texts import join_texts
 from chatkeep.chat.types import Message, Run, Usage
 from chatkeep.db import Transaction
 from chatkeep.errors import StorageFailed, TurnFailed, ValueRefused
@@ -39,7 +38,7 @@ async def _add_title(runtime: Runtime, run: Run) -> None:
     try:
         turn, calls, payer = await runtime.db.snapshot(lambda tx: _read_turn(tx, run))
         meter = UsageMeter(Usage(), calls, 0, DEFAULT_BYTES_PER_TOKEN)
-        words = title_from_words(join_texts(turn[0].parts, "\n")) if turn else None  # none: the session is deleted
+        words = title_from_parts(turn[0].parts) if turn else None  # none: the session is deleted
         title = clean(await _find_title(runtime, run, turn, meter) or "")
         ended = meter.take_progress(None).ended
         if await runtime.db.transaction(lambda tx: _write_title(tx, run, title, words, ended, payer)):
