@@ -43,12 +43,12 @@ class SessionFields(NamedTuple):
 class PreparedTurn(NamedTuple):
     """Everything that a claim writes beside what the session's row says.
 
-    `user_message` is the message that a `NewRun` answers again, else None; `new_parts` are those of a new message;
-    `begun_parts` those of the answer that it goes on with. `earlier` are messages to be stored before the user's
-    (`to_messages`). `snapshot` is the prompt snapshot to store, None if it is known to be stored already. `history` is
-    what the user's message follows, oldest first: the branch as it was when `head_id` was the session's head, and
-    `earlier`; None if an answer was open then. `first_title`: for a session that has none; None if it is given none.
-    `quota` is what the turn takes of its owner's limits (`runs/quota.py`); None if they have none.
+    `user_message` is the message that a `NewRun` answers again, else None; `user_parts` are those of the message that
+    is answered, `begun_parts` those of the answer that it goes on with. `earlier` are messages to be stored before the
+    user's (`to_messages`). `snapshot` is the prompt snapshot to store, None if it is known to be stored already.
+    `history` is what the user's message follows, oldest first: the branch as it was when `head_id` was the session's
+    head, and `earlier`; None if an answer was open then. `first_title`: for a session that has none; None if it is
+    given none. `quota` is what the turn takes of its owner's limits (`runs/quota.py`); None if they have none.
     """
 
     run_id: str
@@ -60,7 +60,7 @@ class PreparedTurn(NamedTuple):
     request_hash: str
     session: SessionFields
     user_message: Message | None
-    new_parts: Sequence[Part]
+    user_parts: Sequence[Part]
     begun_parts: Sequence[Part]
     earlier: Sequence[Message]
     head_id: str | None
@@ -213,7 +213,7 @@ async def _new_user_message(
         parent_id=turn.earlier[-1].id if turn.earlier else parent_id,
         seq=reserved.seq + len(turn.earlier),
         role="user",
-        parts=tuple(turn.new_parts),
+        parts=tuple(turn.user_parts),
         run_id=None,
         status="completed",
         created_at=now,

@@ -73,7 +73,7 @@ async def _execute(runtime: Runtime, buffer: RunBuffer, spec: TurnSpec, history:
         ending = _Ending("failed", error=_INTERNAL)
     await _finish(runtime, buffer, ending)
     if spec.is_untitled and ending.status == "completed" and runtime.settings.titles == "model":
-        start_title_task(runtime, buffer.run)
+        start_title_task(runtime, buffer.run, spec.assistant)
 
 
 async def _run_turn(runtime: Runtime, buffer: RunBuffer, spec: TurnSpec, history: TurnHistory | None) -> _Ending:

@@ -238,7 +238,7 @@ def _prepared(
         request_hash=request_hash,
         session=SessionFields(session.assistant, session.model, session.title, session.params, session.instructions),
         user_message=target.user_message if target else None,
-        new_parts=_user_parts(state, request),
+        user_parts=_user_parts(state, request),
         begun_parts=_begun_parts(target, request),
         earlier=earlier,
         head_id=session.head_id,

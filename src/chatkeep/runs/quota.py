@@ -6,7 +6,7 @@
 3. The claim stores a hold: the tokens of the estimated prompt, and their cost. It counts as used until the run ends.
    Then what was really used counts in its place.
 4. Answers under way may pass a limit of tokens or cost: by their output, and by the prompts of further steps.
-5. For owners without any limit, nothing of this is read or written.
+5. For owners without any limit, nothing of this is written, and their own limits are read once, before the claim.
 """
 
 import math

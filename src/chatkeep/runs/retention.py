@@ -63,9 +63,13 @@ async def sweep_audit_forever(runtime: Runtime) -> None:
 
 async def sweep_audit(runtime: Runtime) -> int:
     """Delete the entries of the audit that are older than CHATKEEP_AUDIT_DAYS; return how many there were."""
-    now = await runtime.db.snapshot(lambda tx: tx.now())
-    before = ids.first_at(clock.parse(clock.add_seconds(now, -86_400.0 * runtime.settings.audit_days)))
-    return await runtime.db.transaction(lambda tx: store_audit.delete_before(tx, before))
+    age_seconds = 86_400.0 * runtime.settings.audit_days
+
+    async def delete(tx: Transaction) -> int:
+        before = clock.parse(clock.add_seconds(await tx.now(), -age_seconds))
+        return await store_audit.delete_before(tx, ids.first_at(before))
+
+    return await runtime.db.transaction(delete)
 
 
 async def remove_sessions_forever(runtime: Runtime) -> None:

@@ -11,7 +11,7 @@ from chatkeep.runs.claim import Claim, KeyUsed, PreparedTurn, SessionChanged, cl
 from chatkeep.runs.execute import start_execution
 from chatkeep.runs.prepare import prepare_turn
 from chatkeep.runs.quota import Quota, estimate_hold, refuse_early
-from chatkeep.runs.request import NewMessage, TurnRequest
+from chatkeep.runs.request import TurnRequest
 from chatkeep.runs.runtime import Runtime
 from chatkeep.runs.turn_input import TurnHistory
 
@@ -54,19 +54,16 @@ async def _add_quota(runtime: Runtime, turn: PreparedTurn) -> PreparedTurn:
     Raises:
         QuotaExceeded: it would pass one.
     """
-    defaults, request = runtime.settings.user_limits, turn.request
+    defaults = runtime.settings.user_limits
     limits = turn.own_limits.or_else(defaults)
     if not limits.is_any:
         return turn
-    parts = [message.parts for message in turn.history or ()]
-    parts += [turn.user_message.parts if turn.user_message else (), turn.begun_parts]
-    if isinstance(request, NewMessage):
-        parts.append(turn.new_parts)
+    parts = [*(message.parts for message in turn.history or ()), turn.user_parts, turn.begun_parts]
     info, ratio = _describe(runtime, turn.model), turn.bytes_per_token.get(turn.model)
     hold = estimate_hold(info, runtime.settings.context_tokens, turn.spec.snapshot(), parts, ratio)
     owner, session_id, key = turn.owner, turn.session_id, turn.key
     hold = await runtime.db.snapshot(lambda tx: refuse_early(tx, owner, session_id, key, limits, hold))
-    return turn._replace(quota=Quota(defaults, hold))
+    return turn._replace(quota=Quota(defaults, hold), record={**turn.record, "has_hold": True})
 
 
 def _describe(runtime: Runtime, model: str) -> ModelInfo:

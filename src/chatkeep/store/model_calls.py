@@ -12,7 +12,7 @@ import msgspec
 
 from chatkeep import ids
 from chatkeep.chat.model_call import CallOutcome, ModelCall
-from chatkeep.chat.types import RunKey, Usage
+from chatkeep.chat.types import RunKey
 from chatkeep.db import Param, Transaction
 
 COLUMNS = """session_key, run_number, number, step, model, provider, input_tokens, cached_input_tokens, output_tokens,
@@ -63,17 +63,6 @@ async def count_calls(tx: Transaction, run: RunKey) -> int:
         run.number,
     )
     return row[0] if row else 0
-
-
-async def list_usage(tx: Transaction, run: RunKey) -> list[tuple[int, Usage]]:
-    """Return the tokens of the run's calls that have ended, each with the number of its step."""
-    rows = await tx.all(
-        """SELECT step, input_tokens, output_tokens, cached_input_tokens, reasoning_tokens
-             FROM model_calls WHERE session_key = $1 AND run_number = $2 ORDER BY number""",
-        ids.session_key(run.session_id),
-        run.number,
-    )
-    return [(row[0], Usage(*row[1:])) for row in rows]
 
 
 def _to_row(run: RunKey, call: ModelCall) -> tuple[Param, ...]:

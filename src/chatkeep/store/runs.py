@@ -28,11 +28,15 @@ COLUMNS = """id, number, user_message_id, message_id, status, model, finish_reas
 
 
 class StoppedRun(NamedTuple):
-    """A run that was just ended, whose usage it is, and the call of a model that its end has cut, or None."""
+    """A run that was just ended, whose usage it is, and the call of a model that its end has cut, or None.
+
+    `has_hold`: it has taken of its owner's limits (`store/holds.py`).
+    """
 
     run: Run
     open_call: str | None
     payer: Payer
+    has_hold: bool
 
 
 class KeyedRun(NamedTuple):
@@ -207,14 +211,18 @@ async def end_run(tx: Transaction, run: RunKey, status: RunEnd, error: Problem |
               SET attempt = attempt + 1, status = $3, error = $4, finished_at = $5, deadline = NULL, worker = NULL,
                   lease_until = NULL
             WHERE session_key = $1 AND number = $2 AND status IN ('in_progress', 'requires_action')
-        RETURNING {COLUMNS}, open_call, (SELECT owner FROM sessions WHERE session_key = $1), request ->> 'assistant'""",
+        RETURNING {COLUMNS}, open_call, (SELECT owner FROM sessions WHERE session_key = $1), request ->> 'assistant',
+                  request ->> 'has_hold'""",
         ids.session_key(run.session_id),
         run.number,
         status,
         _encode(error).decode() if error else None,
         await tx.now(),
     )
-    return StoppedRun(run_from_row(run.session_id, row), row[-3], Payer(row[-2], row[-1] or "")) if row else None
+    if row is None:
+        return None
+    open_call, owner, assistant, has_hold = row[-4:]
+    return StoppedRun(run_from_row(run.session_id, row), open_call, Payer(owner, assistant or ""), has_hold is not None)
 
 
 async def set_position(tx: Transaction, run: RunKey, position: int) -> None:

@@ -10,6 +10,7 @@ from chatkeep.api.dialects.responses_segments import ResponseId, Segment, parse_
 from chatkeep.api.dialects.responses_stream import ResponseEncoder
 from chatkeep.api.stream_server import EventStream
 from chatkeep.chat.events import RunFinished
+from chatkeep.chat.model_call import ModelCall
 from chatkeep.chat.types import Run, Usage
 from chatkeep.db import Transaction
 from chatkeep.errors import EventsExpired, NotFound
@@ -26,13 +27,13 @@ _OF_RUN = ("model", "instructions", "tools", "tool_choice", "text", "temperature
 
 
 class StoredResponse(NamedTuple):
-    """A response: its run, the run's record, all segments of the run, and the tokens of its calls by step."""
+    """A response: its run, the run's record, all segments of the run, and its calls of models."""
 
     id: ResponseId
     run: Run
     record: dict[str, Any]
     segments: Sequence[Segment]
-    calls: Sequence[tuple[int, Usage]]
+    calls: Sequence[ModelCall]
     has_log: bool
 
     @property
@@ -63,7 +64,7 @@ class StoredResponse(NamedTuple):
         if isinstance(ending, RunFinished) and self.id.wait == 0:
             return ending.run.usage
         first, last = self.segment.first_step, self.segment.last_step
-        return reduce(_sum, [usage for step, usage in self.calls if first <= step <= last], Usage())
+        return reduce(_add, [call for call in self.calls if first <= call.step <= last], Usage())
 
     def to_object(self) -> dict[str, Any]:
         """Return the response as it is now."""
@@ -100,7 +101,7 @@ async def read_response(tx: Transaction, owner: str, response_id: ResponseId) ->
     answer = await store_history.get_answer(tx, owner, response_id.run_id)
     run = answer.run
     record = await store_runs.get_request(tx, run.key)
-    calls = await store_calls.list_usage(tx, run.key)
+    calls = await store_calls.list_calls(tx, run.key)
     events = await store_events.list_events(tx, run.key)
     begun: int = record.get("continued", {}).get("parts", 0)
     segments = split_log(events) if events else split_message(run, answer.user_message, answer.message, begun)
@@ -146,10 +147,10 @@ async def _read_usage(runtime: Runtime, owner: str, stored: StoredResponse, endi
     return now.usage(ending) if now else None
 
 
-def _sum(one: Usage, other: Usage) -> Usage:
+def _add(usage: Usage, call: ModelCall) -> Usage:
     return Usage(
-        one.input_tokens + other.input_tokens,
-        one.output_tokens + other.output_tokens,
-        one.cached_input_tokens + other.cached_input_tokens,
-        one.reasoning_tokens + other.reasoning_tokens,
+        usage.input_tokens + call.input_tokens,
+        usage.output_tokens + call.output_tokens,
+        usage.cached_input_tokens + call.cached_input_tokens,
+        usage.reasoning_tokens + call.reasoning_tokens,
     )
