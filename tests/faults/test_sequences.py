@@ -5,7 +5,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,20 +15,24 @@ import schemathesis.openapi
 from hypothesis import Phase
 from hypothesis import settings as hypothesis_settings
 
+from tests.deletions import until_gone
 from tests.faults.test_inputs import CHECKS, HEALTH, STREAMS, check_answer
 from tests.service import Service, serving, settings
 
 pytestmark = pytest.mark.anyio
 
-SEQUENCES = int(os.environ.get("FUZZ_SEQUENCES", "10"))
+SEQUENCES = int(os.environ.get("FUZZ_SEQUENCES", "40"))
 LONGEST = 12
 LASTING = ["/api/admin/users/{user_id}"]
 """Routes whose effects outlive a sequence: a limit of none would refuse all that comes after."""
 IS_LONG_RUN = "FUZZ_SEQUENCES" in os.environ
 
 
-def explore(url: str) -> set[str]:
-    """Try sequences of requests. Return which operations were answered with which statuses."""
+def explore(url: str, wait_until_gone: Callable[[], None]) -> set[str]:
+    """Try sequences of requests. Return which operations were answered with which statuses.
+
+    `wait_until_gone` returns when nothing is left of what was deleted.
+    """
     whole: Any = schemathesis.openapi.from_url(f"{url}/openapi.json")
     machine: Any = whole.exclude(path=[*STREAMS, *LASTING]).as_state_machine()
     statuses: set[str] = set()
@@ -38,6 +42,7 @@ def explore(url: str) -> set[str]:
             """Begin with nothing: hypothesis replays the beginnings of sequences, and expects the same of them."""
             with httpx2.Client(base_url=url, trust_env=False) as client:
                 client.delete("/api/me").raise_for_status()
+            wait_until_gone()
 
         def before_call(self, case: Any) -> None:
             case.headers["accept"] = "application/json"  # waits for answers, whose ids then lead on
@@ -72,6 +77,11 @@ async def service(tmp_path: Path) -> AsyncGenerator[Service]:
 
 @pytest.mark.timeout(7200 if IS_LONG_RUN else 120)
 async def test_any_sequence_is_answered_as_documented(service: Service) -> None:
-    statuses = await asyncio.to_thread(explore, service.url)
-    # That the requests were a sequence: a session that one made was there for another.
-    assert [each for each in statuses if "{session_id}" in each and each.endswith(("200", "204"))]
+    loop = asyncio.get_running_loop()
+
+    def wait_until_gone() -> None:
+        asyncio.run_coroutine_threadsafe(until_gone(service.runtime.db), loop).result(60)
+
+    statuses = await asyncio.to_thread(explore, service.url, wait_until_gone)
+    # That the requests were sequences: what one made was there for another.
+    assert [each for each in statuses if "_id}" in each and each.endswith(("200", "204"))]

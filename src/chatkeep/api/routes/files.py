@@ -27,9 +27,7 @@ POLICY = "default-src 'none'; sandbox; frame-ancestors 'none'"
 _CACHE = "private, no-cache"
 """The user's own browser may keep it, and asks before each use if it may still see it."""
 _BYTES: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
-_CONTENT = {"application/octet-stream": _BYTES}
-"""Bytes of any media type: generators of clients know no `*/*`."""
-_BODY = {"requestBody": {"required": True, "content": {**_CONTENT, "multipart/form-data": {"schema": {
+_BODY = {"requestBody": {"required": True, "content": {"*/*": _BYTES, "multipart/form-data": {"schema": {
     "type": "object", "required": ["file"], "properties": {"file": _BYTES["schema"]}}}}}}  # fmt: skip
 
 
@@ -69,7 +67,10 @@ async def get_file(file: OwnFile) -> Response:
 
 @router.get(
     "/{file_id}/content",
-    responses={200: {"description": "The bytes, as what they are", "content": _CONTENT}, **error_answers(NotFound)},
+    responses={
+        200: {"description": "The bytes, as what they are", "content": {"*/*": _BYTES}},
+        **error_answers(NotFound),
+    },
 )
 async def get_content(
     runtime: RuntimeDep,
@@ -101,7 +102,10 @@ async def get_content(
 
 @router.get(
     "/{file_id}/thumbnail",
-    responses={200: {"description": "A picture, PNG or JPEG", "content": _CONTENT}, **error_answers(NotFound)},
+    responses={
+        200: {"description": "A picture, PNG or JPEG", "content": {"image/*": _BYTES}},
+        **error_answers(NotFound),
+    },
 )
 async def get_thumbnail(
     runtime: RuntimeDep,
