@@ -112,7 +112,7 @@ ACROSS_SESSIONS = {
     "leases.list_expired": "a third of a lease apart",
     "leases.rename_worker": "when a process has lost its slot",
     "leases.list_owned_ids": "once a second, by the index of one process's runs",
-    "runs.list_expired_logs": "every ten seconds",
+    "kept_logs.list_expired_logs": "every ten seconds",
     "waiting.list_overdue": "at a deadline",
     "waiting.find_next_deadline": "at a deadline",
     "sessions.list_sessions": "a list of one owner's sessions",

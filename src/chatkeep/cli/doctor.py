@@ -27,7 +27,7 @@ from chatkeep.db.restore import check_file
 from chatkeep.errors import CannotStart
 from chatkeep.settings import Settings
 from chatkeep.store import events as store_events
-from chatkeep.store import examination
+from chatkeep.store import examination, kept_logs
 from chatkeep.store import messages as store_messages
 from chatkeep.store import runs as store_runs
 from chatkeep.store.examination import RunRow, SessionRows
@@ -130,7 +130,7 @@ async def _examine_run(db: Database, run: RunRow, *, fix: bool) -> Finding | Non
 
 async def _read_log(tx: Transaction, run: RunRow) -> list[Event] | None:
     """Return the run's log; empty if it cannot be read, None if it is not kept."""
-    if not await store_runs.has_log(tx, run.key):
+    if not await kept_logs.has_log(tx, run.key):
         return None
     try:
         return await store_events.list_events(tx, run.key)

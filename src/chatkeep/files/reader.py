@@ -22,7 +22,7 @@ IDLE_SECONDS = 60.0
 MAX_KEPT_BYTES = 67_108_864
 """The most that is kept of answers: a picture is sent again with every message that follows it."""
 ANSWER_BYTES = 1_000
-"""What an answer without texts and pictures counts."""
+"""Bytes that an answer without texts and pictures counts."""
 _FAILED = Answer(problem="it cannot be read at the moment")
 _KEPT_VARIABLES = ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "SYSTEMROOT")
 """Variables that the processes get: no key is among them."""

@@ -21,6 +21,7 @@ from chatkeep.runs.end import EndedRun, end_run
 from chatkeep.runs.quota import Quota, take_hold
 from chatkeep.runs.request import EarlierMessage, NewMessage, TurnRequest
 from chatkeep.store import events as store_events
+from chatkeep.store import kept_logs
 from chatkeep.store import limits as store_limits
 from chatkeep.store import messages as store_messages
 from chatkeep.store import prompts as store_prompts
@@ -173,7 +174,7 @@ async def find_keyed_run(tx: Transaction, session_id: str, key: str | None, requ
     run = keyed.run
     if keyed.request_hash != request_hash:
         raise IdempotencyMismatch("this Idempotency-Key was used for another request", run_id=run.id)
-    if not await store_runs.has_log(tx, run.key):
+    if not await kept_logs.has_log(tx, run.key):
         raise EventsExpired("the run's events are no longer kept", run_id=run.id, message_id=run.message_id)
     return run
 

@@ -10,6 +10,7 @@ from chatkeep.db import Transaction
 from chatkeep.errors import SessionBusy
 from chatkeep.runs.runtime import Runtime
 from chatkeep.store import events as store_events
+from chatkeep.store import kept_logs
 from chatkeep.store import messages as store_messages
 from chatkeep.store import runs as store_runs
 from chatkeep.store import sessions as store_sessions
@@ -35,7 +36,7 @@ async def erase_part(runtime: Runtime, owner: str, session_id: str, message_id: 
         keys = [RunKey(session_id, run.number) for run in runs if message.id in (run.message_id, run.user_message_id)]
         await store_messages.set_parts(tx, erased(message, index))
         await store_events.delete_events(tx, keys)
-        await store_runs.mark_logs_deleted(tx, keys)
+        await kept_logs.mark_logs_deleted(tx, keys)
 
     await runtime.db.transaction(write)
     runtime.notifier.notify(session_id)

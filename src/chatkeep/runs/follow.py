@@ -21,6 +21,7 @@ from chatkeep.errors import EventsExpired
 from chatkeep.runs.run_buffer import RunBuffer, entries_after
 from chatkeep.runs.runtime import Runtime
 from chatkeep.store import events as store_events
+from chatkeep.store import kept_logs
 from chatkeep.store import runs as store_runs
 from chatkeep.store import sessions as store_sessions
 
@@ -143,7 +144,7 @@ async def check_retention(tx: Transaction, session_id: str, number: int, positio
     Raises:
         EventsExpired: one is not.
     """
-    if run := await store_runs.find_expired(tx, session_id, number, position):
+    if run := await kept_logs.find_expired(tx, session_id, number, position):
         raise EventsExpired("part of what follows is no longer kept", run_id=run.id, message_id=run.message_id)
 
 

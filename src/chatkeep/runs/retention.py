@@ -14,8 +14,8 @@ from chatkeep.runs.passes import repeat
 from chatkeep.runs.runtime import Runtime
 from chatkeep.store import audit as store_audit
 from chatkeep.store import events as store_events
+from chatkeep.store import kept_logs
 from chatkeep.store import removal as store_removal
-from chatkeep.store import runs as store_runs
 from chatkeep.store import sessions as store_sessions
 
 PASS_SECONDS = 10.0
@@ -41,11 +41,11 @@ async def delete_old_logs(runtime: Runtime) -> int:
 
     async def list_old(tx: Transaction) -> list[RunKey]:
         ended_before = clock.add_seconds(await tx.now(), -retention_seconds)
-        return await store_runs.list_expired_logs(tx, ended_before, BATCH_SIZE)
+        return await kept_logs.list_expired_logs(tx, ended_before, BATCH_SIZE)
 
     async def delete(tx: Transaction, runs: Sequence[RunKey]) -> None:
         await store_events.delete_events(tx, runs)
-        await store_runs.mark_logs_deleted(tx, runs)
+        await kept_logs.mark_logs_deleted(tx, runs)
 
     count = 0
     while runs := await runtime.db.snapshot(list_old):

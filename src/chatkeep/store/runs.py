@@ -1,16 +1,15 @@
-"""The table `runs`: a row for each run. The lease and the fence are in `leases.py`, the deadline in `waiting.py`.
+"""The table `runs`: a row for each run; its column `request` is JSON, the record of the run's turn spec.
 
-The column `request` is JSON: the record of the run's turn spec. `log_kept` says if the run's log is still stored.
+The lease and the fence are in `leases.py`, the deadline in `waiting.py`, the column `log_kept` in `kept_logs.py`.
 """
 
-from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import msgspec
 
 from chatkeep import ids
 from chatkeep.chat.types import Problem, Run, RunEnd, RunKey, Usage
-from chatkeep.db import Row, Transaction, can_be_repeated
+from chatkeep.db import Row, Transaction
 from chatkeep.errors import NotFound
 from chatkeep.store.former_ids import find_session_key
 from chatkeep.store.leases import Lease
@@ -108,22 +107,6 @@ async def find_in_session(tx: Transaction, session_id: str, run_id: str) -> Run 
     """Return the run; None if the session has none with that id."""
     row = await tx.one(
         f"SELECT {COLUMNS} FROM runs WHERE session_key = $1 AND id = $2", ids.session_key(session_id), run_id
-    )
-    return run_from_row(session_id, row) if row else None
-
-
-async def find_expired(tx: Transaction, session_id: str, number: int, position: int) -> Run | None:
-    """Return the session's first run that has events after `position` of run `number`, but no log any more.
-
-    None: all logs from there on are kept.
-    """
-    row = await tx.one(
-        f"""SELECT {COLUMNS} FROM runs
-             WHERE session_key = $1 AND log_kept = FALSE AND (number > $2 OR (number = $2 AND position > $3))
-             ORDER BY number LIMIT 1""",
-        ids.session_key(session_id),
-        number,
-        position,
     )
     return run_from_row(session_id, row) if row else None
 
@@ -251,37 +234,6 @@ async def get_bytes_per_token(tx: Transaction, session_id: str) -> dict[str, flo
         ids.session_key(session_id),
     )
     return {model: float(input_bytes / input_tokens) for model, input_bytes, input_tokens in rows}
-
-
-async def list_expired_logs(tx: Transaction, ended_before: str, limit: int) -> list[RunKey]:
-    """Return the runs that ended before the time `ended_before` and whose log is still kept.
-
-    At most `limit`, the longest ended first.
-    """
-    rows = await tx.all(
-        """SELECT s.id, r.number
-             FROM runs r JOIN sessions s ON s.session_key = r.session_key
-            WHERE r.log_kept = TRUE AND r.finished_at IS NOT NULL AND r.finished_at < $1
-            ORDER BY r.finished_at, r.id LIMIT $2""",
-        ended_before,
-        limit,
-    )
-    return [RunKey(*row) for row in rows]
-
-
-async def has_log(tx: Transaction, run: RunKey) -> bool:
-    """Return True if the run's log is kept."""
-    row = await tx.one(
-        "SELECT log_kept FROM runs WHERE session_key = $1 AND number = $2", ids.session_key(run.session_id), run.number
-    )
-    return bool(row and row[0])
-
-
-async def mark_logs_deleted(tx: Transaction, runs: Iterable[RunKey]) -> None:
-    """Store that the logs of `runs` are no longer kept."""
-    keys = [(ids.session_key(run.session_id), run.number) for run in runs]
-    await tx.many("UPDATE runs SET log_kept = FALSE WHERE session_key = $1 AND number = $2", keys)
-    tx.prove(can_be_repeated)
 
 
 def run_from_row(session_id: str, row: Row) -> Run:

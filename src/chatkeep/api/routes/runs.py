@@ -16,6 +16,7 @@ from chatkeep.db import Transaction
 from chatkeep.errors import BadPosition, EventsExpired, NotFound
 from chatkeep.runs import cancel
 from chatkeep.runs.follow import follow
+from chatkeep.store import kept_logs
 from chatkeep.store import prompts as store_prompts
 from chatkeep.store import runs as store_runs
 
@@ -42,7 +43,7 @@ async def follow_run_events(runtime: RuntimeDep, run: OwnRun, place: Place) -> R
     if has_ended(run.status):
         if position >= run.position:
             return Response(status_code=204)
-        if not await runtime.db.snapshot(lambda tx: store_runs.has_log(tx, run.key)):
+        if not await runtime.db.snapshot(lambda tx: kept_logs.has_log(tx, run.key)):
             raise EventsExpired("the run's events are no longer kept", message_id=run.message_id)
     elif position > run.position:
         raise BadPosition(f"the run has come to {run.position}, not to {position}")
