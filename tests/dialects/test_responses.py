@@ -107,6 +107,19 @@ async def test_a_history_that_is_kept_elsewhere(service: Service, client: AsyncO
     assert await client.responses.retrieve(answer.id) == answer
 
 
+async def test_items_of_an_answer_are_sent_back(client: AsyncOpenAI, script: Script) -> None:
+    called = [call("weather", '{"city":"Oslo"}', 0, "w"), stop("tool_calls")]
+    script.play(called, [say("Rain."), stop()], [say("Sun."), stop()])
+    first = await client.responses.create(model=DEFAULT, input="today?")
+    upto = [each.to_dict() for each in first.output[:2]]
+    assert [each["type"] for each in upto] == ["function_call", "function_call_output"]
+    history: list[Any] = [{"role": "user", "content": "today?"}, *upto, {"role": "user", "content": "tomorrow?"}]
+    second = await client.responses.create(model=DEFAULT, input=history)
+    assert second.output_text == "Sun."
+    roles = [each["role"] for each in script.prompts[-1].messages]
+    assert roles == ["system", "user", "assistant", "tool", "assistant", "user"]
+
+
 async def test_a_client_s_function(service: Service, client: AsyncOpenAI, script: Script) -> None:
     script.play(
         [

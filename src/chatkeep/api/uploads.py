@@ -44,10 +44,9 @@ async def open_upload(request: Request) -> Upload:
         raise InvalidRequest("content-type: multipart/form-data without a boundary")
     form = _Form(boundary)
     pieces = _read_form(request, form)
-    first = await anext(pieces, None)
-    if first is None or form.incoming is None:
+    if await anext(pieces, None) is None or form.incoming is None:
         raise InvalidRequest("the form has no file")
-    return Upload(form.incoming, _after(first, pieces))
+    return Upload(form.incoming, pieces)
 
 
 async def _read_body(request: Request) -> AsyncGenerator[bytes]:
@@ -56,12 +55,6 @@ async def _read_body(request: Request) -> AsyncGenerator[bytes]:
             yield piece
     except ClientDisconnect as error:
         raise InvalidRequest("the body broke off") from error
-
-
-async def _after(first: bytes, rest: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
-    yield first
-    async for piece in rest:
-        yield piece
 
 
 async def _read_form(request: Request, form: "_Form") -> AsyncGenerator[bytes]:

@@ -1,6 +1,6 @@
 """Outputs of calls that a client answers by sending them with its history."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from chatkeep.api.dialects.bodies import validated
@@ -26,12 +26,8 @@ class Turn(NamedTuple):
         return self.run.position if self.run.status == "requires_action" else None
 
 
-async def answer_calls(
-    runtime: Runtime, owner: str, run: Run, outputs: Sequence[dict[str, Any]], note: Mapping[str, Any] | None = None
-) -> Turn:
+async def answer_calls(runtime: Runtime, owner: str, run: Run, outputs: Sequence[dict[str, Any]]) -> Turn:
     """Give `outputs` to the calls of `run` that wait; those of other calls are in the client's history and no news.
-
-    `note` is kept in the run's record; see `add_outputs`.
 
     Raises:
         CallNotWaiting: none of the calls waits.
@@ -42,5 +38,5 @@ async def answer_calls(
     news = [each for each in outputs if each["call_id"] in waiting]
     if not news:
         raise CallNotWaiting("none of these calls waits for an output")
-    answered = await add_outputs(runtime, owner, run, validated(ToolOutputs, {"outputs": news}).to_results(), note)
+    answered = await add_outputs(runtime, owner, run, validated(ToolOutputs, {"outputs": news}).to_results())
     return Turn(answered.run, message, answered.waiting_position)

@@ -10,7 +10,7 @@ Source: OpenAI's API reference, "Create chat completion", `messages`.
 """
 
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple, cast
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
@@ -19,7 +19,8 @@ from chatkeep.api.dialects.bodies import decode_small
 from chatkeep.chat.types import Part, RefusalPart, StepPart, TextPart, ToolCallPart
 from chatkeep.errors import InvalidRequest
 from chatkeep.runs.request import EarlierMessage
-from chatkeep.text import MAX_JSON_DEPTH, clean, clean_json
+from chatkeep.text import clean
+from chatkeep.tools.arguments import InvalidArguments, parse_arguments
 
 _NULL = msgspec.Raw(b"null")
 _CALL_ID_CHARS = 128
@@ -182,17 +183,12 @@ def _call_part(where: str, call: MessageCall) -> ToolCallPart:
     if not 0 < len(call.id) <= _CALL_ID_CHARS:
         raise InvalidRequest(f"{where}.id: 1 to {_CALL_ID_CHARS} characters")
     text = clean(call.function.arguments)
-    return ToolCallPart(
-        clean(call.id), clean(call.function.name), "client", text, _to_arguments(where, text), "unknown"
-    )
+    return ToolCallPart(clean(call.id), clean(call.function.name), "client", text, _to_arguments(text), "unknown")
 
 
-def _to_arguments(where: str, text: str) -> dict[str, Any] | None:
+def _to_arguments(text: str) -> dict[str, Any] | None:
     """Return a call's arguments as an object; None if they are none, as a model may have sent it."""
     try:
-        value: Any = clean_json(msgspec.json.decode(text)) if text else {}
-    except (msgspec.DecodeError, RecursionError):
+        return parse_arguments(text) if text else {}
+    except InvalidArguments:
         return None
-    except ValueError as error:
-        raise InvalidRequest(f"{where}.arguments: nested deeper than {MAX_JSON_DEPTH}") from error
-    return cast("dict[str, Any]", value) if isinstance(value, dict) else None

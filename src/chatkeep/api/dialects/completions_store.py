@@ -11,10 +11,10 @@ from msgspec.structs import replace
 
 from chatkeep import ids
 from chatkeep.api.dialects.agui_stream import to_content
-from chatkeep.api.dialects.completions_stream import ID_PREFIX, to_completion
+from chatkeep.api.dialects.completions_stream import ID_PREFIX, problem_of, to_completion
 from chatkeep.api.dialects.openai_models import PLAIN, PREFIX
 from chatkeep.chat.texts import join_texts
-from chatkeep.chat.types import Message, Part, RefusalPart, Run, Session, StepPart, TextPart, ToolCallPart, has_ended
+from chatkeep.chat.types import Message, Part, RefusalPart, Run, Session, StepPart, TextPart, ToolCallPart
 from chatkeep.db import Transaction
 from chatkeep.errors import NotFound
 from chatkeep.store import history as store_history
@@ -50,20 +50,24 @@ async def get_completion(tx: Transaction, owner: str, completion_id: str) -> Com
     run_id = ids.parse(completion_id.removeprefix(ID_PREFIX))
     if run_id is None or not completion_id.startswith(ID_PREFIX):
         raise NotFound(f"no completion {completion_id}")
-    completion = await read_completion(tx, owner, await store_runs.get_run(tx, owner, run_id))
+    completion = await read_completion(tx, owner, run_id)
     if completion.session.temporary:
         raise NotFound(f"no completion {completion_id}: it was not stored")
     return completion
 
 
-async def read_completion(tx: Transaction, owner: str, run: Run) -> Completion:
-    """Return the completion that is the owner's `run`, as it is now."""
-    run, _, message = await store_history.get_answer(tx, owner, run.id)
+async def read_completion(tx: Transaction, owner: str, run_id: str, session: Session | None = None) -> Completion:
+    """Return the completion that is a run of the owner's, as it is now. `session` is its own, if it was read.
+
+    Raises:
+        NotFound: there is none, or it belongs to another owner.
+    """
+    run, _, message = await store_history.get_answer(tx, owner, run_id)
     record = await store_runs.get_request(tx, run.key)
     is_ours = bool(record.get("takes_calls"))  # else its functions are those of another door
     begun = record["continued"]["parts"] if is_ours and "continued" in record else 0
     forms = [each["name"] for each in record["client_functions"] if is_ours and each.get("kind") == "reply"]
-    session = await store_sessions.get_session(tx, owner, run.session_id)
+    session = session or await store_sessions.get_session(tx, owner, run.session_id)
     return Completion(session, run, message, begun, forms[0] if forms else None)
 
 
@@ -78,8 +82,9 @@ async def list_completions(tx: Transaction, owner: str, limit: int, after: str |
     last = (await get_completion(tx, owner, after)).session if after is not None else None
     cursor = (last.updated_at, last.id) if last else None
     sessions = await store_sessions.list_sessions(tx, owner, limit + 1, cursor)
-    runs = [await store_runs.find_last(tx, each.id) for each in sessions[:limit]]
-    return [await read_completion(tx, owner, run) for run in runs if run], len(sessions) > limit
+    runs = [(each, await store_runs.find_last(tx, each.id)) for each in sessions[:limit]]
+    found = [await read_completion(tx, owner, run.id, session) for session, run in runs if run]
+    return found, len(sessions) > limit
 
 
 async def list_messages(tx: Transaction, completion: Completion) -> list[dict[str, Any]]:
@@ -90,10 +95,10 @@ async def list_messages(tx: Transaction, completion: Completion) -> list[dict[st
 
 
 def to_stored(completion: Completion) -> dict[str, Any]:
-    """Return a stored completion as OpenAI's, with its metadata."""
+    """Return a stored completion as OpenAI's, with its metadata. An answer that cannot stand as one has no reason."""
     session, run, message, begun, reply = completion
     whole = to_completion(run, message, model_of(session, run), begun, reply)
-    if not has_ended(run.status):
+    if problem_of(run):
         whole["choices"][0]["finish_reason"] = None
     return {**whole, "metadata": session.metadata}
 

@@ -12,7 +12,8 @@ from chatkeep.api.dialects.responses_store import StoredResponse
 from chatkeep.api.dialects.responses_stream import ResponseEncoder
 from chatkeep.chat.event_log import part_events
 from chatkeep.chat.events import RunResumed, RunStarted, ToolCallFinished, ToolCallStarted
-from chatkeep.chat.types import Message, Session, TextPart, has_ended
+from chatkeep.chat.texts import join_texts
+from chatkeep.chat.types import Message, Session, has_ended
 from chatkeep.errors import InvalidRequest
 
 ItemOrder: TypeAlias = Literal["asc", "desc"]
@@ -36,7 +37,7 @@ def to_conversation(session: Session) -> dict[str, Any]:
 def to_items(message: Message) -> list[Item]:
     """Return a message as items: the same as in the streams of its responses, and the outputs that a client gave."""
     if message.role == "user":
-        text = "\n".join(part.text for part in message.parts if isinstance(part, TextPart))
+        text = join_texts(message.parts, "\n")
         return [items.input_message(item_id("msg", message.id), text)] if text else []
     encoder = ResponseEncoder({}, message.id)
     for event in part_events(message):
@@ -58,9 +59,12 @@ def item_page(found: Sequence[Item], page: ItemPage) -> dict[str, Any]:
         if not places:
             raise InvalidRequest("after: none of these items")
         ordered = ordered[places[0] + 1 :]
-    data = ordered[: page.limit]
+    return list_object(ordered[: page.limit], has_more=len(ordered) > page.limit)
+
+
+def list_object(data: Sequence[Item], *, has_more: bool) -> dict[str, Any]:
+    """Return a page as OpenAI's lists are."""
     first_id, last_id = (data[0]["id"], data[-1]["id"]) if data else (None, None)
-    has_more = len(ordered) > len(data)
     return {"object": "list", "data": data, "first_id": first_id, "last_id": last_id, "has_more": has_more}
 
 

@@ -29,8 +29,9 @@ async def delete_response(runtime: Runtime, owner: str, response_id: str) -> Non
         NotFound: there is none, or it belongs to another owner.
         InvalidRequest: others are in its session.
     """
-    session_id = (await get_response(runtime, owner, response_id)).run.session_id
+    stored = await get_response(runtime, owner, response_id)
+    session_id = stored.run.session_id
     last = await runtime.db.snapshot(lambda tx: store_runs.find_last(tx, session_id))
-    if last is not None and last.number > 1:
+    if len(stored.segments) > 1 or (last is not None and last.number > 1):
         raise InvalidRequest(f"id: others belong to its history; delete the conversation {CONVERSATION}{session_id}")
     await cancel.delete_session(runtime, owner, session_id)

@@ -15,7 +15,8 @@ from chatkeep.api.dialects.responses_items import parse_item_id
 from chatkeep.errors import InvalidRequest
 
 _NULL = msgspec.Raw(b"null")
-_OF_MODEL = ("assistant",)
+_MADE_HERE = ("item_reference", "function_call", "function_call_output", "reasoning")
+"""Types of items of answers, if they have an id of ours: a client's own output has none."""
 _TEXTS = ("input_text", "output_text", "text")
 
 
@@ -129,7 +130,7 @@ def _decode(raw: msgspec.Raw) -> str | list[InputItem] | None:
 def _answer_of(item: InputItem) -> str | None:
     """Return the id of our message that the item is of, if the model made it."""
     found = parse_item_id(item.id) if item.id else None
-    is_made = item.type in ("item_reference", "function_call", "reasoning") or item.role in _OF_MODEL
+    is_made = item.type in _MADE_HERE or item.role == "assistant"
     return found.message_id if found is not None and found.part is not None and is_made else None
 
 

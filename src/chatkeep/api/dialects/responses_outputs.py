@@ -2,15 +2,17 @@
 
 from typing import Any
 
-from chatkeep.api.dialects.calls import answer_calls
+from chatkeep.api.dialects.bodies import validated
 from chatkeep.api.dialects.responses_place import Place
 from chatkeep.api.dialects.responses_segments import ResponseId
 from chatkeep.api.dialects.responses_store import StoredResponse
+from chatkeep.api.requests import ToolOutputs
 from chatkeep.chat.event_log import fold
 from chatkeep.chat.events import RunWaiting
 from chatkeep.errors import CallNotWaiting, InvalidRequest
 from chatkeep.runs.runtime import Runtime
 from chatkeep.runs.tool_calls import waiting_calls
+from chatkeep.runs.tool_outputs import add_outputs
 from chatkeep.store import runs as store_runs
 
 _OF_SEGMENT = ("conversation", "background", "metadata", "safety_identifier", "prompt_cache_key")
@@ -34,13 +36,14 @@ async def give_outputs(
     run = place.open_run
     if run is None or not place.log or place.parent_id not in (None, run.message_id):
         raise CallNotWaiting("none of these calls waits for an output")
-    given = {each["call_id"] for each in outputs}
-    if missing := [call_id for call_id in waiting_calls(fold(place.log).parts) if call_id not in given]:
+    given, waiting = {each["call_id"] for each in outputs}, waiting_calls(fold(place.log).parts)
+    if missing := [call_id for call_id in waiting if call_id not in given]:
         raise InvalidRequest(f"input: there is no output for the call {missing[0]!r}")
     positions = [0, *(event.position for event in place.log if isinstance(event, RunWaiting))]
     response_id = ResponseId(run.id, len(positions) - 1, positions[-1])
     previous_id = ResponseId(run.id, len(positions) - 2, positions[-2])
     note = {"previous_response_id": str(previous_id), **{name: noted[name] for name in _OF_SEGMENT if name in noted}}
-    turn = await answer_calls(runtime, owner, run, outputs, note)
+    news = [each for each in outputs if each["call_id"] in waiting]
+    answered = await add_outputs(runtime, owner, run, validated(ToolOutputs, {"outputs": news}).to_results(), note)
     record = await runtime.db.snapshot(lambda tx: store_runs.get_request(tx, run.key))
-    return StoredResponse(response_id, turn.run, record, (), (), has_log=True)
+    return StoredResponse(response_id, answered.run, record, (), (), has_log=True)

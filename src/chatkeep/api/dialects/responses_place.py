@@ -64,15 +64,15 @@ async def find_place(tx: Transaction, owner: str, body: ResponseBody, new: NewIn
         if body.conversation is not None:
             raise InvalidRequest("previous_response_id: not together with conversation")
         session, message_id = await _find_previous(tx, owner, body.previous_response_id, new)
-        return await _with_open_run(tx, Place(session, message_id, new.items))
+        return await _in_session(tx, session, message_id, new.items)
     if body.conversation_id is not None:
         session = await store_sessions.get_session(tx, owner, parse_conversation_id(body.conversation_id))
-        return await _with_open_run(tx, Place(session, None, new.items))
+        return await _in_session(tx, session, None, new.items)
     if new.answer_id is not None:
         with suppress(NotFound):
             message = await store_messages.get_message(tx, owner, new.answer_id)
             session = await store_sessions.get_session(tx, owner, message.session_id)
-            return await _with_open_run(tx, Place(session, message.id, new.items))
+            return await _in_session(tx, session, message.id, new.items)
     if new.references:
         raise InvalidRequest(f"input: there is no item {new.references[-1][:80]!r} here")
     return Place(None, None, new.all_items)
@@ -91,7 +91,7 @@ async def _find_previous(tx: Transaction, owner: str, previous_id: str, new: New
     return await store_sessions.get_session(tx, owner, stored.run.session_id), stored.run.message_id
 
 
-async def _with_open_run(tx: Transaction, place: Place) -> Place:
-    run = await store_runs.find_open(tx, place.session.id) if place.session else None
-    waits = run is not None and run.status == "requires_action"
-    return place._replace(open_run=run, log=await store_events.list_events(tx, run.key) if run and waits else ())
+async def _in_session(tx: Transaction, session: Session, parent_id: str | None, items: Sequence[InputItem]) -> Place:
+    run = await store_runs.find_open(tx, session.id)
+    log = await store_events.list_events(tx, run.key) if run and run.status == "requires_action" else ()
+    return Place(session, parent_id, items, run, log)

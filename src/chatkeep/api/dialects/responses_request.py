@@ -82,8 +82,8 @@ class ResponseBody(msgspec.Struct, forbid_unknown_fields=True):
     parallel_tool_calls: bool | None = None
     truncation: Literal["auto", "disabled"] | None = None
     service_tier: Literal["auto", "default"] | None = None
-    presence_penalty: Literal[0] | None = None
-    frequency_penalty: Literal[0] | None = None
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
     top_logprobs: Literal[0] | None = None
     max_tool_calls: None = None
     prompt: None = None
@@ -93,6 +93,12 @@ class ResponseBody(msgspec.Struct, forbid_unknown_fields=True):
     safety_identifier: str | None = None
     prompt_cache_key: str | None = None
     prompt_cache_retention: str | None = None
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for penalties, which cannot be done here; none of them may be said as 0.0, too."""
+        for name in ("presence_penalty", "frequency_penalty"):
+            if getattr(self, name):
+                raise ValueError(f"{name}: it cannot be done here")
 
     @property
     def conversation_id(self) -> str | None:

@@ -43,7 +43,7 @@ async def create_completion(
 async def _whole(request: Request, runtime: Runtime, owner: str, started: Started, model: str) -> Response:
     if not await wait_for_end(runtime, started, request):
         raise ShuttingDown("the service is shutting down; repeat the request with the same Idempotency-Key")
-    completion = await runtime.db.snapshot(lambda tx: read_completion(tx, owner, started.run))
+    completion = await runtime.db.snapshot(lambda tx: read_completion(tx, owner, started.run.id))
     headers = {"location": f"/api/runs/{started.run.id}"}
     if problem := problem_of(completion.run):
         return object_response(to_run_error(problem), status_of(problem.code), headers)

@@ -3,12 +3,13 @@
 from typing import Annotated, Any, Literal, TypeAlias
 
 from fastapi import APIRouter, Path, Query, Request, Response
-from msgspec.structs import replace
 
 from chatkeep.api.deps import OwnerId, RuntimeDep
 from chatkeep.api.dialects import completions_store
 from chatkeep.api.dialects.completions_store import list_messages, to_stored
 from chatkeep.api.dialects.completions_stream import ID_PREFIX
+from chatkeep.api.dialects.conversation_sessions import set_metadata
+from chatkeep.api.dialects.conversations import ItemPage, item_page, list_object
 from chatkeep.api.openapi import OBJECT, openai_error_answers
 from chatkeep.api.requests import JsonRoute, Metadata
 from chatkeep.api.responses import object_response
@@ -16,7 +17,6 @@ from chatkeep.db import Transaction
 from chatkeep.errors import InvalidRequest, NotFound
 from chatkeep.runs import cancel
 from chatkeep.runs.request import RequestModel
-from chatkeep.store import sessions as store_sessions
 
 router = APIRouter(prefix="/v1/chat/completions", tags=["OpenAI"], route_class=JsonRoute)
 
@@ -49,7 +49,7 @@ async def list_completions(
     if order == "asc":
         raise InvalidRequest("order: the most recently used come first")
     found, has_more = await runtime.db.snapshot(lambda tx: completions_store.list_completions(tx, owner, limit, after))
-    return object_response(_page([to_stored(each) for each in found], has_more=has_more))
+    return object_response(list_object([to_stored(each) for each in found], has_more=has_more))
 
 
 @router.get("/{completion_id}", responses=_ANSWERS)
@@ -64,16 +64,9 @@ async def change_completion(
     runtime: RuntimeDep, owner: OwnerId, completion_id: CompletionId, body: CompletionChange
 ) -> Response:
     """Replace the metadata, which are those of its session."""
-
-    async def write(tx: Transaction) -> dict[str, Any]:
-        found = await completions_store.get_completion(tx, owner, completion_id)
-        await store_sessions.lock(tx, found.session.id)
-        current = await store_sessions.get_session(tx, owner, found.session.id)
-        changed = replace(current, metadata=body.metadata or {})
-        await store_sessions.change_session(tx, owner, changed)
-        return to_stored(found._replace(session=changed))
-
-    return object_response(await runtime.db.transaction(write))
+    found = await runtime.db.snapshot(lambda tx: completions_store.get_completion(tx, owner, completion_id))
+    session = await set_metadata(runtime, owner, found.session.id, body.metadata or {})
+    return object_response(to_stored(found._replace(session=session)))
 
 
 @router.delete("/{completion_id}", responses=_ANSWERS)
@@ -99,16 +92,4 @@ async def list_completion_messages(
     async def read(tx: Transaction) -> list[dict[str, Any]]:
         return await list_messages(tx, await completions_store.get_completion(tx, owner, completion_id))
 
-    messages = await runtime.db.snapshot(read)
-    if order == "desc":
-        messages.reverse()
-    places = [place for place, each in enumerate(messages, 1) if each["id"] == after]
-    if after is not None and not places:
-        raise InvalidRequest("after: not a message of this completion")
-    rest = messages[places[0] :] if places else messages
-    return object_response(_page(rest[:limit], has_more=len(rest) > limit))
-
-
-def _page(data: list[dict[str, Any]], *, has_more: bool) -> dict[str, Any]:
-    ends = {"first_id": data[0]["id"] if data else None, "last_id": data[-1]["id"] if data else None}
-    return {"object": "list", "data": data, **ends, "has_more": has_more}
+    return object_response(item_page(await runtime.db.snapshot(read), ItemPage(limit, order, after)))
