@@ -1,6 +1,7 @@
 """Ids: those of messages and runs carry the key of their session."""
 
 import uuid
+from datetime import UTC, datetime
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -31,8 +32,17 @@ def test_the_time_of_an_id_is_that_of_its_making() -> None:
 
 def test_a_session_key_is_the_same_for_good() -> None:
     """It is in every row: another function would lose all sessions."""
-    assert ids.session_key("0190a5f0-0000-7000-8000-000000000001") == KEY
-    assert 0 <= KEY < 2**62
+    assert ids.session_key("0190a5f0-0000-7000-8000-000000000001") == 1804359055021788847
+    assert ids.session_key("0190a5f0-0000-4000-8000-000000000001") == 3769112821402277148
 
 
-KEY = 3014402042959928120
+@given(UUIDS)
+def test_a_session_key_has_62_bits(session_id: str) -> None:
+    assert 0 <= ids.session_key(session_id) < 2**62
+    assert 0 <= ids.session_key(f"{session_id[:14]}7{session_id[15:]}") < 2**62
+
+
+def test_keys_of_later_sessions_are_greater() -> None:
+    made = [ids.first_at(datetime.fromtimestamp(second, UTC)) for second in range(0, 4_000_000_000, 99_999_999)]
+    keys = [ids.session_key(session_id) for session_id in made]
+    assert keys == sorted(set(keys))

@@ -2,7 +2,8 @@
 
 The **session key** is a number of 62 bits that is computed from the session's id. It stands in the key of every row
 that is the session's, so that these rows can live together on any server. Ids of messages and runs end with it: from
-such an id the session is computed, not looked up (`docs/decisions/0016-session-keys.md`).
+such an id the session is computed, not looked up (`docs/decisions/0016-session-keys.md`). Keys grow with the time in
+the ids, so that sessions in use at the same time share the pages of an index.
 """
 
 import hashlib
@@ -18,6 +19,8 @@ import uuid_utils
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 _KEY_BITS = 62
 """Bits of a session key: those that a UUID version 7 has at its end (`rand_b`, RFC 9562 §5.7)."""
+
+_VERSION_PLACE = 14
 
 
 def new() -> str:
@@ -45,9 +48,16 @@ def new_in(session_id: str) -> str:
 
 @lru_cache(maxsize=4096)
 def session_key(session_id: str) -> int:
-    """Return the key of the session with that id: the first 62 bits of its BLAKE2b hash, so the same everywhere."""
-    digest = hashlib.blake2b(session_id.encode(), digest_size=8).digest()
-    return int.from_bytes(digest) >> (64 - _KEY_BITS)
+    """Return the key of the session with that id (a UUID in lower case): a number of 62 bits, the same everywhere.
+
+    Of a UUID version 7 they are 32 bits of its time, in units of 1.024 s, and 30 bits of the id's BLAKE2b hash. Of any
+    other id they are 62 bits of that hash.
+    """
+    digest = int.from_bytes(hashlib.blake2b(session_id.encode(), digest_size=8).digest())
+    if session_id[_VERSION_PLACE] != "7":
+        return digest >> (64 - _KEY_BITS)
+    milliseconds = int(session_id[:8] + session_id[9:13], 16)
+    return (milliseconds >> 10 << 30 | digest >> 34) & (1 << _KEY_BITS) - 1
 
 
 def key_in(item_id: str) -> int:

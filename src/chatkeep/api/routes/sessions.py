@@ -50,11 +50,13 @@ async def open_session(runtime: Runtime, owner: str, request: NewSession) -> tup
 
     async def write(tx: Transaction) -> tuple[Session, bool]:
         session = _new_session(request, assistant.name, await tx.now())
-        if await store_sessions.add_session(tx, owner, session):
-            return session, True
-        if existing := await store_sessions.find_session(tx, owner, session.id):
-            return existing, False
-        raise IdTaken("this id belongs to another session")
+        while not await store_sessions.add_session(tx, owner, session):
+            if existing := await store_sessions.find_session(tx, owner, session.id):
+                return existing, False
+            if request.id:
+                raise IdTaken("this id belongs to another session")
+            session = replace(session, id=ids.new())  # by chance the last one had the key of another
+        return session, True
 
     return await runtime.db.transaction(write)
 
