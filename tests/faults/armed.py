@@ -135,7 +135,7 @@ def watch(mine: Mine) -> Files:
     from chatkeep.cli.serve import Server
     from chatkeep.db.postgres import Postgres
     from chatkeep.runs import start as starting
-    from chatkeep.store import events, leases, runs
+    from chatkeep.store import events, leases, runs, usage
 
     transactions = Transactions(mine)
     apsw.connection_hooks.append(transactions.watch)
@@ -153,7 +153,7 @@ def watch(mine: Mine) -> Files:
     events.add_events = after(events.add_events, "events written", transactions.touches)
     events.add_logs = after(events.add_logs, "events written", transactions.touches)
     runs.end_run = after(before(runs.end_run, "close begun", mine.reach), "close ended", transactions.touches)
-    runs.set_position = after(runs.set_position, "close written", transactions.touches)
+    usage.add_usage = after(usage.add_usage, "close written", transactions.touches)
     Server.startup = after(before(Server.startup, "starting", mine.reach), "ready", mine.reach)
     start = starting.start_execution
 

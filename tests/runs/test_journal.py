@@ -80,7 +80,7 @@ async def open_run(db: CountingDatabase, journal: Journal, name: str = "r") -> R
         assert await store_sessions.add_session(tx, "me", session)
         await store_messages.add_message(tx, message("user", "Hi", id=user_id, session_id=session_id, seq=1))
         await store_messages.add_message(tx, message(id=answer_id, session_id=session_id, seq=2))
-        await store_runs.add_run(tx, new_run, {}, None, "", Lease("here", TIME))
+        await store_runs.add_run(tx, new_run, {}, None, Lease("here", TIME))
         await store_events.add_events(tx, new_run.key, [to_entry(replace(first, position=1))])
 
     await db.transaction(write)

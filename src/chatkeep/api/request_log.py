@@ -57,8 +57,8 @@ class RequestLog:
 
     def _note(self, scope: Scope, answer: "_Answer", seconds: float) -> None:
         method, route = method_of(scope), route_of(scope)
-        metrics.HTTP_REQUESTS.labels(route, method, answer.status).inc()
-        metrics.HTTP_SECONDS.labels(route).observe(seconds)
+        metrics.counter(metrics.HTTP_REQUESTS, route, method, answer.status).inc()
+        metrics.histogram(metrics.HTTP_SECONDS, route).observe(seconds)
         if self._has_lines:
             ms = round(seconds * 1000, 1)
             fields = {"method": method, "route": route, "status": answer.status, "ms": ms, "bytes": answer.size}

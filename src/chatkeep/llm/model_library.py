@@ -41,6 +41,10 @@ class ModelLibrary:
         self.on_change: Callable[[], Awaitable[None]] | None = None  # called after a changed file is in use
         self._settings = settings
         self._stamp: tuple[int, int] | None = None  # the file's time of change in nanoseconds, and its size in bytes
+        default = OfferedModel(
+            settings.model, _provider_name(settings), settings.context_tokens, settings.default_input
+        )
+        self._offered: Sequence[OfferedModel] = [default]
         if settings.models is not None:
             self._load(settings.models)
 
@@ -50,16 +54,9 @@ class ModelLibrary:
             return None
         return f"there is no model {name!r}; known: {', '.join(sorted(self.file.models))}"
 
-    def all(self) -> list[OfferedModel]:
+    def all(self) -> Sequence[OfferedModel]:
         """Return all models, sorted by name; without a file, the default model."""
-        settings = self._settings
-        if self.file is None:
-            name, input_ = _provider_name(settings), settings.default_input
-            return [OfferedModel(settings.model, name, settings.context_tokens, input_)]
-        return [
-            OfferedModel(name, each.provider, each.context_tokens or settings.context_tokens, each.input, each.price)
-            for name, each in sorted(self.file.models.items())
-        ]
+        return self._offered
 
     async def refresh(self) -> None:
         """Read the file again if it has changed. A problem is logged once, and stays in `problem`."""
@@ -96,6 +93,11 @@ class ModelLibrary:
             known = ", ".join(sorted(file.models))
             raise CannotStart(f"CHATKEEP_MODEL: there is no model {self._settings.model!r} in {path}; known: {known}")
         self.file, self._stamp = file, stamp
+        default_tokens = self._settings.context_tokens
+        self._offered = [
+            OfferedModel(name, each.provider, each.context_tokens or default_tokens, each.input, each.price)
+            for name, each in sorted(file.models.items())
+        ]
 
 
 def _read_stamp(path: Path) -> tuple[int, int]:

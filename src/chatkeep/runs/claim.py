@@ -57,8 +57,7 @@ class PreparedTurn(NamedTuple):
     own_limits: store_limits.Limits
     session_id: str
     request: TurnRequest
-    key: str | None
-    request_hash: str
+    key: store_runs.RequestKey | None
     session: SessionFields
     user_message: Message | None
     user_parts: Sequence[Part]
@@ -135,7 +134,7 @@ async def claim_turn(tx: Transaction, turn: PreparedTurn) -> Claim:
     is_new = isinstance(turn.request, NewMessage)
     count = len(turn.earlier) + (2 if is_new else 1)
     reserved = await store_sessions.reserve(tx, turn.owner, turn.session_id, messages=count)
-    if run := await find_keyed_run(tx, turn.session_id, turn.key, turn.request_hash):
+    if run := await find_keyed_run(tx, turn.session_id, turn.key):
         raise KeyUsed(run)
     if SessionFields(*reserved[3:]) != turn.session:
         raise SessionChanged
@@ -154,25 +153,25 @@ async def claim_turn(tx: Transaction, turn: PreparedTurn) -> Claim:
         session_id = turn.session_id if turn.spec.is_session_specific else None
         await store_prompts.add_prompt(tx, turn.prompt_hash, turn.snapshot, session_id)
     lease = Lease.begin(turn.worker, now, turn.lease_seconds)
-    await store_runs.add_run(tx, run, turn.record, turn.key, turn.request_hash, lease)
+    await store_runs.add_run(tx, run, turn.record, turn.key, lease)
     entry = to_entry(RunStarted(position=1, run=run, user_message=user, message=answer))
     await store_events.add_events(tx, run.key, [entry])
     await store_sessions.set_head(tx, turn.session_id, answer.id, turn.first_title)
     return Claim(run, entry, interrupted, has_moved=reserved.head_id != turn.head_id)
 
 
-async def find_keyed_run(tx: Transaction, session_id: str, key: str | None, request_hash: str) -> Run | None:
+async def find_keyed_run(tx: Transaction, session_id: str, key: store_runs.RequestKey | None) -> Run | None:
     """Return the run that this idempotency key made in this session; None if it made none.
 
     Raises:
         IdempotencyMismatch: the key was used for another request.
         EventsExpired: the run's log is no longer there to be followed.
     """
-    keyed = await store_runs.find_by_key(tx, session_id, key) if key is not None else None
-    if keyed is None:
+    keyed = await store_runs.find_by_key(tx, session_id, key.name) if key is not None else None
+    if key is None or keyed is None:
         return None
     run = keyed.run
-    if keyed.request_hash != request_hash:
+    if keyed.request_hash != key.request_hash:
         raise IdempotencyMismatch("this Idempotency-Key was used for another request", run_id=run.id)
     if not await kept_logs.has_log(tx, run.key):
         raise EventsExpired("the run's events are no longer kept", run_id=run.id, message_id=run.message_id)

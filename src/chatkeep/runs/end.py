@@ -51,7 +51,8 @@ async def end_run(tx: Transaction, key: RunKey, status: RunEnd, error: Problem |
     entries = [to_entry(event) for event in [*call_ends, finished]]
     await store_events.add_events(tx, key, entries)
     await store_messages.set_parts(tx, message)
-    await store_runs.set_position(tx, key, run.position)
+    if run.position != stopped.run.position:
+        await store_runs.set_position(tx, key, run.position)
     if stopped.has_hold:
         await store_holds.release_hold(tx, stopped.payer.owner, run.id)
     await store_usage.add_usage(tx, stopped.payer, await store_calls.list_calls(tx, key), run)

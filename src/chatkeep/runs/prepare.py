@@ -69,24 +69,22 @@ async def prepare_turn(
     Raises:
         Refused: see `docs/http-api.md`; nothing is stored.
     """
-    request_hash = request.hash()
+    request_key = store_runs.RequestKey(key, request.hash()) if key is not None else None
     max_tokens = count_prompt_tokens(runtime)
-    state = await runtime.db.snapshot(
-        lambda tx: _read_state(tx, owner, session_id, request, key, request_hash, max_tokens)
-    )
+    state = await runtime.db.snapshot(lambda tx: _read_state(tx, owner, session_id, request, request_key, max_tokens))
     if state.keyed_run is not None:
         return state.keyed_run
     try:
         spec = await _admit(runtime, state, request, run_id)
     except Refused:
-        if key is None:
+        if request_key is None:
             raise
         # A repeat comes before every refusal, and its run may have been stored since the session was read.
-        run = await runtime.db.snapshot(lambda tx: find_keyed_run(tx, session_id, key, request_hash))
+        run = await runtime.db.snapshot(lambda tx: find_keyed_run(tx, session_id, request_key))
         if run is None:
             raise
         return run
-    return _prepared(runtime, state, request, spec, run_id, key, request_hash)
+    return _prepared(runtime, state, request, spec, run_id, request_key)
 
 
 async def _admit(runtime: Runtime, state: _State, request: TurnRequest, run_id: str) -> TurnSpec:
@@ -110,12 +108,11 @@ async def _read_state(
     owner: str,
     session_id: str,
     request: TurnRequest,
-    key: str | None,
-    request_hash: str,
+    key: store_runs.RequestKey | None,
     max_tokens: int,
 ) -> _State:
     session = await store_sessions.get_session(tx, owner, session_id)
-    keyed_run = await find_keyed_run(tx, session_id, key, request_hash)
+    keyed_run = await find_keyed_run(tx, session_id, key)
     open_run = await store_runs.find_open(tx, session_id) if session.status != "idle" else None
     target = await _find_target(tx, session_id, request) if isinstance(request, NewRun) else None
     is_refused = keyed_run is not None or open_run is not None  # or its last message is still being made
@@ -219,8 +216,7 @@ def _prepared(
     request: TurnRequest,
     spec: TurnSpec,
     run_id: str,
-    key: str | None,
-    request_hash: str,
+    key: store_runs.RequestKey | None,
 ) -> PreparedTurn:
     session, settings, target = state.session, runtime.settings, state.target
     earlier = to_messages(request.earlier, session.id, state.now) if isinstance(request, ClientTurn) else ()
@@ -235,7 +231,6 @@ def _prepared(
         session_id=session.id,
         request=request,
         key=key,
-        request_hash=request_hash,
         session=SessionFields(session.assistant, session.model, session.title, session.params, session.instructions),
         user_message=target.user_message if target else None,
         user_parts=_user_parts(state, request),

@@ -61,7 +61,7 @@ async def _add_quota(runtime: Runtime, turn: PreparedTurn) -> PreparedTurn:
     parts = [*(message.parts for message in turn.history or ()), turn.user_parts, turn.begun_parts]
     info, ratio = _describe(runtime, turn.model), turn.bytes_per_token.get(turn.model)
     hold = estimate_hold(info, runtime.settings.context_tokens, turn.spec.snapshot(), parts, ratio)
-    owner, session_id, key = turn.owner, turn.session_id, turn.key
+    owner, session_id, key = turn.owner, turn.session_id, turn.key.name if turn.key else None
     hold = await runtime.db.snapshot(lambda tx: refuse_early(tx, owner, session_id, key, limits, hold))
     return turn._replace(quota=Quota(defaults, hold), record={**turn.record, "has_hold": True})
 

@@ -14,6 +14,8 @@ class Peers(NamedTuple):
         """Return True if a client at `address` is among them. None is the address of a unix socket's client."""
         if address is None:
             return self.unix
+        if not self.networks:
+            return False
         ip = ip_address(address.partition("%")[0])
         if isinstance(ip, IPv6Address) and ip.ipv4_mapped:
             ip = ip.ipv4_mapped

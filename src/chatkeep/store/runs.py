@@ -38,6 +38,13 @@ class StoppedRun(NamedTuple):
     has_hold: bool
 
 
+class RequestKey(NamedTuple):
+    """A request's idempotency key, and the hash that two equal requests share."""
+
+    name: str
+    request_hash: str
+
+
 class KeyedRun(NamedTuple):
     """The run that an idempotency key has made, and the hash of its request."""
 
@@ -45,9 +52,7 @@ class KeyedRun(NamedTuple):
     request_hash: str
 
 
-async def add_run(
-    tx: Transaction, run: Run, request: dict[str, Any], key: str | None, request_hash: str, lease: Lease
-) -> None:
+async def add_run(tx: Transaction, run: Run, request: dict[str, Any], key: RequestKey | None, lease: Lease) -> None:
     """Add the row of a new run. The unique index `runs_open` refuses a second open run of the session."""
     await tx.run(
         """INSERT INTO runs
@@ -63,8 +68,8 @@ async def add_run(
         run.status,
         run.attempt,
         run.position,
-        key,
-        request_hash,
+        key.name if key else None,
+        key.request_hash if key else None,
         _encode(request).decode(),
         run.model,
         run.created_at,
@@ -187,12 +192,14 @@ async def get_input_bytes(tx: Transaction, run: RunKey) -> int:
 async def end_run(tx: Transaction, run: RunKey, status: RunEnd, error: Problem | None) -> StoppedRun | None:
     """Give an open run the status `status`, raise its fence and end its lease. Return the run.
 
+    Its position is moved on by one event, which is all that most runs get at their end.
+
     None: it had ended before, or is gone.
     """
     row = await tx.one(
         f"""UPDATE runs
-              SET attempt = attempt + 1, status = $3, error = $4, finished_at = $5, deadline = NULL, worker = NULL,
-                  lease_until = NULL
+              SET attempt = attempt + 1, position = position + 1, status = $3, error = $4, finished_at = $5,
+                  deadline = NULL, worker = NULL, lease_until = NULL
             WHERE session_key = $1 AND number = $2 AND status IN ('in_progress', 'requires_action')
         RETURNING {COLUMNS}, open_call, (SELECT owner FROM sessions WHERE session_key = $1), request ->> 'assistant',
                   request ->> 'has_hold'""",

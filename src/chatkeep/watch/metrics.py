@@ -12,6 +12,7 @@ import os
 import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager, nullcontext
+from functools import lru_cache
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -33,6 +34,8 @@ CONTENT_TYPE = CONTENT_TYPE_LATEST
 """The media type of `exposition()`."""
 MAX_MODELS = 100
 """How many names of models have figures of their own."""
+MAX_SERIES = 1000
+"""How many series are kept at hand; further ones are looked for by their labels."""
 OTHER = "other"
 """The label in place of further names."""
 _FOLDER = "PROMETHEUS_MULTIPROC_DIR"
@@ -74,12 +77,24 @@ DATABASE_FREE_BYTES = Gauge(
 _models: set[str] = set()
 
 
+@lru_cache(maxsize=MAX_SERIES)
+def counter(of: Counter, *labels: str | int) -> Counter:
+    """Return the series of the counter with these labels. To find it by `labels()` costs more than to count."""
+    return of.labels(*labels)
+
+
+@lru_cache(maxsize=MAX_SERIES)
+def histogram(of: Histogram, *labels: str | int) -> Histogram:
+    """Return the series of the histogram with these labels."""
+    return of.labels(*labels)
+
+
 def count_run(status: str, model: str, tokens: dict[str, int], created_at: str, finished_at: str | None) -> None:
     """Count a run that has ended. `tokens` are by kind; the times are of `chatkeep.clock`."""
     label = _model_label(model)
-    RUNS.labels(status, label).inc()
+    counter(RUNS, status, label).inc()
     for kind, count in tokens.items():
-        TOKENS.labels(label, kind).inc(count)
+        counter(TOKENS, label, kind).inc(count)
     if finished_at is not None:
         RUN_SECONDS.observe(_seconds(created_at, finished_at))
 
@@ -92,7 +107,7 @@ def count_first_token(created_at: str, first_token_at: str | None) -> None:
 
 def count_provider_request(provider: str, code: str) -> None:
     """Count a request to a provider whose answer has begun (`ok`), or that failed with the error `code` before that."""
-    PROVIDER_REQUESTS.labels(provider, code).inc()
+    counter(PROVIDER_REQUESTS, provider, code).inc()
 
 
 def exposition() -> bytes:
