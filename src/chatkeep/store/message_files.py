@@ -14,7 +14,7 @@ async def add_references(tx: Transaction, owner: str, message: Message) -> None:
     Raises:
         NotFound: a file is not there any more.
     """
-    file_ids = {part.file_id for part in message.parts if isinstance(part, FilePart)}
+    file_ids = _file_ids(message)
     if not file_ids:
         return
     await use_files(tx, owner, file_ids)
@@ -45,6 +45,21 @@ async def remove_references(tx: Transaction, session_key: int, limit: int) -> in
     return len(rows)
 
 
+async def drop_references(tx: Transaction, owner: str, message: Message, left: Message) -> None:
+    """Remove the references to the owner's files that `message` has, and what is left of it has not."""
+    file_ids = sorted(_file_ids(message) - _file_ids(left))
+    if not file_ids:
+        return
+    files = [FileKey(owner, file_id) for file_id in file_ids]
+    await lock_files(tx, files)
+    key = ids.session_key(message.session_id)
+    await tx.many(
+        "DELETE FROM message_files WHERE session_key = $1 AND message_id = $2 AND file_id = $3",
+        [(key, message.id, file_id) for file_id in file_ids],
+    )
+    await _mark_unused(tx, files)
+
+
 async def move_references(tx: Transaction, from_owner: str, to_owner: str) -> None:
     """Store that the files of one owner are another's, where messages refer to them."""
     await tx.run(
@@ -53,6 +68,10 @@ async def move_references(tx: Transaction, from_owner: str, to_owner: str) -> No
         from_owner,
         to_owner,
     )
+
+
+def _file_ids(message: Message) -> set[str]:
+    return {part.file_id for part in message.parts if isinstance(part, FilePart)}
 
 
 async def _mark_unused(tx: Transaction, files: Iterable[FileKey]) -> None:
