@@ -21,6 +21,7 @@ OPERATIONS = {
     ("get", "/api/sessions/{session_id}/messages"): {"200", "404", "422"},
     ("post", "/api/sessions/{session_id}/runs"): CLAIM,
     ("get", "/api/sessions/{session_id}/events"): {"200", "400", "404", "410"},
+    ("get", "/api/events"): {"200"},
     ("get", "/api/messages/{message_id}"): {"200", "404"},
     ("get", "/api/runs/{run_id}"): {"200", "404"},
     ("get", "/api/runs/{run_id}/events"): {"200", "204", "400", "404", "410"},

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.anyio
 
 Json: TypeAlias = dict[str, Any]
 
-STREAMS = ["/api/runs/{run_id}/events", "/api/sessions/{session_id}/events"]
+STREAMS = ["/api/events", "/api/runs/{run_id}/events", "/api/sessions/{session_id}/events"]
 SERVER: Any = schemathesis.checks
 KNOWN: Any = openapi_checks  # the checks are generic in what a transport is, which is nothing to us
 CHECKS: list[Any] = [

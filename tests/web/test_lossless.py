@@ -338,6 +338,16 @@ async def test_a_session_deleted_in_another_tab_disappears(chat: Chat, script: S
     await expect(chat.sessions).to_have_count(0)
 
 
+async def test_what_happens_elsewhere_shows_in_the_list(chat: Chat, service: Service) -> None:
+    await expect(chat.sessions).to_have_count(0)
+    session = (await service.client.post("/api/sessions", json={"title": "From elsewhere"})).json()
+    await expect(chat.sessions).to_contain_text("From elsewhere")
+    await service.client.patch(f"/api/sessions/{session['id']}", json={"title": "With a new name"})
+    await expect(chat.sessions).to_contain_text("With a new name")
+    await service.client.delete(f"/api/sessions/{session['id']}")
+    await expect(chat.sessions).to_have_count(0)
+
+
 async def test_an_unsent_message_outlives_its_deleted_chat(chat: Chat, script: Script, service: Service) -> None:
     script.play([say("Hi."), stop()])
     await chat.say("hello")

@@ -179,7 +179,6 @@ export class App {
   #onEvent(event: SessionEvent): void {
     if (event.type === "run.started") this.outbox.noteEcho(event.run.session_id, textOf(event.user_message));
     if (event.type === "run.finished") this.outbox.deliver(); // an item may have waited for this run to end
-    if (["run.started", "run.finished", "session.updated"].includes(event.type)) this.sessionList.refreshAllTabs();
   }
 }
 

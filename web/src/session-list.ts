@@ -1,10 +1,10 @@
 // The list of sessions, newest first.
 //
-// The service has no stream for it. So the list is read again when something may have changed here or in another tab,
-// and every few seconds while a session is busy, and shortly after, for its title. A hidden tab does not read it.
+// It is read again when the service or another tab says that it may have changed. A hidden tab does not read it.
 
 import { changeSession, get, request } from "./api.ts";
 import { Cell } from "./cell.ts";
+import { followSessions } from "./feed.ts";
 import { notify, reportFailure } from "./notice.ts";
 import type { Session, SessionPage } from "../../clients/typescript/src/schema.ts";
 import { MAX_PAGE_SIZE, Search } from "./search.ts";
@@ -15,10 +15,6 @@ const PAGE_SIZE = 40;
 const UNDO_MS = 8_000;
 /** Requests to refresh within this time are one. */
 const REFRESH_DELAY_MS = 150;
-/** Pause between two refreshes while a session is busy. */
-const REFRESH_INTERVAL_MS = 3_000;
-/** Refreshes after the last answer has ended: the model may be writing a title. */
-const TITLE_REFRESHES = 2;
 
 export class SessionList {
   readonly sessions = new Cell<readonly Session[]>([]);
@@ -31,13 +27,13 @@ export class SessionList {
   readonly #pendingDeletions = new Set<string>();
   #nextCursor: string | null = null;
   #refreshTimer = 0;
-  #titleRefreshesLeft = 0;
 
   constructor() {
     this.#otherTabs.onmessage = () => this.#scheduleRefresh();
     document.addEventListener("visibilitychange", () => (document.hidden ? undefined : this.#scheduleRefresh()));
     addEventListener("pagehide", () => this.#pendingDeletions.forEach((id) => void deleteOnLeave(id)));
     void this.#refresh();
+    followSessions(() => this.refreshAllTabs()).catch((error: Error) => console.info("no feed:", error.message));
   }
 
   /** Refresh the list in all tabs, because something may have changed. */
@@ -84,10 +80,10 @@ export class SessionList {
     this.refreshAllTabs();
   }
 
-  #scheduleRefresh(delayMs = REFRESH_DELAY_MS): void {
+  #scheduleRefresh(): void {
     clearTimeout(this.#refreshTimer);
     if (document.hidden) return; // the list is refreshed when the tab is shown again
-    this.#refreshTimer = setTimeout(() => void this.#refresh(), delayMs) as unknown as number;
+    this.#refreshTimer = setTimeout(() => void this.#refresh(), REFRESH_DELAY_MS) as unknown as number;
   }
 
   async #refresh(): Promise<void> {
@@ -95,14 +91,6 @@ export class SessionList {
     const listing = await listSessions(count).catch((error: Error) => error);
     if (listing instanceof Error) console.info("the list of sessions could not be read:", listing.message);
     else this.#show(listing.data, listing.next);
-    this.#refreshWhileBusy();
-  }
-
-  /** Only the open session has a stream, so an answer in another session is noticed by refreshing. */
-  #refreshWhileBusy(): void {
-    const isBusy = this.sessions.value.some(({ status }) => status !== "idle");
-    this.#titleRefreshesLeft = isBusy ? TITLE_REFRESHES : this.#titleRefreshesLeft - 1;
-    if (isBusy || this.#titleRefreshesLeft >= 0) this.#scheduleRefresh(REFRESH_INTERVAL_MS);
   }
 
   /** Pages may overlap when sessions move up in between, so each session is listed once. */

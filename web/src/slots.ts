@@ -1,13 +1,13 @@
 // Connection slots: the few streams that all tabs of a browser share.
 //
 // A browser opens at most six HTTP/1.1 connections to a host, for all tabs together, and each stream occupies one.
-// Without a limit the seventh tab could not load anything. So a tab may stream only while it holds one of four slots,
-// and two connections stay free for other requests. A slot is a Web Lock, which no two tabs hold at the same time.
+// Without a limit the seventh tab could not load anything. So a tab may stream only while it holds one of three slots,
+// one connection is for the feed of sessions (feed.ts), and two stay free for other requests. A slot is a Web Lock, which no two tabs hold at the same time.
 // A hidden tab holds no slot. When more tabs are visible than there are slots, the waiting tab asks one holder for its
 // slot, and gets it once the holder has had it for a minimum time. Giving up a slot loses nothing: the next stream
 // continues from the position that the last one reached.
 
-const SLOT_COUNT = 4;
+const SLOT_COUNT = 3;
 /** A tab may keep its slot for this time although another tab asks for it. */
 const MIN_HOLD_MS = 1_500;
 
@@ -23,20 +23,32 @@ type UseSlot = (slot: string) => Promise<void>;
  * `action` gets a signal of its own and must end when it is aborted: the slot is then needed elsewhere.
  */
 export async function withSlot(signal: AbortSignal, action: (signal: AbortSignal) => Promise<void>): Promise<void> {
+  await whileVisible(signal, (visible) => {
+    const release = new AbortController();
+    const actionSignal = AbortSignal.any([visible, release.signal]);
+    return acquireSlot(actionSignal, async (slot) => {
+      const stopListening = releaseOnRequest(slot, release);
+      await action(actionSignal).finally(stopListening);
+    });
+  });
+}
+
+/**
+ * Call `action` again and again while the tab is visible and `signal` is not aborted.
+ *
+ * `action` gets a signal of its own and must end when it is aborted.
+ */
+export async function whileVisible(signal: AbortSignal, action: (signal: AbortSignal) => Promise<void>): Promise<void> {
   while (!signal.aborted) {
     await waitUntilVisible(signal);
     if (signal.aborted) return;
-    const release = new AbortController();
-    const actionSignal = AbortSignal.any([signal, release.signal]);
-    const releaseWhenHidden = (): void => (document.hidden ? release.abort() : undefined);
-    document.addEventListener("visibilitychange", releaseWhenHidden);
+    const hidden = new AbortController();
+    const abortWhenHidden = (): void => (document.hidden ? hidden.abort() : undefined);
+    document.addEventListener("visibilitychange", abortWhenHidden);
     try {
-      await acquireSlot(actionSignal, async (slot) => {
-        const stopListening = releaseOnRequest(slot, release);
-        await action(actionSignal).finally(stopListening);
-      });
+      await action(AbortSignal.any([signal, hidden.signal]));
     } finally {
-      document.removeEventListener("visibilitychange", releaseWhenHidden);
+      document.removeEventListener("visibilitychange", abortWhenHidden);
     }
   }
 }

@@ -518,6 +518,11 @@ export interface SessionUpdated {
   session: Session;
 }
 
+/** The list of your sessions may have changed: read it again. */
+export interface SessionsChanged {
+  type: "sessions.changed";
+}
+
 /** The start of a new model call: of every one after the first. */
 export interface StepPart {
   type: "step";

@@ -29,6 +29,7 @@ from chatkeep.api.views import (
     SearchResultPage,
     SessionDeleted,
     SessionPage,
+    SessionsChanged,
     SessionUpdated,
     TokenPage,
     UsagePage,
@@ -66,7 +67,7 @@ _ANY_REQUEST = (
 _ANSWERS = [
     Session, Message, Run, SessionPage, MessagePage, RunAnswer, PromptView, AssistantPage, AssistantDetails,
     ModelPage, FactPage, SearchResultPage, Health, ProblemDocument, Me, DeletionReceipt,
-    TokenPage, NewTokenView, UserPage, UserView, AuditPage, UsagePage, OpenAIError, File,
+    SessionsChanged, TokenPage, NewTokenView, UserPage, UserView, AuditPage, UsagePage, OpenAIError, File,
 ]  # fmt: skip
 
 _REF = "#/components/schemas/{name}"
@@ -80,6 +81,7 @@ def _stream_of(name: str, example: str) -> dict[str, Any]:
 
 EVENT_STREAM = _stream_of("Event", _EXAMPLE.format(id="7", more=""))
 SESSION_STREAM = _stream_of("SessionEvent", _EXAMPLE.format(id="3.7", more=',"run_id":"01993a5e-…"'))
+SESSIONS_FEED = _stream_of("SessionsChanged", 'retry: 1000\ndata: {"type":"sessions.changed"}\n\n')
 _SessionEvent: TypeAlias = Event | SessionUpdated | SessionDeleted
 _SESSION_EVENT = "An event of a session's stream: of one of its runs, or a change of the session itself."
 _RUN_ID = {"type": "string", "description": "The event's run; only on the stream of a session"}

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from chatkeep.api.views import SessionDeleted, SessionUpdated
+from chatkeep.api.views import SessionDeleted, SessionsChanged, SessionUpdated
 from chatkeep.chat.events import Entry
 from chatkeep.runs.follow import RunEvents, SessionChange
 
@@ -16,6 +16,7 @@ HEADERS = {"content-type": "text/event-stream", "cache-control": "no-store", "x-
 RETRY = b"retry: 1000\n"
 """Part of the first event of every response: after how many ms a client that lost the stream connects again."""
 PING = b": ping\n"
+_SESSIONS_CHANGED = b"data: %b\n\n" % msgspec.json.encode(SessionsChanged())
 
 
 def run_frame(entries: Sequence[Entry]) -> bytes:
@@ -38,6 +39,11 @@ def session_frame(session_id: str, item: RunEvents | SessionChange | None) -> by
             return b"data: %b\n\n" % msgspec.json.encode(change)
         case None:
             return b""
+
+
+def sessions_frame(has_changed: bool) -> bytes:
+    """Return an item of the feed of sessions as bytes; none if a ping is due."""
+    return _SESSIONS_CHANGED if has_changed else b""
 
 
 def _session_event(number: int, run_id: str, entry: Entry) -> bytes:

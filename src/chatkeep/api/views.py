@@ -181,6 +181,10 @@ class SessionDeleted(Value, frozen=True, tag="session.deleted"):
     session_id: str
 
 
+class SessionsChanged(Value, frozen=True, tag="sessions.changed"):
+    """The list of your sessions may have changed: read it again."""
+
+
 class Me(Value, frozen=True):
     """The caller. `way`: how they are known; `local` where no sign-in is asked for. `limits`: those that hold."""
 

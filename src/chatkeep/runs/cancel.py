@@ -21,7 +21,7 @@ async def cancel_run(runtime: Runtime, run: Run) -> Run | None:
     ended = await runtime.db.transaction(write)
     if ended is None:
         return None
-    runtime.on_ended(run.session_id, run.id, ended.entries)
+    runtime.on_ended(ended)
     return ended.run
 
 
@@ -44,6 +44,6 @@ async def delete_session(runtime: Runtime, owner: str, session_id: str) -> None:
     await runtime.journal.flush_session(session_id)
     ended = await runtime.db.transaction(write)
     if ended is not None:
-        runtime.on_ended(session_id, ended.run.id, ended.entries)
-    runtime.notifier.notify(session_id)
+        runtime.on_ended(ended)
+    runtime.notify_session(session_id, owner)
     runtime.notifier.notify_local(REMOVAL_TOPIC)

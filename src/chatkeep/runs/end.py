@@ -26,10 +26,11 @@ from chatkeep.store import usage as store_usage
 
 
 class EndedRun(NamedTuple):
-    """A run that was just ended, and the last entries of its log."""
+    """A run that was just ended, the last entries of its log, and whose it is."""
 
     run: Run
     entries: list[Entry]
+    owner: str
 
 
 async def end_run(tx: Transaction, key: RunKey, status: RunEnd, error: Problem | None = None) -> EndedRun | None:
@@ -56,4 +57,4 @@ async def end_run(tx: Transaction, key: RunKey, status: RunEnd, error: Problem |
     if stopped.has_hold:
         await store_holds.release_hold(tx, stopped.payer.owner, run.id)
     await store_usage.add_usage(tx, stopped.payer, await store_calls.list_calls(tx, key), run)
-    return EndedRun(run, entries)
+    return EndedRun(run, entries, stopped.payer.owner)

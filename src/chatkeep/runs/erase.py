@@ -44,7 +44,7 @@ async def erase_part(runtime: Runtime, owner: str, session_id: str, message_id: 
         await kept_logs.mark_logs_deleted(tx, keys)
 
     await runtime.db.transaction(write)
-    runtime.notifier.notify(session_id)
+    runtime.notify_session(session_id, owner)
 
 
 def erased(message: Message, index: int | None) -> Message:

@@ -116,7 +116,7 @@ async def _finish(runtime: Runtime, buffer: RunBuffer, ending: _Ending) -> None:
             ending = _Ending("failed", error=_INTERNAL)
         else:
             break
-    runtime.notifier.notify(run.session_id)
+    runtime.notify_session(run.session_id, runtime.slots.owner_of(run.id))
     if ending.status == "requires_action":
         runtime.notifier.notify(DEADLINES)
 

@@ -103,7 +103,7 @@ async def _interrupt_all(runtime: Runtime, runs: list[LeasedRun], before: str | 
         if ended is not None:
             count += 1
             metrics.LEASES_TAKEN_OVER.inc()
-            runtime.on_ended(run.key.session_id, run.run_id, ended.entries)
+            runtime.on_ended(ended)
     if count:
         _log.warning("runs interrupted because the process that carried them is gone: %d", count)
     return count

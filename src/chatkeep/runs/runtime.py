@@ -1,12 +1,11 @@
 """The runtime: what one process needs to execute runs, and the runs that it executes."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from weakref import WeakValueDictionary
 
 from chatkeep.agent.assistants import Assistant, AssistantLibrary
-from chatkeep.chat.events import Entry
 from chatkeep.db import Database
 from chatkeep.db.notifier import Notifier
 from chatkeep.db.open import ProcessIdentity
@@ -15,6 +14,7 @@ from chatkeep.errors import InvalidRequest, ModelNotAllowed, ShuttingDown
 from chatkeep.files.reader import FileReader
 from chatkeep.llm import Model
 from chatkeep.llm.model_library import ModelLibrary
+from chatkeep.runs.end import EndedRun
 from chatkeep.runs.journal import Journal
 from chatkeep.runs.slots import Slots
 from chatkeep.settings import Settings
@@ -91,13 +91,23 @@ class Runtime:
         if self.is_draining:
             raise ShuttingDown("the service is shutting down; try again in a moment")
 
-    def on_ended(self, session_id: str, run_id: str, entries: Sequence[Entry]) -> None:
+    def notify_session(self, session_id: str, owner: str) -> None:
+        """Wake the readers of a session that has changed, and those of its owner's list."""
+        self.notifier.notify(session_id)
+        self.notifier.notify(sessions_topic(owner))
+
+    def on_ended(self, ended: EndedRun) -> None:
         """Handle that a run was ended by other code than its turn: stop the turn, show the end to readers.
 
-        `entries` are the last of its log. The worker that executes the run may be another process.
+        The worker that executes the run may be another process.
         """
-        if task := self.tasks.get(run_id):
+        if task := self.tasks.get(ended.run.id):
             task.cancel()
-        self.journal.publish(run_id, entries)
-        self.notifier.notify(run_id, everywhere=True)
-        self.notifier.notify(session_id)
+        self.journal.publish(ended.run.id, ended.entries)
+        self.notifier.notify(ended.run.id, everywhere=True)
+        self.notify_session(ended.run.session_id, ended.owner)
+
+
+def sessions_topic(owner: str) -> str:
+    """Return the topic of the list of the owner's sessions."""
+    return f"sessions:{owner}"

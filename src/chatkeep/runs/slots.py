@@ -56,6 +56,10 @@ class Slots:
         """Keep the slot of a run that is executed from now on."""
         self._executing[run_id] = self._reserved.get(run_id, "")
 
+    def owner_of(self, run_id: str) -> str:
+        """Return the owner of a run that is executed; empty if it has no slot."""
+        return self._executing.get(run_id, "")
+
     def end(self, run_id: str) -> None:
         """Give the slot of a run back that is no longer executed."""
         self._executing.pop(run_id, None)

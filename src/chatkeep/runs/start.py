@@ -83,12 +83,12 @@ async def _claim(runtime: Runtime, turn: PreparedTurn) -> Claim:
 
 def _execute(runtime: Runtime, turn: PreparedTurn, claim: Claim) -> None:
     if claim.interrupted is not None:
-        runtime.on_ended(turn.session_id, claim.interrupted.run.id, claim.interrupted.entries)
+        runtime.on_ended(claim.interrupted)
     if not turn.spec.is_session_specific:
         runtime.stored_prompts.add(turn.prompt_hash)
     history = _history(turn, claim)
     start_execution(runtime, claim.run, [claim.entry], turn.spec, claim.run.created_at, history)
-    runtime.notifier.notify(turn.session_id)
+    runtime.notify_session(turn.session_id, turn.owner)
 
 
 def _history(turn: PreparedTurn, claim: Claim) -> TurnHistory | None:

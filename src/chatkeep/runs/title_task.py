@@ -44,7 +44,7 @@ async def _add_title(runtime: Runtime, run: Run, assistant: str) -> None:
         title = clean(await _find_title(runtime, run, turn, meter) or "")
         ended = meter.take_progress(None).ended
         if await runtime.db.transaction(lambda tx: _write_title(tx, run, title, words, ended, payer)):
-            runtime.notifier.notify(run.session_id)
+            runtime.notify_session(run.session_id, owner)
     except (StorageFailed, ValueRefused) as failure:
         _log.warning("session %s keeps its first words as its title: %s", run.session_id, failure)
 

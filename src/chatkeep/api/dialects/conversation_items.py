@@ -59,5 +59,5 @@ async def add_items(
         return messages
 
     messages = await runtime.db.transaction(write)
-    runtime.notifier.notify(session_id)
+    runtime.notify_session(session_id, owner)
     return messages

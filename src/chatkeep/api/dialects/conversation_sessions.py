@@ -52,5 +52,5 @@ async def set_metadata(runtime: Runtime, owner: str, session_id: str, metadata: 
         return changed
 
     changed = await runtime.db.transaction(write)
-    runtime.notifier.notify(session_id)
+    runtime.notify_session(session_id, owner)
     return changed

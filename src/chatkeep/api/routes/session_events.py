@@ -1,4 +1,4 @@
-"""A session's stream: all of its runs, one after the other, from any place on."""
+"""A session's stream: all of its runs, one after the other, from any place on. And the feed of all sessions."""
 
 import re
 from functools import partial
@@ -6,21 +6,31 @@ from functools import partial
 from fastapi import APIRouter, Response
 
 from chatkeep.api.deps import OwnerId, Place, RuntimeDep, SessionId
-from chatkeep.api.openapi import SESSION_STREAM, error_answers
-from chatkeep.api.sse import session_frame
+from chatkeep.api.openapi import SESSION_STREAM, SESSIONS_FEED, error_answers
+from chatkeep.api.sse import session_frame, sessions_frame
 from chatkeep.api.stream_server import EventStream
 from chatkeep.chat.types import Session
 from chatkeep.db import Transaction
 from chatkeep.errors import BadPosition, EventsExpired, NotFound
 from chatkeep.runs.follow import check_retention, follow_session
+from chatkeep.runs.session_feed import follow_sessions
 from chatkeep.store import runs as store_runs
 from chatkeep.store import sessions as store_sessions
 
-router = APIRouter(prefix="/api/sessions", tags=["sessions"])
+router = APIRouter(prefix="/api", tags=["sessions"])
 
 
 @router.get(
-    "/{session_id}/events",
+    "/events",
+    responses={200: {"description": "The feed of your sessions", "content": SESSIONS_FEED}, **error_answers()},
+)
+async def follow_all_sessions(runtime: RuntimeDep, owner: OwnerId) -> Response:
+    """An event at once, and each time that the list of your sessions may have changed: read it again."""
+    return EventStream(follow_sessions(runtime, owner), sessions_frame)
+
+
+@router.get(
+    "/sessions/{session_id}/events",
     responses={
         200: {"description": "The session's live stream", "content": SESSION_STREAM},
         **error_answers(NotFound, BadPosition, EventsExpired),

@@ -58,7 +58,10 @@ async def open_session(runtime: Runtime, owner: str, request: NewSession) -> tup
             session = replace(session, id=ids.new())  # by chance the last one had the key of another
         return session, True
 
-    return await runtime.db.transaction(write)
+    session, is_new = await runtime.db.transaction(write)
+    if is_new:
+        runtime.notify_session(session.id, owner)
+    return session, is_new
 
 
 @router.get("", responses={200: json_answer(SessionPage), **error_answers()})
@@ -103,7 +106,7 @@ async def change_session(runtime: RuntimeDep, owner: OwnerId, session: OwnSessio
         return changed
 
     changed = await runtime.db.transaction(write)
-    runtime.notifier.notify(session.id)
+    runtime.notify_session(session.id, owner)
     return json_response(changed)
 
 
