@@ -64,6 +64,8 @@ NEW_CHAT = {
     "/agui/threads/{thread_id}/messages": 200,
 }
 """The answers of doors whose clients ask before they have sent anything: as for a chat that is new, and empty."""
+ENDLESS = {"/api/events"}
+"""Streams that a request for the whole answer would wait for. See `tests/api/test_session_feed.py`."""
 OF_ALL = {"/api/models", "/api/assistants", "/api/assistants/{name}", "/v1/models", "/v1/models/{model}"}
 """Routes that show the same to all users."""
 
@@ -141,6 +143,8 @@ async def test_no_route_shows_or_changes_what_is_another_s(service: Service, ada
     before = await contents(service)
     assert len(ada.operations) > 25
     for method, path in ada.operations:
+        if path in ENDLESS:
+            continue
         answer = await service.client.request(**ada.request(method, path), headers=user("bob"))
         where = f"{method} {path}: {answer.status_code} {answer.text}"
         assert SECRET not in answer.text, where
