@@ -38,7 +38,11 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     license: { fileName: "licences.md" }, // of what is in the bundle
-    rolldownOptions: { input: ["index.html", "diagram.html"] },
+    rolldownOptions: {
+      input: ["index.html", "diagram.html"],
+      // What the page shares with what it loads later is one file, not one for each set of sharers.
+      output: { codeSplitting: { groups: [{ name: "shared", test: /src\/.*\.tsx?$|preact/, minShareCount: 2 }] } },
+    },
     target: "es2022",
     chunkSizeWarningLimit: 300,
   },

@@ -7,9 +7,9 @@
 //
 // Drawing stops after a while and goes on in a later task, so that the page stays alive however long the text is.
 
-import remend from "remend";
 import { colourCode } from "./colour-code.ts";
 import { drawFormulas } from "./draw-formulas.ts";
+import { closeMarks, onMarksClosable } from "./close-marks.ts";
 import { numberNotes } from "./number-notes.ts";
 import { readBlocks } from "./parse.ts";
 import { MAX_BLOCK_CHARS, type Piece, PIECE_CHARS, PieceReader } from "./pieces.ts";
@@ -22,8 +22,6 @@ const MIN_TASK_PIECES = 3;
 const MAX_CHECK_CHARS = 200_000;
 /** In a longer tail, marks are not closed in advance. */
 const MAX_MEND_CHARS = 8_000;
-
-const MEND = { linkMode: "text-only", katex: false, comparisonOperators: false, singleTilde: false } as const;
 
 /** An element that shows Markdown which grows at its end. */
 export class GrowingMarkdown {
@@ -38,6 +36,8 @@ export class GrowingMarkdown {
   /** The nodes after those pieces, which are drawn again each time. */
   #tail: ChildNode[] = [];
   #timer: ReturnType<typeof setTimeout> | undefined;
+
+  readonly #stopWaiting = onMarksClosable(() => (this.#isLive ? this.#draw() : undefined));
 
   constructor(element: HTMLElement) {
     this.#element = element;
@@ -55,6 +55,7 @@ export class GrowingMarkdown {
 
   /** Draw nothing more. */
   close(): void {
+    this.#stopWaiting();
     clearTimeout(this.#timer);
   }
 
@@ -93,7 +94,7 @@ export class GrowingMarkdown {
   #drawTail(): void {
     const { source, isContinued } = this.#reader.readRest(this.#text);
     const isMended = this.#isLive && source.length <= MAX_MEND_CHARS;
-    const nodes = this.#append(isMended ? remend(source, MEND) : source, isContinued);
+    const nodes = this.#append(isMended ? closeMarks(source) : source, isContinued);
     this.#tail = nodes; // also of a complete text: another model may go on with it
     if (!this.#isLive && !isContinued) colourCode(nodes);
   }
@@ -128,7 +129,7 @@ export class GrowingMarkdown {
   }
 
   #clear(): void {
-    this.close();
+    clearTimeout(this.#timer);
     this.#reader = new PieceReader();
     this.#drawn = [];
     this.#queue = [];
