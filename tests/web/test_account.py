@@ -12,6 +12,7 @@ from tests.script import Script, say, stop
 from tests.service import Service, serving, settings
 from tests.sign_in.test_ways_in import PROXY, bearer, user
 from tests.web.chat import Chat
+from tests.web.test_attaching import KEPT, attach, brought, payload
 from tests.web.test_everyone import violations
 
 pytestmark = pytest.mark.anyio
@@ -168,6 +169,8 @@ async def test_a_proxy_that_forgot_one_is_gone_back_to(chat: Chat, context: Brow
 
 async def test_another_user_finds_nothing_of_the_first(chat: Chat, context: BrowserContext, service: Service) -> None:
     await chat.box.fill("a secret draft")
+    await attach(chat, payload("secret.txt", b"a secret file"))
+    await brought(chat)
     await chat.intercept("**/api/sessions", lambda route: route.abort())
     other = await Chat.open(context, service.url)
     await other.intercept("**/api/sessions", lambda route: route.abort())
@@ -182,6 +185,7 @@ async def test_another_user_finds_nothing_of_the_first(chat: Chat, context: Brow
         await expect(tab.box).to_have_value("")
     stored = await eve.page.evaluate("JSON.stringify(localStorage)")
     assert "secret" not in stored
+    await eve.page.wait_for_function(f"({KEPT})().then(kept => kept[0] === 0 && kept[1].length === 0)")
     assert (await service.client.get("/api/sessions", headers=user("Eve"))).json()["data"] == []
 
 

@@ -8,6 +8,7 @@ from playwright.async_api import Browser, expect
 from tests.script import Script, say, stop
 from tests.service import Service
 from tests.web.chat import Chat
+from tests.web.test_attaching import brought, payload, picture
 
 pytestmark = pytest.mark.anyio
 
@@ -72,4 +73,23 @@ async def test_dialogs_on_a_phone_leave_the_list_open(phone: Chat, service: Serv
     await phone.page.keyboard.press("Escape")
     await expect(phone.page.get_by_role("dialog")).to_have_count(0)
     await expect(phone.sessions).to_have_text(["first"])
+    assert await phone.page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+async def test_a_phone_attaches_from_its_camera_or_its_files(phone: Chat, script: Script) -> None:
+    script.play([say("A photo and a file."), stop()])
+    await phone.button("Attach files").tap()
+    async with phone.page.expect_file_chooser() as camera:
+        await phone.button("Take a photo").tap()
+    photo = (await camera.value).element
+    assert [await photo.get_attribute(name) for name in ("accept", "capture")] == ["image/*", "environment"]
+    await (await camera.value).set_files([payload("photo.png", picture(), "image/png")])
+    await phone.button("Attach files").tap()
+    async with phone.page.expect_file_chooser() as chosen:
+        await phone.button("Choose files").tap()
+    assert (await chosen.value).is_multiple()
+    await (await chosen.value).set_files([payload("note.txt", b"note")])
+    await brought(phone, 2)
+    await phone.button("Send").tap()
+    await phone.answered("A photo and a file.")
     assert await phone.page.evaluate("document.documentElement.scrollWidth") <= 390

@@ -12,9 +12,13 @@ export { ApiError, createId };
  *
  * Throws what the client's `request` throws. Where the service asks for a sign-in, the page goes there.
  */
-export async function request<T>(method: string, path: string, body?: unknown, headers?: HeadersInit): Promise<T> {
+export const request = <T>(method: string, path: string, body?: unknown, headers?: HeadersInit): Promise<T> =>
+  signingIn(() => sendRequest<T>(method, `api/${path}`, body, headers));
+
+/** Return what `send` returns. Where the service asks for a sign-in, the page goes there. */
+export async function signingIn<T>(send: () => Promise<T>): Promise<T> {
   try {
-    return await sendRequest<T>(method, `api/${path}`, body, headers);
+    return await send();
   } catch (error) {
     if (error instanceof ApiError && error.status === 401) signInAgain(error.problem?.sign_in);
     throw error;

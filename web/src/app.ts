@@ -3,11 +3,14 @@
 import { createId, get } from "./api.ts";
 import { Cell } from "./cell.ts";
 import { Conversation } from "./conversation.ts";
+import type { DraftFile } from "./files/draft-file.ts";
+import { sweepFiles } from "./files/sweep.ts";
+import { Uploads } from "./files/uploads.ts";
 import { hasEnded, type SessionEvent } from "../../clients/typescript/src/events.ts";
 import { reportFailure } from "./notice.ts";
 import { type OutboxItem, Outbox } from "./outbox.ts";
 import type {
-  AssistantPage, AssistantView, FilePart, Me, Message, ModelPage, ModelView, NewRun, NewSession, RunAnswer,
+  AssistantPage, AssistantView, Me, Message, ModelPage, ModelView, NewRun, NewSession, RunAnswer,
 } from "../../clients/typescript/src/schema.ts";
 import { joinSeams } from "./seams.ts";
 import { markSeen } from "./seen.ts";
@@ -30,6 +33,7 @@ export class App {
   /** Who uses the page; null where the service does not ask. */
   readonly user: Me | null;
   readonly sessionList = new SessionList();
+  readonly uploads = new Uploads();
   readonly outbox: Outbox;
   /** The open session. */
   readonly conversation: Cell<Conversation>;
@@ -46,7 +50,8 @@ export class App {
 
   constructor(user: Me | null) {
     this.user = user;
-    this.outbox = new Outbox((item, answer) => this.#onDelivery(item, answer));
+    void sweepFiles();
+    this.outbox = new Outbox(this.uploads, (item, answer) => this.#onDelivery(item, answer));
     this.conversation = new Cell(this.#createConversation(readAddress().sessionId));
     this.#revealAddressedMessage();
     addEventListener("hashchange", () => this.#openSession(readAddress().sessionId));
@@ -58,20 +63,16 @@ export class App {
     get<ModelPage>("models").then(offer, reportFailure(words.noModels));
   }
 
-  /**
-   * Send a message to the open session. `parentId` is the message it follows; undefined: the head; null: none. `files`
-   * are those of the message that it is a new version of.
-   */
-  send(text: string, parentId?: string | null, files: readonly FilePart[] = []): void {
+  /** Send a message to the open session. `parentId` is the message it follows; undefined: the head; null: none. */
+  send(text: string, parentId?: string | null, files: readonly DraftFile[] = []): void {
     const { id, isNew } = this.conversation.value;
-    const parts = files.map(({ file_id, name }) => ({ type: "file" as const, file_id, name }));
     const body = {
-      content: parts.length === 0 ? text : [...parts, { type: "text" as const, text }],
+      content: text,
       on_busy: this.#chooseOnBusy(id),
       tools: CLIENT_TOOLS,
       ...(parentId === undefined ? {} : { parent_id: parentId }),
     };
-    this.outbox.add({ session: id, create: isNew.value ? this.#newSession(id) : null, body });
+    this.outbox.add({ session: id, create: isNew.value ? this.#newSession(id) : null, body, files });
     if (isNew.value) history.replaceState(null, "", `#${id}`);
   }
 
@@ -177,7 +178,7 @@ export class App {
   }
 
   #onEvent(event: SessionEvent): void {
-    if (event.type === "run.started") this.outbox.noteEcho(event.run.session_id, textOf(event.user_message));
+    if (event.type === "run.started") this.outbox.noteEcho(event.run.session_id, event.user_message, textOf(event.user_message));
     if (event.type === "run.finished") this.outbox.deliver(); // an item may have waited for this run to end
   }
 }

@@ -11,6 +11,7 @@ import { ApiError, cancelRun, changeSession, get, listMessages, sendToolOutput }
 import { findBranchEnd, groupByParent, listBranch, type MessageNode } from "./branch.ts";
 import { Cell } from "./cell.ts";
 import { apply, hasEnded, type SessionEvent } from "../../clients/typescript/src/events.ts";
+import type { DraftFile } from "./files/draft-file.ts";
 import type { Message, Run, RunAnswer, Session } from "../../clients/typescript/src/schema.ts";
 import { withSlot } from "./slots.ts";
 import { follow, pause } from "../../clients/typescript/src/stream.ts";
@@ -27,6 +28,12 @@ export interface OpenRun {
   readonly id: string;
   /** True while the run waits for the output of a client function. */
   readonly isWaiting: boolean;
+}
+
+/** A message that goes back to the composer. */
+export interface ReturnedMessage {
+  readonly text: string;
+  readonly files: readonly DraftFile[];
 }
 
 export class Conversation {
@@ -47,8 +54,8 @@ export class Conversation {
   readonly olderCursor = new Cell<string | null>(null);
   /** The id of a message to scroll to. The view sets it to null when it has done so. */
   readonly messageToReveal = new Cell<string | null>(null);
-  /** A text that comes back to the composer, of a message that was refused. The composer sets it to null. */
-  readonly returnedText = new Cell<string | null>(null);
+  /** A message that was refused, and comes back to the composer. The composer sets it to null. */
+  readonly returned = new Cell<ReturnedMessage | null>(null);
   readonly #onEvent: (event: SessionEvent) => void;
   readonly #messages = new Map<string, Cell<Message>>();
   /** The id of the assistant message of each run. */

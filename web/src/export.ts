@@ -19,7 +19,8 @@ function toMarkdown(conversation: Conversation): string {
   const messages = listBranch(conversation.tree, conversation.head.value).map(({ id }) => conversation.getMessage(id).value);
   const sections = messages.map((message) => {
     const heading = message.role === "user" ? words.youSaid : words.assistantAnswered;
-    return `## ${heading}\n\n*${formatFully(message.created_at)}*\n\n${textOf(message)}\n`;
+    const files = message.parts.flatMap((part) => (part.type === "file" ? [`*${words.files.exported(part.name)}*`] : []));
+    return `${[`## ${heading}`, `*${formatFully(message.created_at)}*`, ...files, textOf(message)].join("\n\n")}\n`;
   });
   return [`# ${conversation.session.value?.title ?? words.untitled}\n`, ...sections].join("\n");
 }

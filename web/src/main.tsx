@@ -7,6 +7,7 @@ import "./style/thread.css";
 import "./style/prose.css";
 import "./style/formula.css";
 import "./style/cards.css";
+import "./style/files.css";
 import { render, type VNode } from "preact";
 import { App } from "./app.ts";
 import { listenToProse } from "./markdown/buttons.ts";

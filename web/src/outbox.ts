@@ -5,12 +5,14 @@
 // was written waits for it. Within a session the oldest item goes first, one at a time among all tabs (a Web Lock).
 // Sessions do not wait for each other. A failure that may pass is retried, with pauses of 1 to 15 s or as long as the
 // service asks for. An item that the service refuses for good stays until the user retries or discards it, and does
-// not hold up others. Each item is stored under a name of its own, because two tabs that change one list at once would
+// not hold up others. Files of an item are brought before it is sent (`files/uploads.ts`). Each item is stored under a name of its own, because two tabs that change one list at once would
 // lose an item.
 
 import { ApiError, createId, request } from "./api.ts";
 import { Cell } from "./cell.ts";
-import type { NewMessage, NewRun, NewSession, RunAnswer } from "../../clients/typescript/src/schema.ts";
+import type { DraftFile } from "./files/draft-file.ts";
+import { FileRefused, type Uploads } from "./files/uploads.ts";
+import type { Message, NewMessage, NewRun, NewSession, RunAnswer } from "../../clients/typescript/src/schema.ts";
 import * as storage from "./storage.ts";
 import { pause } from "../../clients/typescript/src/stream.ts";
 
@@ -26,8 +28,12 @@ export interface OutboxItem {
   readonly create: NewSession | null;
   /** A new message, or a request for another answer to an existing one. */
   readonly body: NewMessage | NewRun;
+  /** The files of a new message, whose `content` is its text. Earlier versions had none, or had them in `content`. */
+  readonly files?: readonly DraftFile[];
   /** Why the service refused it; null while it may be delivered. */
   readonly refused: string | null;
+  /** The code of that error, if it has one; of an error of a file behind `file_`. */
+  readonly refusedCode?: string | undefined;
 }
 
 /** Called after a delivery by any tab. `answer` is null when the run's log has expired since the message was stored. */
@@ -57,12 +63,16 @@ export class Outbox {
   readonly isUnreachable = new Cell(false);
   /** The limit of the user that was reached last; null when deliveries succeed. */
   readonly reachedLimit = new Cell<ReachedLimit | null>(null);
+  readonly #uploads: Uploads;
   readonly #onDelivery: DeliveryListener;
   readonly #tabs = new BroadcastChannel("chatkeep.outbox");
   /** The deliveries under way, by session. Aborting the controller ends the pause of a delivery. */
   readonly #deliveries = new Map<string, AbortController>();
+  /** Keys of items whose files were brought once more, because the service had deleted them. */
+  readonly #broughtAgain = new Set<string>();
 
-  constructor(onDelivery: DeliveryListener) {
+  constructor(uploads: Uploads, onDelivery: DeliveryListener) {
+    this.#uploads = uploads;
     this.#onDelivery = onDelivery;
     this.#convertOldList();
     this.#tabs.onmessage = ({ data }: MessageEvent<Parameters<DeliveryListener>>) => onDelivery(...data);
@@ -82,22 +92,33 @@ export class Outbox {
     this.deliver();
   }
 
-  /** Note that the stream of `session` showed a message. It may be an item that is about to be acknowledged. */
-  noteEcho(session: string, content: string): void {
-    const isSame = (item: OutboxItem): boolean => item.session === session && contentOf(item) === content;
+  /** Note that the stream of `session` showed a message with this text. It may be an item about to be acknowledged. */
+  noteEcho(session: string, { parts }: Message, text: string): void {
+    const files = parts.flatMap((part) => (part.type === "file" ? [part.file_id] : [])).join();
+    const filesOf = ({ files: all = [] }: OutboxItem): string =>
+      all.map((each) => this.#uploads.stateOf(each).value.fileId ?? "not brought").join();
+    const isSame = (item: OutboxItem): boolean =>
+      item.session === session && contentOf(item) === text && filesOf(item) === files;
     const item = this.items.value.find((each) => isSame(each) && !this.echoes.value.has(each.key));
     if (item) this.echoes.value = new Set([...this.echoes.value, item.key]);
   }
 
-  /** Drop an item without sending it. */
+  /** Drop an item without sending it. Its files are kept: they go back to the composer. */
   remove(key: string): void {
     storage.remove(KEY_PREFIX + key);
     this.#reload();
   }
 
+  /** Drop an item and its files: it was delivered, or is not to be. */
+  discard({ key, files = [] }: OutboxItem): void {
+    this.remove(key);
+    this.#uploads.drop(files);
+  }
+
   /** Try a refused item again. */
-  retry(key: string): void {
-    this.#update(key, { refused: null });
+  retry({ key, files = [] }: OutboxItem): void {
+    this.#uploads.forget(files);
+    this.#update(key, { refused: null, refusedCode: undefined });
     this.deliver();
   }
 
@@ -138,23 +159,42 @@ export class Outbox {
   async #attempt(item: OutboxItem): Promise<Outcome> {
     let answer: RunAnswer | null;
     try {
+      const fileIds = await Promise.all((item.files ?? []).map((file) => this.#uploads.bring(file)));
+      if (storage.load(KEY_PREFIX + item.key) === null) return "settled"; // taken back meanwhile
       await this.#createSession(item);
-      answer = await post(item);
+      answer = await post(item, fileIds);
     } catch (error) {
-      this.isUnreachable.value = !(error instanceof ApiError) || error.status >= 500;
-      if (!(error instanceof ApiError)) return { retryAfterMs: 0 }; // the service cannot be reached
-      if (error.status < 500) this.#forgetEcho(item); // not stored: the echo was another message with the same text
-      const limit = error.problem?.limit;
-      if (limit) this.reachedLimit.value = { limit, until: Date.now() + (error.retryAfterMs ?? 0) };
-      if (error.isRetryable || error.status === 401) return { retryAfterMs: error.retryAfterMs ?? 0 }; // once signed in
-      this.#update(item.key, { refused: error.message });
-      return "settled";
+      return this.#handleFailure(item, error);
     }
     this.isUnreachable.value = false;
     this.reachedLimit.value = null;
     this.#onDelivery(item, answer);
     this.#tabs.postMessage([item, answer] satisfies Parameters<DeliveryListener>);
-    this.remove(item.key);
+    this.discard(item);
+    return "settled";
+  }
+
+  #handleFailure(item: OutboxItem, error: unknown): Outcome {
+    const isOfFile = error instanceof FileRefused;
+    if (error instanceof DOMException && error.name === "AbortError") return "settled"; // taken back, and a file dropped
+    this.isUnreachable.value = !isOfFile && (!(error instanceof ApiError) || error.status >= 500);
+    if (!isOfFile && !(error instanceof ApiError)) return { retryAfterMs: 0 }; // the service cannot be reached
+    if (isOfFile || error.status < 500) this.#forgetEcho(item); // not stored: the echo was another message with the same text
+    if (isOfFile) return this.#refuse(item, error.message, `file_${error.code}`);
+    const { problem, retryAfterMs, status } = error;
+    const limit = problem?.limit;
+    if (limit) this.reachedLimit.value = { limit, until: Date.now() + (retryAfterMs ?? 0) };
+    if (error.isRetryable || status === 401) return { retryAfterMs: retryAfterMs ?? 0 }; // once signed in
+    if (status === 404 && item.files?.length && !this.#broughtAgain.has(item.key)) {
+      this.#broughtAgain.add(item.key); // the service deletes a file that no message names for a day
+      this.#uploads.forget(item.files);
+      return "settled";
+    }
+    return this.#refuse(item, error.message, problem?.code);
+  }
+
+  #refuse({ key }: OutboxItem, refused: string, refusedCode: string | undefined): Outcome {
+    this.#update(key, { refused, refusedCode });
     return "settled";
   }
 
@@ -191,21 +231,29 @@ export class Outbox {
 }
 
 /** Return the text of an item; null when it requests another answer. */
-export function contentOf({ body }: OutboxItem): string | null {
+export function contentOf({ body }: Pick<OutboxItem, "body">): string | null {
   if (!("content" in body)) return null;
   if (typeof body.content === "string") return body.content;
   return body.content.flatMap((part) => (part.type === "text" ? [part.text] : [])).join("\n\n");
 }
 
-async function post(item: OutboxItem): Promise<RunAnswer | null> {
+async function post(item: OutboxItem, fileIds: readonly string[]): Promise<RunAnswer | null> {
   const route = contentOf(item) === null ? "runs" : "messages";
   try {
     const headers = { "idempotency-key": item.key, prefer: "respond-async" };
-    return await request("POST", `sessions/${item.session}/${route}`, item.body, headers);
+    return await request("POST", `sessions/${item.session}/${route}`, bodyOf(item, fileIds), headers);
   } catch (error) {
     if (error instanceof ApiError && error.problem?.code === "events_expired") return null; // delivered long ago
     throw error;
   }
+}
+
+/** Return the body to send: with the item's files, whose ids are known now, before its text. */
+function bodyOf({ body, files = [] }: OutboxItem, fileIds: readonly string[]): NewMessage | NewRun {
+  if (!("content" in body) || files.length === 0) return body;
+  const parts = files.map(({ name }, index) => ({ type: "file" as const, file_id: fileIds[index]!, name }));
+  const text = contentOf({ body });
+  return { ...body, content: text ? [...parts, { type: "text", text }] : parts };
 }
 
 /** Return the session's items that are not refused, oldest first. */

@@ -4,6 +4,7 @@
 // with its drafts. Not after the user has left by hand: an issuer that still knows them would sign them in again at
 // once. So leaving is noted for all tabs of the browser, and each shows the farewell until the user signs in.
 
+import { sweepFiles } from "./files/sweep.ts";
 import { notices, notify } from "./notice.ts";
 import type { DeletionReceipt, Me } from "../../clients/typescript/src/schema.ts";
 import * as storage from "./storage.ts";
@@ -62,6 +63,7 @@ export async function leave(way: Me["way"], action: () => Promise<DeletionReceip
   try {
     const receipt = (await action()) ?? null;
     forgetUser();
+    await sweepFiles();
     storage.save(STORED_AS, JSON.stringify({ way, receipt } satisfies Farewell));
     location.assign(FAREWELL_QUERY);
   } catch (error) {

@@ -1,9 +1,9 @@
-import { useEffect, useState } from "preact/hooks";
 import { signOut } from "../api.ts";
 import type { AccountDialogName, App } from "../app.ts";
 import { reportFailure } from "../notice.ts";
 import { leave } from "../sign-in.ts";
 import { words } from "../words.ts";
+import { useLazy } from "./lazy.ts";
 import { Menu, type MenuItem } from "./menu.tsx";
 
 /** The menu of the user's account: their own views, and the way out. Not where the service does not ask who one is. */
@@ -34,12 +34,6 @@ interface Props {
 
 /** A dialog of the account. All of them are loaded when the first one is opened. */
 export function LazyAccountDialog(props: Props) {
-  const [views, setViews] = useState<typeof import("./account/dialogs.tsx") | null>(null);
-  useEffect(() => {
-    import("./account/dialogs.tsx").then(setViews, (error: unknown) => {
-      reportFailure(words.account.notLoaded)(error);
-      props.onClose();
-    });
-  }, []);
+  const views = useLazy(() => import("./account/dialogs.tsx"), words.account.notLoaded, props.onClose);
   return views && <views.AccountDialog {...props} />;
 }

@@ -5,12 +5,14 @@ import { isSendable } from "./composer.tsx";
 
 interface Props {
   readonly text: string;
+  /** True if the message says something without a text, by its files. */
+  readonly mayBeEmpty: boolean;
   readonly onSend: (text: string) => void;
   readonly onCancel: () => void;
 }
 
 /** The field in which a message is edited. Escape leaves the message as it was. */
-export function Editor({ text, onSend, onCancel }: Props) {
+export function Editor({ text, mayBeEmpty, onSend, onCancel }: Props) {
   const textarea = useRef<HTMLTextAreaElement>(null);
   useLayoutEffect(() => {
     textarea.current?.focus();
@@ -19,7 +21,7 @@ export function Editor({ text, onSend, onCancel }: Props) {
   const submit = (event: Event): void => {
     event.preventDefault();
     const newText = textarea.current!.value;
-    if (newText.trim() !== "" && isSendable(newText)) onSend(newText);
+    if ((mayBeEmpty || newText.trim() !== "") && isSendable(newText)) onSend(newText);
   };
   const onKeyDown = (event: KeyboardEvent): void => {
     if (event.key === "Escape" && isTyped(event)) onCancel();

@@ -5,6 +5,7 @@ import { type App, textOf } from "../app.ts";
 import { listBranch } from "../branch.ts";
 import { type Cell, useCell } from "../cell.ts";
 import type { Conversation } from "../conversation.ts";
+import { fromPart } from "../files/draft-file.ts";
 import type { Message, Problem, Run } from "../../../clients/typescript/src/schema.ts";
 import { words } from "../words.ts";
 import { focusComposer } from "./focus.ts";
@@ -141,7 +142,7 @@ function Rewording({ app, conversation, answer }: { app: App; conversation: Conv
   if (question === undefined) return null;
   const text = textOf(question);
   const sendAnew = (content: string): void => {
-    app.send(content, null);
+    app.send(content, null, question.parts.filter((part) => part.type === "file").map(fromPart));
     focusComposer();
   };
   return (

@@ -17,12 +17,13 @@ interface Props {
   /** The name of the button. */
   readonly label: string;
   readonly items: readonly MenuItem[];
-  /** A text on the button, behind a symbol of its own. Without it, the button has the symbol of menus. */
+  /** A text on the button, behind a symbol of its own. Without it, the button has the symbol of menus, or `icon`. */
   readonly text?: string;
+  readonly icon?: IconName;
 }
 
 /** A menu. The items do what they say, and close it. */
-export function Menu({ label, items, text }: Props) {
+export function Menu({ label, items, text, icon = "more" }: Props) {
   const id = useId();
   const button = useRef<HTMLButtonElement>(null);
   const popover = useRef<HTMLDivElement>(null);
@@ -39,7 +40,7 @@ export function Menu({ label, items, text }: Props) {
     <>
       <button ref={button} type="button" class={text ? "quiet account-button" : "icon-button"} aria-label={label}
         title={label} popovertarget={id}>
-        <Icon name={text ? "person" : "more"} />
+        <Icon name={text ? "person" : icon} />
         {text && <span dir="auto">{text}</span>}
       </button>
       <div ref={popover} id={id} class="menu" popover="auto" onToggle={onToggle}>

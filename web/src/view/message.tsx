@@ -4,6 +4,8 @@ import { useCell } from "../cell.ts";
 import type { Conversation } from "../conversation.ts";
 import { formatBriefly, formatFully } from "../dates.ts";
 import { listDocuments } from "../documents.ts";
+import { fromPart } from "../files/draft-file.ts";
+import { showPicture } from "../files/pictures.ts";
 import { hasEnded } from "../../../clients/typescript/src/events.ts";
 import { reportFailure } from "../notice.ts";
 import type { Message } from "../../../clients/typescript/src/schema.ts";
@@ -12,10 +14,11 @@ import { Boundary } from "./boundary.tsx";
 import { CopyButton } from "./copy-button.tsx";
 import { Editor } from "./editor.tsx";
 import { Ending } from "./ending.tsx";
+import { Files } from "./files.tsx";
 import { focusComposer, refocus } from "./focus.ts";
 import { IconButton } from "./icons.tsx";
 import { useLettingGo } from "./letting-go.ts";
-import { FileLink, isSilent, PartView, PlainPart } from "./part.tsx";
+import { isSilent, PartView, PlainPart } from "./part.tsx";
 import { RunFacts } from "./run-facts.tsx";
 import { ReadAloudButton } from "./speech-buttons.tsx";
 import { Versions } from "./versions.tsx";
@@ -54,7 +57,7 @@ function UserMessage({ app, message, isLast, ...rest }: Props & { message: Messa
   const article = useRef<HTMLElement>(null);
   const send = (text: string): void => {
     setEditing(false);
-    app.send(text, message.parent_id, files);
+    app.send(text, message.parent_id, files.map(fromPart));
     focusComposer();
   };
   const refocusEdit = (): void => refocus(article.current?.querySelector("[data-action=edit]"));
@@ -62,17 +65,15 @@ function UserMessage({ app, message, isLast, ...rest }: Props & { message: Messa
   return (
     <article ref={article} class={isLast ? "user-message last" : "user-message"} data-message={message.id}>
       <h2 class="visually-hidden">{words.youSaid}</h2>
+      <Files files={files} onShow={(file) => showPicture(rest.conversation, file)} />
       {isEditing ? (
-        <Editor text={textOf(message)} onSend={send} onCancel={() => setEditing(false)} />
+        <Editor text={textOf(message)} mayBeEmpty={files.length > 0} onSend={send} onCancel={() => setEditing(false)} />
       ) : (
         textOf(message) !== "" && <Bubble text={textOf(message)} />
       )}
-      {files.length > 0 && (
-        <ul class="files">{files.map((file, index) => <li key={index}><FileLink file={file} /></li>)}</ul>
-      )}
       <div class="actions">
         <VersionSwitch {...rest} />
-        <CopyButton getText={() => textOf(message)} />
+        {textOf(message) !== "" && <CopyButton getText={() => textOf(message)} />}
         <IconButton name="pencil" label={words.edit} action="edit" onClick={() => setEditing(true)} />
         <Time time={message.created_at} />
       </div>
@@ -119,7 +120,8 @@ function Answer({ app, conversation, message, isLast, ...rest }: Props & { messa
         <Boundary key={index} fallback={<PlainPart part={part} />}>
           <PartView part={part} isLive={isLive && isLast}
             onAnswer={(callId, output) => conversation.answerCall(message.run_id!, callId, output)}
-            listDocuments={() => listDocuments(conversation, message.id)} />
+            listDocuments={() => listDocuments(conversation, message.id)}
+            onShow={(file) => showPicture(conversation, file)} />
         </Boundary>
       ))}
       {isInProgress && isSilent(message.parts.at(-1)) && <p class="thinking"><i /><i /><i /></p>}

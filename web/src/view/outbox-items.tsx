@@ -3,6 +3,7 @@ import type { App } from "../app.ts";
 import { useCell } from "../cell.ts";
 import type { Conversation } from "../conversation.ts";
 import { contentOf, type OutboxItem, type ReachedLimit } from "../outbox.ts";
+import { FileChips, useUploadStates } from "./draft-files.tsx";
 import { words } from "../words.ts";
 
 type Props = { readonly app: App; readonly conversation: Conversation };
@@ -20,31 +21,50 @@ export function useOutboxItems(app: App, conversation: Conversation): readonly O
   return items.filter(({ key, session }) => session === conversation.id && !echoes.has(key));
 }
 
+/** An item without files has the same ones at each drawing. */
+const NO_FILES: NonNullable<OutboxItem["files"]> = [];
+
 function OutboxItemView({ app, conversation, item }: Props & { item: OutboxItem }) {
   const content = contentOf(item);
-  const state = useDeliveryState(app, item);
+  const { files = NO_FILES, refused } = item;
+  const isBringing = useUploadStates(app, files).some(({ fileId }) => fileId === null);
+  const state = useDeliveryState(app, item, isBringing);
   const reached = useCell(app.outbox.reachedLimit);
-  const takeBack = (): void => {
-    if (conversation.connection.value === "gone") app.startNew(); // a deleted chat has no field
-    app.conversation.value.returnedText.value = content;
-    app.outbox.remove(item.key);
-  };
   return (
     <article class="user-message pending">
       {content !== null && <h2 class="visually-hidden">{words.youSaid}</h2>}
-      {content !== null && <div class="bubble" dir="auto">{content}</div>}
-      {item.refused === null ? (
-        reached === null ? <p class="soft delivery">{state}</p> : <LimitNote reached={reached} />
-      ) : (
-        <div class="note" role="alert">
-          <p>{words.notSent(item.refused)}</p>
-          <button type="button" onClick={() => app.outbox.retry(item.key)}>{words.tryAgain}</button>
-          {content !== null && <button type="button" onClick={takeBack}>{words.takeBack}</button>}
-          <button type="button" class="quiet" onClick={() => app.outbox.remove(item.key)}>{words.discard}</button>
-        </div>
+      {content && <div class="bubble" dir="auto">{content}</div>}
+      <FileChips app={app} files={files} onRemove={null} />
+      {refused !== null && <Refusal app={app} conversation={conversation} item={item} refused={refused} />}
+      {refused === null && reached !== null && <LimitNote reached={reached} />}
+      {refused === null && reached === null && <p class="soft delivery">{state}</p>}
+      {refused === null && isBringing && ( // later it may be on its way, and would be sent twice
+        <button type="button" class="quiet unfold" onClick={() => takeBack(app, conversation, item)}>{words.takeBack}</button>
       )}
     </article>
   );
+}
+
+/** Why an item is not sent, and the ways on. */
+function Refusal({ app, conversation, item, refused }: Props & { item: OutboxItem; refused: string }) {
+  const inOurWords = words.files.messageRefusals[item.refusedCode ?? ""];
+  return (
+    <div class="note" role="alert">
+      <p>{words.notSent(inOurWords ?? refused)}</p>
+      {inOurWords && <p class="soft">{refused}</p>}
+      <button type="button" onClick={() => app.outbox.retry(item)}>{words.tryAgain}</button>
+      {contentOf(item) !== null && (
+        <button type="button" onClick={() => takeBack(app, conversation, item)}>{words.takeBack}</button>
+      )}
+      <button type="button" class="quiet" onClick={() => app.outbox.discard(item)}>{words.discard}</button>
+    </div>
+  );
+}
+
+function takeBack(app: App, conversation: Conversation, item: OutboxItem): void {
+  if (conversation.connection.value === "gone") app.startNew(); // a deleted chat has no field
+  app.conversation.value.returned.value = { text: contentOf(item) ?? "", files: item.files ?? [] };
+  app.outbox.remove(item.key);
 }
 
 /** The limit that items wait for, counted down: it may take until tomorrow, so the page says why nothing is sent. */
@@ -70,12 +90,13 @@ function formatWait(seconds: number): string {
 }
 
 /** Return where an item is, in words. */
-function useDeliveryState(app: App, item: OutboxItem): string {
+function useDeliveryState(app: App, item: OutboxItem, isBringing: boolean): string {
   const isOnline = useOnline();
   const isUnreachable = useCell(app.outbox.isUnreachable);
   if (!isOnline) return words.sendingOffline;
   if (isUnreachable) return words.sendingUnreachable;
   if (contentOf(item) === null) return words.askingAgain;
+  if (isBringing) return words.files.bringing;
   return item.body.on_busy === "reject" ? words.sendingAfter : words.sending;
 }
 

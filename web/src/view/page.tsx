@@ -2,12 +2,14 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import type { App } from "../app.ts";
 import { useCell } from "../cell.ts";
 import type { Conversation } from "../conversation.ts";
+import { type ShownPicture, shownPicture } from "../files/pictures.ts";
 import { words } from "../words.ts";
 import { LazyAccountDialog } from "./account-menu.tsx";
 import { ChatMenu } from "./chat-menu.tsx";
 import { Composer } from "./composer.tsx";
 import { IconButton } from "./icons.tsx";
 import { KeysDialog } from "./keys-dialog.tsx";
+import { useLazy } from "./lazy.ts";
 import { Notices } from "./notices.tsx";
 import { OutboxItems } from "./outbox-items.tsx";
 import { AssistantSelect, ModelSelect } from "./session-selects.tsx";
@@ -57,6 +59,7 @@ export function Page({ app }: { app: App }) {
       </main>
       <Notices />
       <OpenDialog app={app} />
+      <OpenViewer />
       <p class="visually-hidden" role="status">{useCell(app.announcement)}</p>
     </div>
   );
@@ -71,6 +74,18 @@ function OpenDialog({ app }: { app: App }) {
   if (name === "keys") return <KeysDialog onClose={close} />;
   if (name === "settings") return <SettingsDialog onClose={close} />;
   return <LazyAccountDialog app={app} name={name} onClose={close} />;
+}
+
+/** The viewer of pictures, while one is shown. */
+function OpenViewer() {
+  const shown = useCell(shownPicture);
+  return shown && <LazyViewer shown={shown} />;
+}
+
+function LazyViewer({ shown }: { shown: ShownPicture }) {
+  const close = (): void => void (shownPicture.value = null);
+  const viewer = useLazy(() => import("./viewer.tsx"), words.files.viewerNotLoaded, close);
+  return viewer && <viewer.Viewer shown={shown} onClose={close} />;
 }
 
 function OpenSession({ app, conversation }: { app: App; conversation: Conversation }) {

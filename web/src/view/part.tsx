@@ -2,6 +2,7 @@ import type { DocumentFields } from "../documents.ts";
 import type { Part } from "../../../clients/typescript/src/events.ts";
 import type { FilePart } from "../../../clients/typescript/src/schema.ts";
 import { ToolCall } from "./calls.tsx";
+import { Files } from "./files.tsx";
 import { Prose } from "./prose.tsx";
 import { Reasoning } from "./reasoning.tsx";
 import { words } from "../words.ts";
@@ -12,6 +13,8 @@ interface Props {
   readonly isLive: boolean;
   readonly onAnswer: (callId: string, output: unknown) => Promise<void>;
   readonly listDocuments: () => readonly DocumentFields[];
+  /** Show a picture large. */
+  readonly onShow: (file: FilePart) => void;
 }
 
 /** A part of an answer. */
@@ -27,16 +30,11 @@ export function PartView({ part, isLive, ...rest }: Props) {
     case "handover":
       return part.from === part.to ? null : <p class="handover soft">{words.handedOver(part.from, part.to)}</p>;
     case "file":
-      return <FileLink file={part} />;
+      return <Files files={[part]} onShow={rest.onShow} />;
     case "step":
       return null;
   }
 }
-
-/** A file's name, by which it is opened or saved. */
-export const FileLink = ({ file }: { file: FilePart }) => (
-  <a class="file" href={`api/files/${file.file_id}/content`} target="_blank" rel="noopener" dir="auto">{file.name}</a>
-);
 
 /** A part as text: its own, or the arguments of a call. */
 export function PlainPart({ part }: { part: Part }) {

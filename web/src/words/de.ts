@@ -3,6 +3,7 @@
 import type { Words } from "../words.ts";
 import { count } from "./count.ts";
 import { account } from "./de-account.ts";
+import { files } from "./de-files.ts";
 
 export const de: Words = {
   // Everywhere
@@ -185,6 +186,7 @@ export const de: Words = {
   signIn: "Anmelden",
   signedOut: "Du bist abgemeldet.",
   account,
+  files,
 
   // Settings and keys
   settings: "Einstellungen",

@@ -3,6 +3,7 @@
 
 import { count } from "./count.ts";
 import { account } from "./en-account.ts";
+import { files } from "./en-files.ts";
 
 export const en = {
   // Everywhere
@@ -186,6 +187,7 @@ export const en = {
   signIn: "Sign in",
   signedOut: "You are signed out.",
   account,
+  files,
 
   // Settings and keys
   settings: "Settings",

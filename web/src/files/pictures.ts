@@ -1,0 +1,27 @@
+// The pictures of a chat, and which one of them is shown large.
+
+import { listBranch } from "../branch.ts";
+import { Cell } from "../cell.ts";
+import type { Conversation } from "../conversation.ts";
+import type { FilePart } from "../../../clients/typescript/src/schema.ts";
+
+export interface ShownPicture {
+  /** All pictures of the chat that are loaded, in their order. */
+  readonly pictures: readonly FilePart[];
+  readonly index: number;
+}
+
+/** The picture in the viewer; null when it is closed. */
+export const shownPicture = new Cell<ShownPicture | null>(null);
+
+/** True if the service makes small pictures of the file, as of all pictures that it can read. */
+export const isPicture = ({ media_type, width }: FilePart): boolean => media_type.startsWith("image/") && width !== null;
+
+/** Show a picture of the chat in the viewer. */
+export function showPicture(conversation: Conversation, picture: FilePart): void {
+  const path = listBranch(conversation.tree, conversation.head.value);
+  const parts = path.flatMap(({ id }) => conversation.getMessage(id).value.parts);
+  const pictures = parts.filter((part) => part.type === "file").filter(isPicture);
+  const index = pictures.indexOf(picture);
+  shownPicture.value = index < 0 ? { pictures: [picture], index: 0 } : { pictures, index };
+}
