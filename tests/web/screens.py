@@ -3,15 +3,18 @@
 import asyncio
 import shutil
 import tempfile
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+from PIL import Image, ImageDraw, ImageOps
 from playwright.async_api import Browser, async_playwright, expect
 
 from tests.script import Script, call, say, stop
 from tests.service import serving, settings
 from tests.web.chat import Chat
 from tests.web.conftest import BROWSERS, FLAGS
+from tests.web.test_attaching import attach, brought, payload
 
 TARGET = Path(__file__).parent.parent.parent / "docs" / "screens"
 ASSISTANT = """---
@@ -77,6 +80,7 @@ async def take_all() -> None:
         await take(browser, jokes, "cards", DESKTOP)
         await take(browser, streaming, "prose-dark", {**DESKTOP, "color_scheme": "dark"}, scroll_to="1")
         await take(browser, streaming, "functions", DESKTOP)
+        await take(browser, await attach_files(browser, service.url, script), "files", DESKTOP, draft=True)
         await take(browser, jokes, "phone", PHONE)
         await take(browser, streaming, "phone-dark", {**PHONE, "color_scheme": "dark"}, press="Chats")
         await browser.close()
@@ -112,13 +116,56 @@ async def talk(browser: Browser, url: str, script: Script) -> tuple[str, str]:
     return jokes, chat.page.url
 
 
+async def attach_files(browser: Browser, url: str, script: Script) -> str:
+    """Create a session with files. Return its address."""
+    chat = await Chat.open(await browser.new_context(), url)
+    script.play([say("Reine, from the bridge: by the light, nine in the evening. The list says **Saturday**."), stop()])
+    await attach(
+        chat,
+        payload("Reine at nine.png", draw_fjord(), "image/png"),
+        payload("packing list.md", PROSE.encode()),
+        payload("tides.csv", b"day,high,low\n" * 40),
+    )
+    await brought(chat, 3)
+    await chat.say("Where and when was this?")
+    await chat.answered("Saturday")
+    return chat.page.url
+
+
+def draw_fjord() -> bytes:
+    """Return a picture of mountains and water, as a PNG."""
+    picture = Image.linear_gradient("L").resize((1200, 760)).rotate(180)
+    picture = ImageOps.colorize(picture, "#f3d9b8", "#5f86a8", mid="#d9a98c")
+    pen = ImageDraw.Draw(picture)
+    for colour, heights in (("#51677f", (330, 120, 300, 190, 360, 240)), ("#33475a", (470, 300, 450, 260, 430, 400))):
+        peaks = [(240 * place, height) for place, height in enumerate(heights)]
+        pen.polygon([(0, 560), *peaks, (1200, 560)], fill=colour)
+    pen.rectangle((0, 540, 1200, 760), fill="#7f97a6")
+    for row in range(8):
+        pen.line((120 + 90 * row, 580 + 22 * row, 420 + 90 * row, 580 + 22 * row), fill="#c9b7a8", width=4)
+    file = BytesIO()
+    picture.save(file, "PNG")
+    return file.getvalue()
+
+
 async def take(
-    browser: Browser, url: str, name: str, options: dict[str, Any], *, scroll_to: str = "", press: str = ""
+    browser: Browser,
+    url: str,
+    name: str,
+    options: dict[str, Any],
+    *,
+    scroll_to: str = "",
+    press: str = "",
+    draft: bool = False,
 ) -> None:
     """Take one picture."""
     context = await browser.new_context(reduced_motion="reduce", **options)
     chat = await Chat.open(context, url)
     await expect(chat.page.locator(".answer, .greeting").last).to_be_visible()
+    if draft:
+        await attach(chat, payload("chart of the harbour.png", draw_fjord(), "image/png"))
+        await brought(chat)
+        await chat.box.fill("And is this the same place?")
     if scroll_to:
         await chat.thread.evaluate("box => box.scrollTo(0, 0)")
     if press:

@@ -4,6 +4,7 @@ import asyncio
 import re
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -12,6 +13,8 @@ from playwright.async_api import BrowserContext, FilePayload, Route, expect
 from tests.script import Script, say, stop
 from tests.service import Service, serving, settings
 from tests.web.chat import Chat
+from tests.web.test_lossless import free_port
+from tests.web.test_lossless import serving as service_on
 
 pytestmark = pytest.mark.anyio
 
@@ -38,6 +41,9 @@ DRAG = """([name, selector]) => {
     return event.defaultPrevented;
 }"""
 """Drags a file over an element of the page, or drops it there."""
+
+FAST = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
+"""A network without limits."""
 
 KEPT = """async () => {
     const database = await new Promise(done => {
@@ -279,6 +285,25 @@ async def test_a_file_attached_offline_is_sent_by_another_tab(
     assert script.prompts[0].messages[-1]["content"].endswith("kept\n```\n\nfrom the tunnel")
     assert len(await stored(service)) == 1
     assert await other.page.evaluate(KEPT) == [0, []]
+
+
+async def test_an_upload_survives_a_killed_service(context: BrowserContext, tmp_path: Path) -> None:
+    port = free_port()
+    async with service_on(port, tmp_path) as process:
+        chat = await Chat.open(context, f"http://127.0.0.1:{port}")
+        network: Any = await context.new_cdp_session(chat.page)  # its types are incomplete
+        await network.send("Network.enable")
+        await network.send("Network.emulateNetworkConditions", {**FAST, "uploadThroughput": 500_000})
+        await attach(chat, payload("log.txt", b"a line of a log\n" * 200_000))
+        await chat.say("hello")
+        await expect(chat.user_messages).to_contain_text(re.compile(r"[1-9]\d % of 3.2 MB"))
+        process.kill()
+        await expect(chat.user_messages).to_contain_text("Waits for the service")
+    await network.send("Network.emulateNetworkConditions", FAST)
+    async with service_on(port, tmp_path):
+        await chat.answered("You gave me log.txt, text/plain, 3,200,000 bytes.")
+        await expect(chat.user_messages).to_have_count(1)
+        await expect(chat.answers).to_have_count(1)
 
 
 async def test_a_draft_keeps_its_files_over_a_reload(chat: Chat, script: Script) -> None:
