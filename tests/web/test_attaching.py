@@ -265,6 +265,23 @@ async def test_a_lost_response_makes_no_second_file(chat: Chat, script: Script, 
     await expect(chat.user_messages.get_by_role("link")).to_have_count(1)
 
 
+async def test_two_tabs_of_a_draft_make_one_file(context: BrowserContext, chat: Chat, service: Service) -> None:
+    gate = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        await gate.wait()
+        await route.continue_()
+
+    await chat.intercept("**/api/files", hold, times=1)
+    await attach(chat, payload("shared.txt", b"shared"))
+    other = await Chat.open(context, service.url)
+    await expect(other.page.locator(".chip")).to_contain_text("0 % of 6 bytes")
+    gate.set()
+    for tab in (chat, other):
+        await brought(tab)
+    assert await stored(service) == ["shared.txt"]
+
+
 async def test_a_file_attached_offline_is_sent_by_another_tab(
     context: BrowserContext, chat: Chat, script: Script, service: Service
 ) -> None:

@@ -47,6 +47,10 @@ export class Uploads {
   readonly #states = new Map<string, Cell<UploadState>>();
   readonly #uploads = new Map<string, Upload>();
 
+  constructor() {
+    storage.onChange(BROUGHT_PREFIX, () => this.#noteOtherTabs());
+  }
+
   /** Return how the upload of a file stands. */
   stateOf({ key, isStored }: DraftFile): Cell<UploadState> {
     const fileId = isStored ? key : storage.load(BROUGHT_PREFIX + key);
@@ -97,12 +101,19 @@ export class Uploads {
     }
   }
 
+  /** Another tab may have brought a file that this one shows. */
+  #noteOtherTabs(): void {
+    for (const [key, state] of this.#states) {
+      const fileId = storage.load(BROUGHT_PREFIX + key);
+      if (fileId !== null && state.value.fileId === null) state.value = { ...BEGIN, sent: 1, fileId };
+    }
+  }
+
   async #bring(file: DraftFile, signal: AbortSignal): Promise<string> {
     const state = this.stateOf(file);
     for (let retryMs = MIN_RETRY_MS; ; retryMs = Math.min(retryMs * 2, MAX_RETRY_MS)) {
       try {
         const fileId = await alone(signal, () => this.#attempt(file, signal));
-        storage.save(BROUGHT_PREFIX + file.key, fileId);
         state.value = { ...BEGIN, sent: 1, fileId };
         return fileId;
       } catch (error) {
@@ -118,7 +129,7 @@ export class Uploads {
     }
   }
 
-  /** Send a file once, unless another tab has brought it. */
+  /** Send a file, unless another tab has brought it. This one may not know that yet; then it is the same file again. */
   async #attempt(file: DraftFile, signal: AbortSignal): Promise<string> {
     const brought = storage.load(BROUGHT_PREFIX + file.key);
     if (brought !== null) return brought;
@@ -126,7 +137,9 @@ export class Uploads {
     const state = this.stateOf(file);
     const showProgress = (sent: number): void => void (state.value = { ...BEGIN, sent });
     showProgress(0);
-    return (await sendFile(bytes, file.name, signal, showProgress)).id;
+    const { id } = await sendFile(bytes, file.name, signal, showProgress);
+    storage.save(BROUGHT_PREFIX + file.key, id); // before the next tab has its turn
+    return id;
   }
 }
 

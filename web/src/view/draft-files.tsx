@@ -78,7 +78,7 @@ export function FileChips({ app, files, onRemove }: Props) {
 
 function Chip({ app, file, onRemove }: Omit<Props, "files"> & { file: DraftFile }) {
   const state = useCell(app.uploads.stateOf(file));
-  useEffect(() => announceEnd(app, file), [file.key]);
+  useEffect(() => (onRemove ? bringAndTell(app, file) : undefined), [file.key]); // the outbox brings those of its items
   const { fileId, refused, sent } = state;
   return (
     <li class={refused === null ? "chip" : "chip refused"}>
@@ -103,7 +103,7 @@ function describe({ name, media_type, bytes }: DraftFile, { fileId, isWaiting, r
 }
 
 /** Bring the file, and tell screen readers how that ended. */
-function announceEnd(app: App, file: DraftFile): void {
+function bringAndTell(app: App, file: DraftFile): void {
   if (app.uploads.stateOf(file).value.fileId !== null) return;
   const tell = (text: string): void => void (app.announcement.value = text);
   const isRefused = (): boolean => app.uploads.stateOf(file).value.refused !== null; // else it was removed
