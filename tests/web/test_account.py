@@ -62,7 +62,7 @@ async def test_an_open_service_has_no_account(context: BrowserContext, tmp_path:
         await expect(page.get_by_role("button", name="Tell me a joke about programmers.")).to_be_visible()
         await expect(page.get_by_role("button", name=re.compile("Account"))).to_have_count(0)
         asked = {path for path in paths if path.startswith("/api/")}
-        assert asked == {"/api/assistants", "/api/assistants/default", "/api/models", "/api/sessions"}
+        assert asked == {"/api/assistants", "/api/assistants/default", "/api/events", "/api/models", "/api/sessions"}
         await page.close()
 
 
