@@ -3,6 +3,7 @@
 import os
 from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck
@@ -11,6 +12,7 @@ from hypothesis import settings as hypothesis_settings
 from tests.databases import new_database
 from tests.postgres import Keeper, Server, missing
 from tests.provider import Provider
+from tests.s3 import Store, file_settings, serving_s3
 from tests.script import Script
 from tests.service import Service, serving, settings
 
@@ -48,6 +50,28 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
             yield url
 
 
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """The S3-compatible store of this process."""
+    with serving_s3(tmp_path_factory.mktemp("s3")) as store:
+        yield store
+
+
+@pytest.fixture
+def file_place() -> dict[str, Any]:
+    """The settings that say where the bytes of files lie: by default in the database."""
+    return {}
+
+
+@pytest.fixture(params=["database", "bucket"])
+def each_place(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """The same for tests that run once with each place. A module takes it by a fixture `file_place` of its own."""
+    if request.param == "database":
+        return {}
+    store: Store = request.getfixturevalue("s3")
+    return file_settings(store.new_url())
+
+
 @pytest.fixture
 def script() -> Script:
     """The model of `service`; give it scenes to play."""
@@ -55,9 +79,9 @@ def script() -> Script:
 
 
 @pytest.fixture
-async def service(database: str, script: Script) -> AsyncGenerator[Service]:
+async def service(database: str, script: Script, file_place: dict[str, Any]) -> AsyncGenerator[Service]:
     """The service, answered by `script`."""
-    async with serving(settings(database), script) as service:
+    async with serving(settings(database, **file_place), script) as service:
         yield service
 
 

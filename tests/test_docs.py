@@ -39,7 +39,7 @@ from tests.pages import (
     without_code,
 )
 
-OPENAI = {name: name.upper() for name in Settings.model_fields if name.startswith("openai_")}
+OTHERS = {name: name.upper() for name in Settings.model_fields if name.startswith(("openai_", "aws_"))}
 EXAMPLE_SETTINGS = re.findall(r"^([A-Z_]+)=(.*)$", (ROOT / ".env.example").read_text("utf-8"), re.MULTILINE)
 MAX_PARAGRAPH_WORDS = 60
 CORE_WORDS = (
@@ -65,7 +65,7 @@ def errors_with_a_code(base: type) -> list[type]:
 
 @pytest.mark.parametrize("field", Settings.model_fields)
 def test_every_setting_has_one_row(field: str) -> None:
-    assert len(rows(SETTINGS, OPENAI.get(field, f"CHATKEEP_{field.upper()}"))) == 1
+    assert len(rows(SETTINGS, OTHERS.get(field, f"CHATKEEP_{field.upper()}"))) == 1
 
 
 @pytest.mark.parametrize(("name", "value"), EXAMPLE_SETTINGS)

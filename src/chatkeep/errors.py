@@ -5,7 +5,7 @@ ChatkeepError
 │  ├─ NotFound  InvalidRequest  ModelNotAllowed  BodyTooLarge  IdTaken  SessionBusy  IdempotencyMismatch  CallNotWaiting
 │  ├─ BadPosition  EventsExpired  ShuttingDown  TooManyRuns  BadHost  CrossSite  UnsupportedMediaType  MethodNotAllowed
 │  ├─ Unauthenticated  Forbidden  AccountDisabled  UntrustedProxy  SignInUnavailable       sign_in/refusals.py
-│  ├─ FileInUse  UnsupportedFile                                                           files/refusals.py
+│  ├─ FileInUse  UnsupportedFile  FilesUnavailable                                         files/refusals.py
 │  ├─ BadRequest  HeadTooLarge  RequestTimeout  TooManyConnections      before there is a request
 │  ├─ QuotaExceeded                                                     runs/quota.py
 │  └─ DatabaseUnavailable  Internal
@@ -15,7 +15,7 @@ ChatkeepError
 ├─ StorageFailed               a transaction that failed because the database cannot be used for now
 │  └─ StatementFailed          a statement does not fit the schema
 ├─ ValueRefused                a transaction that the database would refuse again
-└─ CannotStart                 one line for the operator: settings, database, migrations
+└─ CannotStart  BucketFailed   one line for the operator: settings, database, migrations; the bucket of files
 
 `code`, `status` and `retryable` stand on the class. `docs/http-api.md` lists them: "Error codes" has the refusals,
 "Errors of a run" the failed turns.

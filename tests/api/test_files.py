@@ -1,6 +1,7 @@
 """Files over HTTP: brought in two ways, read in parts, kept once, and never run by a browser."""
 
 import asyncio
+import math
 from typing import Any
 
 import httpx2
@@ -10,8 +11,8 @@ from chatkeep.chat.people import LOCAL_USER
 from chatkeep.chat.types import File
 from chatkeep.db import Transaction
 from chatkeep.runs.file_sweeping import sweep_files
-from chatkeep.store.file_chunks import CHUNK_BYTES
 from tests.api.shapes import NO_UUIDS, TIME, UNKNOWN, UUID7, problem
+from tests.s3 import list_names
 from tests.samples import encrypted_pdf, pdf, picture, turned_photo
 from tests.script import Script
 from tests.service import Service, serving, settings
@@ -19,8 +20,8 @@ from tests.service import Service, serving, settings
 pytestmark = pytest.mark.anyio
 
 BYTES = bytes(range(256)) * 3_000
-"""Three chunks that are no text."""
-FILES = ["files", "file_chunks", "message_files"]
+"""Three chunks of the database that are no text."""
+FILES = ["files", "pieces", "message_files"]
 
 
 async def bring(service: Service, content: bytes, name: str = "a.bin", media_type: str = "") -> dict[str, Any]:
@@ -30,15 +31,30 @@ async def bring(service: Service, content: bytes, name: str = "a.bin", media_typ
     return answer.json()
 
 
+@pytest.fixture
+def file_place(each_place: dict[str, Any]) -> dict[str, Any]:
+    return each_place
+
+
+def count_pieces(service: Service, content: bytes) -> int:
+    """Return how many pieces a file has where the service keeps it."""
+    return math.ceil(len(content) / service.runtime.file_bytes.piece_bytes)
+
+
 async def count_rows(service: Service) -> dict[str, int]:
+    """Return how many files, pieces of files, and references there are."""
+
     async def read(tx: Transaction) -> dict[str, int]:
         return {
             "files": len(await tx.all("SELECT id FROM files")),
-            "file_chunks": len(await tx.all("SELECT number FROM file_chunks")),
+            "pieces": len(await tx.all("SELECT number FROM file_chunks")),
             "message_files": len(await tx.all("SELECT file_id FROM message_files")),
         }
 
-    return await service.runtime.db.snapshot(read)
+    counts = await service.runtime.db.snapshot(read)
+    if url := service.runtime.settings.files_url:
+        counts["pieces"] += len(await list_names(url))
+    return counts
 
 
 async def test_a_file_comes_as_a_body(service: Service) -> None:
@@ -87,12 +103,14 @@ async def test_the_same_bytes_are_one_file(service: Service) -> None:
     both = await asyncio.gather(*(bring(service, BYTES + b"x") for _ in range(3)))
     assert len({each["id"] for each in both}) == 1
     await sweep_files(service.runtime)
-    assert await count_rows(service) == {"files": 2, "file_chunks": 6, "message_files": 0}
+    pieces = count_pieces(service, BYTES) + count_pieces(service, BYTES + b"x")
+    assert await count_rows(service) == {"files": 2, "pieces": pieces, "message_files": 0}
 
 
-@pytest.mark.parametrize("size", [1, CHUNK_BYTES - 1, CHUNK_BYTES, CHUNK_BYTES + 1, 2 * CHUNK_BYTES])
-async def test_bytes_come_back_as_they_were(service: Service, size: int) -> None:
-    content = (BYTES + BYTES)[:size]
+@pytest.mark.parametrize(("pieces", "more"), [(0, 1), (1, -1), (1, 0), (1, 1), (2, 0)])
+async def test_bytes_come_back_as_they_were(service: Service, pieces: int, more: int) -> None:
+    size = pieces * service.runtime.file_bytes.piece_bytes + more
+    content = (BYTES * 3)[:size]
     file = await bring(service, content)
     answer = await service.client.get(f"/api/files/{file['id']}/content")
     assert answer.content == content
@@ -214,8 +232,8 @@ async def test_another_owner_s_file_is_not_found(service: Service) -> None:
     assert own["id"] != file["id"]
 
 
-async def test_an_unused_file_lives_for_its_grace(database: str, script: Script) -> None:
-    async with serving(settings(database, files_grace=3600), script) as service:
+async def test_an_unused_file_lives_for_its_grace(database: str, script: Script, file_place: dict[str, Any]) -> None:
+    async with serving(settings(database, files_grace=3600, **file_place), script) as service:
         file = await bring(service, BYTES)
         await sweep_files(service.runtime)
         assert (await service.client.get(f"/api/files/{file['id']}")).status_code == 200

@@ -1,27 +1,30 @@
 """Uploads that are wrong, too large, or break off: a clear answer, and nothing of them stays."""
 
 import asyncio
-import os
-import signal
-import sys
 from collections.abc import AsyncGenerator
-from pathlib import Path
+from typing import Any
 
 import pytest
 
 from chatkeep.runs.file_sweeping import sweep_files
 from tests.api.shapes import problem
-from tests.api.test_files import FILES, count_rows
-from tests.faults.outside_queries import query_sqlite
+from tests.api.test_files import FILES, count_pieces, count_rows
 from tests.script import Script
 from tests.service import Service, serving, settings
 
 pytestmark = pytest.mark.anyio
 
+
+@pytest.fixture
+def file_place(each_place: dict[str, Any]) -> dict[str, Any]:
+    return each_place
+
+
 FORM = {"content-type": "multipart/form-data; boundary=B"}
 FILE = b'--B\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\nhello\r\n'
 FIELD = b'--B\r\nContent-Disposition: form-data; name="field"\r\n\r\nvalue\r\n'
 END = b"--B--\r\n"
+HEAD = b"POST /api/files HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2000000\r\n\r\n"
 
 
 @pytest.mark.parametrize(
@@ -57,8 +60,10 @@ async def test_a_field_beside_the_file_does_not_matter(service: Service) -> None
 
 @pytest.mark.parametrize("is_form", [False, True])
 @pytest.mark.parametrize("is_chunked", [False, True])
-async def test_a_file_has_a_largest_size(database: str, script: Script, is_form: bool, is_chunked: bool) -> None:
-    async with serving(settings(database, max_file_bytes=600_000), script) as service:
+async def test_a_file_has_a_largest_size(
+    database: str, script: Script, file_place: dict[str, Any], is_form: bool, is_chunked: bool
+) -> None:
+    async with serving(settings(database, max_file_bytes=600_000, **file_place), script) as service:
         for size, status in ((600_000, 201), (600_001, 413), (900_000, 413)):
             content = b"\xff" * size
             body = FILE.replace(b"hello", content) + END if is_form else content
@@ -73,7 +78,8 @@ async def test_a_file_has_a_largest_size(database: str, script: Script, is_form:
             if status == 413:
                 problem(answer, 413, "body_too_large")
         await sweep_files(service.runtime)
-        assert await count_rows(service) == {"files": 1, "file_chunks": 3, "message_files": 0}
+        expected = count_pieces(service, b"x" * 600_000)
+        assert await count_rows(service) == {"files": 1, "pieces": expected, "message_files": 0}
 
 
 async def test_other_requests_keep_their_rules(service: Service) -> None:
@@ -84,45 +90,13 @@ async def test_other_requests_keep_their_rules(service: Service) -> None:
 
 async def test_an_upload_that_breaks_off_leaves_nothing(service: Service) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", int(service.url.rpartition(":")[2]))
-    writer.write(b"POST /api/files HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2000000\r\n\r\n" + b"\xff" * 900_000)
+    writer.write(HEAD + b"\xff" * 1_200_000)
     await writer.drain()
     async with asyncio.timeout(30):
-        while (await count_rows(service))["file_chunks"] < 3:
+        while (await count_rows(service))["pieces"] < 1_200_000 // service.runtime.file_bytes.piece_bytes:
             await asyncio.sleep(0.005)
         writer.transport.abort()
         while any((await count_rows(service)).values()):
             await sweep_files(service.runtime)
             await asyncio.sleep(0.005)
     assert await reader.read() == b""
-
-
-async def test_a_process_that_dies_leaves_no_half_a_file(tmp_path: Path) -> None:
-    """What it leaves is found by no read, and swept in its time: here at the next start, as the grace is short."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("OPENAI_", "CHATKEEP_"))}
-    file = tmp_path / "t.db"
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "chatkeep", "serve", "--port", "0"),
-        cwd=tmp_path,
-        env={**inherited, "CHATKEEP_DATABASE_URL": f"sqlite:///{file}"},
-        stdout=asyncio.subprocess.PIPE,
-    )
-    assert process.stdout is not None
-    port = int((await process.stdout.readline()).decode().rpartition(":")[2].strip(" /\n"))
-    _, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(b"POST /api/files HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2000000\r\n\r\n" + b"\xff" * 900_000)
-    await writer.drain()
-    async with asyncio.timeout(60):
-        while True:
-            with query_sqlite(file) as query:
-                if len(query("SELECT number FROM file_chunks")) == 3:
-                    break
-            await asyncio.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    await process.wait()
-    writer.close()
-    with query_sqlite(file) as query:
-        assert query("SELECT id FROM files WHERE media_type IS NOT NULL") == []
-    async with serving(settings(f"sqlite:///{file}", files_grace=0.01), Script()) as service, asyncio.timeout(60):
-        while any((await count_rows(service)).values()):
-            await sweep_files(service.runtime)
-            await asyncio.sleep(0.005)

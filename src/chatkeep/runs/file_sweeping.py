@@ -6,7 +6,6 @@ from chatkeep import clock
 from chatkeep.db import Transaction
 from chatkeep.runs.passes import repeat
 from chatkeep.runs.runtime import Runtime
-from chatkeep.store import file_chunks as store_chunks
 from chatkeep.store import files as store_files
 from chatkeep.store.files import FileKey
 
@@ -43,6 +42,5 @@ async def _remove(runtime: Runtime, key: FileKey, before: str) -> bool:
     """Remove a file, unless a message has come to refer to it: then return False."""
     if not await runtime.db.transaction(lambda tx: store_files.drop_file(tx, key, before)):
         return False
-    while await runtime.db.transaction(lambda tx: store_chunks.remove_chunks(tx, key)):
-        pass
+    await runtime.file_bytes.remove(key)
     return True

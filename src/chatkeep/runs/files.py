@@ -1,8 +1,9 @@
-"""Files of users: they come piece by piece, are stored chunk by chunk, and are read back so.
+"""Files of users: they come, are stored and are read back piece by piece.
 
-1. While a file comes, its chunks are stored as those of a file that no read finds. The last transaction makes it one.
-   A process that dies in between leaves chunks that are swept later, and nothing else.
-2. At no time is more than a chunk of it in memory, unless it is a picture or a PDF, which another process reads.
+1. While a file comes, its pieces are stored as those of a file that no read finds. The last transaction makes it one.
+   A process that dies in between leaves pieces that are swept later, and nothing else.
+2. At no time is more than a piece of it in memory, unless it is a picture or a PDF, which another process reads.
+3. Where the pieces lie is known to `file_bytes.py` alone.
 """
 
 import asyncio
@@ -19,9 +20,7 @@ from chatkeep.files.media_types import PDF, PICTURES, UNKNOWN_TYPE, MediaTypeFin
 from chatkeep.files.names import clean_name
 from chatkeep.runs.file_sweeping import SWEEP_TOPIC
 from chatkeep.runs.runtime import Runtime
-from chatkeep.store import file_chunks as store_chunks
 from chatkeep.store import files as store_files
-from chatkeep.store.file_chunks import CHUNK_BYTES
 from chatkeep.store.files import FileKey
 
 
@@ -47,6 +46,7 @@ async def receive_file(
     Raises:
         BodyTooLarge: it has more than CHATKEEP_MAX_FILE_BYTES.
         InvalidRequest: it is empty, or something else than what the client says.
+        FilesUnavailable: its bytes cannot be stored for now.
     """
     key = FileKey(owner, ids.new())
     upload = _Upload(runtime, key)
@@ -55,7 +55,7 @@ async def receive_file(
         file = await upload.describe(incoming)
         received = await _complete(runtime, owner, file, upload.sha256)
     except BaseException:
-        if upload.chunks:
+        if upload.pieces:
             await asyncio.shield(asyncio.ensure_future(_drop(runtime, key)))
         raise
     if not received.is_new:
@@ -64,23 +64,25 @@ async def receive_file(
 
 
 async def read_pieces(runtime: Runtime, key: FileKey, begin: int = 0, end: int | None = None) -> AsyncGenerator[bytes]:
-    """Yield the bytes of a file from `begin` up to, not including, `end`, chunk by chunk.
+    """Yield the bytes of a file from `begin` up to, not including, `end`, piece by piece.
 
     Raises:
         NotFound: the file is gone.
+        FilesUnavailable: its bytes cannot be read for now.
     """
+    pieces = await runtime.file_bytes.open(key)
     position = begin
     while end is None or position < end:
-        number, offset = divmod(position, CHUNK_BYTES)
-        chunk = await runtime.db.snapshot(lambda tx, number=number: store_chunks.find_chunk(tx, key, number))
-        if chunk is None:
+        number, offset = divmod(position, pieces.size)
+        whole = await pieces.find(number)
+        if whole is None:
             if end is None:
                 return
             raise NotFound(f"no file {key.file_id}")
-        piece = chunk[offset : None if end is None else offset + end - position]
+        piece = whole[offset : None if end is None else offset + end - position]
         yield piece
         position += len(piece)
-        if len(chunk) < CHUNK_BYTES:
+        if len(whole) < pieces.size:
             return
 
 
@@ -101,14 +103,14 @@ async def delete_file(runtime: Runtime, key: FileKey) -> None:
 
 
 class _Upload:
-    """A file that is coming. `chunks` is how many are stored, `size` counts its bytes."""
+    """A file that is coming. `pieces` is how many are stored, `size` counts its bytes."""
 
     def __init__(self, runtime: Runtime, key: FileKey) -> None:
         self._runtime = runtime
         self._key = key
         self._finder = MediaTypeFinder()
         self._hash = hashlib.sha256()
-        self.chunks = 0
+        self.pieces = 0
         self.size = 0
 
     @property
@@ -117,9 +119,9 @@ class _Upload:
         return self._hash.hexdigest()
 
     async def store(self, pieces: AsyncIterable[bytes]) -> None:
-        """Store what comes, as chunks of one size."""
+        """Store what comes, as pieces of one size."""
         rest = bytearray()
-        limit = self._runtime.settings.max_file_bytes
+        limit, piece_bytes = self._runtime.settings.max_file_bytes, self._runtime.file_bytes.piece_bytes
         async for piece in pieces:
             self.size += len(piece)
             if self.size > limit:
@@ -127,13 +129,13 @@ class _Upload:
             self._hash.update(piece)
             self._finder.feed(piece)
             rest += piece
-            while len(rest) >= CHUNK_BYTES:
-                await self._add_chunk(bytes(rest[:CHUNK_BYTES]))
-                del rest[:CHUNK_BYTES]
+            while len(rest) >= piece_bytes:
+                await self._add(bytes(rest[:piece_bytes]))
+                del rest[:piece_bytes]
         if not self.size:
             raise InvalidRequest("the file is empty")
         if rest:
-            await self._add_chunk(bytes(rest))
+            await self._add(bytes(rest))
 
     async def describe(self, incoming: IncomingFile) -> File:
         """Return the file with its media type, and with its size or pages if it is a picture or a PDF."""
@@ -149,10 +151,10 @@ class _Upload:
         size = (found.width, found.height, found.pages)
         return File(self._key.file_id, name, media_type, self.size, *size, created_at="")  # the database's time
 
-    async def _add_chunk(self, content: bytes) -> None:
-        number = self.chunks
-        self.chunks += 1
-        await self._runtime.db.transaction(lambda tx: store_chunks.add_chunk(tx, self._key, number, content))
+    async def _add(self, content: bytes) -> None:
+        number = self.pieces
+        self.pieces += 1
+        await self._runtime.file_bytes.add(self._key, number, content)
 
 
 def _check_declared(declared: str, found: str) -> None:

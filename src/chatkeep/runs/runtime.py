@@ -12,9 +12,9 @@ from chatkeep.db.open import ProcessIdentity
 from chatkeep.db.write_probe import WriteProbe
 from chatkeep.errors import InvalidRequest, ModelNotAllowed, ShuttingDown
 from chatkeep.files.reader import FileReader
-from chatkeep.llm import Model
-from chatkeep.llm.model_library import ModelLibrary
+from chatkeep.llm import Model, ModelLibrary
 from chatkeep.runs.end import EndedRun
+from chatkeep.runs.file_bytes import FileBytes
 from chatkeep.runs.journal import Journal
 from chatkeep.runs.slots import Slots
 from chatkeep.settings import Settings
@@ -42,6 +42,7 @@ class Runtime:
     assistants: AssistantLibrary
     tools: Mapping[str, Tool]
     process: ProcessIdentity
+    file_bytes: FileBytes
     tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict[str, asyncio.Task[None]])
     background_tasks: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
     claim_locks: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary[str, asyncio.Lock])

@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 from chatkeep import mcp
 from chatkeep.db.notifier import Notifier
 from chatkeep.db.open import join_processes
-from chatkeep.llm import Model, connect_model
-from chatkeep.llm.model_library import ModelLibrary
+from chatkeep.llm import Model, ModelLibrary, connect_model
+from chatkeep.runs.bucket_bytes import find_file_bytes
 from chatkeep.runs.flush_schedule import FlushSchedule
 from chatkeep.runs.journal import Journal
 from chatkeep.runs.loading import load_assistants, load_tools, open_database
@@ -45,7 +45,8 @@ async def open_runtime(settings: Settings, model: Model | None = None) -> AsyncG
         notifier.on_remote = journal.check_ownership
         try:
             model = model or connect_model(models, settings)
-            runtime = Runtime(settings, db, notifier, journal, model, models, library, tools, process)
+            file_bytes = find_file_bytes(settings, db)
+            runtime = Runtime(settings, db, notifier, journal, model, models, library, tools, process, file_bytes)
             await recover(runtime, alone=process.is_alone)
             await process.admit_others()
             async with _background_tasks(runtime):

@@ -21,6 +21,7 @@ from pydantic import (
 
 from chatkeep.chat.limits import MAX_LIMIT, Limits
 from chatkeep.errors import CannotStart
+from chatkeep.settings.bucket_url import BucketUrl, parse_bucket_url
 from chatkeep.settings.env_file import read_env_file
 from chatkeep.settings.key_reference import read_key
 from chatkeep.settings.mcp_servers import McpServer, parse_servers
@@ -28,13 +29,12 @@ from chatkeep.settings.peers import NO_PEERS, Peers, parse_peers
 from chatkeep.settings.provider import OPENAI_URL, SDK_HEADERS, check_base_url, check_headers, check_key
 from chatkeep.settings.proxies import check_proxies
 from chatkeep.settings.public_url import PublicUrl, parse_public_url
+from chatkeep.settings.secret_files import read_secret_files
 from chatkeep.settings.ways_in import check_ways_in
 from chatkeep.watch.log_lines import LogForm, LogLevel
 
 PREFIX = "CHATKEEP_"
-"""The beginning of every setting's name, except the two that are the OpenAI SDK's."""
-SECRETS = ("OPENAI_API_KEY", f"{PREFIX}DATABASE_URL", f"{PREFIX}MCP_SERVERS", f"{PREFIX}OIDC_CLIENT_SECRET")
-"""Settings that may hold a secret, so that a file can hold it in their place: `NAME_FILE`."""
+"""The beginning of every setting's name, except those of the OpenAI SDK and of Amazon's tools."""
 _SERVICE_LINK = re.compile(
     r"CHATKEEP_(\w+_)?(SERVICE_HOST=.*|SERVICE_PORT(_\w+)?=\d*|PORT=\w+://.*|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?=.*)"
 )
@@ -58,6 +58,10 @@ def _check_key(value: object) -> object:
 
 def _read_public_url(value: object) -> object:
     return parse_public_url(value) if isinstance(value, str) else value
+
+
+def _read_bucket_url(value: object) -> object:
+    return parse_bucket_url(value) if isinstance(value, str) else value
 
 
 def _read_yes_no(value: object) -> object:
@@ -92,7 +96,7 @@ YesNo = Annotated[bool, BeforeValidator(_read_yes_no)]
 
 def _variable(field: str) -> str:
     """Return the name of a setting, which is that of its variable."""
-    return field.upper() if field.startswith("openai_") else PREFIX + field.upper()
+    return field.upper() if field.startswith(("openai_", "aws_")) else PREFIX + field.upper()
 
 
 class Settings(BaseModel):
@@ -137,6 +141,10 @@ class Settings(BaseModel):
     max_dialect_bytes: PositiveInt = 33_554_432
     max_file_bytes: PositiveInt = 20_971_520
     files_grace: Seconds = 86_400
+    files_url: Annotated[BucketUrl | None, BeforeValidator(_read_bucket_url)] = None
+    aws_access_key_id: str | None = None
+    aws_secret_access_key: SecretStr | None = None
+    aws_secret_access_key_file: Path | None = None
     max_runs: PositiveInt = 2_000
     user_open_runs: LimitNumber | None = None
     user_messages_hour: LimitNumber | None = None
@@ -239,13 +247,14 @@ def load_settings(env_file: Path = Path(".env")) -> Settings:
     _refuse_unknown(dict(sources))
     texts = {name: text for name, text in sources if text}
     _refuse_quotes(texts)
-    _read_secret_files(texts)
+    read_secret_files(texts)
     try:
         settings = Settings.model_validate({name: texts[name] for name in _names() if name in texts})
     except ValidationError as error:
         first = error.errors()[0]
         raise CannotStart(f"{first['loc'][0]}: {first['msg'].removeprefix('Value error, ')}") from None
     check_ways_in(settings)
+    _check_bucket(settings)
     _check_requests(settings, in_file)
     return settings
 
@@ -267,23 +276,11 @@ def _refuse_quotes(texts: Mapping[str, str]) -> None:
             raise CannotStart(f"{name}: there are quotes around the value; leave them out")
 
 
-def _read_secret_files(texts: dict[str, str]) -> None:
-    """Put the content of each file of `SECRETS` in the place of its setting. Blanks around it do not count."""
-    for name in SECRETS:
-        path = texts.get(f"{name}_FILE")
-        if path is None:
-            continue
-        if name in texts:
-            raise CannotStart(f"{name} and {name}_FILE are set; one of them is enough")
-        try:
-            content = Path(path).read_text("utf-8").strip()
-        except OSError as error:
-            raise CannotStart(f"{name}_FILE: cannot read {path}: {error.strerror}") from None
-        except UnicodeDecodeError:
-            raise CannotStart(f"{name}_FILE: {path} is not UTF-8") from None
-        if not content:
-            raise CannotStart(f"{name}_FILE: {path} is empty")
-        texts[name] = content
+def _check_bucket(settings: Settings) -> None:
+    if settings.files_url is not None and (settings.aws_access_key_id is None) != (
+        settings.aws_secret_access_key is None
+    ):
+        raise CannotStart("CHATKEEP_FILES_URL: one of AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY is missing")
 
 
 def _check_requests(settings: Settings, in_file: Mapping[str, str]) -> None:

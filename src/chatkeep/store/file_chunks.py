@@ -1,7 +1,4 @@
-"""The table `file_chunks`: the bytes of files, in pieces that a transaction writes and a reader holds one at a time.
-
-All that is known of how bytes are kept stands here, in four functions.
-"""
+"""The table `file_chunks`: the bytes of files, in pieces that a transaction writes and a reader holds one at a time."""
 
 from chatkeep.db import Transaction, can_be_repeated
 from chatkeep.store.files import FileKey, begin_file, remove_row
@@ -31,6 +28,12 @@ async def find_chunk(tx: Transaction, key: FileKey, number: int) -> bytes | None
         "SELECT content FROM file_chunks WHERE owner = $1 AND file_id = $2 AND number = $3", *key, number
     )
     return row[0] if row else None
+
+
+async def has_chunks(tx: Transaction, key: FileKey) -> bool:
+    """Return True if the file's bytes are in the database."""
+    row = await tx.one("SELECT number FROM file_chunks WHERE owner = $1 AND file_id = $2 AND number = 0", *key)
+    return row is not None
 
 
 async def remove_chunks(tx: Transaction, key: FileKey) -> bool:

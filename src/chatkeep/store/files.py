@@ -1,4 +1,4 @@
-"""The table `files`: a row for each file of an owner. Bytes are in `file_chunks.py`, uses in `message_files.py`.
+"""The table `files`: a row for each file of an owner. Uses are in `message_files.py`, bytes in chunks or in a bucket.
 
     begun ──▶ complete ⇄ used by messages          `unused_since` is NULL while a message refers to it
       │           │
@@ -39,6 +39,23 @@ async def begin_file(tx: Transaction, key: FileKey) -> None:
         *key,
         now,
     )
+
+
+async def touch_begun(tx: Transaction, key: FileKey) -> None:
+    """Give a file that is still coming its time again.
+
+    Raises:
+        NotFound: it has been swept.
+    """
+    row = await tx.one(
+        """UPDATE files SET unused_since = $3
+            WHERE owner = $1 AND id = $2 AND media_type IS NULL AND unused_since > $4 RETURNING id""",
+        *key,
+        await tx.now(),
+        DROPPED_AT,
+    )
+    if row is None:
+        raise NotFound(f"no file {key.file_id}")
 
 
 async def complete_file(tx: Transaction, owner: str, file: File, sha256: str) -> File | None:
