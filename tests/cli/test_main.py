@@ -27,7 +27,9 @@ def command(
 
 
 def environment(**more: str) -> dict[str, str]:
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("CHATKEEP_", "OPENAI_", "AWS_"))}
+    inherited = {
+        name: value for name, value in os.environ.items() if not name.startswith(("CHATKEEP_", "OPENAI_", "AWS_"))
+    }
     return {**inherited, **more}
 
 

@@ -30,7 +30,8 @@ def test_the_example_file_lists_every_setting() -> None:
     example = (Path(__file__).parent.parent.parent / ".env.example").read_text("utf-8")
     named = {line.partition("=")[0] for line in example.splitlines() if "=" in line and not line.startswith("#")}
     fields = {
-        name.upper() if name.startswith(("openai_", "aws_")) else f"CHATKEEP_{name.upper()}" for name in Settings.model_fields
+        name.upper() if name.startswith(("openai_", "aws_")) else f"CHATKEEP_{name.upper()}"
+        for name in Settings.model_fields
     }
     assert named == fields
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from chatkeep import mcp
 from chatkeep.api.ways_in import WaysIn
+from chatkeep.cli.file_checks import check_bucket
 from chatkeep.cli.findings import Finding
 from chatkeep.db.migrate import list_missing, load_migrations
 from chatkeep.db.open import connect
@@ -45,7 +46,7 @@ def check_all(*, offline: bool) -> Generator[Finding]:
 
 def _check_modes(settings: Settings) -> Generator[Finding]:
     secrets = [settings.openai_api_key_file, settings.database_url_file, settings.mcp_servers_file]
-    named = [*secrets, settings.oidc_client_secret_file, settings.jwt_keys]
+    named = [*secrets, settings.oidc_client_secret_file, settings.aws_secret_access_key_file, settings.jwt_keys]
     paths = [Path(".env"), settings.models, settings.database_path(), *(Path(each) for each in named if each)]
     for path in (path for path in paths if path is not None and path.is_file()):
         mode = stat.S_IMODE(path.stat().st_mode)
@@ -73,6 +74,8 @@ async def _check_connections(
     yield await _check_database(settings)
     if offline:
         return
+    async for finding in check_bucket(settings):
+        yield finding
     async for finding in _check_providers(settings, models):
         yield finding
     async for finding in _check_sign_in(ways_in):

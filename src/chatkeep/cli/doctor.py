@@ -4,6 +4,7 @@
 2. Sessions: counters and head fit the rows, a message comes after its parent, the key is that of the id.
 3. Answers: each can be read, and is what its log amounts to, as long as that is kept (`chat/event_log.py`).
 4. Runs in progress whose process is gone. A service that runs ends them, or the next start does.
+5. Files: each has all its bytes, in the database or the bucket, and the bucket has no others (`cli/file_checks.py`).
 
 It reads page by page, each of them one unchanging state, so it may run beside the service. `--fix` changes two things:
 counters and heads, and answers that differ from a whole log, which is what the clients have seen.
@@ -19,6 +20,7 @@ from chatkeep import clock, ids
 from chatkeep.chat.event_log import fold, position_length
 from chatkeep.chat.events import Event, RunFinished
 from chatkeep.chat.types import Message
+from chatkeep.cli.file_checks import examine_files
 from chatkeep.cli.findings import Finding
 from chatkeep.db import Database, Transaction
 from chatkeep.db.migrate import list_missing, load_migrations
@@ -30,7 +32,6 @@ from chatkeep.store import events as store_events
 from chatkeep.store import examination, kept_logs
 from chatkeep.store import messages as store_messages
 from chatkeep.store import runs as store_runs
-from chatkeep.store.examination import RunRow, SessionRows
 
 
 async def examine(settings: Settings, on_progress: Callable[[int, int], None], *, fix: bool) -> AsyncGenerator[Finding]:
@@ -63,6 +64,8 @@ async def examine(settings: Settings, on_progress: Callable[[int, int], None], *
         if not faults:
             yield Finding("sessions", "ok", f"{sessions} sessions, their answers and logs")
         yield await _examine_leases(db, settings.lease)
+        async for finding in examine_files(db, settings):
+            yield finding
     finally:
         await db.close()
 
@@ -81,14 +84,14 @@ async def _examine_indexes(db: Database) -> Finding:
     return Finding("indexes", "ok", "all are valid")
 
 
-async def _list_sessions(db: Database) -> AsyncGenerator[Sequence[SessionRows]]:
+async def _list_sessions(db: Database) -> AsyncGenerator[Sequence[examination.SessionRows]]:
     after = -1
     while page := await db.snapshot(lambda tx, after=after: examination.list_sessions(tx, after)):
         yield page
         after = page[-1].session_key
 
 
-async def _examine_session(db: Database, session: SessionRows, *, fix: bool) -> AsyncGenerator[Finding]:
+async def _examine_session(db: Database, session: examination.SessionRows, *, fix: bool) -> AsyncGenerator[Finding]:
     name = f"session {session.session_id}"
     if session.session_key != ids.session_key(session.session_id):
         yield Finding("sessions", "FAILED", f"{name} has a key that is not its id's: its messages cannot be found")
@@ -106,7 +109,7 @@ async def _examine_session(db: Database, session: SessionRows, *, fix: bool) -> 
             yield finding
 
 
-async def _examine_run(db: Database, run: RunRow, *, fix: bool) -> Finding | None:
+async def _examine_run(db: Database, run: examination.RunRow, *, fix: bool) -> Finding | None:
     async def read(tx: Transaction) -> tuple[bool, list[Event] | None, Message | None]:
         is_deleted = await store_runs.find_run(tx, run.key) is None  # since the session's runs were listed
         return is_deleted, await _read_log(tx, run), await _read_message(tx, run)
@@ -128,7 +131,7 @@ async def _examine_run(db: Database, run: RunRow, *, fix: bool) -> Finding | Non
     return Finding("answers", "FAILED", f"{name}: {text}") if text else None
 
 
-async def _read_log(tx: Transaction, run: RunRow) -> list[Event] | None:
+async def _read_log(tx: Transaction, run: examination.RunRow) -> list[Event] | None:
     """Return the run's log; empty if it cannot be read, None if it is not kept."""
     if not await kept_logs.has_log(tx, run.key):
         return None
@@ -138,7 +141,7 @@ async def _read_log(tx: Transaction, run: RunRow) -> list[Event] | None:
         return []
 
 
-async def _read_message(tx: Transaction, run: RunRow) -> Message | None:
+async def _read_message(tx: Transaction, run: examination.RunRow) -> Message | None:
     """Return the run's message; None if it cannot be read."""
     try:
         return await store_messages.find_in_session(tx, run.key.session_id, run.message_id)

@@ -1,6 +1,6 @@
 """The command line: serve, health, ask, eval, copy, migrate.
 
-`cli/operating.py` has check, doctor, backup, restore and usage; `cli/people_parser.py` has user and token.
+`cli/operating.py` has check, doctor, backup, restore, move-files and usage; `cli/people_parser.py` has user and token.
 
 Each command imports its own code only when it runs, so that `--help` answers at once.
 """
@@ -158,6 +158,8 @@ def _copy(arguments: argparse.Namespace) -> int:
     source, target = (settings.model_copy(update={"database_url": url}) for url in (arguments.source, arguments.target))
     for name, digest in asyncio.run(copy(source, target, resume=arguments.resume)).items():
         print(f"{name:<20}{digest}")
+    if settings.files_url:
+        print(f"the bytes of files stay in {settings.files_url}, for the copy: never use the source with it again")
     return 0
 
 

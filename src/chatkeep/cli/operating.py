@@ -1,4 +1,4 @@
-"""The commands of an operator: check, doctor, backup, restore, usage.
+"""The commands of an operator: check, doctor, backup, restore, move-files, usage.
 
 Each imports its own code only when it runs, as in `cli/main.py`.
 """
@@ -34,6 +34,10 @@ def add_commands(add: AddParser) -> None:
     restore = add("restore", help="put a backup in the place of the database, and the old one aside")
     restore.add_argument("path", type=Path, help="the backup")
     restore.set_defaults(run=_restore)
+
+    move = add("move-files", help="move the bytes of files to the bucket of CHATKEEP_FILES_URL, or back")
+    move.add_argument("to", choices=("bucket", "database"), help="where they shall be; to the database: stop first")
+    move.set_defaults(run=_move_files)
 
     usage = add("usage", help="tokens and cost by day and model")
     usage.add_argument("--days", type=count, default=30, metavar="N", help="the last N days (default: %(default)s)")
@@ -72,6 +76,7 @@ def _doctor(arguments: argparse.Namespace) -> int:
 
 def _backup(arguments: argparse.Namespace) -> int:
     from chatkeep.db.backup import back_up, list_backups, name_backup
+    from chatkeep.settings import load_settings
 
     source, target, keep = _sqlite_file(), arguments.path, arguments.keep
     if keep is not None:
@@ -80,6 +85,8 @@ def _backup(arguments: argparse.Namespace) -> int:
         target = target / name_backup(datetime.now(UTC))
     back_up(source, target)
     print(f"{source} is copied to {target}")
+    if url := load_settings().files_url:
+        print(f"the bytes of files in {url} are not in it: back up that bucket, too, now")
     for old in list_backups(target.parent)[:-keep] if keep is not None else ():
         old.unlink()
         print(f"{old} is deleted")
@@ -100,6 +107,37 @@ def _restore(arguments: argparse.Namespace) -> int:
 
     asyncio.run(open_it())
     print("it opens, with this version's schema: start the service")
+    return 0
+
+
+def _move_files(arguments: argparse.Namespace) -> int:
+    from chatkeep.errors import NotFound
+    from chatkeep.files.bucket import BucketFailed
+    from chatkeep.files.refusals import FilesUnavailable
+    from chatkeep.runs.bucket_bytes import connect_bucket
+    from chatkeep.runs.file_moving import move_to_bucket, move_to_database
+    from chatkeep.runs.loading import open_database
+    from chatkeep.settings import load_settings
+
+    async def run() -> None:
+        settings = load_settings()
+        bucket = connect_bucket(settings)
+        if bucket is None:
+            raise CannotStart("CHATKEEP_FILES_URL is unset: there is no bucket")
+        db = await open_database(settings)
+        count = size = 0
+        try:
+            move = move_to_bucket if arguments.to == "bucket" else move_to_database
+            async for file in move(db, bucket):
+                count += 1
+                size += file.bytes
+        except (BucketFailed, FilesUnavailable, NotFound) as failure:
+            raise CannotStart(f"{count} files are moved; {bucket.name}: {failure}") from failure
+        finally:
+            await db.close()
+        print(f"{count} files with {size:,} bytes are moved to the {arguments.to}")
+
+    asyncio.run(run())
     return 0
 
 

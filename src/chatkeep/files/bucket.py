@@ -3,13 +3,18 @@
 Only four requests are made, which every such store knows: PUT and GET of a whole object, a list, DELETE of many. An
 object is there as a whole or not at all. There are no multipart uploads: what a process that dies leaves of one is in
 no list, and stays until the bucket's owner has it removed.
+
+Requests are made in threads. obstore's own coroutines can end the process with a signal when it exits: their threads
+may still come back to Python (PyO3/pyo3-async-runtimes, issue 40; one exit of fifteen here).
 """
 
+import asyncio
 import importlib.util
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from chatkeep.errors import CannotStart, ChatkeepError
 from chatkeep.settings.bucket_url import BucketUrl
@@ -23,7 +28,10 @@ RETRY_SECONDS = 30
 """How long a request is repeated that failed with a server's error or a lost connection."""
 MAX_RETRIES = 3
 """How often it is repeated."""
+MAX_REQUESTS = 32
+"""How many requests there are at a time; others wait."""
 MAX_REASON_CHARS = 300
+T = TypeVar("T")
 _CODE = re.compile(r"<Code>(\w+)</Code>")
 
 
@@ -60,6 +68,7 @@ class Bucket:
         if access_key_id and secret_access_key:
             config |= {"access_key_id": access_key_id, "secret_access_key": secret_access_key}
         self.name = str(url)
+        self._threads = ThreadPoolExecutor(MAX_REQUESTS, "chatkeep-bucket")
         self._errors = (BaseError, OSError, ValueError)
         try:
             self._store = S3Store(
@@ -74,37 +83,41 @@ class Bucket:
 
     async def put(self, name: str, content: bytes) -> None:
         """Store an object in one request. One of this name is replaced."""
-        try:
-            await self._store.put_async(name, content, use_multipart=False)
-        except self._errors as error:
-            raise BucketFailed(_reason(error)) from error
+        await self._call(lambda: self._store.put(name, content, use_multipart=False))
 
     async def find(self, name: str) -> bytes | None:
         """Return the content of an object; None if there is none of this name."""
-        try:
-            return bytes(await (await self._store.get_async(name)).bytes_async())
-        except FileNotFoundError as error:
-            if "NoSuchBucket" in str(error):
-                raise BucketFailed(_reason(error)) from error
-            return None
-        except self._errors as error:
-            raise BucketFailed(_reason(error)) from error
+
+        def get() -> bytes | None:
+            try:
+                return bytes(self._store.get(name).bytes())
+            except FileNotFoundError as error:
+                if "NoSuchBucket" in str(error):
+                    raise
+                return None
+
+        return await self._call(get)
 
     async def list_objects(self, folder: str | None = None) -> AsyncGenerator[Object]:
         """Yield the objects below a folder, which is named without a `/` at its end; or all."""
-        try:
-            async for page in self._store.list(folder):  # pyright: ignore[reportUnknownMemberType]  # of another overload
-                for each in page:
-                    yield Object(each["path"], each["size"])
-        except self._errors as error:
-            raise BucketFailed(_reason(error)) from error
+        pages = self._store.list(folder)  # pyright: ignore[reportUnknownMemberType]  # of another overload
+        while page := await self._call(lambda: next(pages, ())):
+            for each in page:
+                yield Object(each["path"], each["size"])
 
     async def delete_folder(self, folder: str) -> None:
         """Delete the objects below a folder, if there are any."""
-        names = [each.name async for each in self.list_objects(folder)]
+        if names := [each.name async for each in self.list_objects(folder)]:
+            await self._call(lambda: self._store.delete(names))
+
+    async def _call(self, request: Callable[[], T]) -> T:
+        """Do a request in a thread. It comes to its end even if its caller is cancelled, which waits for it."""
+        future = asyncio.get_running_loop().run_in_executor(self._threads, request)
         try:
-            if names:
-                await self._store.delete_async(names)
+            return await asyncio.shield(future)
+        except asyncio.CancelledError:
+            await asyncio.wait([future])
+            raise
         except self._errors as error:
             raise BucketFailed(_reason(error)) from error
 

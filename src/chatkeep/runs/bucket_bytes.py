@@ -2,12 +2,12 @@
 
 1. A file's id is random, so no name tells what is in it, or whose it is; and a file of a user who becomes another one
    keeps its objects. Equal bytes of two owners are two files, and so are different objects.
-2. Before each piece the file's row is made or touched. So a sweep never takes a file that is still coming, and finds
+2. A request that has begun comes to its end (`files/bucket.py`): no object appears after its file was removed.
+3. Before each piece the file's row is made or touched. So a sweep never takes a file that is still coming, and finds
    what a dead process has left, after CHATKEEP_FILES_GRACE.
-3. Files that were stored before CHATKEEP_FILES_URL was set stay in the database. They are read from there.
+4. Files that were stored before CHATKEEP_FILES_URL was set stay in the database. They are read from there.
 """
 
-import asyncio
 import logging
 from collections.abc import Coroutine
 from typing import TypeVar
@@ -43,7 +43,7 @@ class BucketBytes:
             NotFound: the file has been swept.
         """
         await self._db.transaction(lambda tx: (begin_file if number == 0 else touch_begun)(tx, key))
-        await self._ask(_finish(self._bucket.put(_name(key, number), content)))
+        await self._ask(self._bucket.put(object_name(key, number), content))
 
     async def open(self, key: FileKey) -> Pieces:
         """Return the pieces of a file, wherever they are."""
@@ -51,7 +51,7 @@ class BucketBytes:
             return await self._in_database.open(key)
 
         async def find(number: int) -> bytes | None:
-            return await self._ask(self._bucket.find(_name(key, number)))
+            return await self._ask(self._bucket.find(object_name(key, number)))
 
         return Pieces(PIECE_BYTES, find)
 
@@ -90,15 +90,6 @@ def find_file_bytes(settings: Settings, db: Database) -> FileBytes:
     return DatabaseBytes(db) if bucket is None else BucketBytes(db, bucket)
 
 
-def _name(key: FileKey, number: int) -> str:
+def object_name(key: FileKey, number: int) -> str:
+    """Return the name of the object that is a piece of a file."""
     return f"{key.file_id}/{number:06d}"
-
-
-async def _finish(request: Coroutine[None, None, T]) -> T:
-    """Wait for a request to end even if its caller is cancelled: no object may come after its file was removed."""
-    task = asyncio.ensure_future(request)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait([task])
-        raise

@@ -86,6 +86,26 @@ async def read_pieces(runtime: Runtime, key: FileKey, begin: int = 0, end: int |
             return
 
 
+async def start_reading(
+    runtime: Runtime, key: FileKey, begin: int = 0, end: int | None = None
+) -> AsyncGenerator[bytes]:
+    """Read the first piece, and return all of them as `read_pieces` does. So a fault is known before an answer begins.
+
+    Raises:
+        NotFound: the file is gone.
+        FilesUnavailable: its bytes cannot be read for now.
+    """
+    rest = read_pieces(runtime, key, begin, end)
+    first = await anext(rest, b"")
+
+    async def read() -> AsyncGenerator[bytes]:
+        yield first
+        async for piece in rest:
+            yield piece
+
+    return read()
+
+
 async def read_all(runtime: Runtime, key: FileKey) -> bytes:
     """Return all bytes of a file; those that are left, if it is being removed."""
     return b"".join([piece async for piece in read_pieces(runtime, key)])

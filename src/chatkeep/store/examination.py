@@ -1,4 +1,4 @@
-"""Statements of `chatkeep doctor`: what the constraints of the schema do not exclude, session by session.
+"""Statements of `chatkeep doctor`: what the constraints of the schema do not exclude, by session and by file.
 
 A session that is being removed is left out: half of its rows may be gone already.
 """
@@ -8,9 +8,14 @@ from typing import NamedTuple
 from chatkeep import ids
 from chatkeep.chat.types import RunKey
 from chatkeep.db import Transaction
+from chatkeep.store.files import FileKey
 
 PAGE_SESSIONS = 100
 """Sessions that are read at once."""
+PAGE_FILES = 500
+"""Files that are read at once."""
+FIRST_FILE = FileKey("", "00000000-0000-0000-0000-000000000000")
+"""The key before every file's."""
 
 
 class SessionRows(NamedTuple):
@@ -37,6 +42,15 @@ class RunRow(NamedTuple):
     run_id: str
     message_id: str
     position: int
+
+
+class StoredFile(NamedTuple):
+    """A file: its size, how many bytes of it are in the database, and if reads find it."""
+
+    key: FileKey
+    bytes: int
+    in_database: int
+    is_complete: bool
 
 
 async def count_sessions(tx: Transaction) -> int:
@@ -105,3 +119,20 @@ async def list_invalid_indexes(tx: Transaction) -> list[str]:
     """Return the names of indexes that PostgreSQL does not use, for example after a REINDEX that was cut off."""
     rows = await tx.all("SELECT CAST(CAST(indexrelid AS regclass) AS text) FROM pg_index WHERE NOT indisvalid")
     return [row[0] for row in rows]
+
+
+async def list_files(tx: Transaction, after: FileKey) -> list[StoredFile]:
+    """Return the next `PAGE_FILES` files of all owners after a key, also those that no read finds."""
+    rows = await tx.all(
+        """SELECT f.owner, f.id, f.bytes,
+                  (SELECT COALESCE(sum(length(c.content)), 0) FROM file_chunks c
+                    WHERE c.owner = f.owner AND c.file_id = f.id),
+                  f.media_type
+             FROM files f WHERE (f.owner, f.id) > ($1, $2) ORDER BY f.owner, f.id LIMIT $3""",
+        *after,
+        PAGE_FILES,
+    )
+    return [
+        StoredFile(FileKey(owner, file_id), size, int(found), media_type is not None)
+        for owner, file_id, size, found, media_type in rows
+    ]

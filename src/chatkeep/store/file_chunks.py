@@ -1,7 +1,7 @@
 """The table `file_chunks`: the bytes of files, in pieces that a transaction writes and a reader holds one at a time."""
 
 from chatkeep.db import Transaction, can_be_repeated
-from chatkeep.store.files import FileKey, begin_file, remove_row
+from chatkeep.store.files import FileKey, begin_file, get_file, lock_files, remove_row
 
 CHUNK_BYTES = 262_144
 """The size of each chunk but the last, which may be shorter."""
@@ -50,3 +50,15 @@ async def remove_chunks(tx: Transaction, key: FileKey) -> bool:
         return True
     await remove_row(tx, key)
     return False
+
+
+async def remove_bytes(tx: Transaction, key: FileKey) -> None:
+    """Remove the bytes of a file that has them elsewhere, too. The file stays.
+
+    Raises:
+        NotFound: it was deleted meanwhile.
+    """
+    tx.prove(can_be_repeated)
+    await lock_files(tx, [key])
+    await get_file(tx, *key)
+    await tx.run("DELETE FROM file_chunks WHERE owner = $1 AND file_id = $2", *key)

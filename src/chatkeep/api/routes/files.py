@@ -96,7 +96,7 @@ async def get_content(
     if part is not None:
         headers["content-range"] = f"bytes {begin}-{end - 1}/{file.bytes}"
     headers["content-length"] = str(end - begin)
-    pieces = files.read_pieces(runtime, FileKey(owner, file.id), begin, end)
+    pieces = await files.start_reading(runtime, FileKey(owner, file.id), begin, end)
     return StreamingResponse(pieces, 206 if part else 200, {**headers, "content-type": file.media_type})
 
 
