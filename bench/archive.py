@@ -5,10 +5,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from chatkeep import clock, ids
-from chatkeep.chat.types import Message, Session, TextPart
+from chatkeep.chat.types import FilePart, Message, Session, TextPart
 from chatkeep.db import Database, Transaction
 from chatkeep.db.migrate import load_migrations, migrate
 from chatkeep.db.sqlite import Sqlite
+from chatkeep.store import message_files
 from chatkeep.store import messages as store_messages
 from chatkeep.store import sessions as store_sessions
 
@@ -28,18 +29,21 @@ async def opened(path: Path) -> AsyncGenerator[Database]:
         await db.close()
 
 
-async def add_session(tx: Transaction, length: int, text: str = SAID) -> str:
-    """Add a session of `length` messages of `text`, by user and assistant in turn, and return its id."""
+async def add_session(tx: Transaction, length: int, text: str = SAID, picture: FilePart | None = None) -> str:
+    """Add a session of `length` messages of `text`, by user and assistant in turn, and return its id.
+
+    `picture` is in each message, before the text.
+    """
+    parts = (TextPart(text),) if picture is None else (picture, TextPart(text))
     now = clock.now()
-    session = Session(ids.new(), "Of old", "default", None, {}, "idle", None, 0, now, now, {}, None)
+    session = Session(ids.new(), "Of old", "default", None, {}, "idle", None, 0, now, now, {}, None, temporary=False)
     await store_sessions.add_session(tx, OWNER, session)
     parent: str | None = None
     for seq in range(1, length + 1):
         role = "user" if seq % 2 else "assistant"
-        message = Message(
-            ids.new_in(session.id), session.id, parent, seq, role, (TextPart(text),), None, "completed", now
-        )
+        message = Message(ids.new_in(session.id), session.id, parent, seq, role, parts, None, "completed", now)
         await store_messages.add_message(tx, message)
+        await message_files.add_references(tx, OWNER, message)
         parent = message.id
     if parent is not None:
         await store_sessions.reserve(tx, OWNER, session.id, length)
