@@ -58,6 +58,7 @@ def find(content: bytes, name: str = "", declared: str = "", step: int = 100) ->
 def test_a_type_is_found(content: bytes, name: str, declared: str, found: str) -> None:
     assert find(content, name, declared) == found
     assert find(content, name, declared, step=7) == found
+    assert find(content, name, declared, step=1) == found
 
 
 def test_only_what_runs_nothing_is_shown_inline() -> None:

@@ -70,7 +70,8 @@ class MediaTypeFinder:
 
     def __init__(self) -> None:
         self._head = b""
-        self._decoder: codecs.IncrementalDecoder | None = None  # None before the first bytes, and for what is no text
+        self._first = b""  # a first byte that came alone: a byte order mark of UTF-16 has two
+        self._decoder: codecs.IncrementalDecoder | None = None  # None before the first two bytes
         self._is_text = True
 
     def feed(self, piece: bytes) -> None:
@@ -88,22 +89,22 @@ class MediaTypeFinder:
             return _text_type(self._head, name, declared)
         return _binary_type(self._head, name)
 
-    def _goes_on_as_text(self, piece: bytes) -> bool:
+    def _goes_on_as_text(self, piece: bytes, *, is_last: bool = False) -> bool:
         if self._decoder is None:
+            piece = self._first + piece
+            if len(piece) < 2 and not is_last:
+                self._first = piece
+                return True
             is_wide = piece.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
             self._decoder = codecs.getincrementaldecoder("utf-16" if is_wide else "utf-8")()
         try:
-            text = self._decoder.decode(piece)
+            as_bytes = self._decoder.decode(piece, is_last).encode("utf-8", "surrogatepass")
         except UnicodeDecodeError:
             return False
-        as_bytes = piece if len(text) == len(piece) else text.encode("utf-8", "surrogatepass")
         return len(as_bytes.translate(None, _CONTROLS)) == len(as_bytes)
 
     def _ends_as_text(self) -> bool:
-        try:
-            return self._decoder is not None and not self._decoder.decode(b"", final=True)
-        except UnicodeDecodeError:
-            return False
+        return bool(self._head) and self._goes_on_as_text(b"", is_last=True)
 
 
 def _text_type(head: bytes, name: str, declared: str) -> str:
