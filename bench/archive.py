@@ -47,5 +47,5 @@ async def add_session(tx: Transaction, length: int, text: str = SAID, picture: F
         parent = message.id
     if parent is not None:
         await store_sessions.reserve(tx, OWNER, session.id, length)
-        await store_sessions.set_head(tx, session.id, parent)
+        await store_sessions.set_head(tx, session.id, parent, None)
     return session.id
