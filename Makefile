@@ -105,6 +105,9 @@ bench: .venv/bench
 bench-quick: .venv/bench
 	$(BIN)/python bench/run.py --quick
 
+files: .venv/bench
+	$(BIN)/python bench/files.py
+
 hostile: .venv/bench
 	$(BIN)/python bench/hostile.py
 
@@ -131,4 +134,4 @@ failover: .venv/tests
 clean:
 	rm -rf .venv web/node_modules tests/npm/node_modules examples/use-chat/node_modules clients/typescript/dist src/chatkeep/static
 
-.PHONY: serve serve-postgres serve-local test icu plain check fix dist hashes web client bench bench-quick hostile fuzz faults money doors soak failover clean
+.PHONY: serve serve-postgres serve-local test icu plain check fix dist hashes web client bench bench-quick files hostile fuzz faults money doors soak failover clean

@@ -214,5 +214,11 @@ async def move_files(tx: Transaction, from_owner: str, to_owner: str) -> None:
             SELECT $2, CAST($3 AS TEXT), {COLUMNS}, unused_since FROM files WHERE owner = $1 AND id = $4""",
         [(from_owner, to_owner, sha256, file_id) for file_id, sha256 in moved],
     )
-    await tx.run("UPDATE file_chunks SET owner = $2 WHERE owner = $1", from_owner, to_owner)
+    await tx.run(
+        """INSERT INTO file_chunks (owner, file_id, number, content)
+           SELECT CAST($2 AS TEXT), file_id, number, content FROM file_chunks WHERE owner = $1""",
+        from_owner,
+        to_owner,
+    )  # no UPDATE: where rows are distributed by owner, it cannot change
+    await tx.run("DELETE FROM file_chunks WHERE owner = $1", from_owner)
     await tx.run("DELETE FROM files WHERE owner = $1", from_owner)
