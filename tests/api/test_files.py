@@ -251,6 +251,21 @@ async def test_an_unused_file_lives_for_its_grace(database: str, script: Script,
         assert await count_rows(service) == dict.fromkeys(FILES, 0)
 
 
+async def test_two_processes_have_the_same_files(database: str, script: Script, file_place: dict[str, Any]) -> None:
+    used = settings(database, **file_place)
+    async with serving(used, script) as first, serving(used, script) as second:
+        both = await asyncio.gather(*(bring(each, BYTES * 2) for each in (first, second, first, second)))
+        (file_id,) = {each["id"] for each in both}
+        for each in (first, second):
+            assert (await each.client.get(f"/api/files/{file_id}/content")).content == BYTES * 2
+        await asyncio.gather(sweep_files(first.runtime), sweep_files(second.runtime))
+        assert (await count_rows(first))["pieces"] == count_pieces(first, BYTES * 2)
+        assert (await first.client.delete(f"/api/files/{file_id}")).status_code == 204
+        problem(await second.client.get(f"/api/files/{file_id}/content"), 404, "not_found")
+        await asyncio.gather(sweep_files(first.runtime), sweep_files(second.runtime))
+        assert await count_rows(second) == dict.fromkeys(FILES, 0)
+
+
 async def test_another_site_s_form_brings_no_file(service: Service) -> None:
     for headers in ({"sec-fetch-site": "cross-site"}, {"origin": "https://example.org"}):
         answer: httpx2.Response = await service.client.post("/api/files", files={"file": b"x"}, headers=headers)
