@@ -89,6 +89,20 @@ async def test_a_move_goes_on_where_it_was_cut_off(engine: str, tmp_path: Path, 
         await db.close()
 
 
+async def test_a_move_says_how_far_it_is(database: str) -> None:
+    db = await connect(settings(database))
+    await fill(db, SESSIONS)
+    await migrate_to(db, LAST_OLD + 1)
+    reported: list[tuple[int, int]] = []
+    with pytest.raises(StorageFailed):
+        await move_rows(Dying(db, 9), 2, lambda done, total: reported.append((done, total)))
+    moved = len(reported)
+    total = reported[0][1]
+    await move_rows(db, 2, lambda done, total: reported.append((done, total)))
+    await db.close()
+    assert reported == [(n + 1, total) for n in range(moved)] + [(n + 1, total - moved) for n in range(total - moved)]
+
+
 async def test_a_start_goes_on_with_a_move(database: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """The copy from before is kept from the first change on, and no second one is made."""
     db = await connect(settings(database))

@@ -21,6 +21,7 @@ from chatkeep.settings import Settings
 from chatkeep.store import copying as store_copying
 from chatkeep.store import leases as store_leases
 from chatkeep.store.copying import Table
+from chatkeep.watch.progress import OnProgress, ignore_progress
 
 
 class TableDigest(NamedTuple):
@@ -33,12 +34,22 @@ class TableDigest(NamedTuple):
         return f"rows {self.rows:>12,}   digest {self.digest:016x}"
 
 
+PASSES = 3
+"""How often each row is read: to copy it, and for the two digests."""
+
+
 async def copy(
-    source: Settings, target: Settings, *, resume: bool, page_size: int = store_copying.PAGE_SIZE
+    source: Settings,
+    target: Settings,
+    on_progress: OnProgress = ignore_progress,
+    *,
+    resume: bool,
+    page_size: int = store_copying.PAGE_SIZE,
 ) -> dict[str, TableDigest]:
     """Copy the database of `source` to that of `target`, and return the digest of each table by its name.
 
-    The target must be empty; with `resume` it may hold part of a copy. `page_size`: rows per transaction.
+    The target must be empty; with `resume` it may hold part of a copy. `page_size`: rows per transaction. Progress is
+    in rows that were read, each three times.
 
     Raises:
         CannotStart: a database cannot be used, a service runs on the source, or the two differ after the copy.
@@ -49,21 +60,17 @@ async def copy(
     async with join_processes(source, Notifier()) as presence:
         if path is not None and not presence.is_alone:
             raise CannotStart(f"a service runs on {path}: stop it first")
-        return await _copy_database(source, target, resume=resume, page_size=page_size)
-
-
-async def _copy_database(source: Settings, target: Settings, *, resume: bool, page_size: int) -> dict[str, TableDigest]:
-    source_db = await open_database(source)
-    try:
-        target_db = await open_database(target)
+        source_db = await open_database(source)
         try:
-            await _check(source_db, target_db, resume=resume)
-            tables = store_copying.TABLES
-            return {table.name: await _copy_table(source_db, target_db, table, page_size) for table in tables}
+            target_db = await open_database(target)
+            try:
+                await _check(source_db, target_db, resume=resume)
+                work = _Copy(source_db, target_db, page_size, on_progress)
+                return await work.run()
+            finally:
+                await target_db.close()
         finally:
-            await target_db.close()
-    finally:
-        await source_db.close()
+            await source_db.close()
 
 
 async def _check(source: Database, target: Database, *, resume: bool) -> None:
@@ -73,31 +80,47 @@ async def _check(source: Database, target: Database, *, resume: bool) -> None:
         raise CannotStart(f"{target.name} is not empty; a copy that was cut off is gone on with by --resume")
 
 
-async def _copy_table(source: Database, target: Database, table: Table, page_size: int) -> TableDigest:
-    async for page in _read_pages(source, table, page_size):
-        await target.transaction(lambda tx, page=page: store_copying.add_page(tx, table, page))
-    expected, copied = await _digest(source, table, page_size), await _digest(target, table, page_size)
-    if expected != copied:
-        raise CannotStart(f"{table.name} differ after the copy: {expected} at {source.name}, {copied} at {target.name}")
-    return expected
+class _Copy:
+    """The work, and how far it is."""
 
+    def __init__(self, source: Database, target: Database, page_size: int, on_progress: OnProgress) -> None:
+        self._source, self._target = source, target
+        self._page_size = page_size
+        self._on_progress = on_progress
+        self._done = self._total = 0
 
-async def _read_pages(db: Database, table: Table, page_size: int) -> AsyncGenerator[list[Row]]:
-    after, limit = table.first_key, min(page_size, table.max_rows)
-    while page := await db.snapshot(lambda tx, after=after: store_copying.list_page(tx, table, after, limit)):
-        yield page
-        after = page[-1][: table.key_columns]
+    async def run(self) -> dict[str, TableDigest]:
+        self._total = PASSES * await self._source.snapshot(store_copying.count_rows)
+        return {table.name: await self._copy_table(table) for table in store_copying.TABLES}
 
+    async def _copy_table(self, table: Table) -> TableDigest:
+        async for page in self._read_pages(self._source, table):
+            await self._target.transaction(lambda tx, page=page: store_copying.add_page(tx, table, page))
+        expected, copied = await self._digest(self._source, table), await self._digest(self._target, table)
+        if expected != copied:
+            raise CannotStart(
+                f"{table.name} differ after the copy:"
+                f" {expected} at {self._source.name}, {copied} at {self._target.name}"
+            )
+        return expected
 
-async def _digest(db: Database, table: Table, page_size: int) -> TableDigest:
-    """Return the digest of a table: the sum, modulo 2**64, of the first 8 bytes of the SHA-256 of each row as JSON.
+    async def _read_pages(self, db: Database, table: Table) -> AsyncGenerator[list[Row]]:
+        after, limit = table.first_key, min(self._page_size, table.max_rows)
+        while page := await db.snapshot(lambda tx, after=after: store_copying.list_page(tx, table, after, limit)):
+            yield page
+            after = page[-1][: table.key_columns]
+            self._done += len(page)
+            self._on_progress(self._done, self._total)
 
-    It is a sum so that the order of the rows does not matter.
-    """
-    count = total = 0
-    async for page in _read_pages(db, table, page_size):
-        for row in page:
-            row_hash = hashlib.sha256(msgspec.json.encode(row)).digest()
-            total = (total + int.from_bytes(row_hash[:8])) % 2**64
-        count += len(page)
-    return TableDigest(count, total)
+    async def _digest(self, db: Database, table: Table) -> TableDigest:
+        """Return the digest of a table: the sum, modulo 2**64, of the first 8 bytes of the SHA-256 of each row as JSON.
+
+        It is a sum so that the order of the rows does not matter.
+        """
+        count = total = 0
+        async for page in self._read_pages(db, table):
+            for row in page:
+                row_hash = hashlib.sha256(msgspec.json.encode(row)).digest()
+                total = (total + int.from_bytes(row_hash[:8])) % 2**64
+            count += len(page)
+        return TableDigest(count, total)

@@ -18,6 +18,7 @@ import chatkeep
 from chatkeep.cli import operating
 from chatkeep.cli.operating import AddParser, count
 from chatkeep.cli.people_parser import add_people_commands
+from chatkeep.cli.progress import show_progress
 from chatkeep.errors import CannotStart
 
 
@@ -156,7 +157,9 @@ def _copy(arguments: argparse.Namespace) -> int:
 
     settings = load_settings()
     source, target = (settings.model_copy(update={"database_url": url}) for url in (arguments.source, arguments.target))
-    for name, digest in asyncio.run(copy(source, target, resume=arguments.resume)).items():
+    with show_progress("copying and comparing") as on_progress:
+        digests = asyncio.run(copy(source, target, on_progress, resume=arguments.resume))
+    for name, digest in digests.items():
         print(f"{name:<20}{digest}")
     if settings.files_url:
         print(f"the bytes of files stay in {settings.files_url}, for the copy: never use the source with it again")
@@ -170,8 +173,9 @@ def _migrate(arguments: argparse.Namespace) -> int:
     from chatkeep.settings import load_settings
 
     async def migrate() -> None:
-        db = await open_database(load_settings())
-        await db.close()
+        with show_progress("bringing the database to this version's schema") as on_progress:
+            db = await open_database(load_settings(), on_progress)
+            await db.close()
         print(f"{db.name} is at migration {load_migrations(db.engine)[-1].version:04d}")
 
     asyncio.run(migrate())

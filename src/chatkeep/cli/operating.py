@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeAlias
 
+from chatkeep.cli.progress import show_progress
 from chatkeep.errors import CannotStart
 
 AddParser: TypeAlias = Callable[..., argparse.ArgumentParser]
@@ -48,25 +49,21 @@ def _check(arguments: argparse.Namespace) -> int:
     from chatkeep.cli.check import check_all
 
     has_failed = False
-    for finding in check_all(offline=arguments.offline):
-        print(finding, flush=True)
-        has_failed = has_failed or finding.state == "FAILED"
+    with show_progress("asking everything that the service needs"):
+        for finding in check_all(offline=arguments.offline):
+            print(finding, flush=True)
+            has_failed = has_failed or finding.state == "FAILED"
     return int(has_failed)
 
 
 def _doctor(arguments: argparse.Namespace) -> int:
-    from rich.console import Console
-
     from chatkeep.cli.doctor import examine
     from chatkeep.settings import load_settings
 
     async def run() -> bool:
         has_failed = False
-        with Console(stderr=True).status("looking …") as status:
-            findings = examine(
-                load_settings(), lambda done, total: status.update(f"{done} of {total} sessions"), fix=arguments.fix
-            )
-            async for finding in findings:
+        with show_progress("reading all sessions") as on_progress:
+            async for finding in examine(load_settings(), on_progress, fix=arguments.fix):
                 print(finding, flush=True)
                 has_failed = has_failed or finding.state == "FAILED"
         return has_failed
@@ -83,7 +80,8 @@ def _backup(arguments: argparse.Namespace) -> int:
         if not target.is_dir():
             raise CannotStart(f"{target} is no folder; --keep needs one")
         target = target / name_backup(datetime.now(UTC))
-    back_up(source, target)
+    with show_progress(f"copying {source}") as on_progress:
+        back_up(source, target, on_progress)
     print(f"{source} is copied to {target}")
     if url := load_settings().files_url:
         print(f"the bytes of files in {url} are not in it: back up that bucket, too, now")
@@ -99,11 +97,13 @@ def _restore(arguments: argparse.Namespace) -> int:
     from chatkeep.settings import load_settings
 
     database = _sqlite_file()
-    aside = restore(arguments.path, database, f"replaced-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
+    with show_progress(f"checking and copying {arguments.path}") as on_progress:
+        aside = restore(arguments.path, database, f"replaced-{datetime.now(UTC):%Y%m%dT%H%M%SZ}", on_progress)
     print(f"{arguments.path} is whole, and now {database}" + (f"; what was there is {aside}" if aside else ""))
 
     async def open_it() -> None:
-        await (await open_database(load_settings())).close()
+        with show_progress("bringing it to this version's schema") as on_progress:
+            await (await open_database(load_settings(), on_progress)).close()
 
     asyncio.run(open_it())
     print("it opens, with this version's schema: start the service")

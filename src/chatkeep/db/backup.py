@@ -10,6 +10,7 @@ file with the name of a backup is always a whole one.
 import logging
 import os
 import re
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
@@ -17,13 +18,17 @@ import apsw
 
 from chatkeep.db.private_file import make_private_file
 from chatkeep.errors import CannotStart
+from chatkeep.watch.progress import OnProgress, ignore_progress
+
+STEPS_OF_REPORT = 100_000
+"""Steps of SQLite's virtual machine between two reports of progress: some tens of milliseconds."""
 
 _BACKUP_NAME = re.compile(r"chatkeep-\d{8}T\d{12}Z\.db")
 _log = logging.getLogger("chatkeep")
 
 
-def back_up(source: Path, target: Path) -> None:
-    """Copy the database `source` to the new file `target`. Writers do not wait for it.
+def back_up(source: Path, target: Path, on_progress: OnProgress = ignore_progress) -> None:
+    """Copy the database `source` to the new file `target`. Writers do not wait for it. Progress is in bytes.
 
     Raises:
         CannotStart: there is no such database, it cannot be read, or `target` exists or cannot be written.
@@ -36,6 +41,8 @@ def back_up(source: Path, target: Path) -> None:
         make_private_file(unfinished)
         connection = apsw.Connection(str(source), flags=apsw.SQLITE_OPEN_READONLY)
         try:
+            size = source.stat().st_size
+            report_steps(connection, lambda: on_progress(unfinished.stat().st_size, size))
             connection.execute("VACUUM INTO ?", (str(unfinished),))
         finally:
             connection.close()
@@ -45,6 +52,16 @@ def back_up(source: Path, target: Path) -> None:
     except (apsw.Error, OSError) as error:
         unfinished.unlink(missing_ok=True)
         raise CannotStart(f"cannot copy {source} to {target}: {error}") from error
+
+
+def report_steps(connection: apsw.Connection, report: Callable[[], None]) -> None:
+    """Have the connection call `report` now and then, while it runs statements."""
+
+    def handle() -> bool:
+        report()
+        return False  # True would stop the statement
+
+    connection.set_progress_handler(handle, STEPS_OF_REPORT)
 
 
 def name_backup(time: datetime) -> str:

@@ -19,6 +19,7 @@ from typing import LiteralString, NamedTuple, Protocol, cast
 from chatkeep.db import Database, Transaction, can_be_repeated
 from chatkeep.db.moving import are_rows_moved, move_rows
 from chatkeep.errors import CannotStart, StatementFailed, ValueRefused
+from chatkeep.watch.progress import OnProgress, ignore_progress
 
 _NAME = re.compile(r"(?P<version>\d{4})_(?P<name>\w+)\.(?P<engine>\w+)\.sql")
 
@@ -65,11 +66,13 @@ class SafetyCopy(Protocol):
         ...
 
 
-async def migrate(db: Database, migrations: list[Migration], copy: SafetyCopy | None = None) -> list[Migration]:
+async def migrate(
+    db: Database, migrations: list[Migration], copy: SafetyCopy | None = None, on_progress: OnProgress = ignore_progress
+) -> list[Migration]:
     """Apply those of `migrations` that the database does not have yet, and return them.
 
     It is one transaction; two, and one for each page, where rows are moved. `copy` is made before a database that is
-    not empty is changed.
+    not empty is changed. Progress is in pages that are moved.
 
     Raises:
         CannotStart: the database is newer or incomplete, a migration was changed after it was applied, or there is no
@@ -90,7 +93,7 @@ async def migrate(db: Database, migrations: list[Migration], copy: SafetyCopy | 
             copy.keep()
         if not has_more:
             return applied
-        await move_rows(db)
+        await move_rows(db, on_progress=on_progress)
 
 
 async def _has_migrations(db: Database) -> bool:

@@ -9,30 +9,28 @@ others are SQL alone.
 """
 
 import json
-import logging
-import time
+from math import ceil
 from typing import Any, LiteralString, NamedTuple
 
 from chatkeep import ids
 from chatkeep.db import Database, Param, Transaction, can_be_repeated
+from chatkeep.watch.progress import OnProgress, ignore_progress
 
 PAGE_ROWS = 2_000
 """The most rows that one transaction moves."""
-REPORT_SECONDS = 5.0
-"""Seconds between two lines in the log that say how far the move has come."""
-
-_log = logging.getLogger("chatkeep")
 
 
 class Step(NamedTuple):
     """The move of one old table.
 
-    `find_last` returns the key of the last row of the page after the key `first_key`, of `PAGE_ROWS` rows at most.
-    `moves` are run with the two keys: the page's rows are those after the first one, up to the second one.
+    `count_rest` returns the number of rows after the key `first_key`. `find_last` returns the key of the last row of
+    the page after it, of `PAGE_ROWS` rows at most. `moves` are run with the two keys: the page's rows are those after
+    the first one, up to the second one.
     """
 
     name: str
     first_key: tuple[Param, ...]
+    count_rest: LiteralString
     find_last: LiteralString
     moves: tuple[LiteralString, ...]
 
@@ -44,6 +42,7 @@ STEPS = (
     Step(
         "sessions",
         (_BEFORE_ALL,),
+        "SELECT COUNT(*) FROM old_sessions WHERE id > $1",
         f"SELECT id FROM ({_SESSION_PAGE}) AS page ORDER BY id DESC LIMIT 1",
         (
             """INSERT INTO sessions (session_key, id, owner, title, assistant, model, metadata, next_message, next_run,
@@ -56,6 +55,7 @@ STEPS = (
     Step(
         "messages",
         (_BEFORE_ALL, 0),
+        "SELECT COUNT(*) FROM old_messages WHERE (session_id, seq) > ($1, $2)",
         """SELECT session_id, seq
              FROM (SELECT session_id, seq FROM old_messages WHERE (session_id, seq) > ($1, $2)
                     ORDER BY session_id, seq LIMIT $3) AS page
@@ -76,6 +76,7 @@ STEPS = (
     Step(
         "heads of sessions",
         (_BEFORE_ALL,),
+        "SELECT COUNT(*) FROM old_sessions WHERE id > $1",
         f"SELECT id FROM ({_SESSION_PAGE}) AS page ORDER BY id DESC LIMIT 1",
         (
             """UPDATE sessions SET head_id = s.head_id
@@ -86,6 +87,7 @@ STEPS = (
     Step(
         "runs",
         (_BEFORE_ALL, 0),
+        "SELECT COUNT(*) FROM old_runs WHERE (session_id, number) > ($1, $2)",
         """SELECT session_id, number
              FROM (SELECT session_id, number FROM old_runs WHERE (session_id, number) > ($1, $2)
                     ORDER BY session_id, number LIMIT $3) AS page
@@ -114,6 +116,7 @@ STEPS = (
     Step(
         "events",
         (0, 0),
+        "SELECT COUNT(*) FROM old_run_events WHERE (log, position) > ($1, $2)",
         """SELECT log, position
              FROM (SELECT log, position FROM old_run_events WHERE (log, position) > ($1, $2)
                     ORDER BY log, position LIMIT $3) AS page
@@ -129,6 +132,7 @@ STEPS = (
     Step(
         "model calls",
         (0, 0),
+        "SELECT COUNT(*) FROM old_model_calls WHERE (log, number) > ($1, $2)",
         """SELECT log, number
              FROM (SELECT log, number FROM old_model_calls WHERE (log, number) > ($1, $2)
                     ORDER BY log, number LIMIT $3) AS page
@@ -148,6 +152,7 @@ STEPS = (
     Step(
         "prompts of sessions",
         (_BEFORE_ALL, ""),
+        "SELECT COUNT(*) FROM old_session_prompts WHERE (session_id, hash) > ($1, $2)",
         """SELECT session_id, hash
              FROM (SELECT session_id, hash FROM old_session_prompts WHERE (session_id, hash) > ($1, $2)
                     ORDER BY session_id, hash LIMIT $3) AS page
@@ -162,6 +167,7 @@ STEPS = (
     Step(
         "facts",
         (_BEFORE_ALL,),
+        "SELECT COUNT(*) FROM old_facts WHERE id > $1",
         """SELECT id FROM (SELECT id FROM old_facts WHERE id > $1 ORDER BY id LIMIT $2) AS page
             ORDER BY id DESC LIMIT 1""",
         (
@@ -181,19 +187,35 @@ async def are_rows_moved(tx: Transaction) -> bool:
     return {step for (step,) in rows} == {step.name for step in STEPS}
 
 
-async def move_rows(db: Database, page_rows: int = PAGE_ROWS) -> None:
-    """Move the rows that are not moved yet. Another process may do so, too, and may end it.
+async def move_rows(db: Database, page_rows: int = PAGE_ROWS, on_progress: OnProgress = ignore_progress) -> None:
+    """Move the rows that are not moved yet. Another process may do so, too, and may end it. Progress is in pages.
 
     Raises:
         StorageFailed, ValueRefused: the database cannot be used, or takes a row no longer. What was moved stays moved.
     """
-    pages, report_at = 0, time.monotonic() + REPORT_SECONDS
+    done, total = 0, await db.snapshot(lambda tx: _count_pages(tx, page_rows))
     for step in STEPS:
         while await db.transaction(lambda tx, step=step: _move_page(tx, step, page_rows)):
-            pages += 1
-            if time.monotonic() >= report_at:
-                report_at = time.monotonic() + REPORT_SECONDS
-                _log.warning("the database gets a new schema: %s, page %d of %d rows", step.name, pages, page_rows)
+            done += 1
+            on_progress(done, total)
+
+
+async def _count_pages(tx: Transaction, page_rows: int) -> int:
+    """Return the number of pages that are left; 0 if another process has ended the move."""
+    pages = 0
+    for step in STEPS if await tx.list_columns("moved_rows") else ():
+        first = await _find_first(tx, step)
+        row = await tx.one(step.count_rest, *first) if first is not None else None
+        pages += ceil(row[0] / page_rows) if row is not None else 0
+    return pages
+
+
+async def _find_first(tx: Transaction, step: Step) -> list[Any] | None:
+    """Return the key of the last row that a step has moved; None if it has moved all."""
+    row = await tx.one("SELECT last_key FROM moved_rows WHERE step = $1", step.name)
+    if row is None:
+        return list(step.first_key)
+    return json.loads(row[0]) if row[0] is not None else None
 
 
 async def _move_page(tx: Transaction, step: Step, page_rows: int) -> bool:
@@ -201,10 +223,9 @@ async def _move_page(tx: Transaction, step: Step, page_rows: int) -> bool:
     await tx.lock_schema()
     if not await tx.list_columns("moved_rows"):  # another process has ended the move
         return False
-    row = await tx.one("SELECT last_key FROM moved_rows WHERE step = $1", step.name)
-    if row is not None and row[0] is None:
+    first = await _find_first(tx, step)
+    if first is None:
         return False
-    first: list[Any] = json.loads(row[0]) if row is not None else list(step.first_key)
     if step is STEPS[0]:
         page = await tx.all(_SESSION_PAGE, *first, page_rows)
         keys = [(session_id, ids.session_key(session_id)) for (session_id,) in page]

@@ -8,32 +8,34 @@
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
 # (apsw's stubs name a buffer type that Python 3.11 does not have)
 
-import shutil
 from pathlib import Path
 from typing import Any
 
 import apsw
 
-from chatkeep.db.backup import sync
+from chatkeep.db.backup import report_steps, sync
 from chatkeep.db.private_file import make_private_file
 from chatkeep.db.process_lock import ProcessLock
 from chatkeep.db.sqlite_form import check_sqlite_file
 from chatkeep.errors import CannotStart
+from chatkeep.watch.progress import OnProgress, ignore_progress
 
 COMPANIONS = ("", "-wal", "-shm")
 """The endings of the names of a database's files."""
+COPY_BYTES = 4_000_000
+"""Bytes that are copied between two reports of progress."""
 
 
-def restore(backup: Path, database: Path, suffix: str) -> Path | None:
+def restore(backup: Path, database: Path, suffix: str, on_progress: OnProgress = ignore_progress) -> Path | None:
     """Put a copy of `backup` in the place of `database`, and return where the old one is now; None if there was none.
 
-    `suffix` is added to the old one's name.
+    `suffix` is added to the old one's name. Progress is in bytes copied, after the check.
 
     Raises:
         CannotStart: the backup is damaged, a service runs on the database, or a file cannot be written. Nothing has
             changed then.
     """
-    check_file(backup)
+    check_file(backup, on_progress)
     aside = database.with_name(f"{database.name}.{suffix}")
     unfinished = database.with_name(f"{database.name}.unfinished")
     with ProcessLock(database) as lock:
@@ -44,7 +46,7 @@ def restore(backup: Path, database: Path, suffix: str) -> Path | None:
         try:
             unfinished.unlink(missing_ok=True)
             make_private_file(unfinished)
-            shutil.copyfile(backup, unfinished)
+            _copy_bytes(backup, unfinished, on_progress)
             sync(unfinished)
             was_there = database.exists()
             for companion in COMPANIONS:
@@ -58,8 +60,16 @@ def restore(backup: Path, database: Path, suffix: str) -> Path | None:
     return aside if was_there else None
 
 
-def check_file(path: Path) -> None:
-    """Check that a file is a whole SQLite database.
+def _copy_bytes(source: Path, target: Path, on_progress: OnProgress) -> None:
+    size, done = source.stat().st_size, 0
+    with source.open("rb") as reading, target.open("wb") as writing:
+        while piece := reading.read(COPY_BYTES):
+            done += writing.write(piece)
+            on_progress(done, size)
+
+
+def check_file(path: Path, on_progress: OnProgress = ignore_progress) -> None:
+    """Check that a file is a whole SQLite database. How long that takes is not known: progress is of 0.
 
     Raises:
         CannotStart: it is not there, is none, or is damaged; with the first fault.
@@ -70,6 +80,7 @@ def check_file(path: Path) -> None:
     try:
         connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
         try:
+            report_steps(connection, lambda: on_progress(0, 0))
             ((found,),) = connection.execute("PRAGMA integrity_check(1)").fetchall()
             orphans: list[Any] = connection.execute("PRAGMA foreign_key_check").fetchall()
         finally:

@@ -1,5 +1,6 @@
 """Loads what settings name: the database, the assistants, the tools. Also for commands that need no runtime."""
 
+import logging
 from collections.abc import Mapping
 
 from chatkeep import mcp
@@ -13,10 +14,15 @@ from chatkeep.llm.model_library import ModelLibrary
 from chatkeep.settings import Settings
 from chatkeep.toolbox.loading import load
 from chatkeep.tools.declaration import Tool
+from chatkeep.watch.progress import OnProgress, log_progress
+
+_log = logging.getLogger("chatkeep")
 
 
-async def open_database(settings: Settings) -> Database:
+async def open_database(settings: Settings, on_progress: OnProgress | None = None) -> Database:
     """Open the database of `settings` and bring it to this version's schema. A SQLite file is copied before.
+
+    Rows that a migration moves are reported in pages, to the log if there is no `on_progress`.
 
     Raises:
         CannotStart: it cannot be opened or copied, is newer than this version, or another program's.
@@ -25,7 +31,8 @@ async def open_database(settings: Settings) -> Database:
     path = settings.database_path()
     copy = SafetyCopy(path) if path is not None else None
     try:
-        await migrate(db, load_migrations(db.engine), copy)
+        report = on_progress or log_progress(_log, "pages of rows that the new schema moves")
+        await migrate(db, load_migrations(db.engine), copy, report)
     except (StorageFailed, ValueRefused, CannotStart) as failure:
         await db.close()
         if copy is not None:

@@ -15,6 +15,8 @@ from chatkeep.store.file_chunks import PAGE_CHUNKS
 
 PAGE_SIZE = 500
 """Rows that one transaction copies."""
+MAX_ROWS = 2**63 - 1
+"""More rows than a table can have."""
 
 _SMALLEST_ID = "00000000-0000-0000-0000-000000000000"
 
@@ -222,6 +224,15 @@ async def list_page(tx: Transaction, table: Table, after: Sequence[Param], limit
     if not table.bool_columns:
         return rows
     return [(*row[: -table.bool_columns], *map(bool, row[-table.bool_columns :])) for row in rows]
+
+
+async def count_rows(tx: Transaction) -> int:
+    """Return the number of rows of all tables."""
+    counts = 0
+    for table in TABLES:
+        row = await tx.one(f"SELECT COUNT(*) FROM ({table.select}) AS page", *table.first_key, MAX_ROWS)
+        counts += row[0] if row else 0
+    return counts
 
 
 async def add_page(tx: Transaction, table: Table, rows: Sequence[Row]) -> None:
