@@ -8,6 +8,8 @@ from chatkeep.db import Database, Row, Transaction
 from chatkeep.db.migrate import load_migrations, migrate
 from tests.values import TIME, uid
 
+LAST_RELEASED = 4
+"""The last migration of the release 0.1.0."""
 LAST_OLD = 5
 """The last migration before the session keys."""
 
