@@ -17,7 +17,7 @@ from chatkeep.db import Database, Param, Transaction, can_be_repeated
 from chatkeep.watch.progress import OnProgress, ignore_progress
 
 PAGE_ROWS = 2_000
-"""The most rows that one transaction moves."""
+"""The most rows that one transaction moves. The pages below have it as their limit."""
 
 
 class Step(NamedTuple):
@@ -37,6 +37,18 @@ class Step(NamedTuple):
 
 _BEFORE_ALL = "00000000-0000-0000-0000-000000000000"
 _SESSION_PAGE = "SELECT id FROM old_sessions WHERE id > $1 ORDER BY id LIMIT $2"
+# The rows of a page. The limit changes nothing, but by it PostgreSQL knows that they are few: it estimates a ninth of
+# the table, and would read all of it for each page.
+_MESSAGES = """SELECT * FROM old_messages WHERE (session_id, seq) > ($1, $2) AND (session_id, seq) <= ($3, $4)
+                ORDER BY session_id, seq LIMIT 2000"""
+_RUNS = """SELECT * FROM old_runs WHERE (session_id, number) > ($1, $2) AND (session_id, number) <= ($3, $4)
+            ORDER BY session_id, number LIMIT 2000"""
+_EVENTS = """SELECT * FROM old_run_events WHERE (log, position) > ($1, $2) AND (log, position) <= ($3, $4)
+              ORDER BY log, position LIMIT 2000"""
+_CALLS = """SELECT * FROM old_model_calls WHERE (log, number) > ($1, $2) AND (log, number) <= ($3, $4)
+             ORDER BY log, number LIMIT 2000"""
+_PROMPTS = """SELECT * FROM old_session_prompts WHERE (session_id, hash) > ($1, $2) AND (session_id, hash) <= ($3, $4)
+               ORDER BY session_id, hash LIMIT 2000"""
 
 STEPS = (
     Step(
@@ -61,15 +73,13 @@ STEPS = (
                     ORDER BY session_id, seq LIMIT $3) AS page
             ORDER BY session_id DESC, seq DESC LIMIT 1""",
         (
-            """INSERT INTO messages (session_key, id, seq, parent_id, role, parts, created_at)
+            f"""INSERT INTO messages (session_key, id, seq, parent_id, role, parts, created_at)
                SELECT s.session_key, m.id, m.seq, m.parent_id, m.role, m.parts, m.created_at
-                 FROM old_messages m JOIN old_sessions s ON s.id = m.session_id
-                WHERE (m.session_id, m.seq) > ($1, $2) AND (m.session_id, m.seq) <= ($3, $4)
+                 FROM ({_MESSAGES}) AS m JOIN old_sessions s ON s.id = m.session_id
                 ORDER BY m.session_id, m.seq""",
-            """INSERT INTO former_ids (id, session_key)
+            f"""INSERT INTO former_ids (id, session_key)
                SELECT m.id, s.session_key
-                 FROM old_messages m JOIN old_sessions s ON s.id = m.session_id
-                WHERE (m.session_id, m.seq) > ($1, $2) AND (m.session_id, m.seq) <= ($3, $4)
+                 FROM ({_MESSAGES}) AS m JOIN old_sessions s ON s.id = m.session_id
                 ORDER BY m.id""",
         ),
     ),
@@ -93,7 +103,7 @@ STEPS = (
                     ORDER BY session_id, number LIMIT $3) AS page
             ORDER BY session_id DESC, number DESC LIMIT 1""",
         (
-            """INSERT INTO runs (session_key, number, id, user_message_id, message_id, status, attempt, position,
+            f"""INSERT INTO runs (session_key, number, id, user_message_id, message_id, status, attempt, position,
                                  idempotency_key, request_hash, request, model, finish_reason, error, input_tokens,
                                  output_tokens, cached_input_tokens, reasoning_tokens, cost, open_call,
                                  usage_estimated, input_bytes, log_kept, worker, lease_until, deadline,
@@ -103,13 +113,11 @@ STEPS = (
                       r.output_tokens, r.cached_input_tokens, r.reasoning_tokens, r.cost, r.open_call,
                       r.usage_estimated, r.input_bytes, r.log_kept, r.worker, r.lease_until,
                       r.deadline, r.created_at, r.started_at, r.first_token_at, r.finished_at
-                 FROM old_runs r JOIN old_sessions s ON s.id = r.session_id
-                WHERE (r.session_id, r.number) > ($1, $2) AND (r.session_id, r.number) <= ($3, $4)
+                 FROM ({_RUNS}) AS r JOIN old_sessions s ON s.id = r.session_id
                 ORDER BY r.session_id, r.number""",
-            """INSERT INTO former_ids (id, session_key)
+            f"""INSERT INTO former_ids (id, session_key)
                SELECT r.id, s.session_key
-                 FROM old_runs r JOIN old_sessions s ON s.id = r.session_id
-                WHERE (r.session_id, r.number) > ($1, $2) AND (r.session_id, r.number) <= ($3, $4)
+                 FROM ({_RUNS}) AS r JOIN old_sessions s ON s.id = r.session_id
                 ORDER BY r.id""",
         ),
     ),
@@ -122,10 +130,10 @@ STEPS = (
                     ORDER BY log, position LIMIT $3) AS page
             ORDER BY log DESC, position DESC LIMIT 1""",
         (
-            """INSERT INTO run_events (session_key, run_number, position, event)
+            f"""INSERT INTO run_events (session_key, run_number, position, event)
                SELECT s.session_key, r.number, e.position, e.event
-                 FROM old_run_events e JOIN old_runs r ON r.log = e.log JOIN old_sessions s ON s.id = r.session_id
-                WHERE (e.log, e.position) > ($1, $2) AND (e.log, e.position) <= ($3, $4)
+                 FROM ({_EVENTS}) AS e
+                 JOIN old_runs r ON r.log = e.log JOIN old_sessions s ON s.id = r.session_id
                 ORDER BY e.log, e.position""",
         ),
     ),
@@ -138,14 +146,14 @@ STEPS = (
                     ORDER BY log, number LIMIT $3) AS page
             ORDER BY log DESC, number DESC LIMIT 1""",
         (
-            """INSERT INTO model_calls (session_key, run_number, number, step, model, provider, input_tokens,
+            f"""INSERT INTO model_calls (session_key, run_number, number, step, model, provider, input_tokens,
                                         cached_input_tokens, output_tokens, reasoning_tokens, estimated, cost,
                                         first_token_ms, duration_ms, outcome)
                SELECT s.session_key, r.number, c.number, c.step, c.model, c.provider, c.input_tokens,
                       c.cached_input_tokens, c.output_tokens, c.reasoning_tokens, c.estimated, c.cost,
                       c.first_token_ms, c.duration_ms, c.outcome
-                 FROM old_model_calls c JOIN old_runs r ON r.log = c.log JOIN old_sessions s ON s.id = r.session_id
-                WHERE (c.log, c.number) > ($1, $2) AND (c.log, c.number) <= ($3, $4)
+                 FROM ({_CALLS}) AS c
+                 JOIN old_runs r ON r.log = c.log JOIN old_sessions s ON s.id = r.session_id
                 ORDER BY c.log, c.number""",
         ),
     ),
@@ -158,10 +166,9 @@ STEPS = (
                     ORDER BY session_id, hash LIMIT $3) AS page
             ORDER BY session_id DESC, hash DESC LIMIT 1""",
         (
-            """INSERT INTO session_prompts (session_key, hash, prompt, functions)
+            f"""INSERT INTO session_prompts (session_key, hash, prompt, functions)
                SELECT s.session_key, p.hash, p.prompt, p.functions
-                 FROM old_session_prompts p JOIN old_sessions s ON s.id = p.session_id
-                WHERE (p.session_id, p.hash) > ($1, $2) AND (p.session_id, p.hash) <= ($3, $4)""",
+                 FROM ({_PROMPTS}) AS p JOIN old_sessions s ON s.id = p.session_id""",
         ),
     ),
     Step(
