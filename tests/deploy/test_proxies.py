@@ -66,7 +66,12 @@ async def behind(program: str, folder: Path) -> AsyncGenerator[httpx2.AsyncClien
         port = free.getsockname()[1]
     words = (nginx if program == "nginx" else caddy)(folder, port)
     url = f"http://127.0.0.1:{port}"
-    more = {"CHATKEEP_TRUSTED_PROXIES": "unix", "CHATKEEP_METRICS": "unix", "CHATKEEP_PUBLIC_URL": url}
+    more = {
+        "CHATKEEP_TRUSTED_PROXIES": "unix",
+        "CHATKEEP_PROXY_USER_HEADER": "X-Forwarded-User",
+        "CHATKEEP_METRICS": "unix",
+        "CHATKEEP_PUBLIC_URL": url,
+    }
     service = await started(folder, 0, "--host", f"unix:{folder}/s", **more)
     assert service.stdout is not None
     await service.stdout.readline()
@@ -101,6 +106,8 @@ async def test_a_proxy_lets_in_who_may_and_passes_streams_on(tmp_path: Path, pro
         assert (await client.get("/", auth=None)).status_code == 401
         assert "<title>" in (await client.get("/")).text
         assert (await client.get("/metrics")).status_code == 404
+        me = await client.get("/api/me", headers={"x-forwarded-user": "mallory"})
+        assert (me.status_code, me.json()["name"]) == (200, "alice")
         given = (await client.get("/healthz", headers={"x-request-id": "theirs"})).headers["x-request-id"]
         assert given != "theirs"
         assert not UUID7.fullmatch(given)  # the proxy's own, taken over
