@@ -8,12 +8,16 @@
    writes between the copy and the change.
 5. Tables that may be large are moved page by page (`moving.py`), after the migration that makes the new ones, and
    before the one that drops the old ones. Between the two no version uses the database; the next start goes on.
+6. Before a database with data is changed, the log has a line for each migration to come, and how long a million
+   messages took. The line is the first sentence of the SQLite file.
 """
 
 import hashlib
+import logging
 import re
 from collections.abc import Mapping
 from importlib import resources
+from importlib.resources.abc import Traversable
 from typing import LiteralString, NamedTuple, Protocol, cast
 
 from chatkeep.db import Database, Transaction, can_be_repeated
@@ -23,16 +27,19 @@ from chatkeep.watch.progress import OnProgress, ignore_progress
 
 _NAME = re.compile(r"(?P<version>\d{4})_(?P<name>\w+)\.(?P<engine>\w+)\.sql")
 
+_FIRST_SENTENCE = re.compile(r"-- (.*?\.)(?:\s|$)", re.DOTALL)
 _TABLE = re.compile(r"CREATE TABLE (\w+)")
 _UNRELEASED = "an unreleased version made it; go on with that version, or name another database"
+_log = logging.getLogger("chatkeep")
 
 
 class Migration(NamedTuple):
-    """One file of `migrations/`."""
+    """One file of `migrations/`. `purpose` is a sentence."""
 
     version: int
     name: str
     sql: str
+    purpose: str = ""
 
     @property
     def checksum(self) -> str:
@@ -42,16 +49,28 @@ class Migration(NamedTuple):
 
 def load_migrations(engine: str) -> list[Migration]:
     """Return this version's migrations for `engine` (`sqlite` or `postgres`), in order."""
+    folder = resources.files("chatkeep.db").joinpath("migrations")
     migrations = [
-        Migration(int(match["version"]), match["name"], file.read_text("utf-8"))
-        for file in resources.files("chatkeep.db").joinpath("migrations").iterdir()
+        Migration(int(match["version"]), match["name"], file.read_text("utf-8"), _read_purpose(folder, match))
+        for file in folder.iterdir()
         if (match := _NAME.fullmatch(file.name)) and match["engine"] == engine
     ]
     return sorted(migrations)
 
 
+def _read_purpose(folder: Traversable, match: "re.Match[str]") -> str:
+    sql = folder.joinpath(f"{match['version']}_{match['name']}.sqlite.sql").read_text("utf-8")
+    found = _FIRST_SENTENCE.match(sql)
+    return found[1].replace("\n-- ", " ") if found else ""
+
+
 AFTER_MOVE = 7
 """The migration that drops the tables whose rows `moving.py` moves."""
+MILLION_SECONDS: Mapping[str, Mapping[int, int]] = {
+    "sqlite": {5: 3, 6: 2, 7: 325, 8: 1, 9: 5, 10: 3},
+    "postgres": {5: 1, 6: 1, 7: 408, 9: 7},
+}
+"""Seconds that a migration took with a million messages, where it was half a second or more (docs/operate.md)."""
 
 
 class SafetyCopy(Protocol):
@@ -80,6 +99,8 @@ async def migrate(
     """
     applied: list[Migration] = []
     is_new = not await _has_migrations(db)
+    if not is_new:
+        await _announce(db, await list_missing(db, migrations))
     while True:
         try:
             done, has_more = await db.transaction(lambda tx: _apply(tx, db.name, migrations, copy))
@@ -94,6 +115,30 @@ async def migrate(
         if not has_more:
             return applied
         await move_rows(db, on_progress=on_progress)
+
+
+async def _announce(db: Database, missing: list[Migration]) -> None:
+    """Log what will be done with the database."""
+    if not missing:
+        return
+    messages = await db.snapshot(_count_messages)
+    seconds = sum(MILLION_SECONDS[db.engine].get(each.version, 0) for each in missing)
+    _log.warning(
+        "%s gets a new schema: %d migrations, %d messages; a million took %d seconds when that was measured",
+        *(db.name, len(missing), messages, seconds),
+    )
+    for each in missing:
+        _log.warning("migration %04d_%s: %s", each.version, each.name, each.purpose)
+
+
+async def _count_messages(tx: Transaction) -> int:
+    if await tx.list_columns("old_messages"):  # the move was cut off
+        row = await tx.one("SELECT COUNT(*) FROM old_messages")
+    elif await tx.list_columns("messages"):
+        row = await tx.one("SELECT COUNT(*) FROM messages")
+    else:  # no database of ours, as in some tests
+        row = None
+    return row[0] if row is not None else 0
 
 
 async def _has_migrations(db: Database) -> bool:
