@@ -34,5 +34,11 @@ def npm_program(*parts: str) -> tuple[str, str]:
         "installed" if script.exists() else None,
         "npm's packages are not installed: python web/client.py install tests/npm",
     )
-    node, _ = runpy.run_path(str(ROOT / "web" / "client.py"))["find_node"]()
-    return str(node), str(script)
+    node, _ = node_and_npm()
+    return node, str(script)
+
+
+def node_and_npm() -> tuple[str, str]:
+    """Return the paths of the Node with which the page is built, and of its npm."""
+    node, npm = runpy.run_path(str(ROOT / "web" / "client.py"))["find_node"]()
+    return str(node), str(npm)

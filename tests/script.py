@@ -17,6 +17,11 @@ def say(text: str) -> Chunk:
     return Chunk([Choice(MessageDelta(content=text))])
 
 
+def think(text: str) -> Chunk:
+    """Return a piece of the model's reasoning."""
+    return Chunk([Choice(MessageDelta(reasoning_content=text))])
+
+
 def call(
     name: str | None, arguments: str | dict[str, Any] | None, index: int | None = 0, call_id: str | None = None
 ) -> Chunk:

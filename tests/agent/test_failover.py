@@ -15,7 +15,7 @@ from chatkeep.llm import ModelInfo, Prompt
 from chatkeep.llm.chunks import CallDelta, Choice, Chunk, FunctionDelta, MessageDelta
 from chatkeep.llm.completions.parser import CompletionsParser
 from tests.functions import TOOLS
-from tests.script import Line, Script, call, say, stop
+from tests.script import Line, Script, call, say, stop, think
 from tests.turns import PlayedTurn, answer, play, turn_input, user
 
 pytestmark = pytest.mark.anyio
@@ -45,10 +45,6 @@ class Chain(Script):
     def asked(self) -> list[str]:
         """The models that were asked, in their order."""
         return [prompt.model for prompt in self.prompts]
-
-
-def think(text: str) -> Chunk:
-    return Chunk([Choice(MessageDelta(reasoning_content=text))])
 
 
 async def test_the_next_model_goes_on_within_a_word() -> None:

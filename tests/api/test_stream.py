@@ -13,7 +13,7 @@ from chatkeep.chat.events import decode
 from chatkeep.llm.chunks import Choice, Chunk, MessageDelta
 from tests.api.shapes import MESSAGE, RUN
 from tests.api.streams import PATIENCE, Event, split_units, streaming, until
-from tests.script import Line, Script, call, say, stop
+from tests.script import Line, Script, call, say, stop, think
 from tests.service import Service, serving, settings
 
 pytestmark = pytest.mark.anyio
@@ -31,10 +31,6 @@ FIELDS = {
     "tool_call.finished": {"index", "state", "output", "error"},
     "run.finished": {"run", "message"},
 }
-
-
-def think(text: str) -> Chunk:
-    return Chunk([Choice(MessageDelta(reasoning_content=text))])
 
 
 def decline(text: str) -> Chunk:

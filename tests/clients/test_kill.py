@@ -2,10 +2,10 @@
 
 import socket
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests.api.streams import text_of
 from tests.clients.typescript import typescript_client
 from tests.faults.process import Home, running
 
@@ -20,10 +20,6 @@ def home(tmp_path: Path) -> Home:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     return Home(tmp_path, f"sqlite:///{tmp_path}/test.db", {}, port=port)
-
-
-def text_of(message: dict[str, Any]) -> str:
-    return "".join(part["text"] for part in message["parts"] if part["type"] == "text")
 
 
 async def test_reading_goes_on_after_a_kill(project: Path, home: Home) -> None:

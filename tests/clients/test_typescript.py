@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import chatkeep
+from tests.api.streams import text_of
 from tests.api.test_functions import DONE, PICK, TWO
 from tests.clients.typescript import COMPILER, SOURCE, run_node, typescript_client
 from tests.needs import ROOT
@@ -32,10 +33,6 @@ export async function read(id: string): Promise<string[]> {
 export const log = (events: Event[]): Message => fold(events);
 export const isBusy = (error: unknown): boolean => error instanceof ApiError && error.problem?.code === "session_busy";
 """
-
-
-def text_of(message: dict[str, Any]) -> str:
-    return "".join(part["text"] for part in message["parts"] if part["type"] == "text")
 
 
 async def stored(service: Service, session: str) -> list[dict[str, Any]]:

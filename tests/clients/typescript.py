@@ -2,7 +2,6 @@
 
 import json
 import os
-import runpy
 import shutil
 import subprocess
 import tarfile
@@ -11,7 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.needs import ROOT, needs
+from tests.needs import ROOT, needs, node_and_npm
 from tests.node import NodeProgram, State, running_node
 
 SOURCE = ROOT / "clients" / "typescript"
@@ -19,15 +18,9 @@ COMPILER = ROOT / "web" / "node_modules" / "typescript" / "bin" / "tsc"
 DRIVER = Path(__file__).parent / "driver.mjs"
 
 
-def node_and_npm() -> tuple[str, str]:
-    """Return the paths of Node and of its npm; the test is skipped if the compiler is not installed."""
-    needs("installed" if COMPILER.exists() else None, "the compiler is not installed: make web")
-    node, npm = runpy.run_path(str(ROOT / "web" / "client.py"))["find_node"]()
-    return str(node), str(npm)
-
-
 def run_node(*words: str | Path, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
-    """Run Node, and return what it wrote."""
+    """Run Node, and return what it wrote; the test is skipped if the compiler is not installed."""
+    needs("installed" if COMPILER.exists() else None, "the compiler is not installed: make web")
     node, _ = node_and_npm()
     path = f"{Path(node).parent}{os.pathsep}{os.environ['PATH']}"
     return subprocess.run(

@@ -4,7 +4,6 @@ import asyncio
 import os
 import re
 import shutil
-import socket
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,6 +15,7 @@ from tests.api.shapes import UUID7
 from tests.api.streams import PATIENCE
 from tests.api.test_process import started
 from tests.pages import ROOT
+from tests.postgres import free_port
 from tests.service import read_events
 
 pytestmark = pytest.mark.anyio
@@ -61,9 +61,7 @@ async def behind(program: str, folder: Path) -> AsyncGenerator[httpx2.AsyncClien
     if shutil.which(program) is None:
         assert os.environ.get("CI") != "true", f"{program} is not installed"
         pytest.skip(f"{program} is not installed")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     words = (nginx if program == "nginx" else caddy)(folder, port)
     url = f"http://127.0.0.1:{port}"
     more = {

@@ -6,7 +6,6 @@ from typing import Any, cast
 
 from openai import AsyncOpenAI
 
-from chatkeep.llm.chunks import Choice, Chunk, MessageDelta
 from tests.dialects.ai_sdk import Running
 
 DEFAULT = "assistant:default"
@@ -26,11 +25,6 @@ async def openai_client(service: Running, **options: Any) -> AsyncGenerator[Asyn
     values: dict[str, Any] = {"api_key": "any", "max_retries": 0, **options}
     async with AsyncOpenAI(base_url=f"{str(service.client.base_url).rstrip('/')}/v1", **values) as client:
         yield client
-
-
-def think(text: str) -> Chunk:
-    """Return a piece of the model's reasoning."""
-    return Chunk([Choice(MessageDelta(reasoning_content=text))])
 
 
 def output(call_id: str, text: str) -> Any:

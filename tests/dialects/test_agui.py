@@ -8,13 +8,12 @@ from typing import Any
 import pytest
 
 from chatkeep.errors import ModelUnavailable
-from chatkeep.llm.chunks import Choice, Chunk, MessageDelta
 from tests.api.shapes import invalid, problem
 from tests.api.streams import until
 from tests.api.tables import nothing_stored
 from tests.api.test_functions import PICK, functional
 from tests.dialects.agui import agui_agent, snapshot
-from tests.script import Script, call, say, stop
+from tests.script import Script, call, say, stop, think
 from tests.service import Service, serving
 
 pytestmark = pytest.mark.anyio
@@ -27,10 +26,6 @@ async def service(tmp_path: Path, script: Script) -> AsyncGenerator[Service]:
     """A service whose assistant has functions of every kind."""
     async with serving(functional(tmp_path), script) as service:
         yield service
-
-
-def think(text: str) -> Chunk:
-    return Chunk([Choice(MessageDelta(reasoning_content=text))])
 
 
 def said(messages: list[dict[str, Any]]) -> list[tuple[str, str | None]]:

@@ -9,10 +9,10 @@ from urllib.parse import quote
 import pytest
 
 from chatkeep.errors import ModelUnavailable
-from chatkeep.llm.chunks import Choice, Chunk, MessageDelta
+from tests.api.streams import text_of
 from tests.api.test_functions import PICK, functional
 from tests.dialects.ai_sdk import VERSIONS, ai_chat, comparable, history
-from tests.script import Script, call, say, stop
+from tests.script import Script, call, say, stop, think
 from tests.service import Service, serving
 
 pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("version", VERSIONS)]
@@ -26,14 +26,6 @@ async def service(tmp_path: Path, script: Script) -> AsyncGenerator[Service]:
     """A service whose assistant has functions of every kind."""
     async with serving(functional(tmp_path), script) as service:
         yield service
-
-
-def think(text: str) -> Chunk:
-    return Chunk([Choice(MessageDelta(reasoning_content=text))])
-
-
-def text_of(message: dict[str, Any]) -> str:
-    return "".join(part["text"] for part in message["parts"] if part["type"] == "text")
 
 
 async def check_history(service: Service, messages: list[dict[str, Any]], chat_id: str = CHAT) -> None:

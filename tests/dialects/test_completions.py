@@ -11,8 +11,8 @@ from pydantic import BaseModel
 from chatkeep.errors import ContextOverflow, ModelUnavailable
 from chatkeep.llm.chunks import Choice, Chunk, MessageDelta
 from tests.api.tables import contents, nothing_stored
-from tests.dialects.openai import openai_error, think
-from tests.script import Script, call, say, stop
+from tests.dialects.openai import openai_error
+from tests.script import Script, call, say, stop, think
 from tests.service import Service
 
 pytestmark = pytest.mark.anyio

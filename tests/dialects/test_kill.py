@@ -1,18 +1,14 @@
 """kill -9 while the AI SDK's client reads: what it has seen is there after the restart, once, and the chat goes on."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests.api.streams import text_of
 from tests.dialects.ai_sdk import VERSIONS, ai_chat, history
 from tests.faults.process import Home, running
 
 pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("version", VERSIONS)]
-
-
-def text_of(message: dict[str, Any]) -> str:
-    return "".join(part["text"] for part in message["parts"] if part["type"] == "text")
 
 
 @pytest.mark.parametrize("seen", ["2 ", "30 "])

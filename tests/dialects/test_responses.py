@@ -15,8 +15,8 @@ from chatkeep.errors import ModelUnavailable
 from tests.api.streams import until
 from tests.api.tables import nothing_stored
 from tests.api.test_functions import functional
-from tests.dialects.openai import DEFAULT, PICK, openai_error, output, think
-from tests.script import Script, call, say, stop
+from tests.dialects.openai import DEFAULT, PICK, openai_error, output
+from tests.script import Script, call, say, stop, think
 from tests.service import Service, serving
 
 pytestmark = pytest.mark.anyio

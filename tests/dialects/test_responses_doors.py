@@ -12,9 +12,9 @@ from openai import AsyncOpenAI
 from tests.api.tables import expire_logs
 from tests.api.test_functions import functional
 from tests.dialects.ai_sdk import Running, ai_chat
-from tests.dialects.openai import DEFAULT, PICK, openai_error, output, think
+from tests.dialects.openai import DEFAULT, PICK, openai_error, output
 from tests.faults.process import Home, running
-from tests.script import Script, call, say, stop
+from tests.script import Script, call, say, stop, think
 from tests.service import Service, serving
 
 pytestmark = pytest.mark.anyio

@@ -8,9 +8,9 @@ import pytest
 
 from chatkeep.errors import ModelUnavailable
 from tests.api.test_functions import functional
-from tests.dialects.openai import PICK, output, think
+from tests.dialects.openai import PICK, output
 from tests.dialects.openai_node import NodeClient, node_client
-from tests.script import Script, call, say, stop
+from tests.script import Script, call, say, stop, think
 from tests.service import Service, serving
 
 pytestmark = pytest.mark.anyio

@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-import socket
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -13,6 +12,7 @@ from playwright.async_api import BrowserContext, Route, expect
 
 from chatkeep.errors import ModelRateLimited
 from tests.faults.process import READY
+from tests.postgres import free_port
 from tests.script import Script, say, stop
 from tests.service import Service
 from tests.web.chat import Chat
@@ -49,11 +49,6 @@ async def serving(port: int, directory: Path) -> AsyncGenerator[asyncio.subproce
         if process.returncode is None:
             process.kill()
         await process.wait()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
 
 
 async def test_the_page_survives_a_killed_server(context: BrowserContext, tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import re
-import runpy
 import shutil
 import subprocess
 from collections.abc import AsyncGenerator
@@ -13,10 +12,9 @@ from pathlib import Path
 import pytest
 from playwright.async_api import BrowserContext, Page, expect
 
-from chatkeep.llm.chunks import Choice, Chunk, MessageDelta
 from tests.api.streams import PATIENCE
-from tests.needs import ROOT, needs
-from tests.script import Script, call, say, stop
+from tests.needs import ROOT, needs, node_and_npm
+from tests.script import Script, call, say, stop, think
 from tests.service import Service
 
 pytestmark = pytest.mark.anyio
@@ -32,7 +30,7 @@ def node() -> str:
         "installed" if PACKAGES.exists() else None,
         "the example's packages are not installed: python web/client.py install examples/use-chat",
     )
-    return str(runpy.run_path(str(ROOT / "web" / "client.py"))["find_node"]()[0])
+    return node_and_npm()[0]
 
 
 @pytest.fixture(scope="session")
@@ -89,10 +87,6 @@ async def expect_chat(page: Page, *texts: str) -> None:
     """Wait until the chat has ended and its messages have these texts."""
     await expect(page.get_by_role("button", name="Send")).to_be_visible()
     await expect(page.locator("article p")).to_have_text(list(texts))
-
-
-def think(text: str) -> Chunk:
-    return Chunk([Choice(MessageDelta(reasoning_content=text))])
 
 
 async def test_text_thoughts_and_a_function_of_the_page(page: Page, script: Script) -> None:
