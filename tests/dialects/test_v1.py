@@ -1,5 +1,6 @@
 """What all of `/v1` has in common: its models, and errors in OpenAI's form (docs/dialects.md)."""
 
+import re
 from pathlib import Path
 
 import openai
@@ -10,7 +11,9 @@ from openai.types.responses import ResponseUsage
 from chatkeep.api.dialects.openai_usage import completion_usage, response_usage
 from chatkeep.chat.types import Usage
 from tests.api.tables import nothing_stored
+from tests.api.test_middleware import ORIGIN
 from tests.dialects.openai import openai_client, openai_error
+from tests.needs import NPM, npm_program
 from tests.script import Script
 from tests.service import Service, serving, settings
 from tests.sign_in.test_ways_in import PROXY
@@ -52,6 +55,27 @@ async def test_a_body_beyond_the_limit(tmp_path: Path, script: Script) -> None:
     async with serving(settings(tmp_path, max_dialect_bytes=1000), script) as service:
         answer = await service.client.post("/v1/models", json={"text": "x" * 2000})
         assert (answer.status_code, openai_error(answer.json())["code"]) == (413, "body_too_large")
+
+
+async def test_pages_elsewhere_may_use_openai_s_sdk(tmp_path: Path, script: Script) -> None:
+    """All headers that the SDK names in its source are allowed, and it may read those by which it repeats a request."""
+    npm_program("openai", "package.json")
+    source = "".join(path.read_text() for path in (NPM / "node_modules" / "openai").rglob("*.mjs"))
+    names = {name.lower() for name in re.findall(r"""['"]((?:X-Stainless|OpenAI)-[A-Za-z-]+)['"]""", source)}
+    names = names - {"openai-poll-after-ms"} | {"authorization", "content-type", "idempotency-key"}
+    assert {"x-stainless-lang", "x-stainless-timeout", "openai-beta"} <= names
+    preflight = {"access-control-request-method": "POST", "access-control-request-headers": ",".join(sorted(names))}
+    async with serving(settings(tmp_path, cors_origins=(ORIGIN,)), script) as service:
+        for path in ("/v1/responses", "/v1/files", "/api/chat", "/agui"):
+            answer = await service.client.options(path, headers={"origin": ORIGIN, **preflight})
+            assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (200, ORIGIN)
+            assert names <= set(answer.headers["access-control-allow-headers"].lower().split(", "))
+            other = await service.client.options(path, headers={"origin": "https://evil.example", **preflight})
+            assert "access-control-allow-origin" not in other.headers
+        body = {"model": "gpt-5-mini", "input": "hi"}
+        answer = await service.client.post("/v1/responses", json=body, headers={"origin": ORIGIN})
+        exposed = answer.headers["access-control-expose-headers"].lower().split(", ")
+        assert {"retry-after", "x-request-id", "x-should-retry"} <= set(exposed)
 
 
 async def test_who_has_not_signed_in_is_refused(tmp_path: Path, script: Script) -> None:

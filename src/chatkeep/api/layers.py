@@ -23,6 +23,15 @@ CORS_HEADERS = (
     "authorization", "content-disposition", "content-type", "idempotency-key", "last-event-id", "prefer",
 )  # fmt: skip
 """The headers that pages of other origins may send."""
+SDK_HEADERS = (
+    "openai-beta", "openai-organization", "openai-project", "x-stainless-arch", "x-stainless-custom-poll-interval",
+    "x-stainless-helper-method", "x-stainless-lang", "x-stainless-os", "x-stainless-package-version",
+    "x-stainless-poll-helper", "x-stainless-retry-count", "x-stainless-runtime", "x-stainless-runtime-version",
+    "x-stainless-timeout",
+)  # fmt: skip
+"""Those that OpenAI's SDK sends by itself (npm `openai`). They are not read."""
+READ_HEADERS = ("Location", "Content-Location", "Retry-After", "X-Request-Id", "X-Should-Retry")
+"""The headers of an answer that such pages may read. The SDK repeats a request by the last three."""
 
 
 def add_layers(app: FastAPI, settings: Settings, ways_in: WaysIn, open_streams: OpenStreams) -> None:
@@ -33,8 +42,8 @@ def add_layers(app: FastAPI, settings: Settings, ways_in: WaysIn, open_streams: 
             CORSMiddleware,
             allow_origins=settings.cors_origins,
             allow_methods=["GET", "POST", "PATCH", "DELETE"],
-            allow_headers=list(CORS_HEADERS),
-            expose_headers=["Location", "Content-Location"],
+            allow_headers=[*CORS_HEADERS, *SDK_HEADERS],
+            expose_headers=list(READ_HEADERS),
         )
     hosts = {host.lower() for host in settings.allowed_hosts}
     origins = set(settings.cors_origins)
