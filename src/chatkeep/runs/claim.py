@@ -147,7 +147,7 @@ async def claim_turn(tx: Transaction, turn: PreparedTurn) -> Claim:
     answer = _new_answer(run, reserved.seq + count - 1, now, turn.begun_parts)
     if is_new:
         await store_messages.add_message(tx, user)
-        await add_references(tx, turn.owner, user)
+        await add_references(tx, turn.owner, *turn.earlier, user)
     await store_messages.add_message(tx, answer)
     if turn.snapshot is not None:
         session_id = turn.session_id if turn.spec.is_session_specific else None

@@ -6,6 +6,7 @@ from chatkeep import ids
 from chatkeep.chat.types import Message
 from chatkeep.db import Transaction
 from chatkeep.errors import NotFound
+from chatkeep.store.message_files import add_references
 from chatkeep.store.messages import add_messages, find_in_session
 from chatkeep.store.sessions import lock, set_head
 
@@ -18,7 +19,7 @@ async def append_messages(
     `make` returns them, given the number (`seq`) of the first, the message that it follows, and the time.
 
     Raises:
-        NotFound: there is no such session, or it belongs to another owner.
+        NotFound: there is no such session, it belongs to another owner, or a file is not there any more.
     """
     now = await tx.now()
     row = await tx.one(
@@ -34,6 +35,7 @@ async def append_messages(
         raise NotFound(f"no session {session_id}")
     messages = make(row[0], row[1], now)
     await add_messages(tx, messages)
+    await add_references(tx, owner, *messages)
     await set_head(tx, session_id, messages[-1].id, None)
     tx.prove(lambda again: _is_stored(again, messages[-1]))
     return messages

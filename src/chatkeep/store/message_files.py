@@ -8,21 +8,22 @@ from chatkeep.db import Transaction
 from chatkeep.store.files import FileKey, lock_files, mark_unused, use_files
 
 
-async def add_references(tx: Transaction, owner: str, message: Message) -> None:
-    """Store which of the owner's files a new message refers to. Without any, nothing is asked of the database.
+async def add_references(tx: Transaction, owner: str, *messages: Message) -> None:
+    """Store which of the owner's files new messages refer to. Without any, nothing is asked of the database.
 
     Raises:
         NotFound: a file is not there any more.
     """
-    file_ids = _file_ids(message)
-    if not file_ids:
+    rows = sorted({
+        (ids.session_key(message.session_id), message.id, part.file_id, owner)
+        for message in messages
+        for part in message.parts
+        if isinstance(part, FilePart)
+    })
+    if not rows:
         return
-    await use_files(tx, owner, file_ids)
-    key = ids.session_key(message.session_id)
-    await tx.many(
-        "INSERT INTO message_files (session_key, message_id, file_id, owner) VALUES ($1, $2, $3, $4)",
-        [(key, message.id, file_id, owner) for file_id in sorted(file_ids)],
-    )
+    await use_files(tx, owner, {file_id for _, _, file_id, _ in rows})
+    await tx.many("INSERT INTO message_files (session_key, message_id, file_id, owner) VALUES ($1, $2, $3, $4)", rows)
 
 
 async def remove_references(tx: Transaction, session_key: int, limit: int) -> int:
