@@ -114,10 +114,12 @@ async def test_very_many_messages_are_not_read(service: Service) -> None:
         assert "50000 messages" in problem(answer, 422, "invalid_request")["detail"]
 
 
-async def test_a_long_last_message_is_not_read(service: Service) -> None:
+async def test_a_long_last_message_is_refused(service: Service) -> None:
     async with nothing_stored(service):
         long = {**HELLO, "parts": [{"type": "text", "text": "x" * 4_194_304}]}
-        problem(await service.client.post("/api/chat", json=ask(long)), 422, "invalid_request")
+        assert invalid(await service.client.post("/api/chat", json=ask(long)))[0]["loc"][0] == "content"
+        many = {**HELLO, "parts": [{"type": "text", "text": "x" * 1_000}] * 1_100}
+        problem(await service.client.post("/api/chat", json=ask(many)), 422, "invalid_request")
 
 
 async def test_a_larger_one_is_refused(database: str, script: Script) -> None:

@@ -17,8 +17,8 @@ _PROBES = ("/healthz", "/readyz")
 """Paths for monitors and load balancers, which name an address of their own in `Host`. They show no data."""
 DIALECT_PATHS = ("/api/chat", "/agui", "/v1/")
 """Paths of dialects. Their clients send the whole history each time, with files in it (docs/dialects.md)."""
-FILES_PATH = "/api/files"
-"""The path to which files are sent. Its bodies are of any type, and are read as they come (`uploads.py`)."""
+FILES_PATHS = ("/api/files", "/v1/files")
+"""The paths to which files are sent. Their bodies are of any type, and are read as they come (`uploads.py`)."""
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 """Methods that change nothing (RFC 9110, section 9.2.1)."""
 
@@ -115,7 +115,7 @@ class RequestChecks:
 
 
 def _is_upload(scope: Scope) -> bool:
-    return scope["method"] == "POST" and scope["path"] == FILES_PATH
+    return scope["method"] == "POST" and scope["path"] in FILES_PATHS
 
 
 def replay_body(body: bytes, receive: Receive) -> Receive:

@@ -3,7 +3,7 @@
 Sources: RFC 7578 for forms; RFC 6266 and RFC 8187 for the name in `Content-Disposition`.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterable
+from collections.abc import AsyncGenerator, AsyncIterable, Mapping
 from email.message import Message
 from typing import Any, NamedTuple, cast
 
@@ -21,10 +21,14 @@ MAX_PARTS = 8
 
 
 class Upload(NamedTuple):
-    """The file of a request: how it is called, and its bytes, which come while they are asked for."""
+    """The file of a request: how it is called, and its bytes, which come while they are asked for.
+
+    `fields` are the other fields of a form, by name, as far as it was read; None if the body is no form.
+    """
 
     incoming: IncomingFile
     pieces: AsyncIterable[bytes]
+    fields: Mapping[str, bytearray] | None = None
 
 
 async def open_upload(request: Request) -> Upload:
@@ -46,7 +50,7 @@ async def open_upload(request: Request) -> Upload:
     pieces = _read_form(request, form)
     if await anext(pieces, None) is None or form.incoming is None:
         raise InvalidRequest("the form has no file")
-    return Upload(form.incoming, pieces)
+    return Upload(form.incoming, pieces, form.fields)
 
 
 async def _read_body(request: Request) -> AsyncGenerator[bytes]:
@@ -75,10 +79,12 @@ async def _read_form(request: Request, form: "_Form") -> AsyncGenerator[bytes]:
 
 
 class _Form:
-    """A parser of forms. `incoming` is what the head of the file's part says, once that was read."""
+    """A parser of forms. `incoming` is what the head of the file's part says, once that was read; `fields` the rest."""
 
     def __init__(self, boundary: str) -> None:
         self.incoming: IncomingFile | None = None
+        self.fields: dict[str, bytearray] = {}
+        self._field = bytearray()  # the value of the field that is read
         self._parts = 0
         self._is_complete = False
         self._is_file = False
@@ -141,6 +147,8 @@ class _Form:
         )
         self._is_file = disposition.get_filename() is not None or "content-type" in self._head
         if not self._is_file:
+            name = disposition.get_param("name", "", "content-disposition")
+            self._field = self.fields.setdefault(str(name), bytearray())
             return
         if self.incoming is not None:
             raise InvalidRequest("the form has more than one file")
@@ -155,6 +163,7 @@ class _Form:
         self._other_bytes += end - start
         if self._other_bytes > MAX_FORM_BYTES:
             raise InvalidRequest(f"a form may have {MAX_FORM_BYTES} bytes beside its file")
+        self._field += data[start:end]
 
     def _end(self) -> None:
         self._is_complete = True

@@ -104,11 +104,12 @@ def to_parts(content: str | Sequence[ContentPart], files: Sequence[File]) -> tup
     parts: list[Part] = []
     for part in content:
         if isinstance(part, NewFile):
-            parts.append(_file_part(by_id[part.file_id], part.name))
+            parts.append(to_file_part(by_id[part.file_id], part.name))
         elif part.text.strip():
             parts.append(TextPart(part.text))
     return tuple(parts)
 
 
-def _file_part(file: File, name: str | None) -> FilePart:
+def to_file_part(file: File, name: str | None) -> FilePart:
+    """Return a file as part of a message, which may call it by a name of its own."""
     return FilePart(file.id, name or file.name, file.media_type, file.bytes, file.width, file.height, file.pages)

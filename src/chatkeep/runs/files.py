@@ -8,10 +8,10 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncGenerator, AsyncIterable
+from collections.abc import AsyncGenerator, AsyncIterable, Collection, Sequence
 from typing import NamedTuple
 
-from chatkeep import ids
+from chatkeep import clock, ids
 from chatkeep.chat.types import File
 from chatkeep.db import Transaction, can_be_repeated
 from chatkeep.errors import BodyTooLarge, InvalidRequest, NotFound, ValueRefused
@@ -23,12 +23,15 @@ from chatkeep.runs.runtime import Runtime
 from chatkeep.store import files as store_files
 from chatkeep.store.files import FileKey
 
+_MICROSECOND = 1e-6
+
 
 class ReceivedFile(NamedTuple):
-    """A file, and False if the owner had it already."""
+    """A file, False if the owner had it already, and the time when it was stored or found."""
 
     file: File
     is_new: bool
+    at: str
 
 
 class IncomingFile(NamedTuple):
@@ -61,6 +64,17 @@ async def receive_file(
     if not received.is_new:
         await _drop(runtime, key)
     return received
+
+
+async def find_known(runtime: Runtime, owner: str, hashes: Collection[str]) -> dict[str, File]:
+    """Return the files that the owner has already, by the hashes of their bytes (SHA-256, in hexadecimal)."""
+
+    async def read(tx: Transaction) -> dict[str, File]:
+        tx.prove(can_be_repeated)
+        found = {sha256: await store_files.find_by_hash(tx, owner, sha256) for sha256 in sorted(hashes)}
+        return {sha256: file for sha256, file in found.items() if file is not None}
+
+    return await runtime.db.transaction(read)
 
 
 async def read_pieces(runtime: Runtime, key: FileKey, begin: int = 0, end: int | None = None) -> AsyncGenerator[bytes]:
@@ -187,11 +201,11 @@ async def _complete(runtime: Runtime, owner: str, file: File, sha256: str) -> Re
     async def write(tx: Transaction) -> ReceivedFile:
         tx.prove(can_be_repeated)
         if existing := await store_files.find_by_hash(tx, owner, sha256):
-            return ReceivedFile(existing, existing.id == file.id)
+            return ReceivedFile(existing, existing.id == file.id, await tx.now())
         completed = await store_files.complete_file(tx, owner, file, sha256)
         if completed is None:
             raise NotFound(f"no file {file.id}")
-        return ReceivedFile(completed, is_new=True)
+        return ReceivedFile(completed, is_new=True, at=await tx.now())
 
     try:
         return await runtime.db.transaction(write)
@@ -199,11 +213,18 @@ async def _complete(runtime: Runtime, owner: str, file: File, sha256: str) -> Re
         return await runtime.db.transaction(write)
 
 
-async def _drop(runtime: Runtime, key: FileKey) -> None:
-    """Drop a file that was not completed."""
+async def drop_received(runtime: Runtime, owner: str, received: Sequence[ReceivedFile]) -> None:
+    """Drop files that came with a request which is refused: those that are new, and that no other one has found."""
+    for file, is_new, at in received:
+        if is_new:
+            await _drop(runtime, FileKey(owner, file.id), clock.add_seconds(at, _MICROSECOND))
+
+
+async def _drop(runtime: Runtime, key: FileKey, unused_before: str | None = None) -> None:
+    """Drop a file that was not completed, or that was not used since before then."""
 
     async def write(tx: Transaction) -> None:
-        await store_files.drop_file(tx, key, await tx.now())
+        await store_files.drop_file(tx, key, unused_before or await tx.now())
 
     await runtime.db.transaction(write)
     runtime.notifier.notify(SWEEP_TOPIC)

@@ -7,13 +7,13 @@
 """
 
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from chatkeep.agent.user_content import PICTURE_BYTES, PromptFile, PromptPicture
 from chatkeep.chat.types import File, FilePart, Message, Part
 from chatkeep.db import Transaction
 from chatkeep.files.jobs import MAX_PICTURE_EDGE, MAX_TEXT_BYTES, Answer
-from chatkeep.files.media_types import PDF, decode_text, is_text
+from chatkeep.files.media_types import PDF, decode_text, is_picture, is_text
 from chatkeep.files.refusals import UnsupportedFile
 from chatkeep.runs.content import file_ids_in, to_parts
 from chatkeep.runs.files import read_all, read_pieces
@@ -74,6 +74,11 @@ async def load_files(
             break
         loaded[part.file_id] = file
     return loaded
+
+
+def guess_bytes(files: Iterable[FilePart]) -> int:
+    """Return about how many bytes of a prompt files have, by their kind and size alone."""
+    return sum(PICTURE_BYTES if is_picture(each.media_type) else min(each.bytes, MAX_TEXT_BYTES) for each in files)
 
 
 async def _find_problem(runtime: Runtime, owner: str, part: FilePart, *, reads_pictures: bool) -> str | None:

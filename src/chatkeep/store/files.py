@@ -21,6 +21,7 @@ from chatkeep.files.refusals import FileInUse
 COLUMNS = "id, name, media_type, bytes, width, height, pages, created_at"
 DROPPED_AT = "1970-01-01T00:00:00.000000Z"
 """Since when a dropped file counts as unused: a sweep takes it at once."""
+_FIRST_ID, _LAST_ID = "00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff"
 
 
 class FileKey(NamedTuple):
@@ -109,6 +110,27 @@ async def get_file(tx: Transaction, owner: str, file_id: str) -> File:
     if row is None:
         raise NotFound(f"no file {file_id}")
     return File(*row)
+
+
+async def list_files(tx: Transaction, owner: str, limit: int, after: str | None, *, newest_first: bool) -> list[File]:
+    """Return the owner's files in the order in which they were brought: at most `limit`, after the file `after`."""
+    if newest_first:
+        rows = await tx.all(
+            f"""SELECT {COLUMNS} FROM files WHERE owner = $1 AND media_type IS NOT NULL AND id < $2
+                ORDER BY id DESC LIMIT $3""",
+            owner,
+            after or _LAST_ID,
+            limit,
+        )
+    else:
+        rows = await tx.all(
+            f"""SELECT {COLUMNS} FROM files WHERE owner = $1 AND media_type IS NOT NULL AND id > $2
+                ORDER BY id LIMIT $3""",
+            owner,
+            after or _FIRST_ID,
+            limit,
+        )
+    return [File(*row) for row in rows]
 
 
 async def use_files(tx: Transaction, owner: str, file_ids: Iterable[str]) -> None:

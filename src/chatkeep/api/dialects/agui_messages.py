@@ -5,6 +5,7 @@ from typing import Any
 
 from msgspec import UNSET
 
+from chatkeep.api.dialects.agui_content import to_agui_content
 from chatkeep.api.dialects.agui_stream import to_content
 from chatkeep.api.dialects.ui_parts import error_text
 from chatkeep.chat.types import (
@@ -17,18 +18,18 @@ from chatkeep.chat.types import (
     TextPart,
     ToolCallPart,
 )
+from chatkeep.settings import Settings
 
 _ENDED = ("succeeded", "failed", "cancelled", "unknown")
 
 
-def to_agui_messages(messages: Iterable[Message]) -> list[dict[str, Any]]:
+def to_agui_messages(messages: Iterable[Message], settings: Settings) -> list[dict[str, Any]]:
     """Return `messages`, each of them as one or more of AG-UI's."""
     found: list[dict[str, Any]] = []
     for message in messages:
         if message.role == "user":
             message_id = message.id if message.client_id is UNSET else message.client_id
-            content = "\n".join(part.text for part in message.parts if isinstance(part, TextPart))
-            found.append({"id": message_id, "role": "user", "content": content})
+            found.append({"id": message_id, "role": "user", "content": to_agui_content(message.parts, settings)})
         else:
             found += _answer(message)
     return found

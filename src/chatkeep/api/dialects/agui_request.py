@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from chatkeep import ids
+from chatkeep.api.dialects.agui_content import read_said
+from chatkeep.api.dialects.attachments import SaidMessage, given_files, stored_files, to_content
 from chatkeep.api.dialects.bodies import decode_small, validated
 from chatkeep.api.dialects.calls import Turn, answer_calls
 from chatkeep.api.dialects.chats import find_open_run, session_id_of, start_in_chat
@@ -31,13 +33,6 @@ class AguiMessage(msgspec.Struct, rename="camel"):
     content: msgspec.Raw = _NULL
     tool_call_id: str = ""
     error: str | None = None
-
-
-class AguiPart(msgspec.Struct):
-    """A part of a user's message."""
-
-    type: str
-    text: str = ""
 
 
 class AguiTool(msgspec.Struct):
@@ -80,8 +75,13 @@ async def start_turn(runtime: Runtime, owner: str, body: RunAgentInput, assistan
         return await answer_calls(runtime, owner, run, outputs)
     session_id = session_id_of(owner, body.thread_id)
     place = await runtime.db.snapshot(lambda tx: _find_place(tx, owner, session_id, body))
-    new = validated(NewSession, {"id": session_id, "assistant": assistant})
-    return Turn(await start_in_chat(runtime, owner, new, _new_message(body, place), f"agui:{body.run_id}"))
+    last = body.messages[-1] if body.messages else None
+    if last is None or last.role != "user":
+        raise InvalidRequest("messages: the last one is a user's, or outputs of calls that wait")
+    new, said = validated(NewSession, {"id": session_id, "assistant": assistant}), await read_said(last.content)
+    async with stored_files(runtime, owner, given_files([SaidMessage("user", said)])) as files:
+        message = _new_message(body, last, place, to_content(said, files))
+        return Turn(await start_in_chat(runtime, owner, new, message, f"agui:{body.run_id}"))
 
 
 def _outputs(body: RunAgentInput) -> list[dict[str, Any]]:
@@ -107,27 +107,17 @@ async def _find_place(tx: Transaction, owner: str, session_id: str, body: RunAge
     return Place(NewText(parent.id if parent else None, parent is None), run)
 
 
-def _new_message(body: RunAgentInput, place: Place) -> NewMessage:
-    last = body.messages[-1] if body.messages else None
-    if last is None or last.role != "user":
-        raise InvalidRequest("messages: the last one is a user's, or outputs of calls that wait")
+def _new_message(
+    body: RunAgentInput, last: AguiMessage, place: Place, content: str | list[dict[str, Any]]
+) -> NewMessage:
     tools: list[AguiTool] = decode_small("tools", body.tools, list[AguiTool] | None) or []
     offered = [_to_tool(each) for each in tools]
-    fields: dict[str, Any] = {"content": _text_of(last), "on_busy": place.on_busy, "tools": offered}
+    fields: dict[str, Any] = {"content": content, "on_busy": place.on_busy, "tools": offered}
     if last.id:
         fields["client_id"] = last.id
     if isinstance(place.target, NewText) and not place.target.follows_head:
         fields["parent_id"] = place.target.parent_id
     return validated(NewMessage, fields)
-
-
-def _text_of(message: AguiMessage) -> str:
-    content: str | list[AguiPart] = decode_small("messages", message.content, str | list[AguiPart])
-    if isinstance(content, str):
-        return content
-    if other := next((part.type for part in content if part.type != "text"), None):
-        raise InvalidRequest(f"messages: parts of the type {other!r} cannot be read; so far, text alone is")
-    return "\n".join(part.text for part in content)
 
 
 def _to_tool(tool: AguiTool) -> dict[str, Any]:

@@ -26,6 +26,8 @@ MAX_MESSAGES = 50_000
 """The most messages that a history from a client may have."""
 MAX_VALUE_BYTES = 1_048_576
 """The longest value of a field that may have any form, in bytes of JSON."""
+MAX_CONTENT_PARTS = 1_000
+"""The most parts of a content that is longer than `MAX_VALUE_BYTES`: then it has files in it."""
 
 
 async def read_body(request: Request, kind: type[T]) -> T:
@@ -60,9 +62,27 @@ def decode_small(name: str, raw: msgspec.Raw, kind: Any = Any) -> Any:
     """
     if len(bytes(raw)) > MAX_VALUE_BYTES:
         raise InvalidRequest(f"{name}: longer than {MAX_VALUE_BYTES} bytes")
+    return _decode_value(name, raw, kind)
+
+
+def decode_content(name: str, raw: msgspec.Raw, kind: Any) -> Any:
+    """Return the content of a message as a `kind`: as long as a body may be, because files stand in it.
+
+    A large one takes some milliseconds, so it is decoded in a thread.
+
+    Raises:
+        InvalidRequest: it has more than `MAX_CONTENT_PARTS` parts and `MAX_VALUE_BYTES`, or is no `kind`.
+    """
+    content = bytes(raw)
+    if len(content) <= MAX_VALUE_BYTES or content.count(b'"type"') > MAX_CONTENT_PARTS:
+        return decode_small(name, raw, kind)
+    return _decode_value(name, content, kind)
+
+
+def _decode_value(name: str, raw: bytes | msgspec.Raw, kind: Any) -> Any:
     try:
         return msgspec.json.decode(raw, type=kind)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidRequest(f"{name}: {error}") from error
 
 

@@ -1,7 +1,8 @@
 """The history in a request of Chat Completions: what was said before, the user's message, and what follows it.
 
     system, developer   instructions, wherever they stand
-    user …              messages before the last user's are stored as they are; several in a row are one
+    user …              messages before the last user's are stored as they are; several in a row are one. They have
+                        texts and files
     assistant, tool     an answer that the client claims: texts, calls, and the outputs of these
     the last user       the message to be answered
     assistant, tool     after it, the beginning of the answer: the model goes on with the next step
@@ -15,23 +16,15 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 from msgspec.structs import replace
 
-from chatkeep.api.dialects.bodies import decode_small
+from chatkeep.api.dialects.attachments import SaidMessage, SaidPart, merge_texts, settle
+from chatkeep.api.dialects.openai_content import decode_said, decode_texts, texts_of
 from chatkeep.chat.types import Part, RefusalPart, StepPart, TextPart, ToolCallPart
 from chatkeep.errors import InvalidRequest
-from chatkeep.runs.request import EarlierMessage
 from chatkeep.text import clean
 from chatkeep.tools.arguments import InvalidArguments, parse_arguments
 
 _NULL = msgspec.Raw(b"null")
 _CALL_ID_CHARS = 128
-
-
-class ContentPart(msgspec.Struct):
-    """A part of a message's content."""
-
-    type: str
-    text: str = ""
-    refusal: str = ""
 
 
 class FunctionCall(msgspec.Struct):
@@ -60,11 +53,10 @@ class ClientMessage(msgspec.Struct):
 
 
 class History(NamedTuple):
-    """The messages of a request, put together. `begun` are the parts with which the answer begins."""
+    """The messages of a request, put together: the last is the user's, and `begun` begins its answer."""
 
     instructions: str | None
-    earlier: tuple[EarlierMessage, ...]
-    text: str
+    messages: Sequence[SaidMessage]
     begun: tuple[Part, ...]
 
 
@@ -72,10 +64,10 @@ class _Turns:
     """Messages of users and answers, one after the other, as they are put together."""
 
     def __init__(self) -> None:
-        self.all: list[tuple[Literal["user", "assistant"], list[Part]]] = []
+        self.all: list[tuple[Literal["user", "assistant"], list[SaidPart]]] = []
         self._calls: dict[str, int] = {}  # of the answer that is put together: part by call id
 
-    def add(self, role: Literal["user", "assistant"], parts: Sequence[Part]) -> None:
+    def add(self, role: Literal["user", "assistant"], parts: Sequence[SaidPart]) -> None:
         """Add a message; what follows one of the same role becomes part of it, of an answer its next step."""
         if not parts:
             return
@@ -118,7 +110,7 @@ def read_history(messages: Sequence[ClientMessage]) -> History:
             case "system" | "developer":
                 instructions.append(_text(where, message))
             case "user":
-                turns.add("user", [TextPart(_text(where, message))])
+                turns.add("user", decode_said(f"{where}.content", message.content) or [TextPart("")])
             case "assistant":
                 turns.add("assistant", _answer_parts(where, message))
             case "tool":
@@ -132,44 +124,22 @@ def _history(instructions: str, turns: _Turns) -> History:
     last = max((place for place, (role, _) in enumerate(turns.all) if role == "user"), default=None)
     if last is None:
         raise InvalidRequest("messages: none of them is a user's")
-    earlier = tuple(EarlierMessage(role, _joined(role, parts)) for role, parts in turns.all[:last])
+    messages = [
+        SaidMessage(role, merge_texts(parts, "\n\n") if role == "user" else parts)
+        for role, parts in turns.all[: last + 1]
+    ]
     begun = turns.all[last + 1][1] if turns.all[last + 1 :] else ()
-    return History(instructions or None, earlier, _join(turns.all[last][1]), tuple(begun))
-
-
-def _joined(role: str, parts: list[Part]) -> tuple[Part, ...]:
-    return (TextPart(_join(parts)),) if role == "user" else tuple(parts)
-
-
-def _join(parts: list[Part]) -> str:
-    return "\n\n".join(part.text for part in parts if isinstance(part, TextPart))
+    return History(instructions or None, messages, settle(begun, {}))
 
 
 def _text(where: str, message: ClientMessage) -> str:
-    return "\n".join(part.text for part in _content(where, message))
-
-
-def _content(where: str, message: ClientMessage) -> list[ContentPart]:
-    content: str | list[ContentPart] | None = decode_small(
-        f"{where}.content", message.content, str | list[ContentPart] | None
-    )
-    if content is None:
-        return []
-    if isinstance(content, str):
-        return [ContentPart("text", clean(content))]
-    for part in content:
-        if part.type not in ("text", "refusal"):
-            raise InvalidRequest(
-                f"{where}.content: parts of the type {part.type[:40]!r} cannot be read; so far, text alone is"
-            )
-        part.text = clean(part.text or part.refusal)
-    return content
+    return texts_of(decode_texts(f"{where}.content", message.content))
 
 
 def _answer_parts(where: str, message: ClientMessage) -> list[Part]:
     parts: list[Part] = [
         RefusalPart(each.text) if each.type == "refusal" else TextPart(each.text)
-        for each in _content(where, message)
+        for each in decode_texts(f"{where}.content", message.content)
         if each.text
     ]
     if message.refusal:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from chatkeep.api.dialects.attachments import FileParts, settle_messages, to_content
 from chatkeep.api.dialects.bodies import decode_small, validated
 from chatkeep.api.dialects.completions_messages import ClientMessage, History
 from chatkeep.errors import InvalidRequest
@@ -123,7 +124,9 @@ class CompletionBody(msgspec.Struct, forbid_unknown_fields=True):
         return self.stream_options is not None and self.stream_options.include_usage is True
 
 
-def to_turn(body: CompletionBody, history: History, model: str | None) -> tuple[ClientTurn, str | None]:
+def to_turn(
+    body: CompletionBody, history: History, files: FileParts, model: str | None
+) -> tuple[ClientTurn, str | None]:
     """Return the turn that the request asks for, by `model`; and the function that stands for its `response_format`.
 
     Raises:
@@ -134,8 +137,8 @@ def to_turn(body: CompletionBody, history: History, model: str | None) -> tuple[
     tools: list[CompletionTool] = decode_small("tools", body.tools, list[CompletionTool] | None) or []
     offered = [_to_tool(place, each) for place, each in enumerate(tools)]
     fields: dict[str, Any] = {
-        "content": history.text,
-        "earlier": history.earlier,
+        "content": to_content(history.messages[-1].parts, files),
+        "earlier": settle_messages(history.messages[:-1], files),
         "begun": history.begun,
         "instructions": history.instructions,
         "takes_calls": True,

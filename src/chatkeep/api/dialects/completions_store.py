@@ -10,13 +10,16 @@ from typing import Any, NamedTuple
 from msgspec.structs import replace
 
 from chatkeep import ids
+from chatkeep.agent.user_content import has_files
 from chatkeep.api.dialects.agui_stream import to_content
 from chatkeep.api.dialects.completions_stream import ID_PREFIX, problem_of, to_completion
+from chatkeep.api.dialects.openai_files import completion_parts
 from chatkeep.api.dialects.openai_models import PLAIN, PREFIX
 from chatkeep.chat.texts import join_texts
 from chatkeep.chat.types import Message, Part, RefusalPart, Run, Session, StepPart, TextPart, ToolCallPart
 from chatkeep.db import Transaction
 from chatkeep.errors import NotFound
+from chatkeep.settings import Settings
 from chatkeep.store import history as store_history
 from chatkeep.store import messages as store_messages
 from chatkeep.store import runs as store_runs
@@ -87,11 +90,11 @@ async def list_completions(tx: Transaction, owner: str, limit: int, after: str |
     return found, len(sessions) > limit
 
 
-async def list_messages(tx: Transaction, completion: Completion) -> list[dict[str, Any]]:
+async def list_messages(tx: Transaction, completion: Completion, settings: Settings) -> list[dict[str, Any]]:
     """Return the messages that the completion answers, oldest first, as OpenAI's, each with an id."""
     branch = await store_messages.list_branch(tx, completion.session.id, completion.run.user_message_id)
     begun = replace(completion.message, parts=completion.message.parts[: completion.begun])
-    return [found for message in [*branch, begun] for found in _to_messages(message)]
+    return [found for message in [*branch, begun] for found in _to_messages(message, settings)]
 
 
 def to_stored(completion: Completion) -> dict[str, Any]:
@@ -103,10 +106,12 @@ def to_stored(completion: Completion) -> dict[str, Any]:
     return {**whole, "metadata": session.metadata}
 
 
-def _to_messages(message: Message) -> list[dict[str, Any]]:
+def _to_messages(message: Message, settings: Settings) -> list[dict[str, Any]]:
     if message.role == "user":
-        text = join_texts(message.parts, "\n")
-        return [{"id": message.id, "role": "user", "content": text}]
+        said: dict[str, Any] = {"id": message.id, "role": "user", "content": join_texts(message.parts, "\n")}
+        if has_files([message]):
+            said["content_parts"] = completion_parts(message.parts, settings)
+        return [said]
     return [each for number, step in enumerate(_steps(message.parts)) for each in _step(f"{message.id}-{number}", step)]
 
 

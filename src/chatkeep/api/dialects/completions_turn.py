@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from fastapi import Request
 
+from chatkeep.api.dialects.attachments import given_files, stored_files
 from chatkeep.api.dialects.bodies import MAX_INLINE_BYTES, validated
 from chatkeep.api.dialects.chats import session_id_of, start_in_chat
 from chatkeep.api.dialects.completions_messages import History, read_history
@@ -44,9 +45,10 @@ async def start_completion(runtime: Runtime, owner: str, body: CompletionBody, s
     history = await _read(body, size)
     if history.instructions and not runtime.assistants[answerer.assistant].instructions:
         raise InvalidRequest(f"messages: the assistant {answerer.assistant!r} takes no system message")
-    turn, reply = to_turn(body, history, answerer.model)
     new = _new_session(body, answerer, history, session_id_of(owner, f"completion:{key}") if key else None)
-    run = await start_in_chat(runtime, owner, new, turn, key)
+    async with stored_files(runtime, owner, given_files(history.messages)) as files:
+        turn, reply = to_turn(body, history, files, answerer.model)
+        run = await start_in_chat(runtime, owner, new, turn, key)
     return Started(run, reply, ends_with_client=new.temporary and key is None)
 
 

@@ -11,6 +11,7 @@ from chatkeep.api.requests import NewSession
 from chatkeep.api.routes.sessions import open_session
 from chatkeep.chat.types import Session
 from chatkeep.db import Transaction
+from chatkeep.errors import Refused
 from chatkeep.runs.runtime import Runtime
 from chatkeep.store import sessions as store_sessions
 
@@ -28,13 +29,17 @@ async def open_conversation(runtime: Runtime, owner: str, body: ConversationBody
     """Return the session of a new conversation, with the items of `body` in it.
 
     Raises:
-        InvalidRequest, RequestValidationError: they cannot be used; nothing is stored.
+        Refused, RequestValidationError: they cannot be used; nothing is stored.
     """
     given = await read_items(body.items)
     new = validated(NewSession, {"assistant": PLAIN, "metadata": metadata_of(body.metadata)})
     session, _ = await open_session(runtime, owner, new)
     if given:
-        await add_items(runtime, owner, session.id, given)
+        try:
+            await add_items(runtime, owner, session.id, given)
+        except Refused:
+            await runtime.db.transaction(lambda tx: store_sessions.delete_unused(tx, owner, session.id))
+            raise
     return session
 
 

@@ -6,13 +6,13 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 
 from chatkeep import clock
 from chatkeep.api.dialects import responses_items as items
+from chatkeep.api.dialects.openai_files import response_parts
 from chatkeep.api.dialects.responses_items import Item, item_id
 from chatkeep.api.dialects.responses_place import CONVERSATION
 from chatkeep.api.dialects.responses_store import StoredResponse
 from chatkeep.api.dialects.responses_stream import ResponseEncoder
 from chatkeep.chat.event_log import part_events
 from chatkeep.chat.events import RunResumed, RunStarted, ToolCallFinished, ToolCallStarted
-from chatkeep.chat.texts import join_texts
 from chatkeep.chat.types import Message, Session, has_ended
 from chatkeep.errors import InvalidRequest
 
@@ -37,8 +37,8 @@ def to_conversation(session: Session) -> dict[str, Any]:
 def to_items(message: Message) -> list[Item]:
     """Return a message as items: the same as in the streams of its responses, and the outputs that a client gave."""
     if message.role == "user":
-        text = join_texts(message.parts, "\n")
-        return [items.input_message(item_id("msg", message.id), text)] if text else []
+        content = response_parts(message.parts)
+        return [items.input_message(item_id("msg", message.id), content)] if content else []
     encoder = ResponseEncoder({}, message.id)
     for event in part_events(message):
         encoder.encode(event)

@@ -2,15 +2,17 @@
 
 import asyncio
 import math
+from collections.abc import Iterable
 
 from chatkeep import clock
 from chatkeep.agent.context_window import DEFAULT_BYTES_PER_TOKEN, fit_history
 from chatkeep.agent.turn_spec import TurnSpec, build_spec
 from chatkeep.api.dialects.responses_place import Place
-from chatkeep.chat.types import Message, TextPart
+from chatkeep.chat.types import FilePart, Message, Session, TextPart
 from chatkeep.db import Transaction
 from chatkeep.runs.claim import to_messages
 from chatkeep.runs.content import text_of
+from chatkeep.runs.prompt_files import guess_bytes
 from chatkeep.runs.request import ClientTurn, EarlierMessage
 from chatkeep.runs.runtime import Runtime
 from chatkeep.runs.turn_input import count_prompt_tokens, list_prompt_messages
@@ -20,8 +22,12 @@ from chatkeep.store import runs as store_runs
 _NO_SESSION = "00000000-0000-0000-0000-000000000000"
 
 
-async def count_input_tokens(runtime: Runtime, place: Place, assistant: str, turn: ClientTurn) -> int:
+async def count_input_tokens(
+    runtime: Runtime, place: Place, assistant: str, turn: ClientTurn, files: Iterable[FilePart]
+) -> int:
     """Return the tokens of the prompt that `turn` would have at `place`, where `assistant` answers.
+
+    `files` are those of the request. They count by their kind and size, as they are not read for this.
 
     Raises:
         InvalidRequest: a function cannot be offered.
@@ -41,20 +47,20 @@ async def count_input_tokens(runtime: Runtime, place: Place, assistant: str, tur
     question = EarlierMessage("user", (TextPart(text_of(turn.content)),))
     said = [*turn.earlier, question, EarlierMessage("assistant", turn.begun)]
     new = to_messages(said, session.id if session else _NO_SESSION, clock.now())
-    spec = await asyncio.to_thread(_build_spec, runtime, assistant, turn, session.title if session else None)
+    spec = await asyncio.to_thread(_build_spec, runtime, assistant, turn, session)
     offered = [tool.definition for tool in spec.tools.values()]
     fitted = fit_history(spec.prompt, [*history, *new], offered, math.inf)
-    return math.ceil(fitted.size / bytes_per_token)
+    return math.ceil((fitted.size + guess_bytes(files)) / bytes_per_token)
 
 
-def _build_spec(runtime: Runtime, assistant: str, turn: ClientTurn, title: str | None) -> TurnSpec:
+def _build_spec(runtime: Runtime, assistant: str, turn: ClientTurn, session: Session | None) -> TurnSpec:
     return build_spec(
         runtime.tools,
         runtime.get_assistant(assistant),
         clock.parse(clock.now()),
         runtime.settings.time_zone,
-        title,
+        session.title if session else None,
         turn.tools,
-        turn.all_params,
-        turn.instructions,
+        {**(session.params if session else {}), **turn.all_params},
+        session.instructions if session and turn.instructions is None else turn.instructions,
     )

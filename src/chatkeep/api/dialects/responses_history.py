@@ -1,52 +1,66 @@
-"""A history that a client brings along, made of items: what was said before, and what there is of the answer. Pure.
+"""A history that a client brings along, made of items: what was said before, and what there is of the answer.
 
 An answer is one message here, with its calls, their outputs, and what the model said after them; so items in a row that
 are not the user's are one. What the client says of answers is only claimed (`runs/request.py: ClientTurn`).
 """
 
+import asyncio
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
+from chatkeep.api.dialects.attachments import FileParts, SaidMessage, SaidPart, settle, settle_messages, to_content
+from chatkeep.api.dialects.bodies import MAX_INLINE_BYTES
+from chatkeep.api.dialects.openai_content import decode_said
 from chatkeep.api.dialects.responses_input import InputItem, outputs_of, text_of
-from chatkeep.chat.texts import join_texts
 from chatkeep.chat.types import Part, StepPart, TextPart, ToolCallPart
 from chatkeep.errors import InvalidRequest
-from chatkeep.runs.request import EarlierMessage
 from chatkeep.text import clean, clean_json
 from chatkeep.tools.arguments import InvalidArguments, parse_arguments
 
 
-def to_history(given: Sequence[InputItem]) -> list[EarlierMessage]:
-    """Return items as messages, oldest first.
+class Said(NamedTuple):
+    """The words of a client: messages, of which the last one is the user's, and the beginning of its answer."""
+
+    messages: Sequence[SaidMessage]
+    begun: Sequence[SaidPart] = ()
+
+
+async def to_history(given: Sequence[InputItem]) -> list[SaidMessage]:
+    """Return items as messages, oldest first. Large ones are decoded in a thread.
 
     Raises:
         InvalidRequest: an item has no text where it has to, or a call and its output do not fit together.
     """
-    messages: list[tuple[str, list[Part]]] = []
+    is_large = sum(len(bytes(item.content)) for item in given) > MAX_INLINE_BYTES
+    return await asyncio.to_thread(_to_history, given) if is_large else _to_history(given)
+
+
+def _to_history(given: Sequence[InputItem]) -> list[SaidMessage]:
+    messages: list[SaidMessage] = []
+    answer: list[Part] | None = None  # the parts of the last message, if it is one
     for item in given:
         if item.type == "message" and item.role == "user":
-            messages.append(("user", [TextPart(_text(item))]))
+            messages.append(SaidMessage("user", _said(item)))
+            answer = None
             continue
-        if not messages or messages[-1][0] == "user":
-            messages.append(("assistant", []))
-        _add_to_answer(messages[-1][1], item)
-    for role, parts in messages:
-        if role == "assistant":
-            _check_outputs(parts)
-    return [EarlierMessage("user" if role == "user" else "assistant", tuple(parts)) for role, parts in messages]
+        if answer is None:
+            messages.append(SaidMessage("assistant", answer := []))
+        _add_to_answer(answer, item)
+    for message in messages:
+        if message.role == "assistant":
+            _check_outputs(message.parts)
+    return messages
 
 
-def to_said(given: Sequence[InputItem], is_in_session: bool) -> dict[str, Any]:
-    """Return items as fields of a `ClientTurn`: the last message of the user, and what is claimed to be around it.
-
-    In a session that is there already, there are only messages of the user.
+async def to_said(given: Sequence[InputItem], is_in_session: bool) -> Said:
+    """Return what items say. In a session that is there already, there are only messages of the user.
 
     Raises:
         InvalidRequest: the items do not end with a message of the user, or with outputs of calls.
     """
-    history = to_history(given)
+    history = await to_history(given)
     if is_in_session and any(each.role == "assistant" for each in history):
         raise InvalidRequest("input: after the history that is kept here come messages of the user, or outputs")
     begun = history.pop().parts if history and history[-1].role == "assistant" else ()
@@ -54,8 +68,24 @@ def to_said(given: Sequence[InputItem], is_in_session: bool) -> dict[str, Any]:
         raise InvalidRequest("input: the last item is a message of the user, or the output of a call")
     if not history or history[-1].role != "user":
         raise InvalidRequest("input: a message of the user, or outputs of calls")
-    content = join_texts(history.pop().parts, "")
-    return {"content": content, "earlier": tuple(history), "begun": tuple(begun)}
+    return Said(history, begun)
+
+
+def said_fields(said: Said, files: FileParts) -> dict[str, Any]:
+    """Return what was said as fields of a `ClientTurn`."""
+    *earlier, last = said.messages
+    return {
+        "content": to_content(last.parts, files),
+        "earlier": settle_messages(earlier, files),
+        "begun": settle(said.begun, files),
+    }
+
+
+def _said(item: InputItem) -> Sequence[SaidPart]:
+    parts = decode_said(f"input[{item.at}].content", item.content)
+    if all(isinstance(part, TextPart) and not part.text.strip() for part in parts):
+        raise InvalidRequest(f"input[{item.at}].content: blank")
+    return parts
 
 
 def _text(item: InputItem) -> str:
@@ -98,7 +128,7 @@ def _add_output(parts: list[Part], item: InputItem) -> None:
     raise InvalidRequest(f"input[{item.at}].call_id: no call {item.call_id!r} stands before this output")
 
 
-def _check_outputs(parts: Sequence[Part]) -> None:
+def _check_outputs(parts: Sequence[SaidPart]) -> None:
     for part in parts:
         if isinstance(part, ToolCallPart) and part.state != "succeeded":
             raise InvalidRequest(f"input: there is no output for the call {part.call_id!r}")

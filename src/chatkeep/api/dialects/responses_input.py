@@ -10,14 +10,14 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from chatkeep.api.dialects.bodies import MAX_INLINE_BYTES, decode_small
+from chatkeep.api.dialects.bodies import MAX_INLINE_BYTES
+from chatkeep.api.dialects.openai_content import decode_texts, texts_of
 from chatkeep.api.dialects.responses_items import parse_item_id
 from chatkeep.errors import InvalidRequest
 
 _NULL = msgspec.Raw(b"null")
 _MADE_HERE = ("item_reference", "function_call", "function_call_output", "reasoning")
 """Types of items of answers, if they have an id of ours: a client's own output has none."""
-_TEXTS = ("input_text", "output_text", "text")
 
 
 class InputItem(msgspec.Struct):
@@ -32,14 +32,6 @@ class InputItem(msgspec.Struct):
     arguments: str = ""
     output: msgspec.Raw = _NULL
     at: int = 0
-
-
-class InputPart(msgspec.Struct):
-    """A part of an item's content."""
-
-    type: str
-    text: str = ""
-    refusal: str = ""
 
 
 class NewInput(NamedTuple):
@@ -84,24 +76,12 @@ async def read_input(raw: msgspec.Raw) -> NewInput:
 
 
 def text_of(item: InputItem) -> str:
-    """Return the text of a message.
+    """Return the text of a message that is not the user's.
 
     Raises:
         InvalidRequest: it has parts that are no text.
     """
-    content: str | list[InputPart] = decode_small(f"input[{item.at}].content", item.content, str | list[InputPart])
-    return content if isinstance(content, str) else join_parts(content, f"input[{item.at}].content")
-
-
-def join_parts(parts: Sequence[InputPart], where: str) -> str:
-    """Return the text of parts. `where` says where they stand, for a refusal.
-
-    Raises:
-        InvalidRequest: one is no text.
-    """
-    if other := next((part.type for part in parts if part.type not in (*_TEXTS, "refusal")), None):
-        raise InvalidRequest(f"{where}: parts of the type {other!r} cannot be read; so far, text alone is")
-    return "\n".join(part.text or part.refusal for part in parts)
+    return texts_of(decode_texts(f"input[{item.at}].content", item.content))
 
 
 def outputs_of(items: Sequence[InputItem]) -> list[dict[str, Any]]:
@@ -113,9 +93,9 @@ def outputs_of(items: Sequence[InputItem]) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for item in items:
         if item.type == "function_call_output":
-            where = f"input[{item.at}].output"
-            output: str | list[InputPart] = decode_small(where, item.output, str | list[InputPart])
-            text = output if isinstance(output, str) else join_parts(output, where)
+            if bytes(item.output) == b"null":
+                raise InvalidRequest(f"input[{item.at}].output: a text, or a list of texts")
+            text = texts_of(decode_texts(f"input[{item.at}].output", item.output))
             found.append({"call_id": item.call_id, "output": text})
     return found
 

@@ -67,9 +67,8 @@ def message_item(id_: str, status: ItemStatus, *content: Item) -> Item:
     return {"type": "message", "id": id_, "status": status, "role": "assistant", "content": list(content)}
 
 
-def input_message(id_: str, text: str) -> Item:
+def input_message(id_: str, content: list[Item]) -> Item:
     """Return a message of the user."""
-    content = [{"type": "input_text", "text": text}]
     return {"type": "message", "id": id_, "status": "completed", "role": "user", "content": content}
 
 

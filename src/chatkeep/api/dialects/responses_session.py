@@ -1,6 +1,7 @@
 """The session of a response: a new one, or one that is there already, whose assistant stays."""
 
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 from msgspec.structs import replace
@@ -92,6 +93,12 @@ def fields_in(
     elif body.model is not None and body.model != PREFIX + session.assistant:
         raise InvalidRequest(f"model: this conversation is with {PREFIX}{session.assistant}")
     return fields
+
+
+def instruction_fields(body: ResponseBody, said: Sequence[str]) -> dict[str, Any]:
+    """Return the instructions of a request and the words of the system that were `said` as a field of a message."""
+    instructions = [each for each in (body.instructions, *said) if each]
+    return {"instructions": "\n\n".join(instructions)} if instructions else {}
 
 
 def _check_instructions(runtime: Runtime, assistant: str, has_some: bool) -> None:

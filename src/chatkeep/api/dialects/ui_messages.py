@@ -5,6 +5,7 @@ from typing import Any
 
 from msgspec import UNSET
 
+from chatkeep.api.dialects.attachments import file_url
 from chatkeep.api.dialects.ui_parts import end_metadata, start_metadata, tool_part
 from chatkeep.chat.types import (
     FilePart,
@@ -18,18 +19,26 @@ from chatkeep.chat.types import (
     TextPart,
     ToolCallPart,
 )
+from chatkeep.settings import Settings
 
 
-def to_ui_message(message: Message, runs: Mapping[str, Run]) -> dict[str, Any]:
+def to_ui_message(message: Message, runs: Mapping[str, Run], settings: Settings) -> dict[str, Any]:
     """Return `message` as a `UIMessage`. `runs` are those of its session by id."""
     if message.role == "user":
-        parts = [{"type": "text", "text": part.text} for part in message.parts if isinstance(part, TextPart)]
+        parts = [_said(part, settings) for part in message.parts if isinstance(part, TextPart | FilePart)]
         metadata = {"session_id": message.session_id, "created_at": message.created_at}
         message_id = message.id if message.client_id is UNSET else message.client_id
         return {"id": message_id, "role": "user", "metadata": metadata, "parts": parts}
     run = runs.get(message.run_id or "")
     metadata = {**start_metadata(message, run), **end_metadata(run)} if run else {}
     return {"id": message.id, "role": "assistant", "metadata": metadata, "parts": _ui_parts(message.parts)}
+
+
+def _said(part: TextPart | FilePart, settings: Settings) -> dict[str, Any]:
+    if isinstance(part, TextPart):
+        return {"type": "text", "text": part.text}
+    url = file_url(settings, part.file_id)
+    return {"type": "file", "mediaType": part.media_type, "filename": part.name, "url": url}
 
 
 def _ui_parts(parts: tuple[Part, ...]) -> list[dict[str, Any]]:

@@ -5,13 +5,16 @@ the store's. The earlier ids say where in the store the message belongs: the las
 the parent.
 """
 
+import asyncio
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
 
-from chatkeep.api.dialects.bodies import decode, decode_small
+from chatkeep.api.dialects.attachments import GivenFile, SaidPart, merge_texts
+from chatkeep.api.dialects.bodies import MAX_INLINE_BYTES, decode, decode_content, decode_small
 from chatkeep.api.dialects.places import AnsweredAgain, NewText, Place, ToolAnswers, find_last_answer, find_message
-from chatkeep.chat.types import Message, TextPart
+from chatkeep.chat.types import FilePart, Message, TextPart
 from chatkeep.db import Transaction
 from chatkeep.errors import InvalidRequest
 from chatkeep.store import runs as store_runs
@@ -19,7 +22,7 @@ from chatkeep.store import sessions as store_sessions
 from chatkeep.text import clean
 
 MAX_PARTS_BYTES = 4_194_304
-"""The longest last message, in bytes of JSON: an answer with outputs has its reasoning and earlier outputs in it."""
+"""The longest answer with outputs, in bytes of JSON: its reasoning and earlier outputs are in it."""
 _NULL = msgspec.Raw(b"null")
 
 
@@ -32,6 +35,9 @@ class UiPart(msgspec.Struct, rename="camel"):
     state: str = ""
     output: msgspec.Raw = _NULL
     error_text: str = ""
+    media_type: str = ""
+    url: str = ""
+    filename: str | None = None
 
 
 class UiMessage(msgspec.Struct):
@@ -87,39 +93,46 @@ class ChatBody(msgspec.Struct, rename={"message_id": "messageId"}):
         return {name: value for name, value in fields.items() if value is not None}
 
 
-def parts_of(message: UiMessage) -> list[UiPart]:
-    """Return the decoded parts of a message.
-
-    Raises:
-        InvalidRequest: they are no parts.
-    """
-    parts = bytes(message.parts)
-    if len(parts) > MAX_PARTS_BYTES:
-        raise InvalidRequest(f"messages: the last one is longer than {MAX_PARTS_BYTES} bytes")
-    return decode(b'{"parts":%b}' % parts, _Parts).parts
-
-
 def answers_of(messages: list[UiMessage]) -> list[str]:
     """Return the ids of the answers among `messages`."""
     return [each.id or "" for each in messages if each.role == "assistant"]
 
 
-def text_of(message: UiMessage) -> str:
-    """Return the text of a user message.
+async def read_said(message: UiMessage) -> list[SaidPart]:
+    """Return the texts and files of a user's message; texts in a row are one. A large one is decoded in a thread.
 
     Raises:
-        InvalidRequest: it has parts that are no text.
+        InvalidRequest: it has parts that are neither.
     """
-    parts = parts_of(message)
-    if other := next((part.type for part in parts if part.type != "text"), None):
-        raise InvalidRequest(f"messages: parts of the type {other!r} cannot be read; so far, text alone is")
-    return "\n".join(part.text for part in parts)
+    is_large = len(bytes(message.parts)) > MAX_INLINE_BYTES
+    return await asyncio.to_thread(_said_in, message) if is_large else _said_in(message)
+
+
+def _said_in(message: UiMessage) -> list[SaidPart]:
+    parts: list[UiPart] = decode_content("messages", message.parts, list[UiPart])
+    return merge_texts([_to_said(f"messages.parts.{at}", part) for at, part in enumerate(parts)], "\n")
+
+
+def _to_said(where: str, part: UiPart) -> SaidPart:
+    match part.type:
+        case "text":
+            return TextPart(clean(part.text))
+        case "file":
+            return GivenFile(where, part.url, name=part.filename or "", media_type=part.media_type)
+        case _:
+            raise InvalidRequest(f"{where}: parts of the type {part.type[:40]!r} cannot be read; text and files can")
 
 
 def tool_outputs(message: UiMessage) -> list[dict[str, Any]]:
-    """Return the outputs in an answer that the client has added to, as our own API takes them."""
+    """Return the outputs in an answer that the client has added to, as our own API takes them.
+
+    Raises:
+        InvalidRequest: it is too long, or has no parts.
+    """
     outputs: list[dict[str, Any]] = []
-    for part in parts_of(message):
+    if len(bytes(message.parts)) > MAX_PARTS_BYTES:
+        raise InvalidRequest(f"messages: the last one is longer than {MAX_PARTS_BYTES} bytes")
+    for part in decode(b'{"parts":%b}' % bytes(message.parts), _Parts).parts:
         if part.state == "output-available":
             outputs.append({"call_id": part.tool_call_id, "output": decode_small("output", part.output)})
         elif part.state == "output-error":
@@ -127,8 +140,10 @@ def tool_outputs(message: UiMessage) -> list[dict[str, Any]]:
     return outputs
 
 
-async def find_place(tx: Transaction, owner: str, session_id: str, body: ChatBody) -> Place:
-    """Return what the request refers to.
+async def find_place(
+    tx: Transaction, owner: str, session_id: str, body: ChatBody, content: str | Sequence[dict[str, Any]]
+) -> Place:
+    """Return what the request refers to. `content` is that of its last message, if that is the user's.
 
     Raises:
         InvalidRequest: it refers to messages that the session has not.
@@ -140,7 +155,7 @@ async def find_place(tx: Transaction, owner: str, session_id: str, body: ChatBod
             raise InvalidRequest("messages: the last one is an answer, and none that waits for the client")
         return Place(ToolAnswers(run), run)
     if body.trigger == "regenerate-message":
-        target = await _find_answered(tx, session_id, body)
+        target = await _find_answered(tx, session_id, body, content)
     else:
         target = await _find_parent(tx, session_id, body)
     return Place(target, run)
@@ -160,14 +175,16 @@ async def _find_parent(tx: Transaction, session_id: str, body: ChatBody) -> NewT
     return NewText(parent.id if parent else None, follows_head=parent is None and not is_edit)
 
 
-async def _find_answered(tx: Transaction, session_id: str, body: ChatBody) -> AnsweredAgain | NewText:
+async def _find_answered(
+    tx: Transaction, session_id: str, body: ChatBody, content: str | Sequence[dict[str, Any]]
+) -> AnsweredAgain | NewText:
     """Return the user message that is answered again: a stored one, or a new one if it never came here as it is now."""
     named = await find_message(tx, session_id, body.message_id)
     if named is not None and named.role == "assistant":
         return AnsweredAgain(named.parent_id or "")
     sent = named or await find_message(tx, session_id, body.last.id)
     if sent is not None:
-        is_same = _text_of(sent) == clean(text_of(body.last))  # else its edit was refused before
+        is_same = _words_of(sent) == _words_in(content)  # else its edit was refused before
         return AnsweredAgain(sent.id) if is_same else NewText(sent.parent_id, follows_head=False)
     if body.messages is None:
         return NewText(None, follows_head=True)
@@ -175,5 +192,13 @@ async def _find_answered(tx: Transaction, session_id: str, body: ChatBody) -> An
     return NewText(parent.id if parent else None, follows_head=False)
 
 
-def _text_of(message: Message) -> str:
-    return "".join(part.text for part in message.parts if isinstance(part, TextPart))
+def _words_of(message: Message) -> list[str]:
+    """Return the texts of a stored message, and the ids of its files."""
+    parts = merge_texts((part for part in message.parts if isinstance(part, TextPart | FilePart)), "\n")
+    return [getattr(part, "file_id", "") or getattr(part, "text", "") for part in parts]
+
+
+def _words_in(content: str | Sequence[dict[str, Any]]) -> list[str]:
+    if isinstance(content, str):
+        return [content]
+    return [each["file_id"] if each["type"] == "file" else each["text"] for each in content]

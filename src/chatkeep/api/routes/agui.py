@@ -47,7 +47,7 @@ async def list_messages(
 ) -> Response:
     """The history as one event; without messages for an unknown thread."""
     history = await read_history(runtime, owner, thread_id)
-    messages = to_agui_messages(history.messages) if history else []
+    messages = to_agui_messages(history.messages, runtime.settings) if history else []
     return Response(data_frame({"type": "MESSAGES_SNAPSHOT", "messages": messages}), 200, dict(HEADERS))
 
 

@@ -75,4 +75,4 @@ async def list_messages(runtime: RuntimeDep, owner: OwnerId, chat_id: ChatId) ->
     """The history for `messages` of `useChat`, without the open answer: `resume` brings that one."""
     history = await read_history(runtime, owner, chat_id)
     shown = [each for each in history.messages if has_ended(each.status)] if history else []
-    return json_response([to_ui_message(each, history.runs) for each in shown] if history else [])
+    return json_response([to_ui_message(each, history.runs, runtime.settings) for each in shown] if history else [])

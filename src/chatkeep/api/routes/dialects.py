@@ -7,6 +7,7 @@ from chatkeep.api.routes import (
     ai_sdk,
     v1_chat,
     v1_conversations,
+    v1_files,
     v1_items,
     v1_models,
     v1_responses,
@@ -14,5 +15,5 @@ from chatkeep.api.routes import (
 )
 
 router = APIRouter()
-for _each in (ai_sdk, agui, v1_responses, v1_conversations, v1_items, v1_chat, v1_stored_chat, v1_models):
+for _each in (ai_sdk, agui, v1_responses, v1_conversations, v1_items, v1_chat, v1_stored_chat, v1_files, v1_models):
     router.include_router(_each.router)

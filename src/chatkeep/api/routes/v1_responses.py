@@ -11,7 +11,7 @@ from chatkeep.api.dialects.conversation_deps import ItemPageDep
 from chatkeep.api.dialects.conversations import input_items, item_page
 from chatkeep.api.dialects.responses_request import ResponseBody
 from chatkeep.api.dialects.responses_store import StoredResponse, response_frames, response_stream
-from chatkeep.api.dialects.responses_turn import count_tokens
+from chatkeep.api.dialects.responses_tokens import count_tokens
 from chatkeep.api.openapi import DIALECT_STREAM, OBJECT, OPENAI_TURN_ERRORS, json_body, openai_error_answers
 from chatkeep.api.responses import object_response
 from chatkeep.errors import CallNotWaiting, EventsExpired, NotFound

@@ -88,8 +88,10 @@ async def list_completion_messages(
     order: Annotated[Literal["asc", "desc"], Query()] = "asc",
 ) -> Response:
     """The messages that it answers, without system messages."""
+    settings = runtime.settings
 
     async def read(tx: Transaction) -> list[dict[str, Any]]:
-        return await list_messages(tx, await completions_store.get_completion(tx, owner, completion_id))
+        completion = await completions_store.get_completion(tx, owner, completion_id)
+        return await list_messages(tx, completion, settings)
 
     return object_response(item_page(await runtime.db.snapshot(read), ItemPage(limit, order, after)))
