@@ -107,8 +107,8 @@ def _to_said(where: str, part: ContentPart) -> SaidPart:
             return GivenFile(where, "", file.file_data or "", file.file_id or "", file.filename or "")
         case "input_audio":
             audio = part.input_audio or InputAudio()
-            kind = "mpeg" if audio.format == "mp3" else audio.format[:_SHOWN_CHARS].lower()
-            return GivenFile(where, data=audio.data, media_type=f"audio/{kind}")
+            ending = audio.format[:_SHOWN_CHARS].lower()
+            return GivenFile(where, data=audio.data, name=f"audio.{ending}", media_type=f"audio/{ending}")
         case _:
             raise InvalidRequest(f"{where}: parts of the type {part.type[:_SHOWN_CHARS]!r} cannot be read")
 
