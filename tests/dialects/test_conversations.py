@@ -11,6 +11,7 @@ from openai import AsyncOpenAI
 
 from tests.api.tables import contents, nothing_stored
 from tests.api.test_functions import functional
+from tests.dialects.files import PNG_URL
 from tests.dialects.openai import DEFAULT, PICK, openai_error, output
 from tests.script import Script, call, say, stop
 from tests.service import Service, serving
@@ -111,6 +112,25 @@ async def test_a_session_of_the_page_is_a_conversation(service: Service, client:
     assert answer.output_text == "Two."
     with pytest.raises(openai.UnprocessableEntityError):
         await client.responses.create(model="assistant:scribe", conversation=f"conv_{session}", input="three")
+
+
+async def test_a_refused_first_response_changes_nothing(service: Service, client: AsyncOpenAI, script: Script) -> None:
+    made = await client.conversations.create()
+    wrong: list[dict[str, Any]] = [
+        {"input": "x", "instructions": "Be brief."},  # the assistant takes none
+        {"input": "x", "temperature": 9.0},
+        {"input": [{"role": "user", "content": [{"type": "input_image", "image_url": PNG_URL}]}]},
+    ]
+    script.input = ("text",)
+    for fields in wrong:
+        with pytest.raises(openai.UnprocessableEntityError):
+            await client.responses.create(model="assistant:scribe", conversation=made.id, **fields)
+    assert (await client.files.list()).data == []
+    items: Any = [{"type": "message", "role": "user", "content": [{"type": "input_image", "image_url": "data:,"}]}]
+    with pytest.raises(openai.UnprocessableEntityError):
+        await client.conversations.create(items=items)
+    (session,) = (await service.client.get("/api/sessions")).json()["data"]
+    assert (session["id"], session["assistant"]) == (made.id.removeprefix("conv_"), "plain")
 
 
 async def test_the_first_response_names_the_assistant(client: AsyncOpenAI, script: Script) -> None:

@@ -211,6 +211,9 @@ async def test_the_tokens_of_a_request(service: Service, client: AsyncOpenAI, sc
     first = await client.responses.create(model="gpt-5-mini", input="one")
     after = await client.responses.input_tokens.count(model="gpt-5-mini", input="two", previous_response_id=first.id)
     assert after.input_tokens > 100
+    wordy = await service.session(assistant="plain", instructions="Be brief. " * 100)
+    told = await client.responses.input_tokens.count(model="gpt-5-mini", input="why?", conversation=f"conv_{wordy}")
+    assert told.input_tokens > short.input_tokens + 150
 
 
 async def test_deleting_a_response(service: Service, client: AsyncOpenAI, script: Script) -> None:

@@ -14,15 +14,11 @@ async def add_references(tx: Transaction, owner: str, *messages: Message) -> Non
     Raises:
         NotFound: a file is not there any more.
     """
-    rows = sorted({
-        (ids.session_key(message.session_id), message.id, part.file_id, owner)
-        for message in messages
-        for part in message.parts
-        if isinstance(part, FilePart)
-    })
-    if not rows:
+    used = [(message, file_id) for message in messages for file_id in sorted(_file_ids(message))]
+    if not used:
         return
-    await use_files(tx, owner, {file_id for _, _, file_id, _ in rows})
+    await use_files(tx, owner, {file_id for _, file_id in used})
+    rows = [(ids.session_key(message.session_id), message.id, file_id, owner) for message, file_id in used]
     await tx.many("INSERT INTO message_files (session_key, message_id, file_id, owner) VALUES ($1, $2, $3, $4)", rows)
 
 

@@ -14,9 +14,10 @@ from chatkeep.api.dialects.responses_request import ResponseBody
 from chatkeep.api.requests import NewSession
 from chatkeep.chat.types import Run, Session
 from chatkeep.db import Transaction
-from chatkeep.errors import InvalidRequest
+from chatkeep.errors import InvalidRequest, Refused
 from chatkeep.runs.request import ClientTurn
 from chatkeep.runs.runtime import Runtime
+from chatkeep.runs.start import start_run
 from chatkeep.store import sessions as store_sessions
 
 _KEYS = uuid.UUID("6c1f6c5e-64d5-5d5b-8a0d-0a9d5b0c2f14")
@@ -42,27 +43,45 @@ async def begin_session(
     return await start_in_chat(runtime, owner, new, validated(ClientTurn, fields), key)
 
 
-async def with_assistant(runtime: Runtime, owner: str, session: Session, model: str | None) -> Session:
-    """Return `session`, whose assistant is the one that `model` names if nothing was said in it yet.
+def with_assistant(runtime: Runtime, session: Session, model: str | None) -> Session:
+    """Return `session`, with the assistant that `model` names if nothing was said in it yet. Nothing is stored.
 
     Raises:
         InvalidRequest: there is no such assistant.
-        NotFound: the session is gone.
     """
     if session.message_count or model is None or not model.startswith(PREFIX):
         return session
-    assistant = find_answerer(runtime, model).assistant
+    return replace(session, assistant=find_answerer(runtime, model).assistant)
 
-    async def write(tx: Transaction) -> Session:
-        await store_sessions.lock(tx, session.id)  # what is read is written back
-        current = await store_sessions.get_session(tx, owner, session.id)
-        if current.message_count:
-            return current
-        changed = replace(current, assistant=assistant)
-        await store_sessions.change_session(tx, owner, changed)
-        return changed
 
-    return await runtime.db.transaction(write)
+async def start_with(
+    runtime: Runtime, owner: str, session: Session, assistant: str, turn: ClientTurn, key: str | None
+) -> Run:
+    """Start a run in `session`, which has this assistant from now on; if it is refused, the one that it had before.
+
+    Raises:
+        Refused: see `docs/http-api.md`; nothing is stored.
+    """
+    if assistant == session.assistant:
+        return await start_run(runtime, owner, session.id, turn, key)
+    await _set_assistant(runtime, owner, session.id, assistant)
+    try:
+        return await start_run(runtime, owner, session.id, turn, key)
+    except Refused:
+        await _set_assistant(runtime, owner, session.id, session.assistant)
+        raise
+
+
+async def _set_assistant(runtime: Runtime, owner: str, session_id: str, assistant: str) -> None:
+    async def write(tx: Transaction) -> None:
+        await store_sessions.lock(tx, session_id)  # what is read is written back
+        current = await store_sessions.get_session(tx, owner, session_id)
+        if current.message_count and current.assistant != assistant:
+            raise InvalidRequest(f"model: this conversation is with {PREFIX}{current.assistant}")
+        await store_sessions.change_session(tx, owner, replace(current, assistant=assistant))
+
+    await runtime.db.transaction(write)
+    runtime.notifier.notify(session_id)
 
 
 def find_assistant(runtime: Runtime, body: ResponseBody, session: Session | None) -> str:
@@ -72,7 +91,7 @@ def find_assistant(runtime: Runtime, body: ResponseBody, session: Session | None
         InvalidRequest, ModelNotAllowed: there is no such assistant or model.
     """
     if session is not None:
-        return session.assistant
+        return with_assistant(runtime, session, body.model).assistant
     return PLAIN if body.model is None else find_answerer(runtime, body.model).assistant
 
 

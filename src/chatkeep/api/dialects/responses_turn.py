@@ -10,11 +10,16 @@ from chatkeep.api.dialects.responses_outputs import give_outputs
 from chatkeep.api.dialects.responses_place import find_place
 from chatkeep.api.dialects.responses_request import ResponseBody, answer_options, noted_fields
 from chatkeep.api.dialects.responses_segments import ResponseId
-from chatkeep.api.dialects.responses_session import begin_session, fields_in, instruction_fields, with_assistant
+from chatkeep.api.dialects.responses_session import (
+    begin_session,
+    fields_in,
+    instruction_fields,
+    start_with,
+    with_assistant,
+)
 from chatkeep.api.dialects.responses_store import StoredResponse
 from chatkeep.runs.request import ClientTurn
 from chatkeep.runs.runtime import Runtime
-from chatkeep.runs.start import start_run
 
 
 async def create_response(runtime: Runtime, owner: str, body: ResponseBody, key: str | None) -> StoredResponse:
@@ -35,10 +40,11 @@ async def create_response(runtime: Runtime, owner: str, body: ResponseBody, key:
         if place.session is None:
             run = await begin_session(runtime, owner, body, fields, key)
         else:
-            session = await with_assistant(runtime, owner, place.session, body.model)
+            session = with_assistant(runtime, place.session, body.model)
             noted |= {"store": False} if session.temporary else {}
             fields |= fields_in(runtime, body, session, place.parent_id, "instructions" in fields)
-            run = await start_run(runtime, owner, session.id, validated(ClientTurn, fields), key)
+            turn = validated(ClientTurn, fields)
+            run = await start_with(runtime, owner, place.session, session.assistant, turn, key)
     return StoredResponse(ResponseId(run.id), run, {"noted": noted}, (), (), has_log=True)
 
 
