@@ -311,6 +311,23 @@ async def test_a_refusal_keeps_a_file_that_was_here(service: Service, client: As
     assert await listed(service) == ["mine.png"]
 
 
+async def test_a_repeat_with_a_file_is_the_same_run(service: Service, client: AsyncOpenAI, script: Script) -> None:
+    script.play([say("red"), stop()], [say("blue"), stop()])
+    key, messages = {"Idempotency-Key": "k"}, [user(image(PNG_URL), words("What?"))]
+    chat = [
+        await client.chat.completions.create(model=MODEL, messages=messages, store=True, extra_headers=key)
+        for _ in range(2)
+    ]
+    given: Any = [{"role": "user", "content": [{"type": "input_image", "image_url": PNG_URL, "detail": "auto"}]}]
+    made = [await client.responses.create(model=MODEL, input=given, extra_headers=key) for _ in range(2)]
+    assert chat[0].id == chat[1].id
+    assert made[0].id == made[1].id
+    assert len(script.prompts) == 2
+    with pytest.raises(openai.UnprocessableEntityError) as refused:
+        await client.chat.completions.create(model=MODEL, messages=[user(words("x"))], store=True, extra_headers=key)
+    assert refused.value.code == "idempotency_mismatch"
+
+
 async def test_sound_is_for_models_that_hear(service: Service, client: AsyncOpenAI) -> None:
     sound: Any = {"type": "input_audio", "input_audio": {"data": "UklGRiQAAABXQVZFZm10IA==", "format": "wav"}}
     with pytest.raises(openai.UnprocessableEntityError) as error:
