@@ -81,7 +81,7 @@ async def _set_assistant(runtime: Runtime, owner: str, session_id: str, assistan
         await store_sessions.change_session(tx, owner, replace(current, assistant=assistant))
 
     await runtime.db.transaction(write)
-    runtime.notifier.notify(session_id)
+    runtime.notify_session(session_id, owner)
 
 
 def find_assistant(runtime: Runtime, body: ResponseBody, session: Session | None) -> str:
