@@ -28,6 +28,30 @@ class Page(NamedTuple):
     position: str
 
 
+class SeqRange(NamedTuple):
+    """A page of all branches: the messages whose `seq` is between the two, both included."""
+
+    first: int
+    last: int
+
+
+class WholeHistory(NamedTuple):
+    """A history as it was in one snapshot, to be read page by page in later ones.
+
+    `pages`, oldest first: of the active branch, each the id of its last message. `open_message` is the one that a run
+    had not ended, as it was; all others never change but by being erased. `position`: see `Page`.
+    """
+
+    session: Session
+    pages: Sequence[str | SeqRange]
+    open_message: Message | None
+    position: str
+
+
+PAGE_MESSAGES = 100
+"""Messages of a page of a whole history."""
+
+
 class Answer(NamedTuple):
     """A run, the user message that it answers, and its own message."""
 
@@ -77,12 +101,55 @@ async def list_messages(
             tx, session.id, following.parent_id if following else session.head_id, one_more
         )
     page = messages[-limit:] if limit is not None else messages
-    last_run = await store_runs.find_last(tx, session.id)
     return Page(
         [await _as_of_now(tx, message) for message in page],
         page[0].id if len(page) < len(messages) else None,
-        f"{last_run.number}.{last_run.position}" if last_run else "0.0",
+        await _get_position(tx, session.id),
     )
+
+
+async def get_whole(
+    tx: Transaction, owner: str, session_id: str, before: str | None, *, all_branches: bool
+) -> WholeHistory:
+    """Return the pages of what `list_messages` returns without a limit. No page is read yet.
+
+    Raises:
+        NotFound, InvalidRequest: as there.
+    """
+    session = await store_sessions.get_session(tx, owner, session_id)
+    following = await _get_before(tx, session, before) if before is not None else None
+    pages: list[str] | list[SeqRange]
+    if all_branches:
+        end = following.seq if following else session.message_count + 1
+        firsts = range(1, end, PAGE_MESSAGES)
+        pages = [SeqRange(first, min(first + PAGE_MESSAGES, end) - 1) for first in firsts]
+    else:
+        head_id = following.parent_id if following else session.head_id
+        pages = await store_messages.list_page_ends(tx, session.id, head_id, PAGE_MESSAGES)
+    run = await store_runs.find_open(tx, session.id)
+    unfinished = await store_messages.find_in_session(tx, session.id, run.message_id) if run else None
+    open_message = await _as_of_now(tx, unfinished) if unfinished else None
+    return WholeHistory(session, pages, open_message, await _get_position(tx, session.id))
+
+
+async def list_page(tx: Transaction, owner: str, whole: WholeHistory, page: str | SeqRange) -> list[Message]:
+    """Return the messages of a page of a whole history, oldest first.
+
+    Raises:
+        NotFound: the session has been deleted meanwhile.
+    """
+    session = await store_sessions.get_session(tx, owner, whole.session.id)
+    if isinstance(page, SeqRange):
+        messages = await store_messages.list_from(tx, session.id, *page)
+    else:
+        messages = await store_messages.list_branch(tx, session.id, page, PAGE_MESSAGES)
+    unfinished = whole.open_message
+    return [unfinished if unfinished and each.id == unfinished.id else each for each in messages]
+
+
+async def _get_position(tx: Transaction, session_id: str) -> str:
+    last_run = await store_runs.find_last(tx, session_id)
+    return f"{last_run.number}.{last_run.position}" if last_run else "0.0"
 
 
 async def _get_before(tx: Transaction, session: Session, message_id: str) -> Message:

@@ -142,6 +142,31 @@ async def list_branch(tx: Transaction, session_id: str, head_id: str | None, lim
     return [message_from_row(session_id, row) for row in rows]
 
 
+async def list_page_ends(tx: Transaction, session_id: str, head_id: str | None, size: int) -> list[str]:
+    """Return the ids that end the pages of the branch to `head_id`, oldest first: `list_branch` reads a page of `size`.
+
+    Only the first page may be shorter. The walk reads no parts, so that it holds little of a long branch. It
+    joins nothing: PostgreSQL with statistics read the whole session for a join.
+    """
+    rows = await tx.all(
+        """WITH RECURSIVE branch (id, parent_id, depth) AS (
+                SELECT m.id, m.parent_id, 0
+                  FROM messages m
+                 WHERE m.session_key = $1 AND m.id = $2
+                UNION ALL
+                SELECT b.parent_id,
+                       (SELECT m.parent_id FROM messages m WHERE m.session_key = $1 AND m.id = b.parent_id),
+                       b.depth + 1
+                  FROM branch b
+                 WHERE b.parent_id IS NOT NULL)
+            SELECT id FROM branch WHERE depth % $3 = 0 ORDER BY depth DESC""",
+        ids.session_key(session_id),
+        head_id,
+        size,
+    )
+    return [message_id for (message_id,) in rows]
+
+
 async def list_latest(
     tx: Transaction, session_id: str, head_id: str | None, max_messages: int, max_chars: int
 ) -> list[Message]:
@@ -175,6 +200,21 @@ async def list_all(tx: Transaction, session_id: str, before_seq: int | None, lim
         limit or _NO_LIMIT,
     )
     return [message_from_row(session_id, row) for row in reversed(rows)]
+
+
+async def list_from(tx: Transaction, session_id: str, first_seq: int, last_seq: int) -> list[Message]:
+    """Return the messages of all branches whose `seq` is between the two, both included."""
+    rows = await tx.all(
+        f"""SELECT {COLUMNS}
+              FROM messages m
+              {RUN}
+             WHERE m.session_key = $1 AND m.seq >= $2 AND m.seq <= $3
+             ORDER BY m.seq""",
+        ids.session_key(session_id),
+        first_seq,
+        last_seq,
+    )
+    return [message_from_row(session_id, row) for row in rows]
 
 
 def message_from_row(session_id: str, row: Row) -> Message:
