@@ -51,6 +51,7 @@ def requests(theirs: Theirs) -> list[tuple[str, str, dict[str, Any]]]:
         ("GET", f"{session}/messages", {}),
         ("GET", f"{session}/messages?branches=all", {}),
         ("GET", f"{session}/messages?before={theirs.ended['message']['id']}", {}),
+        ("GET", f"{session}/export", {}),
         ("GET", f"{session}/events", {}),
         ("GET", f"{session}/events?after=0.0", {}),
         ("POST", f"{session}/messages", {"json": {"content": "hello"}}),

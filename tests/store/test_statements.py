@@ -116,6 +116,7 @@ ACROSS_SESSIONS = {
     "waiting.list_overdue": "at a deadline",
     "waiting.find_next_deadline": "at a deadline",
     "sessions.list_sessions": "a list of one owner's sessions",
+    "exporting.list_used_after": "a page of an export",
     "sessions.list_outdated": "every ten seconds",
     "sessions.keep_temporary": "when a user deletes everything",
     "users.join": "at a command of the operator",

@@ -14,6 +14,7 @@ from chatkeep.api.open_streams import OpenStreams, watching
 from chatkeep.api.openapi import openapi_document, operation_id
 from chatkeep.api.routes import (
     admin,
+    archives,
     auth,
     dialects,
     docs,
@@ -41,7 +42,7 @@ from chatkeep.runs.startup import open_runtime
 from chatkeep.settings import Settings, load_settings
 from chatkeep.watch import tracing
 
-_OF_CHATS = (turns, sessions, session_events, messages, runs, dialects, memory, files)
+_OF_CHATS = (turns, sessions, session_events, messages, runs, dialects, memory, files, archives)
 _OF_PEOPLE = (me, usage, tokens, admin, auth)
 ROUTERS = tuple(each.router for each in (*_OF_CHATS, service, pages, manifest, docs, metrics, *_OF_PEOPLE))
 """All routes, the most used first."""
