@@ -328,7 +328,12 @@ LIMITS = [
     *[("tools.execution", "MAX_OUTPUT_BYTES"), ("mcp.stdio", "MAX_MESSAGE_BYTES")],
     *[("mcp.server_messages", "MAX_MESSAGES_PER_SECOND"), ("mcp.connection", "MAX_TOOLS")],
     ("mcp.connection", "MAX_PAGES"),
-    *[("Settings", "max_file_bytes"), ("files.child", "JOB_MEMORY_BYTES"), ("files.child", "JOB_SECONDS")],
+    *[
+        ("Settings", "max_file_bytes"),
+        ("Settings", "max_import_bytes"),
+        ("files.child", "JOB_MEMORY_BYTES"),
+        ("files.child", "JOB_SECONDS"),
+    ],
     *[
         ("files.child", "JOB_CPU_SECONDS"),
         ("files.jobs", "MAX_PICTURE_PIXELS"),

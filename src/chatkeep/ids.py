@@ -21,6 +21,8 @@ _KEY_BITS = 62
 """Bits of a session key: those that a UUID version 7 has at its end (`rand_b`, RFC 9562 §5.7)."""
 
 _VERSION_PLACE = 14
+_IMPORTS = uuid.UUID("6b0c1d52-9d5e-4c57-9a2e-1f6b8a3f7c11")
+"""The name space of `derive`, made at random once."""
 
 
 def new() -> str:
@@ -44,6 +46,17 @@ def new_in(session_id: str) -> str:
     tick = _ticks.next()
     value = (tick >> 12) << 80 | 7 << 76 | (tick & 0xFFF) << 64 | 2 << _KEY_BITS | session_key(session_id)
     return str(uuid.UUID(int=value))
+
+
+def derive(owner: str, old_id: str) -> str:
+    """Return the id here of what was `old_id` elsewhere: a UUID version 5, the same at each import of the owner."""
+    return str(uuid.uuid5(_IMPORTS, f"{owner}\n{old_id}"))
+
+
+def derive_in(session_id: str, old_id: str) -> str:
+    """Return the same for a message or a run of an imported session. It ends with the session's key."""
+    value = uuid.uuid5(uuid.UUID(session_id), old_id).int >> 64
+    return str(uuid.UUID(int=value << 64 | 2 << _KEY_BITS | session_key(session_id)))
 
 
 @lru_cache(maxsize=4096)

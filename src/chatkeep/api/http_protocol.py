@@ -22,7 +22,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from chatkeep.api.connections import Awaited, Connections
-from chatkeep.api.middleware import FILES_PATHS
+from chatkeep.api.middleware import UPLOAD_PATHS
 from chatkeep.api.response_headers import RAW_HEADERS
 from chatkeep.errors import BadRequest, HeadTooLarge, Refused
 
@@ -96,7 +96,7 @@ class HttpProtocol(HttpToolsProtocol):
             return Awaited(is_body=False, after=cycle)
         if not self._reads_body():
             return None
-        is_upload = cycle.scope["path"] in FILES_PATHS  # may take long, as long as it goes on
+        is_upload = cycle.scope["path"] in UPLOAD_PATHS  # may take long, as long as it goes on
         return Awaited(is_body=True, after=(cycle, self._body_bytes // UPLOAD_STEP_BYTES if is_upload else 0))
 
     def refuse(self, error: Refused) -> None:

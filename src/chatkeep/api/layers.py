@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from chatkeep.api.identity import Identity
-from chatkeep.api.middleware import RequestChecks
+from chatkeep.api.middleware import FILES_PATH, IMPORT_PATH, RequestChecks
 from chatkeep.api.open_streams import OpenStreams
 from chatkeep.api.request_log import RequestLog
 from chatkeep.api.response_headers import ResponseHeaders
@@ -50,12 +50,12 @@ def add_layers(app: FastAPI, settings: Settings, ways_in: WaysIn, open_streams: 
     if public := settings.public_url:  # its pages are our own, also where a proxy changes Host
         hosts.add(public.host)
         origins.add(public.origin)
-    limits = {
-        "max_body_bytes": settings.max_body_bytes,
-        "max_dialect_bytes": settings.max_dialect_bytes,
-        "max_upload_bytes": settings.max_file_bytes + MAX_FORM_BYTES,
+    limits = {"max_body_bytes": settings.max_body_bytes, "max_dialect_bytes": settings.max_dialect_bytes}
+    uploads = {
+        FILES_PATH: settings.max_file_bytes + MAX_FORM_BYTES,
+        IMPORT_PATH: settings.max_import_bytes + MAX_FORM_BYTES,
     }
-    app.add_middleware(RequestChecks, hosts=hosts, origins=origins, **limits)
+    app.add_middleware(RequestChecks, hosts=hosts, origins=origins, max_upload_bytes=uploads, **limits)
     app.add_middleware(ResponseHeaders, public_path=public.path if public else "")
     # the last one is the outermost
     app.add_middleware(RequestLog, trusted_proxies=settings.trusted_proxies, has_lines=settings.access_log)

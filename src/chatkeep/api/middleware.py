@@ -5,7 +5,7 @@ Without sign-in, the first two keep other people's web pages out. A page can mak
 Metadata Request Headers) and in `Origin` (RFC 6454), which a page cannot change.
 """
 
-from collections.abc import Container
+from collections.abc import Container, Mapping
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -19,6 +19,9 @@ DIALECT_PATHS = ("/api/chat", "/agui", "/v1/")
 """Paths of dialects. Their clients send the whole history each time, with files in it (docs/dialects.md)."""
 FILES_PATHS = ("/api/files", "/v1/files")
 """The paths to which files are sent. Their bodies are of any type, and are read as they come (`uploads.py`)."""
+IMPORT_PATH = "/api/import"
+"""The path to which archives are sent, likewise."""
+UPLOAD_PATHS = (*FILES_PATHS, IMPORT_PATH)
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 """Methods that change nothing (RFC 9110, section 9.2.1)."""
 
@@ -33,13 +36,13 @@ class RequestChecks:
         origins: Container[str],
         max_body_bytes: int,
         max_dialect_bytes: int,
-        max_upload_bytes: int,
+        max_upload_bytes: Mapping[str, int],
     ) -> None:
         """`hosts` are names without port, IPv6 in brackets; `*` allows any name.
 
         `origins` are those of other pages that may use the API (`https://example.org`); `*` allows any page.
-        `max_dialect_bytes` is the largest body below `DIALECT_PATHS`, `max_upload_bytes` that of a file with the form
-        around it, `max_body_bytes` that of all other requests.
+        `max_dialect_bytes` is the largest body below `DIALECT_PATHS`, `max_upload_bytes`, by path, that of a file with
+        the form around it, `max_body_bytes` that of all other requests.
         """
         self._app = app
         self._hosts = hosts
@@ -76,7 +79,7 @@ class RequestChecks:
 
     def _limit(self, scope: Scope) -> int:
         if _is_upload(scope):
-            return self._max_upload_bytes
+            return self._max_upload_bytes[scope["path"]]
         return self._max_dialect_bytes if scope["path"].startswith(DIALECT_PATHS) else self._max_body_bytes
 
     def _find_refusal(self, scope: Scope, headers: Headers) -> Refused | None:
@@ -115,7 +118,7 @@ class RequestChecks:
 
 
 def _is_upload(scope: Scope) -> bool:
-    return scope["method"] == "POST" and scope["path"] in FILES_PATHS
+    return scope["method"] == "POST" and scope["path"] in UPLOAD_PATHS
 
 
 def replay_body(body: bytes, receive: Receive) -> Receive:

@@ -36,6 +36,7 @@ from chatkeep.api.views import (
     UserPage,
     UserView,
 )
+from chatkeep.archives.report import ImportReport
 from chatkeep.chat.events import Event
 from chatkeep.chat.people import DeletionReceipt
 from chatkeep.chat.types import File, Message, Run, Session, Value
@@ -68,6 +69,7 @@ _ANSWERS = [
     Session, Message, Run, SessionPage, MessagePage, RunAnswer, PromptView, AssistantPage, AssistantDetails,
     ModelPage, FactPage, SearchResultPage, Health, ProblemDocument, Me, DeletionReceipt,
     SessionsChanged, TokenPage, NewTokenView, UserPage, UserView, AuditPage, UsagePage, OpenAIError, File,
+    ImportReport,
 ]  # fmt: skip
 
 _REF = "#/components/schemas/{name}"

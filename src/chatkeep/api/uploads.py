@@ -18,6 +18,12 @@ from chatkeep.runs.files import IncomingFile
 MAX_FORM_BYTES = 65_536
 """The most bytes that a form has beside its file: boundaries and heads of parts."""
 MAX_PARTS = 8
+_BYTES: dict[str, Any] = {"type": "string", "format": "binary"}
+_FORM: dict[str, Any] = {"type": "object", "required": ["file"], "properties": {"file": _BYTES}}
+FILE_BODY: dict[str, Any] = {
+    "requestBody": {"required": True, "content": {"*/*": {"schema": _BYTES}, "multipart/form-data": {"schema": _FORM}}}
+}
+"""The body of a request with one file, for the OpenAPI document."""
 
 
 class Upload(NamedTuple):

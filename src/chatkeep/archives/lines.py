@@ -9,17 +9,21 @@
 Messages and runs are as the HTTP API has them. A session without its `session.end` is cut off.
 """
 
-from typing import Any, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import msgspec
+from msgspec import Meta
 
 from chatkeep.chat.types import Fact, File, Message, Run, Session, Value
+from chatkeep.tools.names import NAME_REGEX
 
 VERSION = 1
 """The version of the form. A reader refuses one that it does not know."""
 FIRST = "chatkeep.export"
 """The `type` of the first line, by which an archive is known."""
 _encode = msgspec.json.encode
+_Key: TypeAlias = Annotated[str, Meta(max_length=64)]
+_Text: TypeAlias = Annotated[str, Meta(max_length=512)]
 
 
 class HeadLine(Value, frozen=True, tag=FIRST):
@@ -53,15 +57,15 @@ class BytesLine(Value, frozen=True, tag="file.bytes"):
 
 
 class SessionLine(Value, frozen=True, tag="session"):
-    """A session, whose messages and runs come in the next lines. Its fields are those of `Session`."""
+    """A session, whose messages and runs come in the next lines. Its fields, and their bounds, are those of the API."""
 
     id: str
-    title: str | None
-    assistant: str
-    model: str | None
-    metadata: dict[str, str]
+    title: Annotated[str, Meta(max_length=200)] | None
+    assistant: Annotated[str, Meta(pattern=NAME_REGEX)]
+    model: Annotated[str, Meta(min_length=1, max_length=200)] | None
+    metadata: Annotated[dict[_Key, _Text], Meta(max_length=16)]
     params: dict[str, Any]
-    instructions: str | None
+    instructions: Annotated[str, Meta(max_length=8_000)] | None
     head_id: str | None
     created_at: str
     updated_at: str

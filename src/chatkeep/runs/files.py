@@ -42,16 +42,18 @@ class IncomingFile(NamedTuple):
 
 
 async def receive_file(
-    runtime: Runtime, owner: str, pieces: AsyncIterable[bytes], incoming: IncomingFile
+    runtime: Runtime, owner: str, pieces: AsyncIterable[bytes], incoming: IncomingFile, file_id: str | None = None
 ) -> ReceivedFile:
     """Store the bytes of `pieces` as a file of the owner, and return it; or the one that has these bytes already.
+
+    `file_id` is for a file that had it elsewhere: an id that no file of the owner has.
 
     Raises:
         BodyTooLarge: it has more than CHATKEEP_MAX_FILE_BYTES.
         InvalidRequest: it is empty, or something else than what the client says.
         FilesUnavailable: its bytes cannot be stored for now.
     """
-    key = FileKey(owner, ids.new())
+    key = FileKey(owner, file_id or ids.new())
     upload = _Upload(runtime, key)
     try:
         await upload.store(pieces)

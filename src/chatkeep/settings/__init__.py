@@ -140,6 +140,7 @@ class Settings(BaseModel):
     max_body_bytes: PositiveInt = 1_048_576
     max_dialect_bytes: PositiveInt = 33_554_432
     max_file_bytes: PositiveInt = 20_971_520
+    max_import_bytes: PositiveInt = 1_073_741_824
     files_grace: Seconds = 86_400
     files_url: Annotated[BucketUrl | None, BeforeValidator(_read_bucket_url)] = None
     aws_access_key_id: str | None = None

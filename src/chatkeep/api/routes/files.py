@@ -10,7 +10,7 @@ from chatkeep.api.byte_ranges import ByteRange, NotSatisfiable, parse_range
 from chatkeep.api.deps import OwnerId, RuntimeDep
 from chatkeep.api.openapi import error_answers, json_answer
 from chatkeep.api.responses import json_response
-from chatkeep.api.uploads import open_upload
+from chatkeep.api.uploads import FILE_BODY, open_upload
 from chatkeep.chat.types import File
 from chatkeep.errors import NotFound
 from chatkeep.files.media_types import PDF, is_shown_inline
@@ -27,8 +27,6 @@ POLICY = "default-src 'none'; sandbox; frame-ancestors 'none'"
 _CACHE = "private, no-cache"
 """The user's own browser may keep it, and asks before each use if it may still see it."""
 _BYTES: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
-_BODY = {"requestBody": {"required": True, "content": {"*/*": _BYTES, "multipart/form-data": {"schema": {
-    "type": "object", "required": ["file"], "properties": {"file": _BYTES["schema"]}}}}}}  # fmt: skip
 
 
 async def get_own_file(
@@ -48,7 +46,7 @@ OwnFile: TypeAlias = Annotated[File, Depends(get_own_file, scope="function")]
     "",
     status_code=201,
     responses={200: json_answer(File), 201: json_answer(File), **error_answers()},
-    openapi_extra=_BODY,
+    openapi_extra=FILE_BODY,
 )
 async def add_file(runtime: RuntimeDep, owner: OwnerId, request: Request) -> Response:
     """Bring a file: as the body, or as the one file of a form. The same bytes again give the same file (200)."""
