@@ -331,6 +331,7 @@ LIMITS = [
     *[
         ("Settings", "max_file_bytes"),
         ("Settings", "max_import_bytes"),
+        ("archives.foreign.splitting", "MAX_VALUE_BYTES"),
         ("files.child", "JOB_MEMORY_BYTES"),
         ("files.child", "JOB_SECONDS"),
     ],

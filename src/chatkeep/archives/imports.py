@@ -7,6 +7,7 @@
 3. What is taken, what was there and what is not taken are counted: together they are all that came.
 """
 
+import asyncio
 from typing import IO
 
 from chatkeep import ids
@@ -42,10 +43,13 @@ async def import_archive(
         InvalidRequest: it is no archive of a known form.
         ShuttingDown: the service drains; repeated later, the import goes on.
     """
-    source = open_source(file, runtime.settings.max_import_bytes, runtime.settings.assistant)
+    max_bytes, assistant = runtime.settings.max_import_bytes, runtime.settings.assistant
+    source = await asyncio.to_thread(open_source, file, max_bytes, assistant)
     stream = ItemStream(file, source.items, on_bytes)
-    complete = await _Import(runtime, owner, stream).run()
-    return complete.tally.to_report(source.name, complete=complete.is_complete or source.name != "chatkeep")
+    done = await _Import(runtime, owner, stream).run()
+    is_complete = done.is_complete or source.name != "chatkeep"
+    is_cut_off = ("session", "cut_off") in done.tally.omitted
+    return done.tally.to_report(source.name, complete=is_complete and not is_cut_off)
 
 
 class _Import:

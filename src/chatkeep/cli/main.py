@@ -1,4 +1,4 @@
-"""The command line: serve, health, ask, eval, copy, migrate.
+"""The command line: serve, health, ask, eval, copy, import, migrate.
 
 `cli/operating.py` has check, doctor, backup, restore, move-files and usage; `cli/people_parser.py` has user and token.
 
@@ -98,6 +98,11 @@ def _add_database_commands(add: AddParser) -> None:
     copy.add_argument("--resume", action="store_true", help="go on with a copy that was cut off")
     copy.set_defaults(run=_copy)
 
+    bring = add("import", help="bring in an archive: of chatkeep, ChatGPT, Claude, Open WebUI, LibreChat, OpenAI's API")
+    bring.add_argument("file", type=Path, metavar="FILE", help="a .jsonl, .zip or .json file")
+    bring.add_argument("--user", default="local", metavar="ID", help="whose chats they become (default: %(default)s)")
+    bring.set_defaults(run=_import)
+
     migrate = add("migrate", help="bring the database to this version's schema")
     migrate.set_defaults(run=_migrate)
 
@@ -164,6 +169,13 @@ def _copy(arguments: argparse.Namespace) -> int:
     if settings.files_url:
         print(f"the bytes of files stay in {settings.files_url}, for the copy: never use the source with it again")
     return 0
+
+
+def _import(arguments: argparse.Namespace) -> int:
+    from chatkeep.cli.importing import import_file
+    from chatkeep.settings import load_settings
+
+    return import_file(load_settings(), arguments.file, arguments.user)
 
 
 def _migrate(arguments: argparse.Namespace) -> int:
