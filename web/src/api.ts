@@ -1,8 +1,8 @@
 // The service's HTTP API as functions. URLs are relative to the page, so that it can be served under any path.
 
-import { ApiError } from "../../clients/typescript/src/api-error.ts";
+import { ApiError, readError } from "../../clients/typescript/src/api-error.ts";
 import { createId, request as sendRequest } from "../../clients/typescript/src/request.ts";
-import type { MessagePage, Run, RunAnswer, Session } from "../../clients/typescript/src/schema.ts";
+import type { ImportReport, MessagePage, Run, RunAnswer, Session } from "../../clients/typescript/src/schema.ts";
 import { signInAgain } from "./sign-in.ts";
 
 export { ApiError, createId };
@@ -30,6 +30,14 @@ export const get = <T>(path: string): Promise<T> => request<T>("GET", path);
 /** Return up to `limit` messages of all branches, the last ones before the cursor `before`; null: the newest ones. */
 export const listMessages = (sessionId: string, limit: number, before: string | null): Promise<MessagePage> =>
   get(`sessions/${sessionId}/messages?branches=all&limit=${limit}${before ? `&before=${before}` : ""}`);
+
+/** Send a file of chats, and return what was taken. It may take minutes; the same file again is taken once. */
+export async function importArchive(file: File): Promise<ImportReport> {
+  const headers = { "content-type": "application/octet-stream" };
+  const response = await fetch("api/import", { method: "POST", body: file, headers });
+  if (!response.ok) throw await readError(response);
+  return response.json();
+}
 
 type SessionFields = Partial<Pick<Session, "title" | "head_id" | "assistant" | "model">>;
 

@@ -144,6 +144,15 @@ export interface Health {
   checks: Readonly<Record<string, string>>;
 }
 
+/** The outcome of an import. `complete` is false for an archive that breaks off. */
+export interface ImportReport {
+  source: string;
+  complete: boolean;
+  taken: Readonly<Record<string, number>>;
+  already: Readonly<Record<string, number>>;
+  not_taken: readonly NotTaken[];
+}
+
 /** The limits of a user; None: there is none of their own, or none at all. */
 export interface Limits {
   open_runs: number | null;
@@ -283,6 +292,14 @@ export interface NewTokenRequest {
 export interface NewTokenView {
   token: Token;
   text: string;
+}
+
+/** Things of one kind that were not taken for one reason: how many, and the ids of the first. */
+export interface NotTaken {
+  kind: "fact" | "file" | "line" | "message" | "part" | "run" | "session";
+  reason: "busy" | "cut_off" | "duplicate" | "empty" | "grown" | "hidden" | "no_file" | "no_message" | "no_parent" | "no_session" | "not_understood" | "refused" | "system" | "too_long" | "too_many" | "tool" | "unsupported";
+  count: number;
+  examples: readonly string[];
 }
 
 /** The answer to a request below `/v1` that is refused or fails. */

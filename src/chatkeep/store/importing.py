@@ -63,9 +63,11 @@ async def find_place(tx: Transaction, owner: str, old_id: str) -> Place:
 
 
 async def _find_state(tx: Transaction, owner: str, session_id: str) -> State:
-    row = await tx.one("SELECT owner FROM sessions WHERE session_key = $1", ids.session_key(session_id))
+    row = await tx.one("SELECT owner, id FROM sessions WHERE session_key = $1", ids.session_key(session_id))
     if row is None:
         return "free"
+    if row[1] != session_id:  # the same key by chance
+        return "taken"
     if row[0] == owner:
         return "there"
     return "left" if row[0].startswith(staging_owner(owner, "")) else "taken"
@@ -90,8 +92,8 @@ async def stage(tx: Transaction, staging: str, session: Session) -> bool:
     staged = msgspec.structs.replace(session, updated_at=now, temporary=True, head_id=None)
     if await store_sessions.add_session(tx, staging, staged):
         return True
-    row = await tx.one("SELECT owner FROM sessions WHERE session_key = $1", ids.session_key(session.id))
-    return row is not None and row[0] == staging
+    row = await tx.one("SELECT owner, id FROM sessions WHERE session_key = $1", ids.session_key(session.id))
+    return row is not None and tuple(row) == (staging, session.id)
 
 
 async def touch(tx: Transaction, staging: str, session_id: str) -> None:

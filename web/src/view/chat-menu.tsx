@@ -7,6 +7,10 @@ import { words } from "../words.ts";
 import { Menu } from "./menu.tsx";
 import { removeSessions } from "./session-rows.tsx";
 
+/** Have the browser save the chat as the service exports it; it comes as a file, so the page stays. */
+const openExport = (id: string, format: "html" | "jsonl"): void =>
+  location.assign(`api/sessions/${id}/export?format=${format}`);
+
 /** The menu of the open chat: save it, print it, delete it. */
 export function ChatMenu({ app, conversation }: { app: App; conversation: Conversation }) {
   const session = useCell(conversation.session);
@@ -20,6 +24,8 @@ export function ChatMenu({ app, conversation }: { app: App; conversation: Conver
     <Menu label={words.chatMenu} items={[
       { label: words.exportMarkdown, icon: "download", onClick: () => save("markdown") },
       { label: words.exportJson, icon: "download", onClick: () => save("json") },
+      { label: words.exportHtml, icon: "download", onClick: () => openExport(session.id, "html") },
+      { label: words.exportArchive, icon: "download", onClick: () => openExport(session.id, "jsonl") },
       { label: words.print, icon: "print", onClick: print },
       { label: words.delete, icon: "bin", onClick: () => removeSessions(app, [session]) },
     ]} />

@@ -2,6 +2,7 @@ import { useCell } from "../cell.ts";
 import { hasKeyboard } from "../keys.ts";
 import { changeSettings, CHOICES, type Settings, settings } from "../settings.ts";
 import { LANGUAGES, words } from "../words.ts";
+import { ArchiveButtons } from "./archive-buttons.tsx";
 import { Dialog } from "./dialog.tsx";
 
 /** The settings of this browser. A change counts at once. */
@@ -12,6 +13,7 @@ export function SettingsDialog({ onClose }: { onClose: () => void }) {
       <Choice name="textSize" label={words.textSize} texts={words.textSizes} />
       {hasKeyboard() && <Choice name="sendKey" label={words.sendKey} texts={words.sendKeys} />}
       <Choice name="language" label={words.language} texts={{ system: words.systemLanguage, ...LANGUAGES }} />
+      <ArchiveButtons />
     </Dialog>
   );
 }
