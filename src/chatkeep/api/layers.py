@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from chatkeep.api.identity import Identity
-from chatkeep.api.middleware import FILES_PATH, IMPORT_PATH, RequestChecks
+from chatkeep.api.middleware import FILES_PATHS, IMPORT_PATH, RequestChecks
 from chatkeep.api.open_streams import OpenStreams
 from chatkeep.api.request_log import RequestLog
 from chatkeep.api.response_headers import ResponseHeaders
@@ -52,7 +52,7 @@ def add_layers(app: FastAPI, settings: Settings, ways_in: WaysIn, open_streams: 
         origins.add(public.origin)
     limits = {"max_body_bytes": settings.max_body_bytes, "max_dialect_bytes": settings.max_dialect_bytes}
     uploads = {
-        FILES_PATH: settings.max_file_bytes + MAX_FORM_BYTES,
+        **dict.fromkeys(FILES_PATHS, settings.max_file_bytes + MAX_FORM_BYTES),
         IMPORT_PATH: settings.max_import_bytes + MAX_FORM_BYTES,
     }
     app.add_middleware(RequestChecks, hosts=hosts, origins=origins, max_upload_bytes=uploads, **limits)
