@@ -46,7 +46,7 @@ fix: .venv/tests
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	touch $@
 
-.venv/tests: requirements-dev.txt requirements-mcp.txt requirements-otel.txt requirements-s3.txt .venv/service
+.venv/tests: requirements-dev.txt requirements-documents.txt requirements-mcp.txt requirements-otel.txt requirements-s3.txt .venv/service
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	touch $@
 

@@ -17,6 +17,7 @@ import warnings
 from chatkeep.files.documents import draw_first_page, inspect_document, read_document
 from chatkeep.files.jobs import LENGTH_BYTES, Answer, Job, job_from, to_frame
 from chatkeep.files.media_types import PDF
+from chatkeep.files.office import read_converted
 from chatkeep.files.pictures import inspect_picture, scale_picture
 
 JOB_SECONDS = 20
@@ -76,6 +77,8 @@ def _do(job: Job) -> Answer:
                     return read_document(job.content)
                 case _:
                     return draw_first_page(job.content, job.edge)
+        if job.kind == "document":
+            return read_converted(job.media_type, job.content)
         return inspect_picture(job.content) if job.kind == "inspect" else scale_picture(job.content, job.edge)
     except Exception as error:  # noqa: BLE001  # a library's, of any kind: it is the answer
         return Answer(problem=f"it cannot be read ({type(error).__name__})")

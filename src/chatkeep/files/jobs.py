@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 import msgspec
 
 JobKind: TypeAlias = Literal["inspect", "thumbnail", "picture", "document"]
-"""To find out size and type; to make a small picture; to make one for a model; to read a PDF's pages."""
+"""To find out size and type; to make a small picture; to make one for a model; to read a document's text."""
 
 LENGTH_BYTES = 4
 MAX_PICTURE_PIXELS = 50_000_000
@@ -36,7 +36,8 @@ class Answer(msgspec.Struct, frozen=True):
     """The answer to a job. `problem`: why the file cannot be read, for the user.
 
     `media_type` is that of a picture that was inspected or made. `texts` are those of the first pages, `pictures` what
-    was made: one picture, or those of pages that have no text (`picture_pages` are their numbers, from 1).
+    was made: one picture, or those of pages that have no text (`picture_pages` are their numbers, from 1). `left_out`
+    are the things of a document that are in neither, with the reasons, for the model.
     """
 
     problem: str | None = None
@@ -45,6 +46,7 @@ class Answer(msgspec.Struct, frozen=True):
     height: int | None = None
     pages: int | None = None
     texts: list[str] = []
+    left_out: list[str] = []
     pictures: list[bytes] = []
     picture_pages: list[int] = []
 

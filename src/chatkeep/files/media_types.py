@@ -17,6 +17,12 @@ import puremagic
 
 UNKNOWN_TYPE: Final = "application/octet-stream"
 PDF: Final = "application/pdf"
+HTML: Final = "text/html"
+DOCX: Final = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+PPTX: Final = "application/vnd.openxmlformats-officedocument.presentationml.presentation"
+OFFICE: Final = (DOCX, XLSX, PPTX)
+"""Documents of Word, Excel and PowerPoint (ECMA-376)."""
 PICTURES: Final = ("image/png", "image/jpeg", "image/gif", "image/webp")
 """Pictures that browsers and models read."""
 _TEXT_APPLICATIONS = frozenset((
@@ -36,11 +42,7 @@ _BY_ENDING = {
     ".yml": "application/yaml",
     ".toml": "application/toml",
 }
-_OFFICE = {
-    ".docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
-    ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-    ".pptx": "application/vnd.openxmlformats-officedocument.presentationml.presentation",
-}
+_OFFICE = {".docx": DOCX, ".xlsx": XLSX, ".pptx": PPTX}
 
 
 def is_text(media_type: str) -> bool:
@@ -112,12 +114,12 @@ def _text_type(head: bytes, name: str, declared: str) -> str:
     if b"<svg" in begin and begin.startswith((b"<svg", b"<?xml", b"<!--", b"<!doctype svg")):
         return "image/svg+xml"
     if begin.startswith(_HTML):
-        return "text/html"
+        return HTML
     ending = _ending(name)
     for kind in (_BY_ENDING.get(ending) or _NAMES.types_map[1].get(ending, ""), declared):
-        if is_text(kind) and kind not in ("text/html", "image/svg+xml"):
+        if is_text(kind) and kind not in (HTML, "image/svg+xml"):
             return kind
-    return "text/html" if _NAMES.types_map[1].get(ending) == "text/html" else "text/plain"
+    return HTML if _NAMES.types_map[1].get(ending) == HTML else "text/plain"
 
 
 def _binary_type(head: bytes, name: str) -> str:

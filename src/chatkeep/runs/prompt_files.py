@@ -13,7 +13,7 @@ from chatkeep.agent.user_content import PICTURE_BYTES, PromptFile, PromptPicture
 from chatkeep.chat.types import File, FilePart, Message, Part
 from chatkeep.db import Transaction
 from chatkeep.files.jobs import MAX_PICTURE_EDGE, MAX_TEXT_BYTES, Answer
-from chatkeep.files.media_types import PDF, decode_text, is_picture, is_text
+from chatkeep.files.media_types import HTML, OFFICE, PDF, decode_text, is_picture, is_text
 from chatkeep.files.refusals import UnsupportedFile
 from chatkeep.runs.content import file_ids_in, to_parts
 from chatkeep.runs.files import read_all, read_pieces
@@ -54,7 +54,7 @@ async def check_files(runtime: Runtime, owner: str, model: str, parts: Sequence[
     reads_pictures = bool(files) and "image" in runtime.model.describe(model).input
     for part in files:
         if problem := await _find_problem(runtime, owner, part, reads_pictures=reads_pictures):
-            known = "text, PDF, PNG, JPEG, GIF and WebP" if reads_pictures else "text, and PDF with text"
+            known = "text, PDF, docx, xlsx and pptx" + (", and PNG, JPEG, GIF and WebP" if reads_pictures else "")
             raise UnsupportedFile(f"{part.name}: {problem}. The model {model!r} is given {known}.")
 
 
@@ -85,7 +85,7 @@ async def _find_problem(runtime: Runtime, owner: str, part: FilePart, *, reads_p
     """Return why a file cannot be read; None if it can."""
     if is_text(part.media_type):
         return None
-    if not _is_picture(part) and part.media_type != PDF:
+    if not _is_picture(part) and part.media_type not in (PDF, *OFFICE):
         return f"a file of the type {part.media_type} cannot be read"
     if _is_picture(part) and not reads_pictures:
         return "the model reads no pictures"
@@ -96,19 +96,24 @@ async def _find_problem(runtime: Runtime, owner: str, part: FilePart, *, reads_p
 
 
 async def _load_file(runtime: Runtime, owner: str, part: FilePart) -> PromptFile:
-    if is_text(part.media_type):
-        return await _load_text(runtime, FileKey(owner, part.file_id), min(part.bytes, 2 * MAX_TEXT_BYTES))
-    if not _is_picture(part) and part.media_type != PDF:
+    if is_text(part.media_type) and part.media_type != HTML:
+        return await _load_text(runtime, owner, part)
+    if not _is_picture(part) and part.media_type not in (HTML, PDF, *OFFICE):
         return PromptFile(notes=["Its content cannot be shown."])
     answer = await _read(runtime, owner, part)
+    if answer.problem is not None and part.media_type == HTML:
+        return await _load_text(runtime, owner, part)  # its source
     if answer.problem is not None:
         return PromptFile(notes=[f"Its content cannot be shown: {answer.problem}."])
     if part.media_type == PDF:
         return _document(answer)
+    if not answer.pictures:
+        return _converted(answer)
     return PromptFile(pictures=[PromptPicture("", _data_url(answer.media_type, answer.pictures[0]))])
 
 
-async def _load_text(runtime: Runtime, key: FileKey, size: int) -> PromptFile:
+async def _load_text(runtime: Runtime, owner: str, part: FilePart) -> PromptFile:
+    key, size = FileKey(owner, part.file_id), min(part.bytes, 2 * MAX_TEXT_BYTES)
     content = b"".join([piece async for piece in read_pieces(runtime, key, 0, size)])
     text = decode_text(content)
     shown = text.encode()[:MAX_TEXT_BYTES].decode(errors="ignore")
@@ -119,7 +124,7 @@ async def _load_text(runtime: Runtime, key: FileKey, size: int) -> PromptFile:
 
 async def _read(runtime: Runtime, owner: str, part: FilePart) -> Answer:
     key = FileKey(owner, part.file_id)
-    kind = "document" if part.media_type == PDF else "picture"
+    kind = "picture" if _is_picture(part) else "document"
     return await runtime.file_reader.do(
         kind, part.media_type, lambda: read_all(runtime, key), MAX_PICTURE_EDGE, part.file_id
     )
@@ -140,6 +145,12 @@ def _document(answer: Answer) -> PromptFile:
         for number, picture in zip(answer.picture_pages, answer.pictures, strict=True)
     ]
     return PromptFile("\n\n".join(texts) or None, pictures, notes)
+
+
+def _converted(answer: Answer) -> PromptFile:
+    """Return the text of a document that was made Markdown or CSV, and say what is not in it."""
+    notes = [f"Not shown: {'; '.join(answer.left_out)}"] if answer.left_out else []
+    return PromptFile("\n".join(answer.texts), notes=notes)
 
 
 def _is_picture(part: FilePart) -> bool:
