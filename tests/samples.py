@@ -1,6 +1,7 @@
 """Files as users bring them, made here: pictures, PDFs, text."""
 
 import io
+import wave
 from collections.abc import Sequence
 
 from PIL import Image
@@ -60,3 +61,16 @@ def encrypted_pdf() -> bytes:
     key = "<" + "5a" * 32 + ">"
     encrypt = f"/Encrypt << /Filter /Standard /V 1 /R 2 /O {key} /U {key} /P -4 >> /ID [<aa> <aa>]"
     return pdf(["secret"], trailer=encrypt)
+
+
+def recording(seconds: int = 1) -> bytes:
+    """A silent WAV of 16,000 samples a second."""
+    out = io.BytesIO()
+    with wave.open(out, "wb") as file:
+        file.setparams((1, 2, 16_000, 0, "NONE", ""))
+        file.writeframes(bytes(32_000 * seconds))
+    return out.getvalue()
+
+
+MP3 = b"ID3\x04\x00\x00\x00\x00\x00\x00" + b"\xff\xfb\x90\x00" + bytes(413)
+"""A silent MP3: a tag without frames, and a frame of 128 kbit a second."""

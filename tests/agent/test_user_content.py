@@ -7,6 +7,7 @@ import pytest
 from chatkeep.agent.context_window import UNKNOWN_RECIPIENT, fit_history
 from chatkeep.agent.user_content import (
     PICTURE_BYTES,
+    PromptAudio,
     PromptFile,
     PromptFiles,
     PromptPicture,
@@ -22,10 +23,14 @@ URL = "data:image/png;base64," + "A" * 1_000_000
 PICTURE: dict[str, Any] = {"type": "image_url", "image_url": {"url": URL}}
 NOTES = FilePart("n", "notes.md", "text/markdown", 1_234)
 PHOTO = FilePart("p", "photo.jpg", "image/jpeg", 5, 30, 20)
+MEMO = FilePart("m", "memo.mp3", "audio/mpeg", 5)
+AUDIO = PromptAudio("A" * 266_000, "mp3")
+SOUND: dict[str, Any] = {"type": "input_audio", "input_audio": {"data": AUDIO.data, "format": "mp3"}}
 SCAN = FilePart("s", "scan.pdf", "application/pdf", 5, pages=1)
 FILES = PromptFiles(
     {
         "n": PromptFile("words"),
+        "m": PromptFile(audio=AUDIO),
         "p": PromptFile(pictures=[PromptPicture("", URL)]),
         "s": PromptFile("[Page 1]\nx", [PromptPicture("[Page 2]", URL)], ["Only its first 2 pages are shown"]),
     },
@@ -54,6 +59,8 @@ def text(words: str) -> dict[str, Any]:
                 PICTURE,
             ],
         ),
+        ([MEMO], FILES._replace(input=("audio",)), [text("[File: memo.mp3, audio/mpeg, 5 bytes]"), SOUND]),
+        ([MEMO], FILES, "[File: memo.mp3, audio/mpeg, 5 bytes. It is not played: this model takes no recordings.]"),
         (
             [PHOTO],
             FILES._replace(input=("text",)),
@@ -80,6 +87,11 @@ def test_a_picture_has_a_size_of_its_own() -> None:
     size = count_bytes([{"role": "user", "content": [text("x"), PICTURE]}])
     assert PICTURE_BYTES < size < PICTURE_BYTES + 200
     assert count_bytes([]) == 0
+
+
+def test_a_recording_counts_by_its_likely_length() -> None:
+    size = count_bytes([{"role": "user", "content": [text("x"), SOUND]}])
+    assert 1_000 < size < 1_200  # some 25 seconds, 250 tokens
 
 
 def message(number: int, *parts: Part) -> Message:

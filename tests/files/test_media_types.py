@@ -3,7 +3,7 @@
 import pytest
 
 from chatkeep.files.media_types import PICTURES, UNKNOWN_TYPE, MediaTypeFinder, is_shown_inline
-from tests.samples import pdf, picture
+from tests.samples import MP3, pdf, picture, recording
 
 
 def find(content: bytes, name: str = "", declared: str = "", step: int = 100) -> str:
@@ -20,6 +20,12 @@ def find(content: bytes, name: str = "", declared: str = "", step: int = 100) ->
         (picture("JPEG"), "", "", "image/jpeg"),
         (picture("GIF"), "x.html", "text/html", "image/gif"),
         (picture("WEBP"), "", "", "image/webp"),
+        (recording(), "x.txt", "text/plain", "audio/wav"),
+        (MP3, "", "", "audio/mpeg"),
+        (MP3[10:], "", "", "audio/mpeg"),
+        (b"\xff\xf3\x84\x00" + bytes(99), "", "", "audio/mpeg"),
+        (b"\xff\xf1\x50\x80" + bytes(99), "a.mp3", "audio/mpeg", "audio/aac"),
+        (b"\xff" * 99, "a.mp3", "audio/mpeg", UNKNOWN_TYPE),
         (pdf(["x"]), "x.html", "text/html", "application/pdf"),
         (b"%PDF-1.4 only text", "", "", "application/pdf"),
         (b"hello", "", "", "text/plain"),

@@ -35,7 +35,7 @@ def test_the_models_of_the_file_are_offered(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "provider", "given"),
     [
-        ({}, "practice", ("text", "image")),
+        ({}, "practice", ("text", "image", "audio")),
         ({"openai_api_key": SecretStr("k")}, "api.openai.com", ("text", "image")),
         ({"openai_base_url": "http://u:p@h.example:9/v1?q"}, "h.example", ("text",)),
     ],

@@ -1,4 +1,4 @@
-"""Pictures in requests, in the form of each API."""
+"""Pictures and recordings in requests, in the form of each API."""
 
 from typing import Any
 
@@ -8,6 +8,7 @@ from chatkeep.llm.responses.request import responses_request
 
 URL = "data:image/png;base64,AAAA"
 CONTENT: list[dict[str, Any]] = [{"type": "text", "text": "Look:"}, {"type": "image_url", "image_url": {"url": URL}}]
+CONTENT.append({"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}})
 PROMPT = Prompt("m", [{"role": "system", "content": "s"}, {"role": "user", "content": CONTENT}], ())
 
 
@@ -17,4 +18,8 @@ def test_chat_completions_takes_the_content_as_it_is() -> None:
 
 def test_responses_has_names_of_its_own() -> None:
     (item,) = responses_request(PROMPT)["input"]
-    assert item["content"] == [{"type": "input_text", "text": "Look:"}, {"type": "input_image", "image_url": URL}]
+    assert item["content"] == [
+        {"type": "input_text", "text": "Look:"},
+        {"type": "input_image", "image_url": URL},
+        CONTENT[2],
+    ]

@@ -6,7 +6,7 @@ import pytest
 
 from chatkeep.llm import Prompt
 from chatkeep.llm.practice import HELP, Practice
-from chatkeep.llm.practice.given_files import PICTURE_TOKENS
+from chatkeep.llm.practice.given_files import AUDIO_TOKENS, PICTURE_TOKENS
 
 pytestmark = pytest.mark.anyio
 
@@ -32,6 +32,15 @@ async def test_it_describes_a_file_and_answers_the_text() -> None:
     assert (await answer(NOTES))[0] == ABOUT_NOTES
     assert (await answer(f"{NOTES}\n\ncount to 3"))[0] == f"{ABOUT_NOTES}1 2 3 "
     assert (await answer("hello"))[0] == HELP
+
+
+async def test_it_counts_the_recordings_it_was_given() -> None:
+    head = {"type": "text", "text": "[File: a.mp3, audio/mpeg, 4 bytes]"}
+    sound = {"type": "input_audio", "input_audio": {"data": "A" * 100_000, "format": "mp3"}}
+    text, tokens = await answer([head, sound])
+    assert text == "You gave me a.mp3, audio/mpeg, 4 bytes. I was given 1 recording, which I cannot hear. "
+    assert tokens is not None
+    assert AUDIO_TOKENS < tokens < AUDIO_TOKENS + 100
 
 
 async def test_it_counts_the_pictures_it_was_shown() -> None:

@@ -90,7 +90,7 @@ MISTAKES = [
     ('provider = "openai"\n', "", "5: models.fast.provider: Field required"),
     ("400_000", "0", "8: models.fast.context_tokens: Input should be greater than 0"),
     ("400_000", '"many"', "8: models.fast.context_tokens: Input should be a valid integer"),
-    ('"image"', '"video"', "9: models.fast.input.1: Input should be 'text', 'image' or 'file'"),
+    ('"image"', '"video"', "9: models.fast.input.1: Input should be 'text', 'image', 'audio' or 'file'"),
     ("0.25", "nan", "10: models.fast.price.input: Input should be a finite number"),
     ("cached_input", "cached", "10: unknown key 'cached'; known: input, cached_input, output"),
     ("reasoning_effort", "effort", "11: unknown key 'effort'; known: temperature, top_p, max_output_tokens, "),

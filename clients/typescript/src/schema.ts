@@ -225,7 +225,7 @@ export interface ModelView {
   name: string;
   provider: string;
   context_tokens: number;
-  input: readonly ("file" | "image" | "text")[];
+  input: readonly ("audio" | "file" | "image" | "text")[];
   price: PriceView | null;
 }
 

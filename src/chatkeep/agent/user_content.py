@@ -6,11 +6,12 @@
     ```
     [File: scan.pdf, application/pdf, 3 pages]          the text of a PDF, page by page; pictures of pages without text
     [File: photo.jpg, image/jpeg, 3000 x 2000 pixels]   a picture, if the model reads some
+    [File: memo.mp3, audio/mpeg, 1,234 bytes]           a recording, if the model takes some
 
-1. A content without pictures is one text, which every server takes.
+1. A content of texts alone is one text, which every server takes.
 2. A file whose content is not in the prompt is named, and it is said that it is not shown. No file is left out in
    silence.
-3. A picture counts as so many tokens, whatever its bytes.
+3. A picture counts as so many tokens, whatever its bytes, and a recording by its likely length.
 """
 
 import re
@@ -26,6 +27,9 @@ from chatkeep.chat.types import FilePart, Message, Part
 PICTURE_BYTES = 6_400
 """As how many bytes of JSON a picture counts: some 1,600 tokens, those of one whose edges have 1,568 pixels at most
 (Anthropic, "Vision"; OpenAI's models take fewer)."""
+BASE64_PER_BYTE = {"wav": 1_066, "mp3": 266}
+"""As how many characters of base64 a recording counts one byte of JSON: 10 tokens, which are 40 bytes, a second
+(OpenAI, "Audio and speech"), as if a wav had 16,000 samples a second of 16 bits, and an mp3 64 kbit a second."""
 _FENCES = re.compile(r"`{3,}")
 
 Content: TypeAlias = str | list[dict[str, Any]]
@@ -39,12 +43,25 @@ class PromptPicture(NamedTuple):
     url: str
 
 
+class PromptAudio(NamedTuple):
+    """A recording in base64, and its format: `wav` or `mp3`."""
+
+    data: str
+    format: str
+
+    @property
+    def json_bytes(self) -> int:
+        """As how many bytes of JSON it counts."""
+        return len(self.data) // BASE64_PER_BYTE[self.format]
+
+
 class PromptFile(NamedTuple):
-    """The content of a file as models get it: its text, its pictures. `notes` say what is missing."""
+    """The content of a file as models get it: its text, its pictures, its sound. `notes` say what is missing."""
 
     text: str | None = None
     pictures: Sequence[PromptPicture] = ()
     notes: Sequence[str] = ()
+    audio: PromptAudio | None = None
 
 
 class PromptFiles(NamedTuple):
@@ -100,8 +117,14 @@ def count_bytes(values: Sequence[dict[str, Any]]) -> int:
     if not values:
         return 0
     parts = [part for value in values for part in _content_parts(value.get("content"))]
-    urls = [part["image_url"]["url"] for part in parts if part["type"] == "image_url"]
-    return len(msgspec.json.encode(values)) + sum(PICTURE_BYTES - len(url) for url in urls)
+    size = len(msgspec.json.encode(values))
+    for part in parts:
+        if part["type"] == "image_url":
+            size += PICTURE_BYTES - len(part["image_url"]["url"])
+        elif part["type"] == "input_audio":
+            audio = PromptAudio(**part["input_audio"])
+            size += audio.json_bytes - len(audio.data)
+    return size
 
 
 def plain_text(content: Any) -> str:
@@ -132,11 +155,16 @@ def _file_content(part: FilePart, files: PromptFiles) -> list[dict[str, Any]]:
     notes = list(file.notes)
     if file.pictures and not pictures:
         notes.append("Its pictures are not shown: this model reads none.")
+    is_played = file.audio is not None and "audio" in files.input
+    if file.audio is not None and not is_played:
+        notes.append("It is not played: this model takes no recordings.")
     lines = [f"[{'. '.join((head, *notes))}]", *([_fence(file.text)] if file.text else [])]
     found = [_text("\n".join(lines))]
     for picture in pictures:
         found += [_text(picture.label)] if picture.label else []
         found.append({"type": "image_url", "image_url": {"url": picture.url}})
+    if file.audio is not None and is_played:
+        found.append({"type": "input_audio", "input_audio": file.audio._asdict()})
     return found
 
 

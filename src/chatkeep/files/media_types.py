@@ -23,6 +23,10 @@ XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet
 PPTX: Final = "application/vnd.openxmlformats-officedocument.presentationml.presentation"
 OFFICE: Final = (DOCX, XLSX, PPTX)
 """Documents of Word, Excel and PowerPoint (ECMA-376)."""
+WAV: Final = "audio/wav"
+MP3: Final = "audio/mpeg"
+AUDIO: Final = {WAV: "wav", MP3: "mp3"}
+"""Recordings that models take, and the names of their formats in OpenAI's APIs."""
 PICTURES: Final = ("image/png", "image/jpeg", "image/gif", "image/webp")
 """Pictures that browsers and models read."""
 _TEXT_APPLICATIONS = frozenset((
@@ -125,11 +129,22 @@ def _text_type(head: bytes, name: str, declared: str) -> str:
 def _binary_type(head: bytes, name: str) -> str:
     if head.startswith(b"PK\x03\x04"):
         return _OFFICE.get(_ending(name), "application/zip")
+    if head.startswith(b"RIFF") and head[8:12] == b"WAVE":
+        return WAV
+    if head.startswith(b"ID3") or _begins_as_mp3(head):
+        return MP3
     try:
         found: str = cast("Any", puremagic).from_string(head, mime=True)
     except (puremagic.PureError, ValueError):
         return UNKNOWN_TYPE
     return found if found and not is_text(found) else UNKNOWN_TYPE
+
+
+def _begins_as_mp3(head: bytes) -> bool:
+    """Return True for the head of a frame of MPEG audio, layer III (ISO 11172-3, 2.4.2.3)."""
+    if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE6 != 0xE2:
+        return False
+    return head[1] & 0x18 != 0x08 and head[2] & 0xF0 != 0xF0 and head[2] & 0x0C != 0x0C
 
 
 def _ending(name: str) -> str:

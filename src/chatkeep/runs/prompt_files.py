@@ -9,11 +9,11 @@
 from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 
-from chatkeep.agent.user_content import PICTURE_BYTES, PromptFile, PromptPicture
+from chatkeep.agent.user_content import PICTURE_BYTES, PromptAudio, PromptFile, PromptPicture
 from chatkeep.chat.types import File, FilePart, Message, Part
 from chatkeep.db import Transaction
 from chatkeep.files.jobs import MAX_PICTURE_EDGE, MAX_TEXT_BYTES, Answer
-from chatkeep.files.media_types import HTML, OFFICE, PDF, decode_text, is_picture, is_text
+from chatkeep.files.media_types import AUDIO, HTML, OFFICE, PDF, decode_text, is_picture, is_text
 from chatkeep.files.refusals import UnsupportedFile
 from chatkeep.runs.content import file_ids_in, to_parts
 from chatkeep.runs.files import read_all, read_pieces
@@ -24,6 +24,9 @@ from chatkeep.store.files import FileKey
 
 MAX_PROMPT_PICTURES = 20
 """The most pictures of a prompt. Providers take between 20 and some hundred."""
+
+MAX_PROMPT_AUDIO_BYTES = 26_214_400
+"""The most bytes of the recordings of a prompt; those of the newest message come first."""
 
 
 async def list_files(tx: Transaction, owner: str, request: TurnRequest) -> Sequence[File]:
@@ -51,10 +54,12 @@ async def check_files(runtime: Runtime, owner: str, model: str, parts: Sequence[
         TurnFailed: there is no such model any more.
     """
     files = [part for part in parts if isinstance(part, FilePart)]
-    reads_pictures = bool(files) and "image" in runtime.model.describe(model).input
+    input_ = runtime.model.describe(model).input if files else ()
     for part in files:
-        if problem := await _find_problem(runtime, owner, part, reads_pictures=reads_pictures):
-            known = "text, PDF, docx, xlsx and pptx" + (", and PNG, JPEG, GIF and WebP" if reads_pictures else "")
+        if problem := await _find_problem(runtime, owner, part, input_):
+            known = "text, PDF, docx, xlsx, pptx"
+            known += ", PNG, JPEG, GIF, WebP" if "image" in input_ else ""
+            known += ", WAV, MP3" if "audio" in input_ else ""
             raise UnsupportedFile(f"{part.name}: {problem}. The model {model!r} is given {known}.")
 
 
@@ -63,14 +68,15 @@ async def load_files(
 ) -> Mapping[str, PromptFile]:
     """Return the contents of the history's latest files by their ids, of at most some `max_bytes` of a prompt."""
     loaded: dict[str, PromptFile] = {}
-    pictures, size = 0, 0
+    pictures, audio, size = 0, 0, 0
     for part in (part for message in reversed(history) for part in message.parts if isinstance(part, FilePart)):
         if part.file_id in loaded:
             continue
         file = await _load_file(runtime, owner, part)
         pictures += len(file.pictures)
-        size += len(file.text or "") + PICTURE_BYTES * len(file.pictures)
-        if loaded and (size > max_bytes or pictures > MAX_PROMPT_PICTURES):
+        audio += part.bytes if file.audio else 0
+        size += len(file.text or "") + PICTURE_BYTES * len(file.pictures) + (file.audio.json_bytes if file.audio else 0)
+        if loaded and (size > max_bytes or pictures > MAX_PROMPT_PICTURES or audio > MAX_PROMPT_AUDIO_BYTES):
             break
         loaded[part.file_id] = file
     return loaded
@@ -81,23 +87,34 @@ def guess_bytes(files: Iterable[FilePart]) -> int:
     return sum(PICTURE_BYTES if is_picture(each.media_type) else min(each.bytes, MAX_TEXT_BYTES) for each in files)
 
 
-async def _find_problem(runtime: Runtime, owner: str, part: FilePart, *, reads_pictures: bool) -> str | None:
-    """Return why a file cannot be read; None if it can."""
+async def _find_problem(runtime: Runtime, owner: str, part: FilePart, input_: Sequence[str]) -> str | None:
+    """Return why a file cannot be read by a model that takes `input_`; None if it can."""
     if is_text(part.media_type):
         return None
+    if part.media_type in AUDIO:
+        return None if "audio" in input_ else f"the model takes no recordings{_name_models(runtime, 'audio')}"
     if not _is_picture(part) and part.media_type not in (PDF, *OFFICE):
         return f"a file of the type {part.media_type} cannot be read"
-    if _is_picture(part) and not reads_pictures:
-        return "the model reads no pictures"
+    if _is_picture(part) and "image" not in input_:
+        return f"the model reads no pictures{_name_models(runtime, 'image')}"
     answer = await _read(runtime, owner, part)
-    if answer.problem is None and part.media_type == PDF and not any(answer.texts) and not reads_pictures:
-        return "the PDF has no text, and the model reads no pictures"
+    if answer.problem is None and part.media_type == PDF and not any(answer.texts) and "image" not in input_:
+        return f"the PDF has no text, and the model reads no pictures{_name_models(runtime, 'image')}"
     return answer.problem
+
+
+def _name_models(runtime: Runtime, kind: str) -> str:
+    """Return the end of a sentence that names the models on offer that take such files; empty if there are none."""
+    names = [each.name for each in runtime.models.all() if kind in each.input]
+    return f"; these do: {', '.join(names)}" if names else ""
 
 
 async def _load_file(runtime: Runtime, owner: str, part: FilePart) -> PromptFile:
     if is_text(part.media_type) and part.media_type != HTML:
         return await _load_text(runtime, owner, part)
+    if part.media_type in AUDIO:
+        content = await read_all(runtime, FileKey(owner, part.file_id))
+        return PromptFile(audio=PromptAudio(b64encode(content).decode(), AUDIO[part.media_type]))
     if not _is_picture(part) and part.media_type not in (HTML, PDF, *OFFICE):
         return PromptFile(notes=["Its content cannot be shown."])
     answer = await _read(runtime, owner, part)

@@ -208,12 +208,14 @@ class Settings(BaseModel):
         return self.openai_base_url or OPENAI_URL
 
     @property
-    def default_input(self) -> Sequence[Literal["text", "image"]]:
-        """The kinds that models read where no models file says so: text, and pictures at OpenAI or for practice.
+    def default_input(self) -> Sequence[Literal["text", "image", "audio"]]:
+        """The kinds that models take where no models file says so: text, pictures at OpenAI, and all for practice.
 
         Other servers may have a model of text alone, and would refuse a picture in each later request, too.
         """
-        return ("text", "image") if not self.has_provider or self.base_url == OPENAI_URL else ("text",)
+        if not self.has_provider:
+            return ("text", "image", "audio")
+        return ("text", "image") if self.base_url == OPENAI_URL else ("text",)
 
     def database_path(self) -> Path | None:
         """Return the path of the SQLite file that `database_url` names; None if it names a PostgreSQL database.

@@ -19,7 +19,7 @@ from chatkeep.settings.faults import UNKNOWN_KEY, first_fault
 from chatkeep.settings.key_reference import check_reference, read_key
 from chatkeep.settings.provider import check_base_url
 
-ModelInput: TypeAlias = Literal["text", "image", "file"]
+ModelInput: TypeAlias = Literal["text", "image", "audio", "file"]
 OmittedField: TypeAlias = Literal[
     "stream_options", "strict", "temperature", "top_p", "seed", "stop", "reasoning_effort", "max_completion_tokens",
     "max_tokens", "include", "reasoning", "tool_choice", "parallel_tool_calls",

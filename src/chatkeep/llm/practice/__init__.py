@@ -69,7 +69,7 @@ class Practice:
 
     def describe(self, requested: str) -> ModelInfo:
         """Return `practice` for both names."""
-        return ModelInfo(self.name(requested), self.name(requested), input=("text", "image"))
+        return ModelInfo(self.name(requested), self.name(requested), input=("text", "image", "audio"))
 
     async def stream(self, prompt: Prompt) -> AsyncGenerator[Sequence[Chunk]]:
         """See `Model.stream`."""

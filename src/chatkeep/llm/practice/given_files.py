@@ -12,6 +12,8 @@ _LABEL = re.compile(r"^\[Page \d+\]$", re.MULTILINE)
 FIRST_WORDS = 8
 """How many words of a text it repeats."""
 PICTURE_TOKENS = 1_600
+AUDIO_TOKENS = 600
+"""Tokens of a recording of a minute, which it cannot measure."""
 
 
 class GivenMessage(NamedTuple):
@@ -23,14 +25,17 @@ class GivenMessage(NamedTuple):
 
 def read_message(message: Mapping[str, Any]) -> GivenMessage:
     """Return what is in a user message of a prompt."""
-    content, pictures = message["content"], 0
+    content, pictures, recordings = message["content"], 0, 0
     if isinstance(content, list):
         parts = cast("list[dict[str, Any]]", content)
         pictures = sum(part["type"] == "image_url" for part in parts)
+        recordings = sum(part["type"] == "input_audio" for part in parts)
         content = "\n\n".join(part["text"] for part in parts if part["type"] == "text")
     sentences = [_describe(match) for match in _FILE.finditer(content)]
     if pictures:
         sentences.append(f"I was shown {pictures} picture{'s' if pictures > 1 else ''}, which I cannot see. ")
+    if recordings:
+        sentences.append(f"I was given {recordings} recording{'s' if recordings > 1 else ''}, which I cannot hear. ")
     if sentences:
         content = _LABEL.sub("", _FILE.sub("", content)).strip()
     return GivenMessage(content, "".join(sentences))
@@ -42,10 +47,13 @@ def without_files(message: dict[str, Any]) -> dict[str, Any]:
 
 
 def count_tokens(messages: Sequence[Mapping[str, Any]]) -> int:
-    """Return the tokens of a prompt: four bytes of JSON are one, and each picture `PICTURE_TOKENS`."""
+    """Return the tokens of a prompt: four bytes of JSON are one, and each picture and recording a fixed number."""
     contents = [cast("list[dict[str, Any]]", each["content"]) for each in messages if isinstance(each["content"], list)]
-    urls = [part["image_url"]["url"] for content in contents for part in content if part["type"] == "image_url"]
-    return (len(msgspec.json.encode(messages)) - sum(map(len, urls))) // 4 + PICTURE_TOKENS * len(urls)
+    parts = [part for content in contents for part in content]
+    urls = [part["image_url"]["url"] for part in parts if part["type"] == "image_url"]
+    recordings = [part["input_audio"]["data"] for part in parts if part["type"] == "input_audio"]
+    text_bytes = len(msgspec.json.encode(messages)) - sum(map(len, urls)) - sum(map(len, recordings))
+    return text_bytes // 4 + PICTURE_TOKENS * len(urls) + AUDIO_TOKENS * len(recordings)
 
 
 def _describe(match: re.Match[str]) -> str:

@@ -1,7 +1,7 @@
 """Builds the request of the Responses API from a prompt, whose messages have the form of Chat Completions. Pure.
 
     system         instructions
-    user           {"role": "user", "content": "…"}, or a list of `input_text` and `input_image`
+    user           {"role": "user", "content": "…"}, or a list of `input_text`, `input_image`, `input_audio`
     assistant      {"type": "reasoning", …}          what the model thought before its calls, as it came
                    {"role": "assistant", "content": "…"}
                    {"type": "function_call", …}
@@ -84,6 +84,8 @@ def _content(content: Any) -> Any:
 def _content_part(part: Json) -> Json:
     if part["type"] == "image_url":
         return {"type": "input_image", "image_url": part["image_url"]["url"]}
+    if part["type"] == "input_audio":
+        return part
     return {"type": "input_text", "text": part["text"]}
 
 
