@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.office import docx, paragraph
+from tests.samples import picture
+
 ROOT = Path(__file__).parent.parent.parent
 
 
@@ -107,6 +110,36 @@ def test_ask_says_that_an_answer_is_incomplete(tmp_path: Path) -> None:
     assert ended.returncode == 0
     assert ended.stdout.strip()
     assert "incomplete (length)" in ended.stderr
+
+
+def test_ask_shows_files_to_the_model(tmp_path: Path) -> None:
+    (tmp_path / "notes.md").write_text("# Bees\n\nThey dance.")
+    (tmp_path / "photo").write_bytes(picture())
+    (tmp_path / "a.docx").write_bytes(docx(paragraph("A letter")))
+    files = [word for name in ("notes.md", "photo", "a.docx") for word in ("--file", name)]
+    done = command("ask", "count to 2", *files, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    notes, photo, letter = done.stdout.split("You gave me ")[1:]
+    assert notes == "notes.md, text/markdown, 19 bytes. It begins: “# Bees They dance.”. "
+    assert photo == "photo, image/png, 40 x 30 pixels. "
+    assert letter.endswith(" bytes. It begins: “A letter”. I was shown 1 picture, which I cannot see. 1 2 \n")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "--file: cannot read a.bin: No such file or directory"),
+        (b"", "--file: a.bin is empty"),
+        (b"text " * 9, "--file: a.bin is larger than 40 bytes"),
+        (b"\x00", "a.bin: a file of the type application/octet-stream cannot be read. The model"),
+    ],
+)
+def test_ask_refuses_a_file(tmp_path: Path, content: bytes | None, message: str) -> None:
+    if content is not None:
+        (tmp_path / "a.bin").write_bytes(content)
+    done = command("ask", "hello", "--file", "a.bin", cwd=tmp_path, CHATKEEP_MAX_FILE_BYTES="40")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"chatkeep: {message}")
 
 
 def test_ask_refuses_an_unknown_assistant(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from chatkeep.agent.turn_input import TurnInput
 from chatkeep.agent.turn_spec import TurnSpec
 from chatkeep.chat import event_log
 from chatkeep.chat.events import Event
-from chatkeep.chat.types import Message, Part, Role, TextPart
+from chatkeep.chat.types import FilePart, Message, Part, Role, TextPart
 from chatkeep.errors import CannotStart
 from chatkeep.llm.model_library import ModelLibrary
 from chatkeep.settings import Settings
@@ -73,9 +73,9 @@ class EventCollector:
         return reduce(event_log.apply, event_log.merge(self.events, limit=None), self._initial)
 
 
-def new_user_message(text: str, parent_id: str | None = None) -> Message:
-    """Return a message of the user that belongs to no session."""
-    return _new_message("user", parent_id, (TextPart(text),))
+def new_user_message(text: str, parent_id: str | None = None, files: Sequence[FilePart] = ()) -> Message:
+    """Return a message of the user that belongs to no session, with its files before its text."""
+    return _new_message("user", parent_id, (*files, TextPart(text)))
 
 
 def new_answer(parent_id: str) -> Message:

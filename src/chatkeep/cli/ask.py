@@ -13,6 +13,8 @@ from chatkeep.agent import ephemeral
 from chatkeep.agent.assistants import Assistant
 from chatkeep.agent.turn_input import TurnInput
 from chatkeep.agent.turn_spec import build_spec
+from chatkeep.chat.types import Message
+from chatkeep.cli.asked_files import Question, read_asked_files
 from chatkeep.cli.output import JsonPrinter, TerminalPrinter, print_error
 from chatkeep.cli.printed_turn import run_printed_turn
 from chatkeep.errors import TurnFailed
@@ -24,11 +26,13 @@ from chatkeep.tools.client_tool import ClientTool
 from chatkeep.tools.declaration import Tool
 
 
-async def ask(settings: Settings, text: str, assistant: str | None, model: str | None, *, as_json: bool) -> int:
+async def ask(
+    settings: Settings, question: Question, assistant: str | None, model: str | None, *, as_json: bool
+) -> int:
     """Ask the model, print the answer while it arrives, and return the exit status: 0, or 1 if the turn failed.
 
     Raises:
-        CannotStart: there is no such assistant or model, or a setting is not valid.
+        CannotStart: there is no such assistant, model or file, or a setting is not valid.
     """
     declared_tools = load_tools(settings)
     models = ModelLibrary(settings)
@@ -40,7 +44,10 @@ async def ask(settings: Settings, text: str, assistant: str | None, model: str |
     can_ask = not as_json and sys.stdin.isatty() and sys.stdout.isatty()
     try:
         async with mcp.offer_tools(_needed_servers(settings, selected), declared_tools) as tools:
-            turn_input = _turn_input(settings, text, selected, tools, model, can_ask=can_ask)
+            files = await read_asked_files(question, models, connected_model, model)
+            message = ephemeral.new_user_message(question.text, files=files.parts)
+            turn_input = _turn_input(settings, message, selected, tools, model, can_ask=can_ask)
+            turn_input = turn_input._replace(files=files.contents)
             outcome = await run_printed_turn(connected_model, turn_input, printer)
     except TurnFailed as failure:
         printer.end()
@@ -61,9 +68,8 @@ def _needed_servers(settings: Settings, assistant: Assistant) -> list[McpServer]
 
 
 def _turn_input(
-    settings: Settings, text: str, assistant: Assistant, tools: Mapping[str, Tool], model: str, *, can_ask: bool
+    settings: Settings, message: Message, assistant: Assistant, tools: Mapping[str, Tool], model: str, *, can_ask: bool
 ) -> TurnInput:
     client_tools = [ClientTool(name="ask_user")] if can_ask else []
     spec = build_spec(tools, assistant, datetime.now(UTC), settings.time_zone, client_tools=client_tools)
-    user_message = ephemeral.new_user_message(text)
-    return ephemeral.ephemeral_input(settings, model, spec, [user_message])
+    return ephemeral.ephemeral_input(settings, model, spec, [message])

@@ -69,6 +69,7 @@ def _add_chat_commands(add: AddParser) -> None:
 
     ask = add("ask", help="one question in the terminal; nothing is stored, no server is needed")
     ask.add_argument("text", help="what to say")
+    ask.add_argument("--file", action="append", default=[], metavar="PATH", help="a file to ask about; may be repeated")
     ask.add_argument("--assistant", metavar="A", help="which assistant answers (default: CHATKEEP_ASSISTANT)")
     ask.add_argument("--model", metavar="M", help="which model answers (default: the assistant's, or CHATKEEP_MODEL)")
     ask.add_argument("--json", action="store_true", help="print the events, one JSON object a line")
@@ -132,9 +133,12 @@ def _health(arguments: argparse.Namespace) -> int:
 
 def _ask(arguments: argparse.Namespace) -> int:
     from chatkeep.cli.ask import ask
+    from chatkeep.cli.asked_files import Question
     from chatkeep.settings import load_settings
 
-    answer = ask(load_settings(), arguments.text, arguments.assistant, arguments.model, as_json=arguments.json)
+    settings = load_settings()
+    question = Question(arguments.text, arguments.file, settings.max_file_bytes)
+    answer = ask(settings, question, arguments.assistant, arguments.model, as_json=arguments.json)
     return asyncio.run(answer)
 
 

@@ -12,6 +12,7 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import Awaitable, Callable
 
 from chatkeep.files.jobs import LENGTH_BYTES, MAX_PICTURE_EDGE, Answer, Job, JobKind, answer_from, to_frame
+from chatkeep.files.media_types import PDF, UNKNOWN_TYPE, is_picture
 
 MAX_PROCESSES = 2
 """How many files are read at a time; the others wait."""
@@ -58,6 +59,13 @@ class FileReader:
         if file_id and answer is not _FAILED:
             self._kept.add(key, answer)
         return answer
+
+    async def inspect(self, media_type: str, load: Callable[[], Awaitable[bytes]]) -> tuple[str, Answer]:
+        """Return the media type and the size of a file whose first bytes say `media_type`. See `do`."""
+        if media_type != PDF and not is_picture(media_type):
+            return media_type, Answer()
+        found = await self.do("inspect", media_type, load)
+        return PDF if media_type == PDF else found.media_type or UNKNOWN_TYPE, found
 
     async def _do(self, kind: JobKind, media_type: str, load: Callable[[], Awaitable[bytes]], edge: int) -> Answer:
         async with self._limit:

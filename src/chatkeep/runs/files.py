@@ -15,8 +15,7 @@ from chatkeep import clock, ids
 from chatkeep.chat.types import File
 from chatkeep.db import Transaction, can_be_repeated
 from chatkeep.errors import BodyTooLarge, InvalidRequest, NotFound, ValueRefused
-from chatkeep.files.jobs import Answer
-from chatkeep.files.media_types import PDF, PICTURES, UNKNOWN_TYPE, MediaTypeFinder, is_picture
+from chatkeep.files.media_types import PDF, PICTURES, MediaTypeFinder, is_picture
 from chatkeep.files.names import clean_name
 from chatkeep.runs.file_sweeping import SWEEP_TOPIC
 from chatkeep.runs.runtime import Runtime
@@ -176,13 +175,9 @@ class _Upload:
     async def describe(self, incoming: IncomingFile) -> File:
         """Return the file with its media type, and with its size or pages if it is a picture or a PDF."""
         name = clean_name(incoming.name)
-        media_type, found = self._finder.find(name, incoming.declared), Answer()
-        if media_type == PDF or is_picture(media_type):
-            found = await self._runtime.file_reader.do(
-                "inspect", media_type, lambda: read_all(self._runtime, self._key)
-            )
-            if media_type != PDF:
-                media_type = found.media_type or UNKNOWN_TYPE
+        media_type, found = await self._runtime.file_reader.inspect(
+            self._finder.find(name, incoming.declared), lambda: read_all(self._runtime, self._key)
+        )
         _check_declared(incoming.declared, media_type)
         size = (found.width, found.height, found.pages)
         return File(self._key.file_id, name, media_type, self.size, *size, created_at="")  # the database's time
