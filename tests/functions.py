@@ -2,12 +2,14 @@
 
 import asyncio
 import threading
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from chatkeep.tools.context import ToolContext
 from chatkeep.tools.declaration import ToolError, declared_tools, tool
+from chatkeep.tools.file import File
 
 
 class Place(BaseModel):
@@ -36,6 +38,19 @@ async def send_letter(to: str, caller: ToolContext) -> str:
     if gate := gates.get(to):
         await gate.wait()
     return f"sent to {to} for {caller.owner}"
+
+
+@tool(safety="read_only")
+async def draw(names: list[str], content: str = "drawn") -> dict[str, object]:
+    """Draw pictures: a file for each name, nested as deep as there are."""
+    files: object = [File(f"{content} {name}".encode(), name) for name in names]
+    return {"count": len(names), "files": {"all": files}}
+
+
+@tool(safety="read_only")
+async def fetch(path: str) -> File:
+    """Return the file at a path."""
+    return File(Path(path), "fetched.bin")
 
 
 class Panic(BaseException):

@@ -26,7 +26,7 @@ from chatkeep.chat.events import (
     ToolCallRunning,
     ToolCallStarted,
 )
-from chatkeep.chat.types import CallError, Message, Run, RunEnd, TextPart, Usage
+from chatkeep.chat.types import CallError, FilePart, Message, Run, RunEnd, TextPart, Usage
 
 TIME = "2026-11-22T21:04:05.000123Z"
 
@@ -143,6 +143,7 @@ def _calls(draw: st.DrawFn, index: int) -> list[Event]:
     if how_far > 2:
         ends: list[ToolCallFinished] = [
             ToolCallFinished(index=index, state="succeeded", output={"a": [1, None]}),
+            ToolCallFinished(index=index, state="succeeded", files=(FilePart("f", "a.csv", "text/csv", 9),)),
             ToolCallFinished(index=index, state="failed", error=CallError("tool_error", "no")),
             ToolCallFinished(index=index, state="unknown"),
             ToolCallFinished(index=index, state="cancelled"),

@@ -49,7 +49,12 @@ export function apply(message: Message, event: Event): Message {
     case "tool_call.running":
       return updateCall(message, event.index, () => ({ state: "running" }));
     case "tool_call.finished":
-      return updateCall(message, event.index, () => ({ state: event.state, output: event.output, error: event.error }));
+      return updateCall(message, event.index, () => ({
+        state: event.state,
+        output: event.output,
+        error: event.error,
+        ...(event.files === undefined ? {} : { files: event.files }),
+      }));
     case "run.waiting":
       return setWaiting(message, event.calls);
     case "run.resumed":

@@ -107,7 +107,7 @@ export interface File {
   created_at: string;
 }
 
-/** A file in a message of the user, by its id. `name` is the one that it has in this message. */
+/** A file in a message of the user, or of a function, by its id. `name` is the one that it has in this message. */
 export interface FilePart {
   type: "file";
   file_id: string;
@@ -595,7 +595,7 @@ export interface ToolCallDelta {
   run_id?: string;
 }
 
-/** The call has ended. Only a call that succeeded has an `output`; only one that failed has an `error`. */
+/** The call has ended. Only a call that succeeded has an `output`, only one that failed has an `error`. `files` are those that the function returned, if it returned some. */
 export interface ToolCallFinished {
   type: "tool_call.finished";
   position: number;
@@ -603,10 +603,11 @@ export interface ToolCallFinished {
   state: "cancelled" | "failed" | "succeeded" | "unknown";
   output: unknown;
   error: CallError | null;
+  files?: readonly FilePart[];
   run_id?: string;
 }
 
-/** A tool call. `arguments_text` is what the model sent; `arguments` is null until that is complete and valid. */
+/** A tool call. `arguments_text` is what the model sent; `arguments` is null until that is complete and valid. `files` are those that the function returned beside its output. */
 export interface ToolCallPart {
   type: "tool_call";
   call_id: string;
@@ -618,6 +619,7 @@ export interface ToolCallPart {
   output: unknown;
   error: CallError | null;
   provider_state?: ProviderState;
+  files?: readonly FilePart[];
 }
 
 /** The arguments are complete and valid. */

@@ -103,7 +103,8 @@ def apply(message: Message, event: Event) -> Message:  # noqa: C901, PLR0912  # 
         case ToolCallRunning():
             return _with_call(message, event.index, state="running")
         case ToolCallFinished():
-            return _with_call(message, event.index, state=event.state, output=event.output, error=event.error)
+            ended = {"state": event.state, "output": event.output, "error": event.error, "files": event.files}
+            return _with_call(message, event.index, **ended)
         case RunWaiting():
             return replace(_with_waiting_calls(message, event.calls), status="requires_action")
         case RunResumed():
@@ -214,7 +215,10 @@ def _call_events(index: int, part: ToolCallPart) -> list[Event]:
     if part.arguments is not None:
         events.append(ToolCallReady(index=index, arguments=part.arguments))
     if part.state in ("succeeded", "failed", "unknown", "cancelled"):
-        events.append(ToolCallFinished(index=index, state=part.state, output=part.output, error=part.error))
+        outcome = ToolCallFinished(
+            index=index, state=part.state, output=part.output, error=part.error, files=part.files
+        )
+        events.append(outcome)
     return events
 
 

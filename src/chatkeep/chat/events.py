@@ -7,8 +7,9 @@ the log has come *after* the event. `event_log.py` explains positions.
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
-from chatkeep.chat.types import CallEnd, CallError, Kind, Message, Run, Value
+from chatkeep.chat.types import CallEnd, CallError, FilePart, Kind, Message, Run, Value
 
 
 class BaseEvent(Value, frozen=True, kw_only=True, tag_field="type"):
@@ -107,12 +108,16 @@ class ToolCallRunning(BaseEvent, frozen=True, kw_only=True, tag="tool_call.runni
 
 
 class ToolCallFinished(BaseEvent, frozen=True, kw_only=True, tag="tool_call.finished"):
-    """The call has ended. Only a call that succeeded has an `output`; only one that failed has an `error`."""
+    """The call has ended. Only a call that succeeded has an `output`, only one that failed has an `error`.
+
+    `files` are those that the function returned, if it returned some.
+    """
 
     index: int
     state: CallEnd
     output: Any = None
     error: CallError | None = None
+    files: tuple[FilePart, ...] | UnsetType = UNSET
 
 
 class RunWaiting(BaseEvent, frozen=True, kw_only=True, tag="run.waiting"):

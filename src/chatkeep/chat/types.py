@@ -143,20 +143,6 @@ class HandoverPart(Value, frozen=True, tag="handover", rename={"from_model": "fr
     reason: str
 
 
-class ToolCallPart(Value, frozen=True, tag="tool_call"):
-    """A tool call. `arguments_text` is what the model sent; `arguments` is null until that is complete and valid."""
-
-    call_id: str
-    name: str
-    kind: Kind | None
-    arguments_text: str = ""
-    arguments: dict[str, Any] | None = None
-    state: CallState = "streaming"
-    output: Any = None
-    error: CallError | None = None
-    provider_state: ProviderState | UnsetType = UNSET
-
-
 class File(Value, frozen=True):
     """A file of a user. `bytes` is its size. `width` and `height` are a picture's, in pixels, `pages` a PDF's."""
 
@@ -171,7 +157,7 @@ class File(Value, frozen=True):
 
 
 class FilePart(Value, frozen=True, tag="file"):
-    """A file in a message of the user, by its id. `name` is the one that it has in this message."""
+    """A file in a message of the user, or of a function, by its id. `name` is the one that it has in this message."""
 
     file_id: str
     name: str
@@ -180,6 +166,24 @@ class FilePart(Value, frozen=True, tag="file"):
     width: int | None = None
     height: int | None = None
     pages: int | None = None
+
+
+class ToolCallPart(Value, frozen=True, tag="tool_call"):
+    """A tool call. `arguments_text` is what the model sent; `arguments` is null until that is complete and valid.
+
+    `files` are those that the function returned beside its output.
+    """
+
+    call_id: str
+    name: str
+    kind: Kind | None
+    arguments_text: str = ""
+    arguments: dict[str, Any] | None = None
+    state: CallState = "streaming"
+    output: Any = None
+    error: CallError | None = None
+    provider_state: ProviderState | UnsetType = UNSET
+    files: tuple[FilePart, ...] | UnsetType = UNSET
 
 
 Part: TypeAlias = FilePart | TextPart | ReasoningPart | RefusalPart | StepPart | HandoverPart | ToolCallPart

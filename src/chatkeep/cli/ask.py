@@ -5,16 +5,13 @@ terminal, it does not offer it.
 """
 
 import sys
-from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from chatkeep import mcp
 from chatkeep.agent import ephemeral
 from chatkeep.agent.assistants import Assistant
-from chatkeep.agent.turn_input import TurnInput
 from chatkeep.agent.turn_spec import build_spec
-from chatkeep.chat.types import Message
-from chatkeep.cli.asked_files import Question, read_asked_files
+from chatkeep.cli.asked_files import Question, read_question
 from chatkeep.cli.output import JsonPrinter, TerminalPrinter, print_error
 from chatkeep.cli.printed_turn import run_printed_turn
 from chatkeep.errors import TurnFailed
@@ -23,7 +20,6 @@ from chatkeep.runs.loading import find_assistants, load_tools
 from chatkeep.settings import Settings
 from chatkeep.settings.mcp_servers import McpServer
 from chatkeep.tools.client_tool import ClientTool
-from chatkeep.tools.declaration import Tool
 
 
 async def ask(
@@ -44,10 +40,11 @@ async def ask(
     can_ask = not as_json and sys.stdin.isatty() and sys.stdout.isatty()
     try:
         async with mcp.offer_tools(_needed_servers(settings, selected), declared_tools) as tools:
-            files = await read_asked_files(question, models, connected_model, model)
-            message = ephemeral.new_user_message(question.text, files=files.parts)
-            turn_input = _turn_input(settings, message, selected, tools, model, can_ask=can_ask)
-            turn_input = turn_input._replace(files=files.contents)
+            client_tools = [ClientTool(name="ask_user")] if can_ask else []
+            spec = build_spec(tools, selected, datetime.now(UTC), settings.time_zone, client_tools=client_tools)
+            asked = await read_question(question, models, connected_model, model)
+            turn_input = ephemeral.ephemeral_input(settings, model, spec, [asked.message])
+            turn_input = turn_input._replace(files=asked.contents)
             outcome = await run_printed_turn(connected_model, turn_input, printer)
     except TurnFailed as failure:
         printer.end()
@@ -65,11 +62,3 @@ def _needed_servers(settings: Settings, assistant: Assistant) -> list[McpServer]
     """Return the MCP servers whose functions the assistant names. The turn does not wait for any other server."""
     prefixes = {name.partition("_")[0] for name in assistant.functions}
     return [server for server in settings.mcp_servers if server.name in prefixes]
-
-
-def _turn_input(
-    settings: Settings, message: Message, assistant: Assistant, tools: Mapping[str, Tool], model: str, *, can_ask: bool
-) -> TurnInput:
-    client_tools = [ClientTool(name="ask_user")] if can_ask else []
-    spec = build_spec(tools, assistant, datetime.now(UTC), settings.time_zone, client_tools=client_tools)
-    return ephemeral.ephemeral_input(settings, model, spec, [message])

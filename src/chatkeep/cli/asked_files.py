@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from chatkeep import ids
+from chatkeep.agent import ephemeral
 from chatkeep.agent.user_content import PromptFile
-from chatkeep.chat.types import FilePart
+from chatkeep.chat.types import FilePart, Message
 from chatkeep.errors import CannotStart
 from chatkeep.files.media_types import MediaTypeFinder
 from chatkeep.files.names import clean_name
@@ -19,30 +20,28 @@ from chatkeep.runs.content import MAX_FILES
 from chatkeep.runs.file_contents import FileContents
 
 
-class AskedFiles(NamedTuple):
-    """The files of a question: as parts of its message, and their contents by the parts' ids."""
-
-    parts: Sequence[FilePart] = ()
-    contents: Mapping[str, PromptFile] = {}
-
-
 class Question(NamedTuple):
-    """What is asked: a text, with the paths of files. `max_bytes` is how large each may be."""
+    """A text that is asked, with the paths of files. `max_bytes` is how large each may be."""
 
     text: str
-    paths: Sequence[str] = ()
-    max_bytes: int = 0
+    paths: Sequence[str]
+    max_bytes: int
 
 
-async def read_asked_files(question: Question, models: ModelLibrary, model: Model, model_name: str) -> AskedFiles:
-    """Return the files of a question to the model `model_name`.
+class AskedQuestion(NamedTuple):
+    """A question as a message of the user, and the contents of its files by their ids."""
+
+    message: Message
+    contents: Mapping[str, PromptFile]
+
+
+async def read_question(question: Question, models: ModelLibrary, model: Model, model_name: str) -> AskedQuestion:
+    """Return a question to the model `model_name`, with its files.
 
     Raises:
         CannotStart: one cannot be read, is too large, or is none that the model takes.
         TurnFailed: there is no such model.
     """
-    if not question.paths:
-        return AskedFiles()
     if len(question.paths) > MAX_FILES:
         raise CannotStart(f"--file: at most {MAX_FILES} files")
     reader, loaded = FileReader(), dict[str, bytes]()
@@ -65,7 +64,7 @@ async def read_asked_files(question: Question, models: ModelLibrary, model: Mode
         raise CannotStart(str(refusal)) from refusal
     finally:
         await reader.close()
-    return AskedFiles(parts, read)
+    return AskedQuestion(ephemeral.new_user_message(question.text, files=parts), read)
 
 
 def _read(path: Path, max_bytes: int) -> bytes:

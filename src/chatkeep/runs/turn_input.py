@@ -9,6 +9,7 @@ from chatkeep.agent.turn_spec import TurnSpec
 from chatkeep.chat import event_log
 from chatkeep.chat.types import Message, Run, RunKey
 from chatkeep.db import Transaction
+from chatkeep.runs.function_files import saving_files
 from chatkeep.runs.prompt_files import load_files
 from chatkeep.runs.run_buffer import Fenced
 from chatkeep.runs.runtime import Runtime
@@ -80,7 +81,9 @@ async def build_input(runtime: Runtime, run: Run, spec: TurnSpec, history: TurnH
         prompt=spec.prompt,
         params=spec.params,
         tools=spec.tools,
-        tool_context=DatabaseToolContext(history.owner, run.session_id, run.id, runtime.db),
+        tool_context=DatabaseToolContext(
+            history.owner, run.session_id, run.id, runtime.db, save_file=saving_files(runtime, history.owner, run)
+        ),
         tool_timeout=runtime.settings.tool_timeout,
         history=history.messages,
         message=history.answer,

@@ -1,11 +1,19 @@
 """The table `message_files`: which message refers to which file. What the message shows of a file is in its parts."""
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from chatkeep import ids
 from chatkeep.chat.types import FilePart, Message
 from chatkeep.db import Transaction
 from chatkeep.store.files import FileKey, lock_files, mark_unused, use_files
+
+
+class MessageKey(NamedTuple):
+    """By which the database finds a message."""
+
+    session_id: str
+    message_id: str
 
 
 async def add_references(tx: Transaction, owner: str, *messages: Message) -> None:
@@ -20,6 +28,23 @@ async def add_references(tx: Transaction, owner: str, *messages: Message) -> Non
     await use_files(tx, owner, {file_id for _, file_id in used})
     rows = [(ids.session_key(message.session_id), message.id, file_id, owner) for message, file_id in used]
     await tx.many("INSERT INTO message_files (session_key, message_id, file_id, owner) VALUES ($1, $2, $3, $4)", rows)
+
+
+async def add_reference(tx: Transaction, owner: str, message: MessageKey, file_id: str) -> None:
+    """Store that an answer refers to a file of the owner, which one of its functions returned.
+
+    Raises:
+        NotFound: the file is not there any more.
+    """
+    await use_files(tx, owner, [file_id])
+    await tx.run(
+        """INSERT INTO message_files (session_key, message_id, file_id, owner) VALUES ($1, $2, $3, $4)
+           ON CONFLICT DO NOTHING""",
+        ids.session_key(message.session_id),
+        message.message_id,
+        file_id,
+        owner,
+    )
 
 
 async def remove_references(tx: Transaction, session_key: int, limit: int) -> int:

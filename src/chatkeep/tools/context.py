@@ -1,6 +1,8 @@
 """For whom a tool runs: owner, session and run."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from chatkeep.tools.file import SaveFile
 
 
 @dataclass(frozen=True)
@@ -14,3 +16,5 @@ class ToolContext:
     owner: str
     session_id: str
     run_id: str
+    save_file: SaveFile | None = field(default=None, kw_only=True, repr=False, compare=False)
+    """Stores the files that actions return; None where no service runs."""

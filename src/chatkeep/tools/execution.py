@@ -11,13 +11,15 @@ from collections.abc import AsyncGenerator, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
+from msgspec import UNSET
 from pydantic_core import to_jsonable_python
 
 from chatkeep.chat.events import ToolCallFinished
-from chatkeep.chat.types import CallError
+from chatkeep.chat.types import CallError, FilePart
 from chatkeep.text import clean, clean_json
 from chatkeep.tools.context import ToolContext
 from chatkeep.tools.declaration import Tool, ToolError
+from chatkeep.tools.file import MAX_RETURNED_FILES, TooManyFiles, save_files
 from chatkeep.tools.threads import TooManyThreads
 from chatkeep.watch import metrics, tracing
 
@@ -30,17 +32,18 @@ _log = logging.getLogger("chatkeep")
 
 
 class ToolResult(NamedTuple):
-    """The outcome of a call: its output, or the error in place of one."""
+    """The outcome of a call: its output with the files that it returned, or the error in place of one."""
 
     output: Any
     error: CallError | None = None
+    files: tuple[FilePart, ...] = ()
 
 
 def finished_event(index: int, result: ToolResult) -> ToolCallFinished:
     """Return the event that ends the tool call in the part at `index`."""
     if result.error is not None:
         return ToolCallFinished(index=index, state="failed", error=result.error)
-    return ToolCallFinished(index=index, state="succeeded", output=result.output)
+    return ToolCallFinished(index=index, state="succeeded", output=result.output, files=result.files or UNSET)
 
 
 class ValidatedCall(NamedTuple):
@@ -94,11 +97,14 @@ async def _run_call(call: ValidatedCall, context: ToolContext, seconds: float) -
     limit = asyncio.timeout(seconds)
     try:
         async with limit:
-            output = await tool.run(call.arguments, context)
+            output, files = await save_files(await tool.run(call.arguments, context), context.save_file)
             is_small = output is None or isinstance(output, str | int | float)  # others may be millions of values
-            return ToolResult(to_storable(output) if is_small else await asyncio.to_thread(to_storable, output))
+            storable = to_storable(output) if is_small else await asyncio.to_thread(to_storable, output)
+            return ToolResult(storable, files=files)
     except (ToolError, TooManyThreads) as error:
         return _failed("tool_error", str(error))
+    except TooManyFiles:
+        return _failed("tool_error", f"the function returned more than {MAX_RETURNED_FILES} files")
     except BaseException as error:  # the model is told, and the log has it
         task = asyncio.current_task()
         if isinstance(error, KeyboardInterrupt) or (

@@ -26,7 +26,12 @@ export function PartView({ part, isLive, ...rest }: Props) {
     case "reasoning":
       return part.text === "" ? null : <Reasoning text={part.text} isLive={isLive} />;
     case "tool_call":
-      return <ToolCall call={part} {...rest} />;
+      return (
+        <>
+          <ToolCall call={part} {...rest} />
+          {part.files?.map((file) => <p key={file.file_id}><FileLink file={file} /></p>)}
+        </>
+      );
     case "handover":
       return part.from === part.to ? null : <p class="handover soft">{words.handedOver(part.from, part.to)}</p>;
     case "file":
