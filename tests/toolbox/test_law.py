@@ -18,6 +18,7 @@ ANSWER: dict[str, Any] = {
     "confidence": "medium",
     "unknown": ["When the tenancy ended."],
     "authorities": [{"name": "§ 551 BGB", "source": "given_by_user", "says": "How large a deposit may be."}],
+    "quotes": [{"text": "the deposit", "file": None, "page": None}],
 }
 
 

@@ -11,12 +11,12 @@ from tests.turns import answer, user
 
 assert toolbox.writing  # importing it declares the functions
 
-NOTE = {"title": "Thanks", "body": "Dear Maria,\n\nthank you.", "note": "A first draft."}
+NOTE = {"title": "Thanks", "body": "Dear Maria,\n\nthank you.", "note": "A first draft.", "quotes": list[object]()}
 
 
 def test_a_document_is_returned_whole() -> None:
     assert declared_tools()["write_document"].check(NOTE) == NOTE
-    for field in NOTE:
+    for field in ("title", "body", "note"):
         with pytest.raises(InvalidArguments, match=f"^{field}: "):
             declared_tools()["write_document"].check({**NOTE, field: ""})
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.async_api import expect
@@ -11,8 +12,18 @@ from tests.web.chat import Chat
 
 pytestmark = pytest.mark.anyio
 
-FIRST = {"title": "Bees & more", "body": "# Plan\n\nA **short** walk.", "note": "I assumed one hour."}
-SECOND = {"title": "Bees & more", "body": "# Plan\n\nA **long** walk home.", "note": "Longer."}
+FIRST: dict[str, Any] = {
+    "title": "Bees & more",
+    "body": "# Plan\n\nA **short** walk.",
+    "note": "I assumed one hour.",
+    "quotes": [],
+}
+SECOND: dict[str, Any] = {
+    "title": "Bees & more",
+    "body": "# Plan\n\nA **long** walk home.",
+    "note": "Longer.",
+    "quotes": [],
+}
 
 
 @pytest.fixture

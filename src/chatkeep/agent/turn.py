@@ -32,6 +32,7 @@ from contextlib import aclosing
 from typing import Literal, NamedTuple
 
 from chatkeep.agent.context_window import is_unfinished
+from chatkeep.agent.quotes import check_quotes
 from chatkeep.agent.step_answers import StepAnswers
 from chatkeep.agent.step_calls import StepCalls, check_calls
 from chatkeep.agent.turn_input import Emit, LoadMessage, TurnInput, count_steps
@@ -109,7 +110,7 @@ class Turn:
             self.finish_reason = step.finish_reason or "missing"
             checked = check_calls(step, self._input.tools)
             if checked.events:
-                await emit(checked.events)
+                await emit(list(await check_quotes(checked.events, self._input)))
             if checked.actions:
                 await self._run_actions(checked.actions, emit)
             if outcome := self._find_outcome(step, checked):

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from chatkeep.toolbox.quoting import Quotes
 from chatkeep.tools.declaration import tool
 
 
@@ -43,3 +44,4 @@ class LegalAnswer(_StrictModel):
     authorities: Annotated[
         list[Authority], Field(description="What the rule rests on; empty rather than a citation that may not exist.")
     ]
+    quotes: Quotes

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from chatkeep.toolbox.quoting import Quotes
 from chatkeep.tools.declaration import tool
 
 
@@ -18,3 +19,4 @@ class WriteDocument(BaseModel):
     title: Annotated[str, Field(min_length=1, max_length=200, description="The document's title; kept when revising.")]
     body: Annotated[str, Field(min_length=1, description="The whole document in Markdown, without the title.")]
     note: Annotated[str, Field(min_length=1, description="What changed and why, or what was assumed, in a sentence.")]
+    quotes: Quotes

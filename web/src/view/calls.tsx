@@ -4,9 +4,11 @@ import { useState } from "preact/hooks";
 import { formatValue } from "../app.ts";
 import { reportFailure } from "../notice.ts";
 import { parsePartialObject } from "../partial-json.ts";
+import { listQuotes } from "../quotes.ts";
 import type { ToolCallPart } from "../../../clients/typescript/src/schema.ts";
 import { DocumentCard } from "./document.tsx";
 import { focusComposer } from "./focus.ts";
+import { Quotes } from "./quotes.tsx";
 import { words } from "../words.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -25,18 +27,25 @@ export function ToolCall({ call, onAnswer, listDocuments }: Props) {
   if (call.state === "failed") return <FailedCall call={call} />;
   if (call.kind === "action") return <ActionCall call={call} fields={fields} />;
   if (call.kind === "client") return <Question call={call} fields={fields} onAnswer={onAnswer} />;
+  const quotes = <Quotes quotes={listQuotes(call)} />;
   if (call.name === "write_document" && fields !== null)
-    return <DocumentCard fields={fields} isLive={call.state === "streaming"} listDocuments={listDocuments} />;
+    return (
+      <DocumentCard fields={fields} isLive={call.state === "streaming"} listDocuments={listDocuments} quotes={quotes} />
+    );
   if (call.name === "suggest_replies") return null; // shown below the answer
   const Layout = LAYOUTS[call.name] ?? FieldTable;
   return (
     <section class={`card ${call.name}`} aria-label={toWords(call.name)} aria-busy={call.state === "streaming"}>
       <h3>{words.cards.titles[call.name] ?? toWords(call.name)}</h3>
-      {fields === null ? <p class="soft">…</p> : <Layout fields={fields} />}
+      {fields === null ? <p class="soft">…</p> : <Layout fields={listQuotes(call).length ? without(fields, "quotes") : fields} />}
+      {quotes}
       {call.state === "cancelled" && <p class="soft">{words.cards.cutOff}</p>}
     </section>
   );
 }
+
+const without = (fields: Fields, name: string): Fields =>
+  Object.fromEntries(Object.entries(fields).filter(([key]) => key !== name));
 
 /** Components for the arguments of reply functions, by function name. */
 const LAYOUTS: Readonly<Record<string, (props: { fields: Fields }) => preact.JSX.Element>> = {

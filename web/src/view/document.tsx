@@ -1,3 +1,4 @@
+import type { ComponentChildren } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { downloadText, nameFile } from "../clipboard.ts";
 import { type Change, compare, type DocumentFields } from "../documents.ts";
@@ -12,10 +13,12 @@ interface Props {
   readonly fields: DocumentFields;
   readonly isLive: boolean;
   readonly listDocuments: () => readonly DocumentFields[];
+  /** Shown below the document. */
+  readonly quotes?: ComponentChildren;
 }
 
 /** A version of a document: set as text, with buttons for it alone, the versions before it, and what changed. */
-export function DocumentCard({ fields, isLive, listDocuments }: Props) {
+export function DocumentCard({ fields, isLive, listDocuments, quotes }: Props) {
   const known = isLive ? [] : listDocuments();
   const versions = known.includes(fields) ? known : [fields]; // one that was cut is no version
   const own = versions.indexOf(fields);
@@ -46,6 +49,7 @@ export function DocumentCard({ fields, isLive, listDocuments }: Props) {
         <Prose key={index} text={textOf(shown, "body")} isLive={isLive} />
       )}
       {textOf(shown, "note") && <p class="soft" dir="auto">{textOf(shown, "note")}</p>}
+      {index === own && quotes}
     </section>
   );
 }

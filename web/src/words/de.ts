@@ -272,6 +272,10 @@ export const de: Words = {
     verdicts: ["Ganz aufrichtig", "Meist aufrichtig", "Ein Hauch Sarkasmus", "Eher sarkastisch", "Triefend sarkastisch"],
     of: (highest) => `von ${highest}`,
     cutOff: "Angehalten, bevor es fertig war.",
+    page: (page) => `Seite ${page}`,
+    quoteFound: "steht im Dokument",
+    quoteNotFound: "im Dokument nicht gefunden",
+    quoteNotChecked: "konnte nicht geprüft werden",
     states: {
       streaming: "wird angefragt",
       ready: "läuft gleich",

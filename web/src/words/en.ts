@@ -273,6 +273,10 @@ export const en = {
     verdicts: ["Entirely sincere", "Mostly sincere", "A hint of sarcasm", "Rather sarcastic", "Dripping with sarcasm"],
     of: (highest: number) => `of ${highest}`,
     cutOff: "Stopped before it was complete.",
+    page: (page: number) => `page ${page}`,
+    quoteFound: "stands in the document",
+    quoteNotFound: "not found in the document",
+    quoteNotChecked: "could not be checked",
     states: {
       streaming: "being asked for",
       ready: "about to run",

@@ -26,6 +26,8 @@ _PLACE_NAMES = {
     "german": "DE",
     "france": "FR",
 }
+_QUOTED = re.compile(r"[\"“]([^\"“”]+)[\"”]")
+"""Words in quotes, which it takes for those of a document."""
 _LEGAL = re.compile(r"\b(legal|law|sue|liable|landlord|tenant|contract)\b", re.IGNORECASE)
 _AUTHORITY = re.compile(r"§ ?\d+\w? [A-Z]\w+|\b(?:Rule|Article) \d+(?:\(\w+\))*")
 _REPLACE = re.compile(r"replace [\"“](.+?)[\"”] (?:with|by) [\"“](.*?)[\"”]", re.IGNORECASE)
@@ -132,7 +134,7 @@ def _write_document(text: str, last: dict[str, Any] | None) -> Plan:
     if re.search(r"\b(write|draft)\b", text, re.IGNORECASE):
         draft = text.partition(":")[2].strip() or text
         note = "A practice model cannot write: this is what you said."
-        return (PlannedCall("write_document", {"title": "Draft", "body": draft, "note": note}),)
+        return (PlannedCall("write_document", {"title": "Draft", "body": draft, "note": note, "quotes": []}),)
     if last is None:
         return ()
     body: str = last["body"]
@@ -168,6 +170,7 @@ def _legal_answer(text: str, all_texts: str) -> Plan:
         "confidence": "low",
         "unknown": ["The law of the place.", "All facts beyond what you wrote."],
         "authorities": [{"name": name, "source": "given_by_user", "says": "You named it."} for name in authorities],
+        "quotes": [{"text": quoted, "file": None, "page": None} for quoted in _QUOTED.findall(text)],
     }
     return (PlannedCall("legal_answer", answer),)
 
