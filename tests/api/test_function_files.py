@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from chatkeep.runs.erase import erase_part
 from chatkeep.runs.file_sweeping import sweep_files
 from chatkeep.runs.function_files import saving_files
 from chatkeep.store import runs as store_runs
@@ -72,6 +73,10 @@ async def test_the_log_and_a_continued_answer_keep_the_files(service: Service, s
     body, headers = {"continue": sent["message"]["id"]}, {"accept": "application/json"}
     more = await service.client.post(f"/api/sessions/{session_id}/runs", json=body, headers=headers)
     assert more.json()["message"]["parts"][0] == sent["message"]["parts"][0]
+    assert (await count_rows(service))["message_files"] == 2
+    for message_id, left in ((sent["message"]["id"], 1), (more.json()["message"]["id"], 0)):
+        await erase_part(service.runtime, "local", session_id, message_id, 0)
+        assert (await count_rows(service))["message_files"] == left
 
 
 async def test_a_repetition_stores_once(service: Service, script: Script) -> None:

@@ -149,6 +149,7 @@ async def claim_turn(tx: Transaction, turn: PreparedTurn) -> Claim:
         await store_messages.add_message(tx, user)
         await add_references(tx, turn.owner, *turn.earlier, user)
     await store_messages.add_message(tx, answer)
+    await add_references(tx, turn.owner, answer)  # of functions, in an answer that it continues
     if turn.snapshot is not None:
         session_id = turn.session_id if turn.spec.is_session_specific else None
         await store_prompts.add_prompt(tx, turn.prompt_hash, turn.snapshot, session_id)
