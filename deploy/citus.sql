@@ -19,6 +19,8 @@ SELECT create_distributed_table('run_events', 'session_key', colocate_with => 's
 SELECT create_distributed_table('model_calls', 'session_key', colocate_with => 'sessions');
 SELECT create_distributed_table('session_prompts', 'session_key', colocate_with => 'sessions');
 SELECT create_distributed_table('message_files', 'session_key', colocate_with => 'sessions');
+SELECT create_distributed_table('session_titles', 'session_key', colocate_with => 'sessions');
+SELECT create_distributed_table('search_backlog', 'session_key', colocate_with => 'sessions');
 
 SELECT create_distributed_table('former_ids', 'id', colocate_with => 'none');
 

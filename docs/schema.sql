@@ -48,7 +48,7 @@ CREATE TABLE messages (
     parent_id     TEXT,
     role          TEXT NOT NULL CHECK (role IN ('user', 'assistant')),
     parts         TEXT NOT NULL,                -- JSON; an open run's message is '[]' here, and in its log
-    created_at    TEXT NOT NULL, claimed INTEGER NOT NULL DEFAULT 0 CHECK (claimed IN (0, 1)),
+    created_at    TEXT NOT NULL, claimed INTEGER NOT NULL DEFAULT 0 CHECK (claimed IN (0, 1)), words TEXT,
     UNIQUE (session_key, id),
     UNIQUE (session_key, seq),
     FOREIGN KEY (session_key, parent_id) REFERENCES messages (session_key, id)  -- no cascade: chains of them are slow
@@ -286,3 +286,52 @@ CREATE TABLE message_files (
 ) STRICT;
 
 CREATE INDEX message_files_by_file ON message_files (file_id);
+
+CREATE TABLE pending_words (
+    search_number INTEGER PRIMARY KEY,          -- of the message
+    words         TEXT NOT NULL
+) STRICT;
+
+CREATE VIRTUAL TABLE message_words USING fts5(words, content='', contentless_delete=1, detail=none, tokenize='ascii');
+
+CREATE TABLE 'message_words_data'(id INTEGER PRIMARY KEY, block BLOB);
+
+CREATE TABLE 'message_words_idx'(segid, term, pgno, PRIMARY KEY(segid, term)) WITHOUT ROWID;
+
+CREATE TABLE 'message_words_docsize'(id INTEGER PRIMARY KEY, sz BLOB, origin INTEGER);
+
+CREATE TABLE 'message_words_config'(k PRIMARY KEY, v) WITHOUT ROWID;
+
+CREATE TRIGGER messages_added AFTER INSERT ON messages WHEN NEW.words IS NOT NULL BEGIN
+    INSERT INTO pending_words (search_number, words) VALUES (NEW.search_number, NEW.words); UPDATE messages SET words = NULL WHERE search_number = NEW.search_number; END;
+
+CREATE TRIGGER messages_changed BEFORE UPDATE OF words ON messages WHEN NEW.words IS NOT NULL BEGIN
+    INSERT OR REPLACE INTO pending_words (search_number, words) VALUES (NEW.search_number, NEW.words); UPDATE messages SET parts = NEW.parts WHERE search_number = NEW.search_number; SELECT RAISE(IGNORE); END;
+
+CREATE TRIGGER messages_deleted AFTER DELETE ON messages BEGIN
+    DELETE FROM pending_words WHERE search_number = OLD.search_number; DELETE FROM message_words WHERE rowid = OLD.search_number; END;
+
+CREATE TABLE session_titles (
+    session_key INTEGER PRIMARY KEY REFERENCES sessions (session_key) ON DELETE CASCADE,
+    words       TEXT                            -- of the title; NULL: they are in the index
+) STRICT;
+
+CREATE INDEX session_titles_pending ON session_titles (session_key) WHERE words IS NOT NULL;
+
+CREATE VIRTUAL TABLE title_words USING fts5(words, content='', contentless_delete=1, detail=none, tokenize='ascii');
+
+CREATE TABLE 'title_words_data'(id INTEGER PRIMARY KEY, block BLOB);
+
+CREATE TABLE 'title_words_idx'(segid, term, pgno, PRIMARY KEY(segid, term)) WITHOUT ROWID;
+
+CREATE TABLE 'title_words_docsize'(id INTEGER PRIMARY KEY, sz BLOB, origin INTEGER);
+
+CREATE TABLE 'title_words_config'(k PRIMARY KEY, v) WITHOUT ROWID;
+
+CREATE TRIGGER titles_deleted AFTER DELETE ON session_titles BEGIN
+    DELETE FROM title_words WHERE rowid = OLD.session_key; END;
+
+CREATE TABLE search_backlog (
+    session_key INTEGER PRIMARY KEY REFERENCES sessions (session_key) ON DELETE CASCADE,
+    seq         INTEGER NOT NULL                -- the last message that is in the index; 0: not even the title is
+) STRICT;

@@ -1,4 +1,4 @@
-"""Facts and search: by functions in a turn and over HTTP, each as owner and as another owner."""
+"""Facts: by functions in a turn and over HTTP, each as owner and as another owner."""
 
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -6,10 +6,8 @@ from typing import Any
 
 import pytest
 
-from chatkeep import ids
 from chatkeep.toolbox.context import DatabaseToolContext
 from chatkeep.toolbox.memory import store_fact
-from chatkeep.toolbox.search import SearchLimits, search
 from chatkeep.tools.context import ToolContext
 from chatkeep.tools.declaration import ToolError, declared_tools
 from chatkeep.tools.execution import ToolResult, ValidatedCall, run_call
@@ -19,7 +17,7 @@ from tests.service import Service, serving, settings
 
 pytestmark = pytest.mark.anyio
 
-FUNCTIONS = "remember, recall, search_history, tell_joke"
+FUNCTIONS = "remember, recall"
 ASSISTANT = f"---\nname: default\ndescription: Remembers.\nfunctions: [{FUNCTIONS}]\n---\nYou do.\n"
 
 
@@ -113,122 +111,3 @@ async def test_memory_functions_need_the_service() -> None:
     error = (await run_call(ValidatedCall(recall, {"about": ""}), ToolContext("me", "", ""), 5)).error
     assert error is not None
     assert "there is none here" in error.message
-
-
-async def test_search_finds_words_in_every_session(service: Service, script: Script) -> None:
-    script.play([say("To get to the Other Side."), stop()])
-    other_session = await service.session(title="Chickens")
-    first = await service.send(other_session, "Why did the CHICKEN cross the road?")
-    script.play(
-        [call("search_history", '{"words":"chicken road"}', 0, "s"), stop("tool_calls")], [say("There."), stop()]
-    )
-    answer = await service.send(await service.session(), "What about the chicken on the road?")
-    (found,) = answer["message"]["parts"][0]["output"]
-    assert found == {
-        "session": "Chickens",
-        "who": "user",
-        "said": "Why did the CHICKEN cross the road?",
-        "when": first["user_message"]["created_at"],
-    }
-    results = (await service.client.get("/api/search", params={"q": "other SIDE"})).json()
-    assert results == {
-        "data": [
-            {
-                "session_id": other_session,
-                "session_title": "Chickens",
-                "message_id": first["message"]["id"],
-                "role": "assistant",
-                "snippet": "To get to the Other Side.",
-                "created_at": first["message"]["created_at"],
-            }
-        ],
-        "sessions": [],
-        "next": None,
-    }
-
-
-async def test_search_shows_excerpts_of_long_messages(service: Service, script: Script) -> None:
-    script.play([say("no"), stop()], [say("no"), stop()])
-    session_id = await service.session()
-    for _ in range(2):
-        await service.send(session_id, f"{'before ' * 100}needle{' after' * 100}")
-    results = (await service.client.get("/api/search", params={"q": "needle", "limit": 1})).json()["data"]
-    assert len(results) == 1
-    assert results[0]["snippet"].startswith("…")
-    assert "needle" in results[0]["snippet"]
-    assert len(results[0]["snippet"]) < 300
-    assert (await service.client.get("/api/search", params={"q": "needle missing"})).json()["data"] == []
-
-
-async def test_a_long_session_hides_no_other(service: Service, script: Script) -> None:
-    script.play(*[[say("no"), stop()]] * 6)
-    await service.send(await service.session(title="Old"), "A needle.")
-    long = await service.session(title="Long")
-    await service.send(long, "Another needle.")
-    for _ in range(4):
-        await service.send(long, "Hay.")
-    limits = SearchLimits(page_size=3)
-    found = await search(service.runtime.db, "local", "needle", 20, limits=limits)
-    assert [each.session_title for each in found.results] == ["Long", "Old"]
-    found = await search(service.runtime.db, "local", "needle", 20, limits=limits._replace(max_messages=9))
-    assert (found.results, found.last and found.last.title) == ([], "Long")
-
-
-async def searched(service: Service, words: str, **params: Any) -> dict[str, Any]:
-    answer = await service.client.get("/api/search", params={"q": words, **params})
-    assert answer.status_code == 200, answer.text
-    return answer.json()
-
-
-async def test_a_search_finds_sessions_by_their_title(service: Service, script: Script) -> None:
-    found_id = await service.session(title="A very long Title")
-    await service.session(title="Another title")
-    page = await searched(service, "long title")
-    assert (page["data"], page["next"]) == ([], None)
-    assert [each["id"] for each in page["sessions"]] == [found_id]
-
-
-async def test_a_search_finds_what_stands_on_cards(service: Service, script: Script) -> None:
-    script.play([call("remember", {"fact": "hidden needle"}), stop("tool_calls")], [say("Kept."), stop()])
-    await service.send(await service.session(title="An action"), "1")
-    script.play([call("tell_joke", {"text": "A joke about a needle."}), stop("tool_calls")])
-    await service.send(await service.session(title="A card"), "2")
-    page = await searched(service, "needle")
-    assert [(each["session_title"], each["snippet"]) for each in page["data"]] == [("A card", "A joke about a needle.")]
-
-
-async def test_results_per_session_leave_room_for_others(service: Service, script: Script) -> None:
-    for title in ("Third", "Second", "First"):
-        session_id = await service.session(title=title)
-        for _ in range(4):
-            script.play([say("no"), stop()])
-            await service.send(session_id, "A needle.")
-    page = await searched(service, "needle", limit=5, per_session=2)
-    assert [each["session_title"] for each in page["data"]] == ["First"] * 2 + ["Second"] * 2
-    rest = await searched(service, "needle", limit=5, per_session=2, before=page["next"])
-    assert [each["session_title"] for each in rest["data"]] == ["Third"] * 2
-    assert rest["next"] is None
-    one = await searched(service, "needle", session=page["data"][0]["session_id"])
-    assert [each["session_title"] for each in one["data"]] == ["First"] * 4
-
-
-async def test_a_search_in_no_session_is_refused(service: Service) -> None:
-    for session_id in (UNKNOWN, *NO_UUIDS):
-        params = {"q": "needle", "session": session_id}
-        problem(await service.client.get("/api/search", params=params), 404, "not_found")
-    params = {"q": "needle", "before": "nonsense"}
-    problem(await service.client.get("/api/search", params=params), 422, "invalid_request")
-
-
-async def test_a_search_finds_nothing_of_strangers(service: Service, script: Script) -> None:
-    script.play([say("A needle."), stop()])
-    session_id = await service.session()
-    await service.send(session_id, "Hi")
-    await service.runtime.db.transaction(lambda tx: tx.run("UPDATE sessions SET owner = $1", "stranger"))
-    assert (await service.client.get("/api/search", params={"q": "needle"})).json()["data"] == []
-    assert ids.parse(session_id)
-
-
-@pytest.mark.parametrize("params", [{}, {"q": ""}, {"q": "x", "limit": 0}, {"q": "x" * 201}])
-async def test_a_search_for_nothing_is_refused(service: Service, params: dict[str, Any]) -> None:
-    assert (await service.client.get("/api/search", params=params)).status_code == 422

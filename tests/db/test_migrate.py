@@ -47,6 +47,8 @@ APPLIED = {
     ("postgres", 10): "9ee8cbbfdfe9a10ce7b3e87f525505058b9cba5a17ade92bedddc8ed22592067",
     ("sqlite", 11): "b0d203e25be7ea526786a7c6c5ca244db4d7824a256c423c835053651ea01373",
     ("postgres", 11): "fe43d02d33cb3eaba38c8b355d1da34dfc5b0f1480dd3a5b4ec144e8f39cf81c",
+    ("sqlite", 12): "9dfe7749b2cdbb039e9efd846afdbb0ce458e2782a1291e368365b4eadc515bf",
+    ("postgres", 12): "a6daec1bb27306833473fcd6f221ffabc343903d5b3bd7d8d400c2dda23bc160",
 }
 """Checksums of the released migrations: existing databases were created with them."""
 

@@ -40,7 +40,9 @@ WALKS_OF_A_SESSION = {
 """Statements that may read a whole session, and what they want of it: it may be most of a table."""
 OF_AN_OWNER = {
     "users.join": "all that one user has becomes another's, by a command",
-    "sessions.keep_temporary": "all temporary ones of a user who deletes everything",
+    "temporary.keep_temporary": "all temporary ones of a user who deletes everything",
+    "search_backlog.add_all": "all that one user has got, by a command",
+    "search_backlog.add_temporary": "all temporary ones of a user who deletes everything",
 }
 """Statements that are meant for all sessions of an owner."""
 A_SESSION = re.compile(r"\((?:\w+\.)?session_key ?= ?[^() ]+\)$")

@@ -318,6 +318,12 @@ export interface OpenAIErrorFields {
   message_id: string | null;
 }
 
+/** A piece of a text that was found. `match`: these are words that were asked for. */
+export interface Piece {
+  text: string;
+  match: boolean;
+}
+
 /** Prices of a million tokens. `cached_input` is null where it is the same as `input`. */
 export interface PriceView {
   input: number;
@@ -469,13 +475,14 @@ export interface RunWaiting {
   run_id?: string;
 }
 
-/** A message that matches a search. `snippet` is the text around the query's first word. */
+/** A message that matches a search. `snippet` is the text around the query's first word, and so are `pieces`. */
 export interface SearchResult {
   session_id: string;
   session_title: string | null;
   message_id: string;
   role: "assistant" | "user";
   snippet: string;
+  pieces: readonly Piece[];
   created_at: string;
 }
 

@@ -11,7 +11,12 @@ from chatkeep.errors import InvalidRequest
 
 def to_cursor(session: Session) -> str:
     """Return the cursor of what comes after `session`."""
-    return base64.urlsafe_b64encode(f"{session.updated_at} {session.id}".encode()).decode()
+    return cursor_at(session.updated_at, session.id)
+
+
+def cursor_at(updated_at: str, session_id: str) -> str:
+    """Return the cursor of what comes after a session."""
+    return base64.urlsafe_b64encode(f"{updated_at} {session_id}".encode()).decode()
 
 
 def parse_cursor(cursor: str) -> tuple[str, str]:

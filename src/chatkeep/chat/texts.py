@@ -1,9 +1,9 @@
 """The text of a message as one string, for prompts, titles, search and everything else that joins its parts. Pure."""
 
-from collections.abc import Iterable, Sequence
-from typing import TypeAlias
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, TypeAlias, cast
 
-from chatkeep.chat.types import FilePart, HandoverPart, Part, RefusalPart, StepPart, TextPart
+from chatkeep.chat.types import FilePart, HandoverPart, Part, RefusalPart, StepPart, TextPart, ToolCallPart
 
 TextKinds: TypeAlias = type[TextPart] | tuple[type[TextPart | RefusalPart], ...]
 
@@ -30,3 +30,31 @@ def join_texts(parts: Iterable[Part], separator: str, kinds: TextKinds = TextPar
 def text_or_names(parts: Sequence[Part]) -> str:
     """Return the texts of a user's message; if it has none, the names of its files."""
     return join_texts(parts, "\n") or ", ".join(part.name for part in parts if isinstance(part, FilePart))
+
+
+def join_shown(parts: Sequence[Part]) -> str:
+    """Return all that a message shows, with single spaces: its texts, then names of files, arguments and outputs.
+
+    That is what a search finds. The model's thinking is not among it. The output of a reply is its arguments.
+    """
+    shown = [join_texts(parts, " ", (TextPart, RefusalPart))]
+    for part in parts:
+        if isinstance(part, FilePart):
+            shown.append(part.name)
+        elif isinstance(part, ToolCallPart):
+            shown += _strings(part.arguments if part.arguments is not None else part.arguments_text)
+            shown += _strings(part.output) if part.output != part.arguments else ()
+    return " ".join(" ".join(shown).split())
+
+
+def _strings(value: Any) -> Iterator[str]:
+    """Yield the texts in a JSON value, in order. By a stack, since a model may nest it deeply."""
+    stack: list[Any] = [value]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, str):
+            yield item
+        elif isinstance(item, dict):
+            stack.extend(reversed(list(cast("dict[str, Any]", item).values())))
+        elif isinstance(item, list):
+            stack.extend(reversed(cast("list[Any]", item)))

@@ -224,14 +224,22 @@ class Fact(Value, frozen=True):
     created_at: str
 
 
+class Piece(Value, frozen=True):
+    """A piece of a text that was found. `match`: these are words that were asked for."""
+
+    text: str
+    match: bool
+
+
 class SearchResult(Value, frozen=True):
-    """A message that matches a search. `snippet` is the text around the query's first word."""
+    """A message that matches a search. `snippet` is the text around the query's first word, and so are `pieces`."""
 
     session_id: str
     session_title: str | None
     message_id: str
     role: Role
     snippet: str
+    pieces: list[Piece]
     created_at: str
 
 

@@ -29,7 +29,7 @@ from chatkeep.db.restore import check_file
 from chatkeep.errors import CannotStart
 from chatkeep.settings import Settings
 from chatkeep.store import events as store_events
-from chatkeep.store import examination, kept_logs
+from chatkeep.store import examination, kept_logs, search_backlog
 from chatkeep.store import messages as store_messages
 from chatkeep.store import runs as store_runs
 
@@ -126,9 +126,14 @@ async def _examine_run(db: Database, run: examination.RunRow, *, fix: bool) -> F
         text = None if message == fold(log) else "its message's row contradicts its log"
     else:
         if fix:
-            await db.transaction(lambda tx: store_messages.set_parts(tx, fold(log)))
+            await db.transaction(lambda tx: _mend_answer(tx, fold(log)))
         return Finding("answers", "mended" if fix else "FAILED", f"{name}: its message is not what its log amounts to")
     return Finding("answers", "FAILED", f"{name}: {text}") if text else None
+
+
+async def _mend_answer(tx: Transaction, message: Message) -> None:
+    await store_messages.set_parts(tx, message, None)
+    await search_backlog.add_session(tx, message.session_id)
 
 
 async def _read_log(tx: Transaction, run: examination.RunRow) -> list[Event] | None:

@@ -7,6 +7,8 @@ text is `LiteralString`: pyright refuses SQL that was put together from variable
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, LiteralString, NamedTuple, Protocol, TypeAlias, TypeVar
 
+from chatkeep.db.word_query import WordIndex, WordQuery
+
 Param: TypeAlias = str | int | float | bytes | None
 Row: TypeAlias = tuple[Any, ...]
 T = TypeVar("T")
@@ -33,6 +35,21 @@ class Transaction(Protocol):
 
     async def returning(self, sql: LiteralString, rows: Iterable[Sequence[Param]]) -> list[Row]:
         """Run a statement once for each row of parameters. Return the rows that they return, in that order."""
+        ...
+
+    async def find_words(self, index: WordIndex, query: WordQuery, owner: str, limit: int) -> list[Row]:
+        """Return what an index of words has, at most `limit` rows, in no order.
+
+        A row of titles is the id, updated_at and assistant of a session; one of messages has the message's seq and
+        created_at, too. The id is None where the session is not this owner's, or temporary.
+        """
+        ...
+
+    async def settle_words(self) -> bool:
+        """Move words that were written lately to where they are found the fastest, some at a time.
+
+        Return False if there was none.
+        """
         ...
 
     async def now(self) -> str:

@@ -1,7 +1,7 @@
 """A transaction or snapshot on one PostgreSQL connection, with values as the store knows them.
 
-On both engines the store reads and writes ids and times as text, times in the form of `chatkeep.clock`. `set_codecs`
-teaches a connection these two types. JSON needs no codec: asyncpg leaves it as text.
+On both engines the store reads and writes ids, times and words of an index as text, times in the form of
+`chatkeep.clock`. `set_codecs` teaches a connection these types. JSON needs no codec: asyncpg leaves it as text.
 """
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
@@ -13,6 +13,8 @@ from typing import Any, LiteralString
 
 from chatkeep import clock
 from chatkeep.db import Param, Row, Transaction
+from chatkeep.db.postgres_words import FIND, to_tsquery
+from chatkeep.db.word_query import WordIndex, WordQuery
 
 _EPOCH = datetime(2000, 1, 1)  # noqa: DTZ001  # PostgreSQL counts microseconds since then, in UTC
 _MICROSECOND = timedelta(microseconds=1)
@@ -51,6 +53,14 @@ class PostgresTransaction:
         """Run a statement once for each row of parameters, all sent at once. Return the rows that they return."""
         return [tuple(row) for row in await self._raw.fetchmany(sql, rows, timeout=self._timeout)]
 
+    async def find_words(self, index: WordIndex, query: WordQuery, owner: str, limit: int) -> list[Row]:
+        """Return what an index of words has: see `Transaction.find_words`."""
+        return await self.all(FIND[index], to_tsquery(query), owner, limit)
+
+    async def settle_words(self) -> bool:
+        """Do nothing: the server moves what waits (`fastupdate` of a GIN index)."""
+        return False
+
     async def now(self) -> str:
         """Return the server's time. It stays the same within a transaction."""
         now = self._now = self._now or await self._raw.fetchval("SELECT clock_timestamp()")
@@ -88,9 +98,10 @@ class PostgresTransaction:
 
 
 async def set_codecs(raw: Any) -> None:
-    """Make ids and times text on a new connection. Runs in a transaction, for a proxy that pools transactions."""
+    """Make ids, times and words text on a new connection, in a transaction: a proxy may pool transactions."""
     async with raw.transaction():
-        await raw.set_type_codec("uuid", schema="pg_catalog", encoder=str, decoder=str, format="text")
+        for name in ("uuid", "tsvector"):
+            await raw.set_type_codec(name, schema="pg_catalog", encoder=str, decoder=str, format="text")
         await raw.set_type_codec(
             "timestamptz", schema="pg_catalog", encoder=_to_microseconds, decoder=_from_microseconds, format="tuple"
         )

@@ -15,7 +15,8 @@ from typing import Any, LiteralString, TypeVar, cast
 import apsw
 
 from chatkeep import clock
-from chatkeep.db import Param, Row, Transaction
+from chatkeep.db import Param, Row, Transaction, sqlite_words
+from chatkeep.db.word_query import WordIndex, WordQuery
 
 T = TypeVar("T")
 
@@ -53,6 +54,14 @@ class SqliteTransaction:
     async def returning(self, sql: LiteralString, rows: Iterable[Sequence[Param]]) -> list[Row]:
         """Run a statement once for each row of parameters. Return the rows that they return."""
         return self._cursor.executemany(_to_sqlite_parameters(sql), rows).fetchall()
+
+    async def find_words(self, index: WordIndex, query: WordQuery, owner: str, limit: int) -> list[Row]:
+        """Return what an index of words has: see `Transaction.find_words`."""
+        return await sqlite_words.find_words(self, index, query, owner, limit)
+
+    async def settle_words(self) -> bool:
+        """Move words that wait into the index: see `Transaction.settle_words`."""
+        return await sqlite_words.settle_words(self)
 
     async def now(self) -> str:
         """Return the machine's time, which all processes on the file share. It stays the same within a transaction."""

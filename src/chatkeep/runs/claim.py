@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from chatkeep import ids
 from chatkeep.agent.turn_spec import TurnSpec
 from chatkeep.chat.events import Entry, RunStarted, to_entry
-from chatkeep.chat.types import Message, Part, PromptSnapshot, Run, Usage, has_ended
+from chatkeep.chat.types import Message, Part, PromptSnapshot, Run, Session, Usage, has_ended
 from chatkeep.db import Transaction
 from chatkeep.errors import EventsExpired, IdempotencyMismatch, InvalidRequest, SessionBusy
 from chatkeep.runs.end import EndedRun, end_run
@@ -29,6 +29,7 @@ from chatkeep.store import runs as store_runs
 from chatkeep.store import sessions as store_sessions
 from chatkeep.store.leases import Lease
 from chatkeep.store.message_files import add_references
+from chatkeep.store.session_titles import set_title_words
 
 
 class SessionFields(NamedTuple):
@@ -39,6 +40,12 @@ class SessionFields(NamedTuple):
     title: str | None
     params: Mapping[str, Any]
     instructions: str | None
+    temporary: bool
+
+    @classmethod
+    def of(cls, session: Session) -> "SessionFields":
+        """Return the fields of `session`."""
+        return cls(*(getattr(session, name) for name in cls._fields))
 
 
 class PreparedTurn(NamedTuple):
@@ -142,11 +149,12 @@ async def claim_turn(tx: Transaction, turn: PreparedTurn) -> Claim:
     if turn.quota is not None:
         await take_hold(tx, turn.owner, turn.run_id, turn.quota)
     now = await tx.now()
-    user = turn.user_message or await _new_user_message(tx, turn, reserved, now)
+    found_by = None if reserved.temporary else turn.owner
+    user = turn.user_message or await _new_user_message(tx, turn, reserved, now, found_by)
     run = _new_run(turn, reserved.number, user.id, now)
     answer = _new_answer(run, reserved.seq + count - 1, now, turn.begun_parts)
     if is_new:
-        await store_messages.add_message(tx, user)
+        await store_messages.add_message(tx, user, found_by)
         await add_references(tx, turn.owner, *turn.earlier, user)
     await store_messages.add_message(tx, answer)
     await add_references(tx, turn.owner, answer)  # of functions, in an answer that it continues
@@ -158,6 +166,8 @@ async def claim_turn(tx: Transaction, turn: PreparedTurn) -> Claim:
     entry = to_entry(RunStarted(position=1, run=run, user_message=user, message=answer))
     await store_events.add_events(tx, run.key, [entry])
     await store_sessions.set_head(tx, turn.session_id, answer.id, turn.first_title)
+    if turn.first_title is not None and found_by is not None:
+        await set_title_words(tx, turn.session_id, turn.first_title, found_by)
     return Claim(run, entry, interrupted, has_moved=reserved.head_id != turn.head_id)
 
 
@@ -196,7 +206,7 @@ async def _end_open_run(tx: Transaction, turn: PreparedTurn) -> EndedRun | None:
 
 
 async def _new_user_message(
-    tx: Transaction, turn: PreparedTurn, reserved: store_sessions.Reservation, now: str
+    tx: Transaction, turn: PreparedTurn, reserved: store_sessions.Reservation, now: str, found_by: str | None
 ) -> Message:
     request = turn.request
     assert isinstance(request, NewMessage), "another answer names a message that is stored"
@@ -207,7 +217,7 @@ async def _new_user_message(
             raise InvalidRequest("parent_id: not an ended assistant message of this session")
     if turn.earlier:
         first, *rest = [replace(each, seq=reserved.seq + each.seq, created_at=now) for each in turn.earlier]
-        await store_messages.add_messages(tx, [replace(first, parent_id=parent_id), *rest])
+        await store_messages.add_messages(tx, [replace(first, parent_id=parent_id), *rest], found_by)
     return Message(
         id=ids.new_in(turn.session_id),
         session_id=turn.session_id,

@@ -51,7 +51,7 @@ async def end_run(tx: Transaction, key: RunKey, status: RunEnd, error: Problem |
     finished = RunFinished(position=run.position, run=run, message=message)
     entries = [to_entry(event) for event in [*call_ends, finished]]
     await store_events.add_events(tx, key, entries)
-    await store_messages.set_parts(tx, message)
+    await store_messages.set_parts(tx, message, None if stopped.is_temporary else stopped.payer.owner)
     if run.position != stopped.run.position:
         await store_runs.set_position(tx, key, run.position)
     if stopped.has_hold:

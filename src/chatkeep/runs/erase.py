@@ -38,7 +38,8 @@ async def erase_part(runtime: Runtime, owner: str, session_id: str, message_id: 
         runs = await store_runs.list_from(tx, session_id, 1, _ALL_RUNS)
         keys = [RunKey(session_id, run.number) for run in runs if message.id in (run.message_id, run.user_message_id)]
         left = erased(message, index)
-        await store_messages.set_parts(tx, left)
+        session = await store_sessions.get_session(tx, owner, session_id)
+        await store_messages.set_parts(tx, left, None if session.temporary else owner)
         await drop_references(tx, owner, message, left)
         await store_events.delete_events(tx, keys)
         await kept_logs.mark_logs_deleted(tx, keys)

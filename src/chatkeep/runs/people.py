@@ -24,6 +24,7 @@ from chatkeep.store import sign_ins as store_sign_ins
 from chatkeep.store import tokens as store_tokens
 from chatkeep.store import usage as store_usage
 from chatkeep.store import users as store_users
+from chatkeep.store.temporary import keep_temporary
 
 TOPIC = "sign-ins"
 """The notifier's topic: a way in has ended, or a user was disabled."""
@@ -126,7 +127,7 @@ async def delete_everything(runtime: Runtime, caller: Caller) -> DeletionReceipt
     Cut off in the middle, it can be repeated: what is gone by then is not counted again.
     """
     user_id, sessions, messages = caller.user_id, 0, 0
-    await runtime.db.transaction(lambda tx: store_sessions.keep_temporary(tx, user_id))
+    await runtime.db.transaction(lambda tx: keep_temporary(tx, user_id))
     while page := await runtime.db.snapshot(lambda tx: store_sessions.list_sessions(tx, user_id, PAGE_SIZE, None)):
         for session in page:
             try:

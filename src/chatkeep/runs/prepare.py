@@ -231,7 +231,7 @@ def _prepared(
         session_id=session.id,
         request=request,
         key=key,
-        session=SessionFields(session.assistant, session.model, session.title, session.params, session.instructions),
+        session=SessionFields.of(session),
         user_message=target.user_message if target else None,
         user_parts=_user_parts(state, request),
         begun_parts=_begun_parts(target, request),

@@ -10,13 +10,14 @@ from chatkeep import clock, ids
 from chatkeep.chat.types import RunKey
 from chatkeep.db import Transaction
 from chatkeep.runs.file_sweeping import sweep_files_forever
+from chatkeep.runs.indexing import keep_index_forever
 from chatkeep.runs.passes import repeat
 from chatkeep.runs.runtime import Runtime
 from chatkeep.store import audit as store_audit
 from chatkeep.store import events as store_events
 from chatkeep.store import kept_logs
 from chatkeep.store import removal as store_removal
-from chatkeep.store import sessions as store_sessions
+from chatkeep.store import temporary as store_temporary
 
 PASS_SECONDS = 10.0
 """Seconds between two passes."""
@@ -89,14 +90,14 @@ async def delete_temporary_sessions(runtime: Runtime) -> None:
 
     async def list_outdated(tx: Transaction) -> tuple[list[str], str]:
         used_before = clock.add_seconds(await tx.now(), -retention_seconds)
-        return await store_sessions.list_outdated(tx, used_before, LOGS_PER_COMMIT), used_before
+        return await store_temporary.list_outdated(tx, used_before, LOGS_PER_COMMIT), used_before
 
     while True:
         session_ids, used_before = await runtime.db.snapshot(list_outdated)
         if not session_ids:
             return
         await runtime.db.transaction(
-            lambda tx, some=session_ids, time=used_before: store_sessions.delete_outdated(tx, some, time)
+            lambda tx, some=session_ids, time=used_before: store_temporary.delete_outdated(tx, some, time)
         )
 
 
@@ -109,5 +110,11 @@ async def remove_sessions(runtime: Runtime) -> None:
                 has_more = await runtime.db.transaction(lambda tx, id_=session_id: store_removal.remove_page(tx, id_))
 
 
-REMOVALS = (delete_old_logs_forever, remove_sessions_forever, sweep_audit_forever, sweep_files_forever)
-"""The background tasks that remove what is no longer kept."""
+UPKEEP = (
+    delete_old_logs_forever,
+    remove_sessions_forever,
+    sweep_audit_forever,
+    sweep_files_forever,
+    keep_index_forever,
+)
+"""The background tasks that remove what is no longer kept, and that keep the index of words."""

@@ -15,7 +15,7 @@ from chatkeep.runs.journal import Journal
 from chatkeep.runs.loading import load_assistants, load_tools, open_database
 from chatkeep.runs.loop_lag import watch_loop_lag_forever
 from chatkeep.runs.reaper import maintain_leases, recover
-from chatkeep.runs.retention import REMOVALS
+from chatkeep.runs.retention import UPKEEP
 from chatkeep.runs.runtime import Runtime
 from chatkeep.runs.tool_outputs import expire_deadlines_forever
 from chatkeep.settings import Settings
@@ -88,7 +88,7 @@ async def refresh_files_forever(runtime: Runtime) -> None:
         await asyncio.to_thread(runtime.assistants.refresh)
 
 
-BACKGROUND_WORK = (maintain_leases, *REMOVALS, expire_deadlines_forever, refresh_files_forever, watch_loop_lag_forever)
+BACKGROUND_WORK = (maintain_leases, *UPKEEP, expire_deadlines_forever, refresh_files_forever, watch_loop_lag_forever)
 """The background tasks of every runtime."""
 
 

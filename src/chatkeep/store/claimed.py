@@ -25,7 +25,7 @@ async def append_messages(
     row = await tx.one(
         """UPDATE sessions SET next_message = next_message + $3, updated_at = $4
             WHERE session_key = $1 AND owner = $2
-        RETURNING next_message - $3, head_id""",
+        RETURNING next_message - $3, head_id, temporary""",
         ids.session_key(session_id),
         owner,
         count,
@@ -34,7 +34,7 @@ async def append_messages(
     if row is None:
         raise NotFound(f"no session {session_id}")
     messages = make(row[0], row[1], now)
-    await add_messages(tx, messages)
+    await add_messages(tx, messages, None if row[2] else owner)
     await add_references(tx, owner, *messages)
     await set_head(tx, session_id, messages[-1].id, None)
     tx.prove(lambda again: _is_stored(again, messages[-1]))

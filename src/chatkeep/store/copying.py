@@ -44,6 +44,7 @@ CHUNK = "owner, file_id, number, content"
 MESSAGE_FILE = "session_key, message_id, file_id, owner"
 HEAD = "session_key, head_id"
 """The columns of the rows, as they are read and added. `search_number` is not copied: it is a database's own. Nor are
+words: the target's own service finds them again (`search_backlog`). Nor are
 `worker`, `lease_until` and `open_call`, which only runs in progress have."""
 
 
@@ -213,6 +214,13 @@ TABLES = (
              ORDER BY session_key, message_id, file_id LIMIT $4""",
         f"INSERT INTO message_files ({MESSAGE_FILE}) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
         (-1, _SMALLEST_ID, _SMALLEST_ID),
+    ),
+    Table(
+        "sessions to index",
+        """SELECT session_key FROM sessions
+            WHERE session_key > $1 AND temporary = FALSE AND deleted_at IS NULL ORDER BY session_key LIMIT $2""",
+        "INSERT INTO search_backlog (session_key, seq) VALUES ($1, 0) ON CONFLICT DO NOTHING",
+        (-1,),
     ),
 )
 """All tables, each after those that its rows refer to. The heads of sessions come after the messages."""

@@ -1,6 +1,7 @@
 """The table `messages`: a row for each message, with its parts as JSON.
 
-A message's run id and status are not stored here: they are read from the run whose `message_id` it is.
+A message's run id and status are not stored here: they are read from the run whose `message_id` it is. `words` are
+those by which a search finds it, written in the same statement (`chat/words.py`).
 """
 
 from collections.abc import Sequence
@@ -9,6 +10,8 @@ import msgspec
 from msgspec import UNSET
 
 from chatkeep import ids
+from chatkeep.chat import words
+from chatkeep.chat.texts import join_shown
 from chatkeep.chat.types import Message, Part, TextPart
 from chatkeep.db import Param, Row, Transaction
 from chatkeep.errors import NotFound
@@ -23,22 +26,25 @@ COLUMNS = """m.id, m.parent_id, m.seq, m.role, m.parts, r.id, r.status, m.create
 RUN = "LEFT JOIN runs r ON r.session_key = m.session_key AND r.message_id = m.id"
 """Joins the run `r` of a message `m`."""
 _INSERT = """
-    INSERT INTO messages (session_key, id, seq, parent_id, role, parts, created_at, client_id, claimed)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"""
+    INSERT INTO messages (session_key, id, seq, parent_id, role, parts, created_at, client_id, claimed, words)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"""
 _NO_LIMIT = 2**31 - 1
 
 
-async def add_message(tx: Transaction, message: Message) -> None:
-    """Add the row of a new message, without its run id and status: the run's row has these."""
-    await tx.run(_INSERT, *_to_row(message))
+async def add_message(tx: Transaction, message: Message, found_by: str | None = None) -> None:
+    """Add the row of a new message, without its run id and status: the run's row has these.
+
+    `found_by` is the owner whose searches find the message; None: none does.
+    """
+    await tx.run(_INSERT, *_to_row(message, found_by))
 
 
-async def add_messages(tx: Transaction, messages: Sequence[Message]) -> None:
+async def add_messages(tx: Transaction, messages: Sequence[Message], found_by: str | None = None) -> None:
     """Add the rows of new messages, each after the one that it follows."""
-    await tx.many(_INSERT, [_to_row(each) for each in messages])
+    await tx.many(_INSERT, [_to_row(each, found_by) for each in messages])
 
 
-def _to_row(message: Message) -> tuple[Param, ...]:
+def _to_row(message: Message, found_by: str | None) -> tuple[Param, ...]:
     return (
         ids.session_key(message.session_id),
         message.id,
@@ -49,16 +55,26 @@ def _to_row(message: Message) -> tuple[Param, ...]:
         message.created_at,
         None if message.client_id is UNSET else message.client_id,
         message.claimed is True,
+        index_words(message, found_by),
     )
 
 
-async def set_parts(tx: Transaction, message: Message) -> None:
-    """Replace the stored parts of a message by those of `message`."""
+def index_words(message: Message, found_by: str | None) -> str | None:
+    """Return what the index of words holds of a message that the owner `found_by` finds; None if none does."""
+    if found_by is None:
+        return None
+    marks = words.owner_mark(found_by), words.session_mark(ids.session_key(message.session_id))
+    return words.to_index(join_shown(message.parts), (*marks, words.role_mark(message.role)))
+
+
+async def set_parts(tx: Transaction, message: Message, found_by: str | None) -> None:
+    """Replace the stored parts of a message by those of `message`; `found_by`: see `add_message`."""
     await tx.run(
-        "UPDATE messages SET parts = $3 WHERE session_key = $1 AND id = $2",
+        "UPDATE messages SET parts = $3, words = $4 WHERE session_key = $1 AND id = $2",
         ids.session_key(message.session_id),
         message.id,
         _encode(message.parts).decode(),
+        index_words(message, found_by),
     )
 
 
@@ -215,6 +231,19 @@ async def list_from(tx: Transaction, session_id: str, first_seq: int, last_seq: 
         last_seq,
     )
     return [message_from_row(session_id, row) for row in rows]
+
+
+async def list_by_seq(tx: Transaction, places: Sequence[tuple[str, int]]) -> list[Message]:
+    """Return the messages at `places`, each a session's id and a `seq`, in that order; without those that are gone."""
+    session_ids = {ids.session_key(session_id): session_id for session_id, _ in places}
+    rows = await tx.returning(
+        f"""SELECT {COLUMNS}, m.session_key
+              FROM messages m
+              {RUN}
+             WHERE m.session_key = $1 AND m.seq = $2""",
+        [(ids.session_key(session_id), seq) for session_id, seq in places],
+    )
+    return [message_from_row(session_ids[row[-1]], row) for row in rows]
 
 
 def message_from_row(session_id: str, row: Row) -> Message:

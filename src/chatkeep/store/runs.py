@@ -29,13 +29,14 @@ COLUMNS = """id, number, user_message_id, message_id, status, model, finish_reas
 class StoppedRun(NamedTuple):
     """A run that was just ended, whose usage it is, and the call of a model that its end has cut, or None.
 
-    `has_hold`: it has taken of its owner's limits (`store/holds.py`).
+    `has_hold`: it has taken of its owner's limits (`store/holds.py`). `is_temporary`: its session is.
     """
 
     run: Run
     open_call: str | None
     payer: Payer
     has_hold: bool
+    is_temporary: bool
 
 
 class RequestKey(NamedTuple):
@@ -202,7 +203,7 @@ async def end_run(tx: Transaction, run: RunKey, status: RunEnd, error: Problem |
                   deadline = NULL, worker = NULL, lease_until = NULL
             WHERE session_key = $1 AND number = $2 AND status IN ('in_progress', 'requires_action')
         RETURNING {COLUMNS}, open_call, (SELECT owner FROM sessions WHERE session_key = $1), request ->> 'assistant',
-                  request ->> 'has_hold'""",
+                  request ->> 'has_hold', (SELECT temporary FROM sessions WHERE session_key = $1)""",
         ids.session_key(run.session_id),
         run.number,
         status,
@@ -211,8 +212,9 @@ async def end_run(tx: Transaction, run: RunKey, status: RunEnd, error: Problem |
     )
     if row is None:
         return None
-    open_call, owner, assistant, has_hold = row[-4:]
-    return StoppedRun(run_from_row(run.session_id, row), open_call, Payer(owner, assistant or ""), has_hold is not None)
+    open_call, owner, assistant, has_hold, is_temporary = row[-5:]
+    payer = Payer(owner, assistant or "")
+    return StoppedRun(run_from_row(run.session_id, row), open_call, payer, has_hold is not None, bool(is_temporary))
 
 
 async def set_position(tx: Transaction, run: RunKey, position: int) -> None:

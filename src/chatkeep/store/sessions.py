@@ -1,6 +1,5 @@
 """The table `sessions`: a row for each session. Its status is that of its open run, in the table `runs`."""
 
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -9,6 +8,7 @@ from chatkeep import ids
 from chatkeep.chat.types import Session, SessionStatus
 from chatkeep.db import Row, Transaction, can_be_repeated
 from chatkeep.errors import NotFound
+from chatkeep.store.session_titles import set_title_words
 
 NO_OWNER = ""
 """The owner of deleted sessions. No user has this id."""
@@ -44,6 +44,7 @@ class Reservation(NamedTuple):
     title: str | None
     params: dict[str, Any]
     instructions: str | None
+    temporary: bool
 
 
 async def add_session(tx: Transaction, owner: str, session: Session) -> bool:
@@ -69,6 +70,8 @@ async def add_session(tx: Transaction, owner: str, session: Session) -> bool:
         session.temporary,
     )
     tx.prove(can_be_repeated)
+    if row is not None and session.title is not None and not session.temporary:
+        await set_title_words(tx, session.id, session.title, owner)
     return row is not None
 
 
@@ -141,6 +144,8 @@ async def change_session(tx: Transaction, owner: str, session: Session) -> None:
         session.instructions,
     )
     tx.prove(can_be_repeated)
+    if not session.temporary:
+        await set_title_words(tx, session.id, session.title, owner)
 
 
 async def delete_session(tx: Transaction, owner: str, session_id: str) -> None:
@@ -161,38 +166,6 @@ async def delete_session(tx: Transaction, owner: str, session_id: str) -> None:
 
 async def _is_deleted(tx: Transaction, session_id: str) -> bool:
     return not await lock(tx, session_id) or await get_owner(tx, session_id) == NO_OWNER
-
-
-async def keep_temporary(tx: Transaction, owner: str) -> None:
-    """Make the owner's temporary sessions lasting ones, so that they are found in the list."""
-    await tx.run("UPDATE sessions SET temporary = FALSE WHERE owner = $1 AND temporary = TRUE", owner)
-    tx.prove(can_be_repeated)
-
-
-async def list_outdated(tx: Transaction, used_before: str, limit: int) -> list[str]:
-    """Return the ids of temporary sessions that were last used before a time and have no open run: at most `limit`."""
-    rows = await tx.all(
-        """SELECT s.id
-             FROM sessions s
-            WHERE s.temporary = TRUE AND s.updated_at < $1
-              AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.session_key = s.session_key
-                                 AND r.status IN ('in_progress', 'requires_action'))
-            ORDER BY s.updated_at LIMIT $2""",
-        used_before,
-        limit,
-    )
-    return [session_id for (session_id,) in rows]
-
-
-async def delete_outdated(tx: Transaction, session_ids: Sequence[str], used_before: str) -> None:
-    """Delete those of the temporary sessions that were not used since they were listed; see `delete_session`."""
-    now = await tx.now()
-    await tx.many(
-        """UPDATE sessions SET owner = $3, head_id = NULL, deleted_at = $4, temporary = FALSE
-            WHERE session_key = $1 AND temporary = TRUE AND updated_at < $2""",
-        [(ids.session_key(each), used_before, NO_OWNER, now) for each in session_ids],
-    )
-    tx.prove(can_be_repeated)
 
 
 async def delete_unused(tx: Transaction, owner: str, session_id: str) -> None:
@@ -217,7 +190,7 @@ async def reserve(tx: Transaction, owner: str, session_id: str, messages: int) -
         """UPDATE sessions
               SET next_message = next_message + $3, next_run = next_run + 1, updated_at = $4
             WHERE session_key = $1 AND owner = $2
-        RETURNING next_message - $3, next_run - 1, head_id, assistant, model, title, params, instructions""",
+        RETURNING next_message - $3, next_run - 1, head_id, assistant, model, title, params, instructions, temporary""",
         ids.session_key(session_id),
         owner,
         messages,
@@ -225,8 +198,8 @@ async def reserve(tx: Transaction, owner: str, session_id: str, messages: int) -
     )
     if row is None:
         raise NotFound(f"no session {session_id}")
-    seq, number, head_id, assistant, model, title, params, instructions = row
-    return Reservation(seq, number, head_id, assistant, model, title, _params(params), instructions)
+    seq, number, head_id, assistant, model, title, params, instructions, temporary = row
+    return Reservation(seq, number, head_id, assistant, model, title, _params(params), instructions, bool(temporary))
 
 
 async def set_head(tx: Transaction, session_id: str, message_id: str, first_title: str | None) -> None:
@@ -246,11 +219,13 @@ async def set_better_title(tx: Transaction, session_id: str, title: str, words: 
     """
     row = await tx.one(
         """UPDATE sessions SET title = $2
-            WHERE session_key = $1 AND (title IS NULL OR title = $3) RETURNING id""",
+            WHERE session_key = $1 AND (title IS NULL OR title = $3) RETURNING owner, temporary""",
         ids.session_key(session_id),
         title,
         words,
     )
+    if row is not None and not row[1]:
+        await set_title_words(tx, session_id, title, row[0])
     return row is not None
 
 

@@ -6,7 +6,7 @@ One person who comes in by two ways is two users, until `join` makes the one sta
 from chatkeep.chat.people import User, UserRole
 from chatkeep.db import Row, Transaction, can_be_repeated
 from chatkeep.errors import InvalidRequest, NotFound
-from chatkeep.store import holds, limits
+from chatkeep.store import holds, limits, search_backlog
 from chatkeep.store.files import move_files
 from chatkeep.store.message_files import move_references
 from chatkeep.store.usage import move_usage
@@ -103,6 +103,7 @@ async def join(tx: Transaction, from_id: str, to_id: str) -> int:
         raise InvalidRequest(f"{to_id} is the same user, or stands for another one itself")
     tx.prove(can_be_repeated)
     moved = await tx.all("UPDATE sessions SET owner = $2 WHERE owner = $1 RETURNING session_key", from_id, to_id)
+    await search_backlog.add_all(tx, to_id)
     await tx.run(
         """INSERT INTO facts (owner, id, text, created_at) SELECT $2, id, text, created_at FROM facts WHERE owner = $1
            ON CONFLICT DO NOTHING""",

@@ -70,7 +70,16 @@ async def recall(
 
 @tool(safety="read_only")
 async def search_history(
-    words: Annotated[str, Field(min_length=1, max_length=200, description="Words that the messages must all have.")],
+    words: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=200,
+            description="Words, or beginnings of words, that a message must all have."
+            ' "in quotes": a phrase. -word: not.'
+            " from:user, from:assistant; before:2026-11-30, after:2026-11: when it was said.",
+        ),
+    ],
     context: DatabaseToolContext,
 ) -> list[dict[str, Any]]:
     """Search the user's earlier conversations with this service for words. Use it when the user refers to something
@@ -80,6 +89,12 @@ async def search_history(
     own_messages = (run.user_message_id, run.message_id) if run else ()
     found = await search(context.db, context.owner, words, MAX_RESULTS, SearchScope(excluded_ids=own_messages))
     return [
-        {"session": each.session_title, "who": each.role, "said": each.snippet, "when": each.created_at}
+        {
+            "session": each.session_title,
+            "message_id": each.message_id,
+            "who": each.role,
+            "said": each.snippet,
+            "when": each.created_at,
+        }
         for each in found.results
     ]

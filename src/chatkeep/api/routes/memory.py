@@ -5,11 +5,12 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Response
 
 from chatkeep import ids
-from chatkeep.api.cursors import parse_cursor, to_cursor
+from chatkeep.api.cursors import cursor_at, parse_cursor
 from chatkeep.api.deps import OwnerId, RuntimeDep
 from chatkeep.api.openapi import error_answers, json_answer
 from chatkeep.api.responses import json_response
 from chatkeep.api.views import FactPage, SearchResultPage
+from chatkeep.chat.types import Role
 from chatkeep.errors import InvalidRequest, NotFound
 from chatkeep.store import facts as store_facts
 from chatkeep.toolbox.search import SearchScope, search
@@ -48,17 +49,20 @@ async def delete_fact(
 async def search_messages(
     runtime: RuntimeDep,
     owner: OwnerId,
-    q: Annotated[str, Query(min_length=1, max_length=200, description="Words that a message must all have")],
+    q: Annotated[str, Query(min_length=1, max_length=200, description="Words that a message must all have, or more")],
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     before: Annotated[str | None, Query(description="`next` of the page before this one")] = None,
     per_session: Annotated[int | None, Query(ge=1, le=100, description="absent: as many as there are")] = None,
-    session: Annotated[str | None, Query(description="Search this session alone")] = None,
+    session_id: Annotated[str | None, Query(description="Search this session alone")] = None,
+    session: Annotated[str | None, Query(deprecated=True, description="The former name of `session_id`")] = None,
+    role: Annotated[Role | None, Query(description="Messages of the user, or of the assistant")] = None,
 ) -> Response:
     """Find messages by their words, in the most recently used sessions first; and sessions by their title."""
-    session_id = ids.parse(session) if session is not None else None
-    if session is not None and session_id is None:
-        raise NotFound(f"no session {session}")
-    scope = SearchScope(session_id, parse_cursor(before) if before is not None else None, per_session)
+    given = session_id if session_id is not None else session
+    canonical = ids.parse(given) if given is not None else None
+    if given is not None and canonical is None:
+        raise NotFound(f"no session {given}")
+    scope = SearchScope(canonical, parse_cursor(before) if before is not None else None, per_session, role)
     found = await search(runtime.db, owner, q, limit, scope)
-    page = SearchResultPage(list(found.results), list(found.sessions), to_cursor(found.last) if found.last else None)
-    return json_response(page)
+    cursor = cursor_at(*found.last) if found.last else None
+    return json_response(SearchResultPage(list(found.results), list(found.sessions), cursor))
