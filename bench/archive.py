@@ -42,7 +42,7 @@ async def add_session(tx: Transaction, length: int, text: str = SAID, picture: F
     for seq in range(1, length + 1):
         role = "user" if seq % 2 else "assistant"
         message = Message(ids.new_in(session.id), session.id, parent, seq, role, parts, None, "completed", now)
-        await store_messages.add_message(tx, message)
+        await store_messages.add_message(tx, message, OWNER)
         await message_files.add_references(tx, OWNER, message)
         parent = message.id
     if parent is not None:

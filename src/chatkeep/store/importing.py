@@ -19,6 +19,7 @@ from chatkeep.chat.types import Fact, FilePart, Message, Run, Session
 from chatkeep.db import Param, Transaction, can_be_repeated
 from chatkeep.errors import NotFound
 from chatkeep.store import messages as store_messages
+from chatkeep.store import search_backlog
 from chatkeep.store import sessions as store_sessions
 from chatkeep.store.files import use_files
 
@@ -250,6 +251,7 @@ async def publish(tx: Transaction, staging: str, owner: str, session: Session) -
     )
     if row is None:
         raise Superseded
+    await search_backlog.add_session(tx, session.id)
     tx.prove(lambda again: _is_published(again, owner, session.id))
 
 

@@ -1,7 +1,7 @@
 """The table `search_backlog`: sessions whose title and messages are still to be put into the index of words.
 
 1. What is written with its words needs no backlog. Here stands what was stored by an earlier version, copied from
-   another database, or given to another owner.
+   another database, imported, or given to another owner.
 2. A session is indexed page by page, each page in a transaction, under the lock of the session. All who write words
    have that lock, so an older text never replaces a newer one. A process that stops in between has lost nothing, and
    several may do it side by side.
