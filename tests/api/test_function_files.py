@@ -85,7 +85,7 @@ async def test_a_repetition_stores_once(service: Service, script: Script) -> Non
     assert len({file["file_id"] for part in parts for file in part["files"]}) == 1
     assert [len(part["files"]) for part in parts] == [1, 1]
     await sweep_files(service.runtime)
-    assert await count_rows(service) == {"files": 1, "file_chunks": 1, "message_files": 2}
+    assert await count_rows(service) == {"files": 1, "pieces": 1, "message_files": 2}
 
 
 @pytest.mark.parametrize(
@@ -120,6 +120,28 @@ async def test_it_lives_as_long_as_the_session(service: Service, script: Script)
             await sweep_files(service.runtime)
 
 
+async def test_an_archive_has_files_of_functions(service: Service, script: Script) -> None:
+    session_id = await service.session()
+    part = await draw(service, script, *drawing("a.txt"), session_id=session_id)
+    path = f"/api/files/{part['files'][0]['file_id']}"
+    archive = (await service.client.get("/api/export")).content
+    for form in ("markdown", "html"):
+        assert "a.txt" in (await service.client.get("/api/export", params={"format": form})).text
+    await service.client.delete(f"/api/sessions/{session_id}")
+    await until_gone(service.runtime.db)
+    async with asyncio.timeout(30):
+        while any((await count_rows(service)).values()):
+            await sweep_files(service.runtime)
+    headers = {"content-type": "application/octet-stream"}
+    report = (await service.client.post("/api/import", content=archive, headers=headers)).json()
+    assert (report["taken"]["file"], report["not_taken"]) == (1, [])
+    assert (await service.client.get(f"{path}/content")).text == "drawn a.txt"
+    problem(await service.client.delete(path), 409, "file_in_use")
+    page = (await service.client.get(f"/api/sessions/{session_id}/messages")).json()
+    assert page["data"][1]["parts"][0] == part
+    assert (await service.client.get("/api/export")).content == archive
+
+
 async def test_a_deleted_session_gets_no_reference(service: Service) -> None:
     """The process dies, or the session is deleted, after a file was stored: a repetition, or the sweep, follows."""
     session_id = await service.session()
@@ -130,7 +152,7 @@ async def test_a_deleted_session_gets_no_reference(service: Service) -> None:
     assert parts[0].file_id == parts[1].file_id
     assert [part.name for part in parts] == ["a.txt", "b.txt"]
     await sweep_files(service.runtime)
-    assert await count_rows(service) == {"files": 1, "file_chunks": 1, "message_files": 1}
+    assert await count_rows(service) == {"files": 1, "pieces": 1, "message_files": 1}
     await service.client.delete(f"/api/sessions/{session_id}")
     with pytest.raises(ToolError, match="the session is gone"):
         await save(File(b"another", "c.txt"))

@@ -18,6 +18,7 @@ from chatkeep.archives.incoming_session import IncomingSession, Sender
 from chatkeep.archives.lines import MessageLine, SessionLine
 from chatkeep.archives.reading_lines import read_lines
 from chatkeep.db import Transaction
+from chatkeep.runs.indexing import index_backlog
 from chatkeep.runs.startup import open_runtime
 from chatkeep.store import importing
 from chatkeep.store import messages as store_messages
@@ -86,6 +87,16 @@ async def test_an_open_answer_comes_back_as_interrupted(service: Service, script
     message = (await other.client.get(f"/api/messages/{started['message']['id']}")).json()
     assert message == started["message"] | {"parts": [{"type": "text", "text": "To get"}], "status": "interrupted"}
     assert (await other.run(started["run"]["id"]))["finished_at"] is not None
+
+
+async def test_an_imported_chat_is_found(service: Service, script: Script, other: Service) -> None:
+    script.play([say("a needle in a haystack"), stop()])
+    sent = await other.send(await other.session(title="Of hay"), "where?")
+    await bring(service, await export(other))
+    await index_backlog(service.runtime)
+    for words in ("needle", "hay", "where"):
+        page = (await service.client.get("/api/search", params={"q": words})).json()
+        assert [each["session_id"] for each in page["data"]] == [sent["run"]["session_id"]], words
 
 
 async def test_an_imported_chat_goes_on(service: Service, script: Script, other: Service) -> None:

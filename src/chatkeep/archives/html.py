@@ -13,6 +13,7 @@ import msgspec
 from chatkeep.agent.user_content import describe_file
 from chatkeep.archives.documents import Piece
 from chatkeep.archives.markdown import SPEAKERS, UNTITLED
+from chatkeep.chat.files import files_in
 from chatkeep.chat.types import FilePart, Message, Part, ReasoningPart, RefusalPart, Session, TextPart, ToolCallPart
 from chatkeep.files.media_types import PICTURES
 
@@ -73,12 +74,16 @@ def _part(part: Part) -> Iterator[Piece]:
         case ToolCallPart():
             result = part.error.message if part.error else msgspec.json.encode(part.output).decode()
             yield f"<pre>{escape(part.name)}({escape(part.arguments_text)})\n{escape(result)}</pre>\n"
-        case FilePart():
-            name = escape(describe_file(part))
-            if part.media_type in PICTURES:
-                yield f'<p><img alt="{name}" src="data:{escape(part.media_type)};base64,'
-                yield part
-                yield '"></p>\n'
-            yield f"<p>[{name}]</p>\n"
         case _:
             pass  # the seams within an answer
+    for file in files_in(part):
+        yield from _file(file)
+
+
+def _file(file: FilePart) -> Iterator[Piece]:
+    name = escape(describe_file(file))
+    if file.media_type in PICTURES:
+        yield f'<p><img alt="{name}" src="data:{escape(file.media_type)};base64,'
+        yield file
+        yield '"></p>\n'
+    yield f"<p>[{name}]</p>\n"

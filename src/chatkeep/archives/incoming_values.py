@@ -73,11 +73,17 @@ def to_parts(parts: tuple[Part, ...], file_ids: Mapping[str, str]) -> tuple[Part
 
 def _to_part(part: Part, file_ids: Mapping[str, str]) -> Part:
     if isinstance(part, FilePart):
-        file_id = file_ids.get(part.file_id) or ids.parse(part.file_id) or ids.derive("", part.file_id)
-        return part if file_id == part.file_id else replace(part, file_id=file_id)
-    if isinstance(part, ToolCallPart) and part.state not in _CALL_ENDS:
-        return replace(part, state="unknown")
-    return part
+        return _to_file(part, file_ids)
+    if not isinstance(part, ToolCallPart):
+        return part
+    if part.files:
+        part = replace(part, files=tuple(_to_file(file, file_ids) for file in part.files))
+    return part if part.state in _CALL_ENDS else replace(part, state="unknown")
+
+
+def _to_file(file: FilePart, file_ids: Mapping[str, str]) -> FilePart:
+    file_id = file_ids.get(file.file_id) or ids.parse(file.file_id) or ids.derive("", file.file_id)
+    return file if file_id == file.file_id else replace(file, file_id=file_id)
 
 
 def to_ended(run: Run) -> Run:

@@ -16,7 +16,8 @@ from chatkeep.archives.lines import (
     to_json,
 )
 from chatkeep.archives.reading import read_messages
-from chatkeep.chat.types import Fact, FilePart, Message, Run
+from chatkeep.chat.files import files_of
+from chatkeep.chat.types import Fact, Message, Run
 from chatkeep.db import Transaction
 from chatkeep.errors import NotFound
 from chatkeep.runs import files
@@ -92,8 +93,7 @@ class JsonlExport:
 
     async def _write_files(self, messages: Iterable[Message]) -> AsyncGenerator[bytes]:
         """Yield the files to which `messages` are the first that refer. One that is gone is left out."""
-        parts = [part for each in messages for part in each.parts if isinstance(part, FilePart)]
-        for file_id in dict.fromkeys(part.file_id for part in parts):
+        for file_id in dict.fromkeys(file.file_id for each in messages for file in files_of(each)):
             if file_id in self._file_ids:
                 continue
             self._file_ids.add(file_id)

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from chatkeep.agent.user_content import describe_file
+from chatkeep.chat.files import files_of
 from chatkeep.chat.texts import join_texts
-from chatkeep.chat.types import FilePart, Message, RefusalPart, Session, TextPart, ToolCallPart
+from chatkeep.chat.types import Message, RefusalPart, Session, TextPart, ToolCallPart
 
 UNTITLED = "Untitled"
 """Stands for the title of a chat that has none."""
@@ -43,9 +44,8 @@ class MarkdownWriter:
 
 
 def _blocks(message: Message) -> Iterator[str]:
-    for part in message.parts:
-        if isinstance(part, FilePart):
-            yield f"[{describe_file(part)}]"
+    for file in files_of(message):
+        yield f"[{describe_file(file)}]"
     if text := join_texts(message.parts, "\n\n", (TextPart, RefusalPart)):
         yield text
     for part in message.parts:

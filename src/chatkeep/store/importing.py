@@ -15,7 +15,8 @@ from typing import Literal, NamedTuple, TypeAlias
 import msgspec
 
 from chatkeep import ids
-from chatkeep.chat.types import Fact, FilePart, Message, Run, Session
+from chatkeep.chat.files import files_of
+from chatkeep.chat.types import Fact, Message, Run, Session
 from chatkeep.db import Param, Transaction, can_be_repeated
 from chatkeep.errors import NotFound
 from chatkeep.store import messages as store_messages
@@ -172,7 +173,7 @@ async def _is_of_no_session(tx: Transaction, session_key: int) -> bool:
 async def add_messages(tx: Transaction, owner: str, messages: Sequence[Message]) -> list[str]:
     """Add messages to a staged session; return the ids of files that they name and the owner does not have."""
     await store_messages.add_messages(tx, messages)
-    named = {(each.id, part.file_id) for each in messages for part in each.parts if isinstance(part, FilePart)}
+    named = {(each.id, file.file_id) for each in messages for file in files_of(each)}
     missing: set[str] = set()
     for file_id in sorted({file_id for _, file_id in named}):
         try:

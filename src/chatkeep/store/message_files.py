@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from chatkeep import ids
-from chatkeep.chat.types import FilePart, Message, ToolCallPart
+from chatkeep.chat.files import files_of
+from chatkeep.chat.types import Message
 from chatkeep.db import Transaction
 from chatkeep.store.files import FileKey, lock_files, mark_unused, use_files
 
@@ -93,10 +94,7 @@ async def move_references(tx: Transaction, from_owner: str, to_owner: str) -> No
 
 
 def _file_ids(message: Message) -> set[str]:
-    """Return the ids of a message's files, and of those that its functions returned."""
-    own = [part for part in message.parts if isinstance(part, FilePart)]
-    calls = [part for part in message.parts if isinstance(part, ToolCallPart)]
-    return {file.file_id for file in (*own, *(each for call in calls for each in call.files or ()))}
+    return {file.file_id for file in files_of(message)}
 
 
 async def _mark_unused(tx: Transaction, files: Iterable[FileKey]) -> None:
