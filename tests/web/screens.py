@@ -134,7 +134,7 @@ async def attach_files(browser: Browser, url: str, script: Script) -> str:
 
 def draw_fjord() -> bytes:
     """Return a picture of mountains and water, as a PNG."""
-    picture = Image.linear_gradient("L").resize((1200, 760)).rotate(180)
+    picture = ImageOps.fit(Image.linear_gradient("L"), (1200, 760)).rotate(180)
     picture = ImageOps.colorize(picture, "#f3d9b8", "#5f86a8", mid="#d9a98c")
     pen = ImageDraw.Draw(picture)
     for colour, heights in (("#51677f", (330, 120, 300, 190, 360, 240)), ("#33475a", (470, 300, 450, 260, 430, 400))):
