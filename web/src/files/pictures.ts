@@ -3,6 +3,7 @@
 import { listBranch } from "../branch.ts";
 import { Cell } from "../cell.ts";
 import type { Conversation } from "../conversation.ts";
+import type { Part } from "../../../clients/typescript/src/events.ts";
 import type { FilePart } from "../../../clients/typescript/src/schema.ts";
 
 export interface ShownPicture {
@@ -21,7 +22,11 @@ export const isPicture = ({ media_type, width }: FilePart): boolean => media_typ
 export function showPicture(conversation: Conversation, picture: FilePart): void {
   const path = listBranch(conversation.tree, conversation.head.value);
   const parts = path.flatMap(({ id }) => conversation.getMessage(id).value.parts);
-  const pictures = parts.filter((part) => part.type === "file").filter(isPicture);
+  const pictures = parts.flatMap(filesIn).filter(isPicture);
   const index = pictures.indexOf(picture);
   shownPicture.value = index < 0 ? { pictures: [picture], index: 0 } : { pictures, index };
 }
+
+/** Return the file that a part is, or the files that its function returned. */
+const filesIn = (part: Part): readonly FilePart[] =>
+  part.type === "file" ? [part] : part.type === "tool_call" ? (part.files ?? []) : [];

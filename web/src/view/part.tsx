@@ -29,7 +29,7 @@ export function PartView({ part, isLive, ...rest }: Props) {
       return (
         <>
           <ToolCall call={part} {...rest} />
-          {part.files?.map((file) => <p key={file.file_id}><FileLink file={file} /></p>)}
+          {part.files && <Files files={part.files} onShow={rest.onShow} />}
         </>
       );
     case "handover":
