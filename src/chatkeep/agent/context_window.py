@@ -19,17 +19,8 @@ import msgspec
 from msgspec import UNSET
 
 from chatkeep.agent.user_content import NO_FILES, PromptFiles, count_bytes, merge_user_messages, user_content
-from chatkeep.chat.texts import join_texts
-from chatkeep.chat.types import (
-    HandoverPart,
-    Message,
-    Part,
-    ReasoningPart,
-    RefusalPart,
-    StepPart,
-    TextPart,
-    ToolCallPart,
-)
+from chatkeep.chat.texts import join_texts, split_steps
+from chatkeep.chat.types import HandoverPart, Message, Part, ReasoningPart, RefusalPart, TextPart, ToolCallPart
 from chatkeep.errors import ContextOverflow
 from chatkeep.settings.models_file import Prefill
 from chatkeep.tools.names import legal_name
@@ -153,7 +144,7 @@ def to_chat_messages(
         said = user_content(message.parts, files)
         return [{"role": "user", "content": said}] if said else []  # empty: it was erased
     messages: list[ChatMessage] = []
-    for step in _split_steps(message.parts):
+    for step in split_steps(message.parts):
         seam = _find_seam(step)
         calls = [
             part
@@ -180,12 +171,12 @@ def has_calls(history: Iterable[Message]) -> bool:
 
 def is_unfinished(message: Message) -> bool:
     """Return True if the last step of `message` can be continued: none of its functions ran."""
-    return all(part.state == "cancelled" for part in _split_steps(message.parts)[-1] if isinstance(part, ToolCallPart))
+    return all(part.state == "cancelled" for part in split_steps(message.parts)[-1] if isinstance(part, ToolCallPart))
 
 
 def find_unfinished_text(message: Message) -> str:
     """Return the text of the last step of `message`, with which another model goes on; empty if there is none."""
-    return _join_text(_split_steps(message.parts)[-1])
+    return _join_text(split_steps(message.parts)[-1])
 
 
 def _split_turns(history: Sequence[Message]) -> list[list[Message]]:
@@ -200,16 +191,6 @@ def _split_turns(history: Sequence[Message]) -> list[list[Message]]:
             turns.append([message])
         # else its user message was not read
     return turns
-
-
-def _split_steps(parts: Iterable[Part]) -> list[list[Part]]:
-    steps: list[list[Part]] = [[]]
-    for part in parts:
-        if isinstance(part, StepPart):
-            steps.append([])
-        else:
-            steps[-1].append(part)
-    return steps
 
 
 def _find_seam(step: Sequence[Part]) -> int:

@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 
 from chatkeep.agent.user_content import describe_file
-from chatkeep.chat.texts import join_texts
-from chatkeep.chat.types import FilePart, Message, Part, RefusalPart, Session, StepPart, TextPart, ToolCallPart
+from chatkeep.chat.texts import join_texts, split_steps
+from chatkeep.chat.types import FilePart, Message, RefusalPart, Session, TextPart, ToolCallPart
 
 _encode = msgspec.json.encode
 
@@ -52,7 +52,7 @@ def _to_messages(message: Message) -> Iterable[dict[str, Any]]:
         text = join_texts(message.parts, "\n\n")
         yield {"role": "user", "content": "\n\n".join([*files, *([text] if text else [])])}
         return
-    for step in _split_steps(message.parts):
+    for step in split_steps(message.parts):
         calls = [part for part in step if isinstance(part, ToolCallPart)]
         text = join_texts(step, "\n\n", (TextPart, RefusalPart))
         if text or calls:
@@ -60,16 +60,6 @@ def _to_messages(message: Message) -> Iterable[dict[str, Any]]:
             yield {"role": "assistant", "content": text or None, **tool_calls}
         for call in calls:
             yield {"role": "tool", "tool_call_id": call.call_id, "content": _result_of(call)}
-
-
-def _split_steps(parts: Iterable[Part]) -> list[list[Part]]:
-    steps: list[list[Part]] = [[]]
-    for part in parts:
-        if isinstance(part, StepPart):
-            steps.append([])
-        else:
-            steps[-1].append(part)
-    return steps
 
 
 def _to_call(call: ToolCallPart) -> dict[str, Any]:

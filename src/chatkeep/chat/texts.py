@@ -58,3 +58,14 @@ def _strings(value: Any) -> Iterator[str]:
             stack.extend(reversed(list(cast("dict[str, Any]", item).values())))
         elif isinstance(item, list):
             stack.extend(reversed(cast("list[Any]", item)))
+
+
+def split_steps(parts: Iterable[Part]) -> list[list[Part]]:
+    """Return the parts of an answer step by step, without the marks between them."""
+    steps: list[list[Part]] = [[]]
+    for part in parts:
+        if isinstance(part, StepPart):
+            steps.append([])
+        else:
+            steps[-1].append(part)
+    return steps

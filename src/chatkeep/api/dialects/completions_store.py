@@ -4,7 +4,6 @@ Each answer of a session that stands in the list is one, through whatever door i
 shows in every other. Temporary sessions (`store: false`) have none.
 """
 
-from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from msgspec.structs import replace
@@ -15,8 +14,8 @@ from chatkeep.api.dialects.agui_stream import to_content
 from chatkeep.api.dialects.completions_stream import ID_PREFIX, problem_of, to_completion
 from chatkeep.api.dialects.openai_files import completion_parts
 from chatkeep.api.dialects.openai_models import PLAIN, PREFIX
-from chatkeep.chat.texts import join_texts
-from chatkeep.chat.types import Message, Part, RefusalPart, Run, Session, StepPart, TextPart, ToolCallPart
+from chatkeep.chat.texts import join_texts, split_steps
+from chatkeep.chat.types import Message, Part, RefusalPart, Run, Session, TextPart, ToolCallPart
 from chatkeep.db import Transaction
 from chatkeep.errors import NotFound
 from chatkeep.settings import Settings
@@ -112,17 +111,8 @@ def _to_messages(message: Message, settings: Settings) -> list[dict[str, Any]]:
         if has_files([message]):
             said["content_parts"] = completion_parts(message.parts, settings)
         return [said]
-    return [each for number, step in enumerate(_steps(message.parts)) for each in _step(f"{message.id}-{number}", step)]
-
-
-def _steps(parts: Iterable[Part]) -> list[list[Part]]:
-    steps: list[list[Part]] = [[]]
-    for part in parts:
-        if isinstance(part, StepPart):
-            steps.append([])
-        else:
-            steps[-1].append(part)
-    return [step for step in steps if step]
+    steps = [step for step in split_steps(message.parts) if step]
+    return [each for number, step in enumerate(steps) for each in _step(f"{message.id}-{number}", step)]
 
 
 def _step(message_id: str, step: list[Part]) -> list[dict[str, Any]]:
