@@ -175,7 +175,7 @@ def test_a_closed_pipe_is_no_error(tmp_path: Path) -> None:
 
 def test_migrate_creates_the_database_and_prints_its_version(tmp_path: Path) -> None:
     done = command("migrate", cwd=tmp_path)
-    assert (done.returncode, done.stdout) == (0, "chatkeep.db is at migration 0011\n")
+    assert (done.returncode, done.stdout) == (0, "chatkeep.db is at migration 0012\n")
     assert (tmp_path / "chatkeep.db").exists()
     assert command("migrate", cwd=tmp_path).returncode == 0
 

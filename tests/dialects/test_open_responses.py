@@ -1,15 +1,16 @@
 """The HTTP tests of the compliance suite of Open Responses (2026-04-24), one by one: its requests, its checks.
 
 The suite itself is in no registry of packages. Its types are (PyPI `openresponses-types`), made of the same document:
-each answer and each event is checked with them. Two of its tests are of `compact`, which does not exist here.
+each answer and each event is checked with them.
 """
 
 import json
 from typing import Any, NamedTuple
 
 import pytest
-from openresponses_types import ResponseResource
+from openresponses_types import CompactResource, ResponseResource
 
+from chatkeep.errors import ModelUnavailable
 from tests.dialects.files import PNG_URL, pictures
 from tests.dialects.test_responses_stream import EVENTS
 from tests.script import Line, Script, call, say, stop
@@ -116,7 +117,44 @@ async def test_the_suite_s_test_passes(service: Service, script: Script, name: s
     assert pictures(script.prompts[0]) == (name == "image-input")
 
 
-async def test_there_is_no_compaction(service: Service) -> None:
-    body = {"model": "gpt-4o-mini", "input": [message("user", "We agreed to launch on Tuesday.")]}
+AGREED = [message("user", "We agreed to launch on Tuesday."), message("assistant", "Understood: Tuesday.")]
+
+
+async def test_compact_response(service: Service, script: Script) -> None:
+    script.play([say("The launch is on Tuesday."), stop(tokens=(30, 6))], [say("On Tuesday."), stop()])
+    body: dict[str, Any] = {"model": "gpt-4o-mini", "input": AGREED, "prompt_cache_key": "a test"}
     answer = await service.client.post("/v1/responses/compact", json=body)
-    assert (answer.status_code, answer.json()["error"]["code"]) == (405, "invalid_request")
+    assert answer.status_code == 200, answer.text
+    compacted = answer.json()
+    CompactResource.model_validate(compacted)
+    assert compacted["object"] == "response.compaction"
+    assert [item["type"] for item in compacted["output"]] == ["message", "compaction"]
+    assert compacted["usage"]["input_tokens"] == 30
+    prompt = script.prompts[0].messages
+    assert [each["role"] for each in prompt] == ["user", "assistant", "user"]
+    assert (await service.client.get("/api/sessions")).json()["data"] == []
+
+    body = {"model": "gpt-4o-mini", "input": [*compacted["output"], message("user", "When?")], "store": False}
+    assert (await service.client.post("/v1/responses", json=body)).json()["status"] == "completed"
+    told = [(each["role"], each["content"]) for each in script.prompts[1].messages]
+    summary = "In short, what was said before:\n\nThe launch is on Tuesday."
+    assert told == [("user", AGREED[0]["content"]), ("assistant", summary), ("user", "When?")]
+
+
+async def test_compact_missing_model(service: Service) -> None:
+    answer = await service.client.post("/v1/responses/compact", json={"input": AGREED})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (422, "invalid_request")
+
+
+async def test_a_compaction_that_cannot_be(service: Service, script: Script) -> None:
+    script.play([ModelUnavailable("away")])
+    answer = await service.client.post("/v1/responses/compact", json={"model": "gpt-4o-mini", "input": AGREED})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (502, "model_unavailable")
+    for wrong in (
+        {"model": "assistant:default", "input": AGREED},
+        {"model": "gpt-4o-mini"},
+        {"model": "gpt-4o-mini", "input": [{"type": "item_reference", "id": "msg_1"}]},
+        {"model": "gpt-4o-mini", "input": [{"type": "compaction", "encrypted_content": "no base64"}]},
+    ):
+        answer = await service.client.post("/v1/responses/compact", json=wrong)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (422, "invalid_request"), wrong

@@ -55,7 +55,12 @@ BODIES: dict[str, Any] = {
 PUBLIC = {"/healthz", "/readyz", "/metrics"}
 CHOSEN_ID = {"/api/sessions", "/api/chat", "/agui", "/agui/{assistant}"}
 """Routes to which a client brings the id of a session."""
-REFUSED = {"/v1/responses": 404, "/v1/responses/input_tokens": 404, "/v1/conversations": 422}
+REFUSED = {
+    "/v1/responses": 404,
+    "/v1/responses/compact": 422,
+    "/v1/responses/input_tokens": 404,
+    "/v1/conversations": 422,
+}
 """Routes that would make something new of anyone's. Their bodies name something of Ada's, or are wrong."""
 NEW_CHAT = {
     "/api/chat/{chat_id}/stream": 204,

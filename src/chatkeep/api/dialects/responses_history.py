@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from chatkeep.api.dialects.attachments import FileParts, SaidMessage, SaidPart, settle, settle_messages, to_content
 from chatkeep.api.dialects.bodies import MAX_INLINE_BYTES
 from chatkeep.api.dialects.openai_content import decode_said
+from chatkeep.api.dialects.responses_compaction import read_summary
 from chatkeep.api.dialects.responses_input import InputItem, outputs_of, text_of
 from chatkeep.chat.types import Part, StepPart, TextPart, ToolCallPart
 from chatkeep.errors import InvalidRequest
@@ -104,6 +105,8 @@ def _add_to_answer(parts: list[Part], item: InputItem) -> None:
         parts.append(StepPart())
     if item.type == "function_call":
         parts.append(_call(item))
+    elif item.type == "compaction":
+        parts.append(TextPart(read_summary(item)))
     else:
         parts.append(TextPart(_text(item)))
 

@@ -31,6 +31,7 @@ class InputItem(msgspec.Struct):
     name: str = ""
     arguments: str = ""
     output: msgspec.Raw = _NULL
+    encrypted_content: str | None = None
     at: int = 0
 
 
@@ -115,7 +116,7 @@ def _answer_of(item: InputItem) -> str | None:
 
 
 def _check_type(item: InputItem) -> None:
-    known = ("message", "function_call", "function_call_output")
+    known = ("message", "function_call", "function_call_output", "compaction")
     if item.type not in known:
         raise InvalidRequest(f"input[{item.at}].type: {item.type!r} is not known here; {', '.join(known)} are")
     if item.type == "message" and item.role not in ("user", "assistant"):
