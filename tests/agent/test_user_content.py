@@ -27,8 +27,12 @@ MEMO = FilePart("m", "memo.mp3", "audio/mpeg", 5)
 AUDIO = PromptAudio("A" * 266_000, "mp3")
 SOUND: dict[str, Any] = {"type": "input_audio", "input_audio": {"data": AUDIO.data, "format": "mp3"}}
 SCAN = FilePart("s", "scan.pdf", "application/pdf", 5, pages=1)
+PLAN = FilePart("d", "plan.pdf", "application/pdf", 5, pages=2)
+DOCUMENT = "data:application/pdf;base64," + "A" * 400_000
+WHOLE: dict[str, Any] = {"type": "file", "file": {"filename": "plan.pdf", "file_data": DOCUMENT}}
 FILES = PromptFiles(
     {
+        "d": PromptFile("[Page 1]\ny", document=DOCUMENT),
         "n": PromptFile("words"),
         "m": PromptFile(audio=AUDIO),
         "p": PromptFile(pictures=[PromptPicture("", URL)]),
@@ -66,11 +70,18 @@ def text(words: str) -> dict[str, Any]:
             FILES._replace(input=("text",)),
             "[File: photo.jpg, image/jpeg, 30 x 20 pixels. Its pictures are not shown: this model reads none.]",
         ),
+        ([PLAN], FILES._replace(input=("text", "file")), [text("[File: plan.pdf, application/pdf, 2 pages]"), WHOLE]),
+        ([PLAN], FILES, "[File: plan.pdf, application/pdf, 2 pages]\n```\n[Page 1]\ny\n```"),
         ([NOTES], PromptFiles({}), "[File: notes.md, text/markdown, 1,234 bytes. Its content is not shown.]"),
     ],
 )
 def test_a_content_has_all_that_the_model_reads(parts: list[Part], files: PromptFiles, content: Any) -> None:
     assert user_content(parts, files) == content
+
+
+def test_a_pdf_that_is_sent_as_it_is_counts_by_its_size() -> None:
+    message = {"role": "user", "content": user_content([PLAN], FILES._replace(input=("file",)))}
+    assert 50_000 < count_bytes([message]) < 51_000
 
 
 def test_two_messages_in_a_row_are_one() -> None:

@@ -1,4 +1,4 @@
-"""Pictures and recordings in requests, in the form of each API."""
+"""Pictures, recordings and documents in requests, in the form of each API."""
 
 from typing import Any
 
@@ -9,6 +9,8 @@ from chatkeep.llm.responses.request import responses_request
 URL = "data:image/png;base64,AAAA"
 CONTENT: list[dict[str, Any]] = [{"type": "text", "text": "Look:"}, {"type": "image_url", "image_url": {"url": URL}}]
 CONTENT.append({"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}})
+DOCUMENT = {"filename": "a.pdf", "file_data": "data:application/pdf;base64,AAAA"}
+CONTENT.append({"type": "file", "file": DOCUMENT})
 PROMPT = Prompt("m", [{"role": "system", "content": "s"}, {"role": "user", "content": CONTENT}], ())
 
 
@@ -22,4 +24,5 @@ def test_responses_has_names_of_its_own() -> None:
         {"type": "input_text", "text": "Look:"},
         {"type": "input_image", "image_url": URL},
         CONTENT[2],
+        {"type": "input_file", **DOCUMENT},
     ]

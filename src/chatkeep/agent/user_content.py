@@ -5,13 +5,14 @@
     …
     ```
     [File: scan.pdf, application/pdf, 3 pages]          the text of a PDF, page by page; pictures of pages without text
+    [File: plan.pdf, application/pdf, 3 pages]          a PDF as it is, if the model takes files
     [File: photo.jpg, image/jpeg, 3000 x 2000 pixels]   a picture, if the model reads some
     [File: memo.mp3, audio/mpeg, 1,234 bytes]           a recording, if the model takes some
 
 1. A content of texts alone is one text, which every server takes.
 2. A file whose content is not in the prompt is named, and it is said that it is not shown. No file is left out in
    silence.
-3. A picture counts as so many tokens, whatever its bytes, and a recording by its likely length.
+3. A picture counts as so many tokens, whatever its bytes; a recording by its likely length, a PDF by its likely pages.
 """
 
 import re
@@ -30,6 +31,9 @@ PICTURE_BYTES = 6_400
 BASE64_PER_BYTE = {"wav": 1_066, "mp3": 266}
 """As how many characters of base64 a recording counts one byte of JSON: 10 tokens, which are 40 bytes, a second
 (OpenAI, "Audio and speech"), as if a wav had 16,000 samples a second of 16 bits, and an mp3 64 kbit a second."""
+BASE64_PER_DOCUMENT_BYTE = 8
+"""As how many characters of base64 a PDF that is sent as it is counts one byte of JSON: a page of 50 KB as 2,000 tokens
+(Anthropic, "PDF support": 1,500 to 3,000 a page; OpenAI's models get the text and a picture of each page, too)."""
 _FENCES = re.compile(r"`{3,}")
 
 Content: TypeAlias = str | list[dict[str, Any]]
@@ -56,12 +60,16 @@ class PromptAudio(NamedTuple):
 
 
 class PromptFile(NamedTuple):
-    """The content of a file as models get it: its text, its pictures, its sound. `notes` say what is missing."""
+    """The content of a file as models get it: its text, its pictures, its sound. `notes` say what is missing.
+
+    `document` is the file itself as a data URL, for models that take it in place of its text and pictures.
+    """
 
     text: str | None = None
     pictures: Sequence[PromptPicture] = ()
     notes: Sequence[str] = ()
     audio: PromptAudio | None = None
+    document: str | None = None
 
 
 class PromptFiles(NamedTuple):
@@ -124,6 +132,8 @@ def count_bytes(values: Sequence[dict[str, Any]]) -> int:
         elif part["type"] == "input_audio":
             audio = PromptAudio(**part["input_audio"])
             size += audio.json_bytes - len(audio.data)
+        elif part["type"] == "file":
+            size -= len(data := part["file"]["file_data"]) - len(data) // BASE64_PER_DOCUMENT_BYTE
     return size
 
 
@@ -151,6 +161,8 @@ def _file_content(part: FilePart, files: PromptFiles) -> list[dict[str, Any]]:
     file, head = files.by_id.get(part.file_id), describe_file(part)
     if file is None:
         return [_text(f"[{head}. Its content is not shown.]")]
+    if file.document is not None and "file" in files.input:
+        return [_text(f"[{head}]"), {"type": "file", "file": {"filename": part.name, "file_data": file.document}}]
     pictures = file.pictures if "image" in files.input else ()
     notes = list(file.notes)
     if file.pictures and not pictures:

@@ -58,7 +58,7 @@ async def read_question(question: Question, models: ModelLibrary, model: Model, 
             part = await _describe(reader, Path(path).name, content)
             loaded[part.file_id] = content
             await contents.check(part, model_name, input_, models.all())
-            read[part.file_id] = await contents.read(part)
+            read[part.file_id] = await contents.read(part, takes_files="file" in input_)
             parts.append(part)
     except UnsupportedFile as refusal:
         raise CannotStart(str(refusal)) from refusal

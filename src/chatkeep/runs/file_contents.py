@@ -12,6 +12,9 @@ from chatkeep.files.reader import FileReader
 from chatkeep.files.refusals import UnsupportedFile
 from chatkeep.llm.model_library import OfferedModel
 
+MAX_DOCUMENT_BYTES = 10_485_760
+"""The largest PDF that a model gets as it is; of a larger one it gets text and pictures. Providers take some 32 MB in a
+request (Anthropic, "PDF support"), in base64."""
 LoadBytes: TypeAlias = Callable[[FilePart, int | None], Awaitable[bytes]]
 """Loads the first so many bytes of a file; None: all."""
 
@@ -39,8 +42,11 @@ class FileContents:
         others_said = f"; these do: {', '.join(others)}" if others else ""
         raise UnsupportedFile(f"{part.name}: {problem}{others_said}. The model {model!r} is given {known}.")
 
-    async def read(self, part: FilePart) -> PromptFile:
-        """Return the content of a file as models get it. One that cannot be read has a note that says so."""
+    async def read(self, part: FilePart, *, takes_files: bool = False) -> PromptFile:
+        """Return the content of a file as models get it. One that cannot be read has a note that says so.
+
+        `takes_files`: with the file itself, of a kind that models take so.
+        """
         if is_text(part.media_type) and part.media_type != HTML:
             return await self._read_text(part)
         if part.media_type in AUDIO:
@@ -54,7 +60,9 @@ class FileContents:
         if answer.problem is not None:
             return PromptFile(notes=[f"Its content cannot be shown: {answer.problem}."])
         if part.media_type == PDF:
-            return _document(answer)
+            is_sent = takes_files and part.bytes <= MAX_DOCUMENT_BYTES
+            whole = _data_url(PDF, await self._load(part, None)) if is_sent else None
+            return _document(answer)._replace(document=whole)
         if not answer.pictures:
             return _converted(answer)
         return PromptFile(pictures=[PromptPicture("", _data_url(answer.media_type, answer.pictures[0]))])
@@ -70,7 +78,9 @@ class FileContents:
         if _is_picture(part) and "image" not in input_:
             return "the model reads no pictures", "image"
         answer = await self._do(part)
-        if answer.problem is None and part.media_type == PDF and not any(answer.texts) and "image" not in input_:
+        is_sent = "file" in input_ and part.bytes <= MAX_DOCUMENT_BYTES
+        has_text = part.media_type != PDF or any(answer.texts)
+        if answer.problem is None and not has_text and "image" not in input_ and not is_sent:
             return "the PDF has no text, and the model reads no pictures", "image"
         return answer.problem, ""
 

@@ -24,8 +24,8 @@ from chatkeep.store.files import FileKey
 MAX_PROMPT_PICTURES = 20
 """The most pictures of a prompt. Providers take between 20 and some hundred."""
 
-MAX_PROMPT_AUDIO_BYTES = 26_214_400
-"""The most bytes of the recordings of a prompt; those of the newest message come first."""
+MAX_PROMPT_MEDIA_BYTES = 26_214_400
+"""The most bytes of the recordings, and PDFs as they are, of a prompt; those of the newest message come first."""
 
 
 async def list_files(tx: Transaction, owner: str, request: TurnRequest) -> Sequence[File]:
@@ -64,15 +64,16 @@ async def load_files(
     """Return the contents of the history's latest files by their ids, of at most some `max_bytes` of a prompt."""
     loaded: dict[str, PromptFile] = {}
     contents = _contents(runtime, owner)
-    pictures, audio, size = 0, 0, 0
+    takes_files = any("file" in each.input for each in runtime.models.all())
+    pictures, media, size = 0, 0, 0
     for part in (part for message in reversed(history) for part in message.parts if isinstance(part, FilePart)):
         if part.file_id in loaded:
             continue
-        file = await contents.read(part)
+        file = await contents.read(part, takes_files=takes_files)
         pictures += len(file.pictures)
-        audio += part.bytes if file.audio else 0
+        media += part.bytes if file.audio or file.document else 0
         size += len(file.text or "") + PICTURE_BYTES * len(file.pictures) + (file.audio.json_bytes if file.audio else 0)
-        if loaded and (size > max_bytes or pictures > MAX_PROMPT_PICTURES or audio > MAX_PROMPT_AUDIO_BYTES):
+        if loaded and (size > max_bytes or pictures > MAX_PROMPT_PICTURES or media > MAX_PROMPT_MEDIA_BYTES):
             break
         loaded[part.file_id] = file
     return loaded

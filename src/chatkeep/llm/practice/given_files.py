@@ -15,6 +15,9 @@ PICTURE_TOKENS = 1_600
 AUDIO_TOKENS = 600
 """Tokens of a recording of a minute, which it cannot measure."""
 
+DOCUMENT_TOKENS = 2_000
+"""Tokens of a PDF that it gets as it is: those of a page."""
+
 
 class GivenMessage(NamedTuple):
     """The user's own text in a message, and a description of its files; empty if there are none."""
@@ -52,8 +55,10 @@ def count_tokens(messages: Sequence[Mapping[str, Any]]) -> int:
     parts = [part for content in contents for part in content]
     urls = [part["image_url"]["url"] for part in parts if part["type"] == "image_url"]
     recordings = [part["input_audio"]["data"] for part in parts if part["type"] == "input_audio"]
-    text_bytes = len(msgspec.json.encode(messages)) - sum(map(len, urls)) - sum(map(len, recordings))
-    return text_bytes // 4 + PICTURE_TOKENS * len(urls) + AUDIO_TOKENS * len(recordings)
+    documents = [part["file"]["file_data"] for part in parts if part["type"] == "file"]
+    text_bytes = len(msgspec.json.encode(messages)) - sum(map(len, (*urls, *recordings, *documents)))
+    fixed = PICTURE_TOKENS * len(urls) + AUDIO_TOKENS * len(recordings) + DOCUMENT_TOKENS * len(documents)
+    return text_bytes // 4 + fixed
 
 
 def _describe(match: re.Match[str]) -> str:

@@ -1,7 +1,8 @@
 """Builds the request of the Responses API from a prompt, whose messages have the form of Chat Completions. Pure.
 
     system         instructions
-    user           {"role": "user", "content": "…"}, or a list of `input_text`, `input_image`, `input_audio`
+    user           {"role": "user", "content": "…"}, or a list of `input_text`, `input_image`, `input_audio`,
+                   `input_file`
     assistant      {"type": "reasoning", …}          what the model thought before its calls, as it came
                    {"role": "assistant", "content": "…"}
                    {"type": "function_call", …}
@@ -86,6 +87,8 @@ def _content_part(part: Json) -> Json:
         return {"type": "input_image", "image_url": part["image_url"]["url"]}
     if part["type"] == "input_audio":
         return part
+    if part["type"] == "file":
+        return {"type": "input_file", **part["file"]}
     return {"type": "input_text", "text": part["text"]}
 
 
