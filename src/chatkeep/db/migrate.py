@@ -15,7 +15,7 @@
 import hashlib
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from importlib import resources
 from importlib.resources.abc import Traversable
 from typing import LiteralString, NamedTuple, Protocol, cast
@@ -179,9 +179,11 @@ async def list_missing(db: Database, migrations: list[Migration]) -> list[Migrat
     """
 
     async def read(tx: Transaction) -> list[Migration]:
-        if not await tx.list_columns("schema_migrations"):
+        columns = await tx.list_columns("schema_migrations")
+        if not columns:
             await _check_empty(tx, db.name, migrations)
             return migrations
+        _check_columns(columns, db.name)
         rows = await tx.all("SELECT version, checksum FROM schema_migrations")
         return find_missing({int(version): str(checksum) for version, checksum in rows}, migrations)
 
@@ -197,10 +199,15 @@ async def _read_checksums(tx: Transaction, name: str, migrations: list[Migration
             """CREATE TABLE schema_migrations
                (version INTEGER PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL, applied_at TEXT NOT NULL)"""
         )
-    elif not {"version", "checksum"} <= columns:
-        raise CannotStart(f"{name}: the table schema_migrations is another program's; name another database")
+    else:
+        _check_columns(columns, name)
     rows = await tx.all("SELECT version, checksum FROM schema_migrations ORDER BY version")
     return {int(version): str(checksum) for version, checksum in rows}
+
+
+def _check_columns(columns: Collection[str], name: str) -> None:
+    if not {"version", "checksum"} <= set(columns):
+        raise CannotStart(f"{name}: the table schema_migrations is another program's; name another database")
 
 
 async def _check_empty(tx: Transaction, name: str, migrations: list[Migration]) -> None:
