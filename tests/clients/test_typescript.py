@@ -81,12 +81,13 @@ async def test_the_lines_of_its_readme_work(project: Path, tmp_path: Path) -> No
 
 
 async def test_a_text_as_it_grows(project: Path, service: Service, script: Script) -> None:
-    gate = asyncio.Event()
-    script.play([say("One, "), gate, say("two 😀."), stop()])
+    begin, gate = asyncio.Event(), asyncio.Event()
+    script.play([begin, say("One, "), gate, say("two 😀."), stop()])
     async with typescript_client(project, service.url) as client:
         session = (await client.call("createSession", {"title": "Counting"}))["id"]
         sent = await client.call("send", session, "count")
         assert (sent["run"]["status"], sent["message"]["parts"]) == ("in_progress", [])
+        begin.set()
         state = await client.begin("read", sent["run"]["id"], until="One, ")
         assert text_of(state["last"]) == "One, "
         gate.set()

@@ -3,6 +3,7 @@
 import type { Words } from "../words.ts";
 import { count } from "./count.ts";
 import { account } from "./de-account.ts";
+import { archives } from "./de-archives.ts";
 import { files } from "./de-files.ts";
 
 export const de: Words = {
@@ -200,14 +201,7 @@ export const de: Words = {
   sendKeys: { enter: "Eingabetaste", "mod-enter": "Strg+Eingabe" },
   language: "Sprache",
   systemLanguage: "Wie der Browser",
-  exportAll: "Alle Chats speichern",
-  importChats: "Chats importieren",
-  importing: "Wird importiert …",
-  importFailed: "Die Chats konnten nicht importiert werden",
-  imported: (chats, messages) => `${chats} Chats mit ${messages} Nachrichten wurden importiert.`,
-  alreadyThere: (chats) => `${chats} Chats waren schon da.`,
-  breaksOff: "Die Datei bricht ab: Chats können fehlen.",
-  notTaken: (count, kind, reason) => `Nicht übernommen: ${kind} (${reason}): ${count}`,
+  archives,
   shortcuts: "Tasten",
   keys: {
     send: "Die Nachricht senden",

@@ -3,6 +3,7 @@
 
 import { count } from "./count.ts";
 import { account } from "./en-account.ts";
+import { archives } from "./en-archives.ts";
 import { files } from "./en-files.ts";
 
 export const en = {
@@ -201,14 +202,7 @@ export const en = {
   sendKeys: { enter: "Enter", "mod-enter": "Ctrl+Enter" },
   language: "Language",
   systemLanguage: "As the browser",
-  exportAll: "Save all chats",
-  importChats: "Import chats",
-  importing: "Importing …",
-  importFailed: "The chats could not be imported",
-  imported: (chats: number, messages: number) => `${chats} chats with ${messages} messages were imported.`,
-  alreadyThere: (chats: number) => `${chats} chats were here already.`,
-  breaksOff: "The file breaks off: some chats may be missing.",
-  notTaken: (count: number, kind: string, reason: string) => `Not taken: ${kind} (${reason}): ${count}`,
+  archives,
   shortcuts: "Keys",
   keys: {
     send: "Send the message",
