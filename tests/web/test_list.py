@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from playwright.async_api import Locator, expect
+from playwright.async_api import Locator, Route, expect
 
 from tests.script import Script, say, stop
 from tests.service import Service
@@ -24,6 +24,30 @@ async def test_the_list_stays_as_long_as_it_was(chat: Chat, script: Script, serv
     await chat.answered("Hi.")
     await expect(chat.sessions.first).to_have_text("hello")
     await expect(chat.sessions).to_have_count(131)
+
+
+async def test_a_refresh_takes_nothing_back_that_was_loaded(chat: Chat, service: Service) -> None:
+    for number in range(90):
+        await service.session(title=f"Chat {number}")
+    await chat.page.reload()
+    await expect(chat.sessions).to_have_count(40)
+    held, let_go = asyncio.Event(), asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        if "before=" not in route.request.url:
+            held.set()
+            await let_go.wait()
+        await route.continue_()
+
+    await chat.page.route("**/api/sessions?*", hold)
+    await service.session(title="elsewhere")  # which refreshes the list
+    async with asyncio.timeout(20):
+        await held.wait()
+    await chat.button("Show more").click()
+    await expect(chat.sessions).to_have_count(80)
+    let_go.set()
+    await expect(chat.sessions.first).to_have_text("elsewhere")
+    assert await chat.sessions.count() >= 80
 
 
 async def test_a_renamed_chat_keeps_its_place(chat: Chat, service: Service) -> None:

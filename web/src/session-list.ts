@@ -90,6 +90,7 @@ export class SessionList {
     const count = this.isComplete.value ? Infinity : Math.max(PAGE_SIZE, this.sessions.value.length);
     const listing = await listSessions(count).catch((error: Error) => error);
     if (listing instanceof Error) console.info("the list of sessions could not be read:", listing.message);
+    else if (this.sessions.value.length > count) await this.#refresh(); // more were loaded meanwhile
     else this.#show(listing.data, listing.next);
   }
 
