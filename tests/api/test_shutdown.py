@@ -129,3 +129,15 @@ async def test_after_a_restart_everything_is_there(database: str, script: Script
         assert text_of(answer["message"]) == "whole"
         prompt_messages = [(message["role"], message["content"]) for message in script.prompts[1].messages[1:]]
         assert prompt_messages == [("user", "1"), ("assistant", "half"), ("user", "2")]
+
+
+async def test_a_turn_that_is_being_stored_is_waited_for(service: Service) -> None:
+    service.runtime.slots.reserve("a run", "an owner")
+    draining = asyncio.create_task(drain(service.runtime, PATIENCE))
+    async with asyncio.timeout(PATIENCE):
+        while not service.runtime.is_draining:
+            await asyncio.sleep(0)
+    assert not service.runtime.is_interrupting
+    service.runtime.slots.release("a run")
+    await draining
+    assert service.runtime.is_interrupting

@@ -99,6 +99,7 @@ async def _admit(runtime: Runtime, state: _State, request: TurnRequest, run_id: 
     model, _ = _choose_model(runtime, state, request)
     await check_files(runtime, state.owner, model, _user_parts(state, request))
     spec = await _build_spec(runtime, state, request)
+    runtime.check_open()  # again: from here on a drain waits for the turn
     runtime.slots.reserve(run_id, state.owner, replaces=state.open_run.id if state.open_run else None)
     return spec
 

@@ -30,7 +30,7 @@ class Slots:
 
     @property
     def has_reserved(self) -> bool:
-        """True if a slot is reserved."""
+        """True if a slot is reserved: a turn is being stored."""
         return bool(self._reserved)
 
     def reserve(self, run_id: str, owner: str, replaces: str | None = None) -> None:

@@ -22,6 +22,8 @@ from chatkeep.settings import Settings
 
 REFRESH_SECONDS = 1.0
 """Seconds until a changed file of models or assistants is read."""
+CLAIM_SECONDS = 0.02
+"""Seconds between two looks whether a turn that is being stored has begun."""
 RESTART_SECONDS = 5.0
 """Seconds after which a background task that failed is started again."""
 
@@ -96,8 +98,14 @@ async def drain(runtime: Runtime, grace: float) -> None:
     """Take no new work, end streams, give open runs `grace` seconds, and interrupt those that remain."""
     runtime.is_draining = True
     runtime.notifier.notify_all()
-    if runtime.tasks:
-        await asyncio.wait(tuple(runtime.tasks.values()), timeout=grace)
+    ends_at = asyncio.get_running_loop().time() + grace
+    while (left := ends_at - asyncio.get_running_loop().time()) > 0:
+        if runtime.tasks:
+            await asyncio.wait(tuple(runtime.tasks.values()), timeout=left)
+        elif runtime.slots.has_reserved:  # by turns that were admitted before, and are being stored
+            await asyncio.sleep(CLAIM_SECONDS)
+        else:
+            break
     runtime.is_interrupting = True
     while runtime.tasks:
         await asyncio.sleep(0)  # a task that was cancelled before its first step would write nothing
