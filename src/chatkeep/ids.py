@@ -21,6 +21,10 @@ _KEY_BITS = 62
 """Bits of a session key: those that a UUID version 7 has at its end (`rand_b`, RFC 9562 §5.7)."""
 
 _VERSION_PLACE = 14
+SMALLEST = "00000000-0000-0000-0000-000000000000"
+"""Comes before every id that can be made (the nil UUID, RFC 9562 §5.9)."""
+LARGEST = "ffffffff-ffff-ffff-ffff-ffffffffffff"
+"""Comes after every id that can be made (the max UUID, RFC 9562 §5.10)."""
 _IMPORTS = uuid.UUID("6b0c1d52-9d5e-4c57-9a2e-1f6b8a3f7c11")
 """The name space of `derive`, made at random once."""
 

@@ -5,6 +5,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
+from chatkeep import ids
 from chatkeep.api.ways_in import Vouched, add_user
 from chatkeep.chat.limits import LIMIT_NAMES
 from chatkeep.chat.people import COMMAND_LINE, Token, User
@@ -13,7 +14,6 @@ from chatkeep.errors import CannotStart, InvalidRequest, NotFound
 from chatkeep.runs import people
 from chatkeep.runs.loading import open_database
 from chatkeep.settings import Settings
-from chatkeep.store import audit as store_audit
 from chatkeep.store import limits as store_limits
 from chatkeep.store import tokens as store_tokens
 from chatkeep.store import users as store_users
@@ -96,7 +96,7 @@ async def _create_token(db: Database, arguments: argparse.Namespace) -> None:
 
 async def _list_tokens(db: Database, arguments: argparse.Namespace) -> None:
     user = await db.snapshot(lambda tx: store_users.get_user(tx, arguments.user))
-    before = store_audit.LAST
+    before = ids.LARGEST
     while page := await db.snapshot(lambda tx, before=before: store_tokens.list_tokens(tx, user.id, PAGE_SIZE, before)):
         for token in page:
             print("  ".join((token.id, f"{token.scope:<7}", _state_of(token), printable(token.name))))

@@ -35,7 +35,6 @@ class Step(NamedTuple):
     moves: tuple[LiteralString, ...]
 
 
-_BEFORE_ALL = "00000000-0000-0000-0000-000000000000"
 _SESSION_PAGE = "SELECT id FROM old_sessions WHERE id > $1 ORDER BY id LIMIT $2"
 # The rows of a page. The limit changes nothing, but by it PostgreSQL knows that they are few: it estimates a ninth of
 # the table, and would read all of it for each page.
@@ -53,7 +52,7 @@ _PROMPTS = """SELECT * FROM old_session_prompts WHERE (session_id, hash) > ($1, 
 STEPS = (
     Step(
         "sessions",
-        (_BEFORE_ALL,),
+        (ids.SMALLEST,),
         "SELECT COUNT(*) FROM old_sessions WHERE id > $1",
         f"SELECT id FROM ({_SESSION_PAGE}) AS page ORDER BY id DESC LIMIT 1",
         (
@@ -66,7 +65,7 @@ STEPS = (
     ),
     Step(
         "messages",
-        (_BEFORE_ALL, 0),
+        (ids.SMALLEST, 0),
         "SELECT COUNT(*) FROM old_messages WHERE (session_id, seq) > ($1, $2)",
         """SELECT session_id, seq
              FROM (SELECT session_id, seq FROM old_messages WHERE (session_id, seq) > ($1, $2)
@@ -85,7 +84,7 @@ STEPS = (
     ),
     Step(
         "heads of sessions",
-        (_BEFORE_ALL,),
+        (ids.SMALLEST,),
         "SELECT COUNT(*) FROM old_sessions WHERE id > $1",
         f"SELECT id FROM ({_SESSION_PAGE}) AS page ORDER BY id DESC LIMIT 1",
         (
@@ -96,7 +95,7 @@ STEPS = (
     ),
     Step(
         "runs",
-        (_BEFORE_ALL, 0),
+        (ids.SMALLEST, 0),
         "SELECT COUNT(*) FROM old_runs WHERE (session_id, number) > ($1, $2)",
         """SELECT session_id, number
              FROM (SELECT session_id, number FROM old_runs WHERE (session_id, number) > ($1, $2)
@@ -159,7 +158,7 @@ STEPS = (
     ),
     Step(
         "prompts of sessions",
-        (_BEFORE_ALL, ""),
+        (ids.SMALLEST, ""),
         "SELECT COUNT(*) FROM old_session_prompts WHERE (session_id, hash) > ($1, $2)",
         """SELECT session_id, hash
              FROM (SELECT session_id, hash FROM old_session_prompts WHERE (session_id, hash) > ($1, $2)
@@ -173,7 +172,7 @@ STEPS = (
     ),
     Step(
         "facts",
-        (_BEFORE_ALL,),
+        (ids.SMALLEST,),
         "SELECT COUNT(*) FROM old_facts WHERE id > $1",
         """SELECT id FROM (SELECT id FROM old_facts WHERE id > $1 ORDER BY id LIMIT $2) AS page
             ORDER BY id DESC LIMIT 1""",

@@ -6,9 +6,6 @@ from chatkeep import ids
 from chatkeep.chat.people import AuditEntry
 from chatkeep.db import Transaction, can_be_repeated
 
-LAST = "ffffffff-ffff-ffff-ffff-ffffffffffff"
-"""Comes after every id."""
-
 
 async def add_entry(
     tx: Transaction, actor: str, action: str, object_id: str, peer: str | None = None, **detail: str | int

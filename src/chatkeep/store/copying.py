@@ -9,6 +9,7 @@
 from collections.abc import Sequence
 from typing import LiteralString, NamedTuple
 
+from chatkeep import ids
 from chatkeep.db import Param, Row, Transaction, can_be_repeated
 from chatkeep.store import model_calls, usage
 from chatkeep.store.file_chunks import PAGE_CHUNKS
@@ -17,8 +18,6 @@ PAGE_SIZE = 500
 """Rows that one transaction copies."""
 MAX_ROWS = 2**63 - 1
 """More rows than a table can have."""
-
-_SMALLEST_ID = "00000000-0000-0000-0000-000000000000"
 
 SESSION = """session_key, id, owner, client_id, title, assistant, model, metadata, params, instructions, next_message,
     next_run, created_at, updated_at, used_at, deleted_at, temporary"""
@@ -136,13 +135,13 @@ TABLES = (
         "former ids",
         f"SELECT {FORMER_ID} FROM former_ids WHERE id > $1 ORDER BY id LIMIT $2",
         f"INSERT INTO former_ids ({FORMER_ID}) VALUES ($1, $2) ON CONFLICT DO NOTHING",
-        (_SMALLEST_ID,),
+        (ids.SMALLEST,),
     ),
     Table(
         "facts",
         f"SELECT {FACT} FROM facts WHERE (owner, id) > ($1, $2) ORDER BY owner, id LIMIT $3",
         f"INSERT INTO facts ({FACT}) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
-        ("", _SMALLEST_ID),
+        ("", ids.SMALLEST),
     ),
     Table(
         "users",
@@ -183,7 +182,7 @@ TABLES = (
         "holds",
         f"SELECT {HOLD} FROM holds WHERE (owner, run_id) > ($1, $2) ORDER BY owner, run_id LIMIT $3",
         f"INSERT INTO holds ({HOLD}) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
-        ("", _SMALLEST_ID),
+        ("", ids.SMALLEST),
         bool_columns=1,
     ),
     Table(
@@ -197,14 +196,14 @@ TABLES = (
         f"SELECT {FILE} FROM files WHERE (owner, id) > ($1, $2) ORDER BY owner, id LIMIT $3",
         f"""INSERT INTO files ({FILE}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
             ON CONFLICT DO NOTHING""",
-        ("", _SMALLEST_ID),
+        ("", ids.SMALLEST),
     ),
     Table(
         "bytes of files",
         f"""SELECT {CHUNK} FROM file_chunks
              WHERE (owner, file_id, number) > ($1, $2, $3) ORDER BY owner, file_id, number LIMIT $4""",
         f"INSERT INTO file_chunks ({CHUNK}) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
-        ("", _SMALLEST_ID, -1),
+        ("", ids.SMALLEST, -1),
         max_rows=PAGE_CHUNKS,
     ),
     Table(
@@ -213,7 +212,7 @@ TABLES = (
              WHERE (session_key, message_id, file_id) > ($1, $2, $3)
              ORDER BY session_key, message_id, file_id LIMIT $4""",
         f"INSERT INTO message_files ({MESSAGE_FILE}) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
-        (-1, _SMALLEST_ID, _SMALLEST_ID),
+        (-1, ids.SMALLEST, ids.SMALLEST),
     ),
     Table(
         "sessions to index",

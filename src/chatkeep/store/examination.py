@@ -14,7 +14,7 @@ PAGE_SESSIONS = 100
 """Sessions that are read at once."""
 PAGE_FILES = 500
 """Files that are read at once."""
-FIRST_FILE = FileKey("", "00000000-0000-0000-0000-000000000000")
+FIRST_FILE = FileKey("", ids.SMALLEST)
 """The key before every file's."""
 
 

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from chatkeep import ids
 from chatkeep.db import Transaction
 
 
@@ -13,7 +14,7 @@ class UsedSession(NamedTuple):
     key: int
 
 
-FIRST = UsedSession("0001-01-01T00:00:00.000000Z", "00000000-0000-0000-0000-000000000000", 0)
+FIRST = UsedSession("0001-01-01T00:00:00.000000Z", ids.SMALLEST, 0)
 """It comes before all sessions."""
 
 

@@ -2,10 +2,9 @@
 
 from typing import NamedTuple
 
+from chatkeep import ids
 from chatkeep.chat.types import Fact
 from chatkeep.db import Row, Transaction, can_be_repeated
-
-_LARGEST_ID = "ffffffff-ffff-ffff-ffff-ffffffffffff"
 
 
 class FactInsert(NamedTuple):
@@ -45,7 +44,7 @@ async def list_facts(tx: Transaction, owner: str, limit: int, before: str | None
     rows = await tx.all(
         "SELECT id, text, created_at FROM facts WHERE owner = $1 AND id < $2 ORDER BY id DESC LIMIT $3",
         owner,
-        before or _LARGEST_ID,
+        before or ids.LARGEST,
         limit,
     )
     return [_fact_from_row(row) for row in rows]

@@ -13,6 +13,7 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from chatkeep import ids
 from chatkeep.chat.types import File
 from chatkeep.db import Row, Transaction, can_be_repeated
 from chatkeep.errors import NotFound
@@ -21,7 +22,6 @@ from chatkeep.files.refusals import FileInUse
 COLUMNS = "id, name, media_type, bytes, width, height, pages, created_at"
 DROPPED_AT = "1970-01-01T00:00:00.000000Z"
 """Since when a dropped file counts as unused: a sweep takes it at once."""
-_FIRST_ID, _LAST_ID = "00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff"
 
 
 class FileKey(NamedTuple):
@@ -119,7 +119,7 @@ async def list_files(tx: Transaction, owner: str, limit: int, after: str | None,
             f"""SELECT {COLUMNS} FROM files WHERE owner = $1 AND media_type IS NOT NULL AND id < $2
                 ORDER BY id DESC LIMIT $3""",
             owner,
-            after or _LAST_ID,
+            after or ids.LARGEST,
             limit,
         )
     else:
@@ -127,7 +127,7 @@ async def list_files(tx: Transaction, owner: str, limit: int, after: str | None,
             f"""SELECT {COLUMNS} FROM files WHERE owner = $1 AND media_type IS NOT NULL AND id > $2
                 ORDER BY id LIMIT $3""",
             owner,
-            after or _FIRST_ID,
+            after or ids.SMALLEST,
             limit,
         )
     return [File(*row) for row in rows]

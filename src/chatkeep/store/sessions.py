@@ -19,7 +19,7 @@ _encode = msgspec.json.encode
 
 _STATUS: dict[str | None, SessionStatus] = {None: "idle", "in_progress": "busy", "requires_action": "requires_action"}
 
-_AFTER_NEWEST = ("9999-12-31T23:59:59.999999Z", "00000000-0000-0000-0000-000000000000")
+_AFTER_NEWEST = ("9999-12-31T23:59:59.999999Z", ids.SMALLEST)
 """The (updated_at, id) that comes before all sessions in a list that begins with the last used."""
 
 _SESSIONS = """

@@ -31,7 +31,7 @@ class Overdue(NamedTuple):
     owner: str
 
 
-BEFORE_ALL = Overdue("1970-01-01T00:00:00.000Z", "00000000-0000-0000-0000-000000000000", RunKey("", 0), "")
+BEFORE_ALL = Overdue("1970-01-01T00:00:00.000Z", ids.SMALLEST, RunKey("", 0), "")
 """Comes before every run in the order of `list_overdue`."""
 
 

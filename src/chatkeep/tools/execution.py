@@ -97,10 +97,11 @@ async def _run_call(call: ValidatedCall, context: ToolContext, seconds: float) -
     limit = asyncio.timeout(seconds)
     try:
         async with limit:
-            output, files = await save_files(await tool.run(call.arguments, context), context.save_file)
-            is_small = output is None or isinstance(output, str | int | float)  # others may be millions of values
-            storable = to_storable(output) if is_small else await asyncio.to_thread(to_storable, output)
-            return ToolResult(storable, files=files)
+            output = await tool.run(call.arguments, context)
+            if output is None or isinstance(output, str | int | float):
+                return ToolResult(to_storable(output))
+            output, files = await save_files(output, context.save_file)
+            return ToolResult(await asyncio.to_thread(to_storable, output), files=files)
     except (ToolError, TooManyThreads) as error:
         return _failed("tool_error", str(error))
     except TooManyFiles:

@@ -4,6 +4,7 @@ An action returns a `File`, alone or anywhere in lists and dictionaries. In the 
 model reads, a description stands in its place.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,7 +48,7 @@ async def save_files(output: Any, save: SaveFile | None) -> tuple[Any, tuple[Fil
         TooManyFiles: there are too many.
         ToolError: see `SaveFile`.
     """
-    files = list(dict.fromkeys(_find_files(output)))
+    files = list(dict.fromkeys(await asyncio.to_thread(_find_files, output)))  # there may be millions of values
     if not files:
         return output, ()
     if len(files) > MAX_RETURNED_FILES:

@@ -4,7 +4,7 @@ import asyncio
 import math
 from collections.abc import Iterable
 
-from chatkeep import clock
+from chatkeep import clock, ids
 from chatkeep.agent.context_window import DEFAULT_BYTES_PER_TOKEN, fit_history
 from chatkeep.agent.turn_spec import TurnSpec, build_spec
 from chatkeep.api.dialects.responses_place import Place
@@ -18,8 +18,6 @@ from chatkeep.runs.runtime import Runtime
 from chatkeep.runs.turn_input import count_prompt_tokens, list_prompt_messages
 from chatkeep.store import messages as store_messages
 from chatkeep.store import runs as store_runs
-
-_NO_SESSION = "00000000-0000-0000-0000-000000000000"
 
 
 async def count_input_tokens(
@@ -46,7 +44,7 @@ async def count_input_tokens(
     bytes_per_token = max(ratios.values(), default=DEFAULT_BYTES_PER_TOKEN)
     question = EarlierMessage("user", (TextPart(text_of(turn.content)),))
     said = [*turn.earlier, question, EarlierMessage("assistant", turn.begun)]
-    new = to_messages(said, session.id if session else _NO_SESSION, clock.now())
+    new = to_messages(said, session.id if session else ids.SMALLEST, clock.now())
     spec = await asyncio.to_thread(_build_spec, runtime, assistant, turn, session)
     offered = [tool.definition for tool in spec.tools.values()]
     fitted = fit_history(spec.prompt, [*history, *new], offered, math.inf)

@@ -81,7 +81,7 @@ async def list_audit(
 ) -> Response:
     """Who did what about users and tokens, newest first. Never content."""
     del admin
-    before_id = parse_cursor(before, store_audit.LAST, "before")
+    before_id = parse_cursor(before, ids.LARGEST, "before")
     found = await runtime.db.snapshot(lambda tx: store_audit.list_entries(tx, limit + 1, before_id))
     page = found[:limit]
     return json_response(AuditPage(page, page[-1].id if len(found) > limit else None))

@@ -12,7 +12,6 @@ from chatkeep.api.responses import json_response
 from chatkeep.api.views import NewTokenView, TokenPage
 from chatkeep.errors import NotFound
 from chatkeep.runs import people
-from chatkeep.store import audit as store_audit
 from chatkeep.store import tokens as store_tokens
 
 router = APIRouter(prefix="/api/tokens", tags=["people"], route_class=JsonRoute)
@@ -26,7 +25,7 @@ async def list_tokens(
     before: Annotated[str | None, Query(description="`next` of the page before this one: a token's id")] = None,
 ) -> Response:
     """Your tokens, newest first, without their secrets."""
-    before_id = parse_cursor(before, store_audit.LAST, "before")
+    before_id = parse_cursor(before, ids.LARGEST, "before")
     found = await runtime.db.snapshot(lambda tx: store_tokens.list_tokens(tx, caller.user_id, limit + 1, before_id))
     page = found[:limit]
     return json_response(TokenPage(page, page[-1].id if len(found) > limit else None))
