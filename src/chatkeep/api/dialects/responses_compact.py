@@ -9,7 +9,7 @@ import msgspec
 from chatkeep.api.dialects.attachments import SaidMessage, given_files, stored_files
 from chatkeep.api.dialects.openai_models import PREFIX
 from chatkeep.api.dialects.responses_history import Said, said_fields, to_history
-from chatkeep.api.dialects.responses_input import read_input
+from chatkeep.api.dialects.responses_input import NewInput
 from chatkeep.api.dialects.responses_request import ResponseBody
 from chatkeep.api.dialects.responses_session import begin_session, instruction_fields
 from chatkeep.chat.types import Run, TextPart
@@ -32,8 +32,8 @@ class CompactBody(msgspec.Struct, forbid_unknown_fields=True):
     prompt_cache_key: str | None = None
 
 
-async def start_summary(runtime: Runtime, owner: str, body: CompactBody, key: str | None) -> Run:
-    """Start the run whose answer is the summary of `body.input`.
+async def start_summary(runtime: Runtime, owner: str, body: CompactBody, given: NewInput, key: str | None) -> Run:
+    """Start the run whose answer is the summary of `given`, the input of `body`.
 
     Raises:
         Refused: see `docs/http-api.md`; nothing is stored.
@@ -41,12 +41,11 @@ async def start_summary(runtime: Runtime, owner: str, body: CompactBody, key: st
     """
     if body.model.startswith(PREFIX):
         raise InvalidRequest("model: a model, not an assistant")
-    new = await read_input(body.input)
-    if new.references:
+    if given.references:
         raise InvalidRequest("input: the items themselves, not references")
     asked = SaidMessage("user", [TextPart(_ASK)])
-    said = Said([*await to_history(new.all_items), asked])
+    said = Said([*await to_history(given.all_items), asked])
     async with stored_files(runtime, owner, given_files(said.messages)) as files:
         response = ResponseBody(model=body.model, instructions=body.instructions, store=False)
-        fields = {**instruction_fields(response, new.instructions), **said_fields(said, files)}
+        fields = {**instruction_fields(response, given.instructions), **said_fields(said, files)}
         return await begin_session(runtime, owner, response, fields, key)

@@ -28,11 +28,11 @@ async def compact_history(
 ) -> Response:
     """Replace all but the user's messages by a summary, which the model writes. Nothing of it is stored for long."""
     body = await read_body(request, CompactBody)
-    run = await start_summary(runtime, owner, body, idempotency_key)
+    given = await read_input(body.input)
+    run = await start_summary(runtime, owner, body, given, idempotency_key)
     if not await wait_until_at_rest(runtime, run):
         raise ShuttingDown("the service is shutting down; repeat the request with the same Idempotency-Key")
     ended, _, message = await runtime.db.snapshot(lambda tx: store_history.get_answer(tx, owner, run.id))
     if problem := problem_of(ended):
         return object_response(to_run_error(problem), status_of(problem.code))
-    items = (await read_input(body.input)).all_items
-    return object_response(to_compaction(items, ended, message))
+    return object_response(to_compaction(given.all_items, ended, message))
