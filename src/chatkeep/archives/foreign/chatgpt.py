@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import msgspec
 
-from chatkeep.archives.foreign.trees import Conversation, Node, Said, Time, text_parts
+from chatkeep.archives.foreign.trees import Conversation, Node, Time, text_parts, to_node
 from chatkeep.archives.report import Omission, Reason
 
 
@@ -75,10 +75,8 @@ def _to_node(node_id: str, node: GptNode) -> Node:
     if reason := _find_reason(message):
         return Node(node_id, node.parent, reason)
     said, omissions = _read_content(node_id, message.content)
-    if not said[0].strip() and not said[1].strip():
-        return Node(node_id, node.parent, "empty", omissions)
     role = "user" if message.author.role == "user" else "assistant"
-    return Node(node_id, node.parent, Said(role, text_parts(*said), message.create_time), omissions)
+    return to_node(node_id, node.parent, role, text_parts(*said), message.create_time, omissions)
 
 
 def _find_reason(message: GptMessage) -> Reason | None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from chatkeep.archives.foreign.trees import Conversation, Node, Said, text_parts
+from chatkeep.archives.foreign.trees import Conversation, Node, text_parts, to_node
 from chatkeep.archives.report import Omission
 
 
@@ -63,10 +63,8 @@ def _to_node(message: ClaudeMessage, parent_id: str | None) -> Node:
             omissions.append(Omission("part", file.file_name or message.uuid, "unsupported"))
     omissions += [Omission("part", file.file_name or message.uuid, "unsupported") for file in message.files or []]
     parts = text_parts("\n\n".join(texts), "\n\n".join(thoughts))
-    if not parts:
-        return Node(message.uuid, parent_id, "empty", omissions)
     role = "user" if message.sender == "human" else "assistant"
-    return Node(message.uuid, parent_id, Said(role, parts, message.created_at), omissions)
+    return to_node(message.uuid, parent_id, role, parts, message.created_at, omissions)
 
 
 def _read_content(message: ClaudeMessage) -> tuple[list[str], list[str], list[Omission]]:

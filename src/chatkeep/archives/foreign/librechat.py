@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from chatkeep.archives.foreign.trees import Conversation, Node, Said, Time, text_parts
+from chatkeep.archives.foreign.trees import Conversation, Node, Time, text_parts, to_node
 from chatkeep.archives.report import Omission
 
 
@@ -64,7 +64,5 @@ def _to_node(message: LibreMessage) -> Node:
             reason = "tool" if kind == "tool_call" else "unsupported"
             omissions.append(Omission("part", message.message_id, reason))
     parts = text_parts("\n\n".join(texts) or message.text or "", "\n\n".join(thoughts))
-    if not parts:
-        return Node(message.message_id, message.parent_message_id, "empty", omissions)
     role = "user" if message.is_created_by_user else "assistant"
-    return Node(message.message_id, message.parent_message_id, Said(role, parts, message.created_at), omissions)
+    return to_node(message.message_id, message.parent_message_id, role, parts, message.created_at, omissions)

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from chatkeep.archives.foreign.trees import Conversation, Node, Said, Time, text_parts
+from chatkeep.archives.foreign.trees import Conversation, Node, Time, text_parts, texts_in, to_node
 from chatkeep.archives.report import Omission
 
 
@@ -57,16 +57,8 @@ def read(raw: bytes) -> Conversation:
 
 def _to_node(message_id: str, message: WebUiMessage) -> Node:
     omissions = [Omission("part", message_id, "unsupported") for _ in message.files or []]
-    texts: list[str] = []
-    for part in [{"text": message.content}] if isinstance(message.content, str) else message.content or []:
-        if isinstance(text := part.get("text"), str):
-            texts.append(text)
-        else:
-            omissions.append(Omission("part", message_id, "unsupported"))
+    texts = texts_in(message_id, message.content, omissions)
     if message.role not in ("user", "assistant"):
         return Node(message_id, message.parent_id, "system" if message.role == "system" else "tool", omissions)
-    parts = text_parts("\n\n".join(texts))
-    if not parts:
-        return Node(message_id, message.parent_id, "empty", omissions)
     role = "user" if message.role == "user" else "assistant"
-    return Node(message_id, message.parent_id, Said(role, parts, message.timestamp), omissions)
+    return to_node(message_id, message.parent_id, role, text_parts("\n\n".join(texts)), message.timestamp, omissions)

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from chatkeep.archives.foreign.trees import Conversation, Node, Said, text_parts
+from chatkeep.archives.foreign.trees import Conversation, Node, text_parts, texts_in, to_node
 from chatkeep.archives.report import Omission
 
 
@@ -45,16 +45,9 @@ def read(raw: bytes) -> Conversation:
 def _to_node(number: int, message: OpenAIMessage) -> Node:
     node_id, parent_id = str(number), str(number - 1) if number > 1 else None
     omissions = [Omission("part", node_id, "tool") for _ in message.tool_calls or []]
-    texts: list[str] = []
-    for part in [{"text": message.content}] if isinstance(message.content, str) else message.content or []:
-        if isinstance(text := part.get("text"), str):
-            texts.append(text)
-        else:
-            omissions.append(Omission("part", node_id, "unsupported"))
+    texts = texts_in(node_id, message.content, omissions)
     if message.role not in ("user", "assistant"):
         is_system = message.role in ("system", "developer")
         return Node(node_id, parent_id, "system" if is_system else "tool", omissions)
-    parts = text_parts("\n\n".join(texts))
-    if not parts:
-        return Node(node_id, parent_id, "empty", omissions)
-    return Node(node_id, parent_id, Said("user" if message.role == "user" else "assistant", parts, None), omissions)
+    role = "user" if message.role == "user" else "assistant"
+    return to_node(node_id, parent_id, role, text_parts("\n\n".join(texts)), None, omissions)

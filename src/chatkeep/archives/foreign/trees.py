@@ -5,7 +5,7 @@ they are never reached, and are listed.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from msgspec import UNSET
 
@@ -55,6 +55,24 @@ def text_parts(text: str, reasoning: str = "") -> tuple[Part, ...]:
     """Return a text as the parts of a message, after what was thought before it; none if both are blank."""
     parts: list[Part] = [ReasoningPart(clean(reasoning))] if reasoning.strip() else []
     return (*parts, TextPart(clean(text))) if text.strip() else tuple(parts)
+
+
+def to_node(
+    node_id: str, parent_id: str | None, role: Role, parts: tuple[Part, ...], at: Time, omissions: Sequence[Omission]
+) -> Node:
+    """Return a node with what was said; one that is not taken if that is nothing."""
+    return Node(node_id, parent_id, Said(role, parts, at) if parts else "empty", omissions)
+
+
+def texts_in(node_id: str, content: str | Sequence[dict[str, Any]] | None, omissions: list[Omission]) -> list[str]:
+    """Return the texts of a content in OpenAI's form; parts that are none are added to `omissions`."""
+    texts: list[str] = []
+    for part in [{"text": content}] if isinstance(content, str) else content or []:
+        if isinstance(text := part.get("text"), str):
+            texts.append(text)
+        else:
+            omissions.append(Omission("part", node_id, "unsupported"))
+    return texts
 
 
 def to_items(conversation: Conversation, assistant: str) -> Iterator[Item]:

@@ -24,8 +24,8 @@ _END = b"PK\x05\x06"
 _END_64 = b"PK\x06\x06"
 _TAIL_BYTES = 65_536 + 22
 _CONVERSATIONS = re.compile(r"(?:^|/)conversations(?:-\d+)?\.json$")
-_BROKEN = (BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError, struct.error, ValueError)
-"""The errors of `zipfile` for a file that is broken, encrypted, or packed in another way."""
+_UNREADABLE = (BadZipFile, zlib.error, EOFError, OSError, RuntimeError, struct.error, ValueError)
+"""The errors of `zipfile` for a file that is damaged, encrypted (RuntimeError), or packed in another way (likewise)."""
 
 
 class Budget:
@@ -67,7 +67,7 @@ def open_zip(file: IO[bytes], max_bytes: int, assistant: str) -> tuple[str, Iter
         budget = Budget(max_bytes * UNPACKED_TIMES)
         with archive.open(entries[0]) as first:
             found = open_json(cast("IO[bytes]", Unpacked(first, budget)), assistant)
-    except _BROKEN:
+    except _UNREADABLE:
         return None
     return (found[0], _read_all(archive, entries, budget, assistant)) if found else None
 
@@ -77,7 +77,7 @@ def _read_all(archive: ZipFile, entries: list[ZipInfo], budget: Budget, assistan
         try:
             with archive.open(entry) as file:
                 yield from read_conversations(cast("IO[bytes]", Unpacked(file, budget)), 1, assistant)
-        except _BROKEN:
+        except _UNREADABLE:
             yield Omission("line", entry.filename, "not_understood")
     for other in archive.infolist():
         if not _CONVERSATIONS.search(other.filename) and not other.is_dir():
