@@ -5,8 +5,8 @@
 // was written waits for it. Within a session the oldest item goes first, one at a time among all tabs (a Web Lock).
 // Sessions do not wait for each other. A failure that may pass is retried, with pauses of 1 to 15 s or as long as the
 // service asks for. An item that the service refuses for good stays until the user retries or discards it, and does
-// not hold up others. Files of an item are brought before it is sent (`files/uploads.ts`). Each item is stored under a name of its own, because two tabs that change one list at once would
-// lose an item.
+// not hold up others. Files of an item are brought before it is sent (`files/uploads.ts`). Each item is stored under a
+// name of its own, because two tabs that change one list at once would lose an item.
 
 import { ApiError, createId, request } from "./api.ts";
 import { Cell } from "./cell.ts";
