@@ -2,10 +2,10 @@
 //
 // A browser opens at most six HTTP/1.1 connections to a host, for all tabs together, and each stream occupies one.
 // Without a limit the seventh tab could not load anything. So a tab may stream only while it holds one of three slots,
-// one connection is for the feed of sessions (feed.ts), and two stay free for other requests. A slot is a Web Lock, which no two tabs hold at the same time.
-// A hidden tab holds no slot. When more tabs are visible than there are slots, the waiting tab asks one holder for its
-// slot, and gets it once the holder has had it for a minimum time. Giving up a slot loses nothing: the next stream
-// continues from the position that the last one reached.
+// one connection is for the feed of sessions (feed.ts), and two stay free for other requests. A slot is a Web Lock,
+// which no two tabs hold at the same time. A hidden tab holds no slot. When more tabs are visible than there are slots,
+// the waiting tab asks one holder for its slot, and gets it once the holder has had it for a minimum time. Giving up a
+// slot loses nothing: the next stream continues from the position that the last one reached.
 
 const SLOT_COUNT = 3;
 /** A tab may keep its slot for this time although another tab asks for it. */
